@@ -1,0 +1,69 @@
+// The home agent's keys: for every node a connection of its own in charon, with its own reqid, that authorises exactly
+// one home address for one identity (RFC 4877; RFC 6275 section 15.3). A core without I/O.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "ike-glue/keying.hpp"
+
+namespace ike {
+
+struct AgentKeyingNode {
+  std::string name;  // [a-z0-9-]+, part of the connection's name
+  mip6::Ipv6Address home_address;
+  Credentials credentials;
+  std::uint32_t reqid = 0;
+};
+struct AgentKeyingPolicy {
+  mip6::Ipv6Address home_agent;
+  std::vector<AgentKeyingNode> nodes;
+};
+
+// --- events beside those of keying.hpp ---
+struct PeerEndpointMoved {  // the kernel was told (K agreed)
+  mip6::Ipv6Address home_address;
+  mip6::Ipv6Address care_of;
+  bool accepted = true;
+};
+struct PeerReplaceAsked {  // K refused: drop the node's present connection when its replacement is up, or after 30 s
+  mip6::Ipv6Address home_address;
+};
+using AgentKeyingEvent = std::variant<CharonConnected, CharonDisconnected, Answered, CharonEvent, PeerEndpointMoved,
+                                      PeerReplaceAsked, StopAsked, DeadlineReached>;
+
+// --- actions ---
+struct PeerKeysUp {  // a node's SA pair is in the kernel
+  mip6::Ipv6Address home_address;
+  std::uint32_t spi_in = 0;
+  std::uint32_t spi_out = 0;
+};
+struct PeerKeysDown {
+  mip6::Ipv6Address home_address;
+};
+struct DeletePeerStatesExcept {
+  mip6::Ipv6Address home_address;
+  std::uint32_t reqid = 0;
+  std::vector<std::uint32_t> spis;
+};
+using AgentKeyingAction =
+    std::variant<Request, PeerKeysUp, PeerKeysDown, DeletePeerStatesExcept, Trouble, Step, Stopped>;
+
+class AgentKeying {
+ public:
+  explicit AgentKeying(AgentKeyingPolicy policy);
+  ~AgentKeying();
+
+  std::vector<AgentKeyingAction> handle(const AgentKeyingEvent& event, mip6::BootTime now);
+  std::optional<mip6::BootTime> next_deadline() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ike

@@ -1,0 +1,72 @@
+// The mobile node's keys: an IKE connection from the current care-of address whose CHILD_SA protects the Mobility
+// Header between home address and home agent (RFC 4877), moved or re-established as the K flag says. A core without
+// I/O.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "ike-glue/keying.hpp"
+
+namespace ike {
+
+struct NodeKeyingPolicy {
+  mip6::Ipv6Address home_address;
+  mip6::Ipv6Address home_agent;
+  Credentials credentials;
+  std::uint32_t reqid = 0;
+};
+
+// --- events beside those of keying.hpp ---
+struct EstablishAsked {  // keys are needed; IKE from `local`
+  mip6::Ipv6Address local;
+};
+struct EndpointMoved {  // the kernel was told (K agreed); verify that charon followed, fall back to re-establishing
+  mip6::Ipv6Address local;
+  bool accepted = true;  // false: the kernel refused
+};
+struct ReestablishAsked {  // K refused
+  mip6::Ipv6Address local;
+  bool previous_usable = false;  // the address of the present connection still works
+};
+struct OwnEndpointMoved {};  // answers MoveOwnEndpoint, done or not
+using NodeKeyingEvent = std::variant<CharonConnected, CharonDisconnected, Answered, CharonEvent, EstablishAsked,
+                                     EndpointMoved, ReestablishAsked, OwnEndpointMoved, StopAsked, DeadlineReached>;
+
+// --- actions ---
+struct KeysUp {  // an SA pair is in the kernel; also after each change of it
+  std::uint32_t spi_in = 0;
+  std::uint32_t spi_out = 0;
+  bool fresh = false;  // never used before
+};
+struct KeysDown {};
+struct MoveOwnEndpoint {  // KMADDRESS on our side alone, so that the old connection can be closed from `local`
+  mip6::Ipv6Address local;
+};
+struct DeleteStatesExcept {         // ESP states with our reqid that a dead charon left behind
+  std::vector<std::uint32_t> spis;  // those to keep
+};
+using NodeKeyingAction =
+    std::variant<Request, KeysUp, KeysDown, MoveOwnEndpoint, DeleteStatesExcept, Trouble, Step, Stopped>;
+
+class NodeKeying {
+ public:
+  explicit NodeKeying(NodeKeyingPolicy policy);
+  ~NodeKeying();
+
+  std::vector<NodeKeyingAction> handle(const NodeKeyingEvent& event, mip6::BootTime now);
+  std::optional<mip6::BootTime> next_deadline() const;
+
+  bool usable() const;                                // an SA pair exists
+  std::optional<mip6::Ipv6Address> endpoint() const;  // local IKE address, as charon says or was told
+  std::string_view state() const;                     // for status: "established", "connecting", "charon not reachable"
+  bool migration_failed() const;                      // charon did not follow once: do not set K
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ike

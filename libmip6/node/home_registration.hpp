@@ -1,0 +1,141 @@
+// The mobile node's side of home registration (RFC 6275 sections 11.5.5, 11.7.1, 11.7.3, 11.8) as a core without I/O:
+// events and the time go in, actions come out in the order in which they are to be performed.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "libmip6/address.hpp"
+#include "libmip6/node/movement.hpp"
+#include "libmip6/sequence.hpp"
+#include "libmip6/time.hpp"
+#include "libmip6/wire/message.hpp"
+
+namespace mip6::node {
+
+inline constexpr Duration kInitialBindackTimeout = std::chrono::seconds{1};
+inline constexpr Duration kMaxBindackTimeout = std::chrono::seconds{32};
+inline constexpr Duration kInitialBindackTimeoutFirstReg = std::chrono::milliseconds{1500};
+inline constexpr int kMaxUpdateRate = 3;                           // updates per second to one peer
+inline constexpr Duration kStopTimeout = std::chrono::seconds{2};  // a stop waits no longer for its acknowledgement
+
+// --- events ---
+struct Attached {  // the best attachment changed
+  Attachment attachment;
+  // The previous one still works (soft move): what is in flight to it arrives.
+  bool previous_usable = false;
+};
+struct Detached {};          // no usable attachment is left
+struct KeysUsable {          // an SA pair for the Mobility Header is in the kernel
+  bool can_migrate = false;  // dynamic keying whose endpoint can be moved: the K flag is set in updates
+  bool fresh = false;        // keys never used before: nothing sent under them yet
+};
+struct KeysUnusable {};    // no SA pair: updates wait
+struct SequenceReserved {  // what ReserveSequence asked for is durable
+  SequenceNumber end;
+};
+struct SequenceReservationFailed {};  // the disk refused; tried again after a back-off
+struct AcknowledgementReceived {
+  BindingAcknowledgement acknowledgement;
+};
+struct RefreshRequestReceived {};
+struct BindingErrorReceived {
+  BindingError error;
+};
+struct UpdateSendFailed {  // the kernel refused the update with this number
+  SequenceNumber sequence;
+  std::string reason;
+};
+struct RefreshAsked {};     // by the user: register again now
+struct StopAsked {};        // de-register, then Stopped
+struct DeadlineReached {};  // the time of next_deadline() has come; early or late is harmless
+using Event = std::variant<Attached, Detached, KeysUsable, KeysUnusable, SequenceReserved, SequenceReservationFailed,
+                           AcknowledgementReceived, RefreshRequestReceived, BindingErrorReceived, UpdateSendFailed,
+                           RefreshAsked, StopAsked, DeadlineReached>;
+
+// --- actions ---
+struct UseAttachment {  // home address option and routing header states for it; at home: none, address on the home link
+  Attachment attachment;
+};
+struct SendUpdate {
+  BindingUpdate update;
+};
+struct SwitchOutbound {  // payload with the home address as source leaves this way from now on
+  Attachment attachment;
+};
+struct StopOutbound {};  // no binding: no payload from the home address, new connections do not choose it
+struct ReserveSequence {
+  SequenceNumber end;  // exclusive; answer with SequenceReserved or SequenceReservationFailed
+};
+struct NeedKeys {  // establish keys, from this attachment; answered by KeysUsable some time later
+  Attachment attachment;
+};
+struct MoveKeys {  // K agreed: the key management's endpoint moves here, on both ends, without any packet
+  Attachment attachment;
+};
+struct RenewKeys {  // K refused: key management is established anew from here, make before break
+  Attachment attachment;
+  bool previous_usable = false;
+};
+struct AnnounceHomeAddress {  // RFC 6275 section 11.5.5: Neighbor Advertisement with Override on the home link
+  Attachment attachment;
+};
+struct Registered {  // for status and log
+  Attachment attachment;
+  SequenceNumber sequence;
+  Lifetime lifetime{};  // granted; zero at home
+  bool key_mobility = false;
+  Duration took{};  // from Attached (or the cause) to the acknowledgement
+};
+struct Trouble {                 // for status and log; the core goes on trying with back-off unless it was stopped
+  std::string what;              // "home agent 2001:db8:1::1 does not answer (3 updates sent)"
+  std::string remedy;            // "check that ..."
+  std::optional<Status> status;  // of the refusal, if it was one
+};
+struct Stopped {};  // de-registered, or given up after kStopTimeout
+using Action = std::variant<UseAttachment, SendUpdate, SwitchOutbound, StopOutbound, ReserveSequence, NeedKeys,
+                            MoveKeys, RenewKeys, AnnounceHomeAddress, Registered, Trouble, Stopped>;
+
+struct Policy {
+  Ipv6Address home_address;
+  Ipv6Address home_agent;
+  Lifetime lifetime{420};   // asked for; the home agent may grant less
+  bool link_local = false;  // L flag
+};
+
+enum class State { kDetached, kWaitingForKeys, kRegistering, kRegistered, kAtHome, kDeregistering, kStopped };
+std::string_view name_of(State state);
+
+struct Counters {
+  std::uint64_t updates_sent = 0;
+  std::uint64_t retransmissions = 0;
+  std::uint64_t acknowledged = 0;
+  std::uint64_t refused = 0;
+  std::uint64_t ignored_acknowledgements = 0;  // wrong number, or nothing outstanding
+  std::uint64_t rate_limited = 0;
+};
+
+class HomeRegistration {
+ public:
+  // `first_unused`: where the numbers go on; the end of the last durable block after a restart.
+  HomeRegistration(const Policy& policy, SequenceNumber first_unused);
+
+  std::vector<Action> handle(const Event& event, BootTime now);  // `now` never goes back
+  std::optional<BootTime> next_deadline() const;                 // empty: nothing to wait for
+
+  State state() const;
+  const std::optional<Attachment>& attachment() const;  // where we are, registered or not
+  std::optional<Attachment> registered_at() const;      // what the home agent acknowledged last
+  std::optional<BootTime> expires() const;              // of the binding
+  std::optional<SequenceNumber> last_sequence() const;  // of the last update sent
+  bool key_mobility() const;                            // K of the last acknowledgement
+  const Counters& counters() const;
+
+ private:
+  // ... owned by the implementation
+};
+
+}  // namespace mip6::node

@@ -1,0 +1,58 @@
+// Where to attach: the choice among the addresses that the kernel has (RFC 6275 sections 11.5.2 and 11.5.3).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "libmip6/address.hpp"
+
+namespace mip6 {
+
+// Where the mobile node is attached: away with a care-of address, or on its home link.
+struct Attachment {
+  std::uint32_t interface = 0;         // kernel's index
+  Ipv6Address care_of;                 // the home address itself when at_home
+  std::optional<Ipv6Address> gateway;  // link-local address of the default router on that interface
+  bool at_home = false;
+  bool operator==(const Attachment&) const = default;
+};
+
+// One address of one interface, as found in the kernel, with what is known about its link.
+struct Candidate {
+  std::uint32_t interface = 0;
+  std::string interface_name;
+  bool link_up = false;  // administratively up and with carrier
+  Ipv6Address address;
+  std::uint8_t prefix_length = 64;
+  bool tentative = false;  // duplicate address detection is running and the address is not optimistic
+  bool duplicate = false;  // duplicate address detection failed
+  bool deprecated = false;
+  bool temporary = false;
+  std::optional<Ipv6Address> gateway;  // default router on that interface; none: not usable
+  std::uint32_t metric = 0;            // of that default route; lower is preferred
+};
+
+struct MovementPolicy {
+  Ipv6Address home_address;
+  Ipv6Prefix home_prefix;
+  Ipv6Address home_agent;
+  // Shell patterns of interface names, most preferred first; a name that matches none comes after all.
+  std::vector<std::string> preference;
+  std::vector<std::string> exclude;  // shell patterns of interfaces never used
+};
+
+struct Choice {
+  Attachment attachment;
+  std::string reason;  // why this one won, for `mip6ctl status`: "preferred interface w1", "only usable address"
+};
+
+// The best attachment, or empty if none is usable. An interface with an on-link address of the home prefix and a
+// router is the home link and wins over all others. `current` breaks ties: what is in use stays in use.
+// Every usable attachment, best first.
+std::vector<Choice> usable_attachments(std::span<const Candidate> candidates, const MovementPolicy& policy,
+                                       const std::optional<Attachment>& current);
+
+}  // namespace mip6

@@ -1,0 +1,68 @@
+// Links, addresses and default routes of this network namespace, kept up to date by netlink notifications.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "libmip6/address.hpp"
+#include "libmip6/error.hpp"
+
+namespace mnd::kernel {
+
+struct Link {
+  std::uint32_t index = 0;
+  std::string name;
+  bool up = false;       // IFF_UP
+  bool running = false;  // carrier (IFF_LOWER_UP and operational state up or unknown)
+  bool loopback = false;
+  bool ours = false;    // the tunnel device of ours
+  bool tunnel = false;  // tunnel or VPN device of somebody else (ARPHRD_TUNNEL6, NONE, PPP, ...): no care-of addresses
+  std::array<std::uint8_t, 6> ethernet{};
+  bool operator==(const Link&) const = default;
+};
+struct Address {
+  std::uint32_t interface = 0;
+  mip6::Ipv6Address address;
+  std::uint8_t prefix_length = 0;
+  std::uint32_t flags = 0;  // IFA_F_*
+  bool operator==(const Address&) const = default;
+};
+struct DefaultRoute {  // main table, not ours, with a gateway
+  std::uint32_t interface = 0;
+  mip6::Ipv6Address gateway;
+  std::uint32_t metric = 0;
+  bool operator==(const DefaultRoute&) const = default;
+};
+struct NetworkState {
+  std::map<std::uint32_t, Link> links;
+  std::vector<Address> addresses;
+  std::vector<DefaultRoute> default_routes;
+  bool operator==(const NetworkState&) const = default;
+};
+
+class LinkMonitor {
+ public:
+  using Changed = std::function<void(const NetworkState&)>;
+
+  // Subscribes first, then dumps; `changed` is called once from start() and then once for each batch of notifications
+  // that changed something. Lost notifications (ENOBUFS) or an interrupted dump: everything is read again.
+  LinkMonitor(boost::asio::io_context& loop, Changed changed);
+  ~LinkMonitor();
+  tl::expected<void, mip6::Error> start();
+  // Reads everything again (after sleep); `changed` is called if something differs.
+  void reread();
+  const NetworkState& state() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace mnd::kernel

@@ -1,0 +1,39 @@
+// The raw socket for the Mobility Header (protocol 135).
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <tl/expected.hpp>
+
+#include "libmip6/address.hpp"
+#include "libmip6/error.hpp"
+
+namespace mnd::kernel {
+
+struct MobilityPacket {
+  mip6::Ipv6Address source;  // the home address, where a home address option was there
+  mip6::Ipv6Address destination;
+  std::optional<mip6::Ipv6Address> home_address_option;  // the IP source (care-of) address, if that option was there
+  bool routing_header = false;                           // came through a type 2 routing header
+  std::span<const std::uint8_t> message;                 // from Payload Proto on; valid during the call
+};
+
+class MobilitySocket {
+ public:
+  using Received = std::function<void(const MobilityPacket&)>;
+  // Receives packets to `local` only (bound with IPV6_FREEBIND: the address may come later).
+  // The ESP policies must be there before: nothing in the clear is to reach it.
+  static tl::expected<std::unique_ptr<MobilitySocket>, mip6::Error> open(boost::asio::io_context& loop,
+                                                                         const mip6::Ipv6Address& local,
+                                                                         Received received);
+  virtual ~MobilitySocket() = default;
+  // Never blocks; an error tells what the kernel said (EAGAIN included).
+  virtual tl::expected<void, mip6::Error> send(std::span<const std::uint8_t> message,
+                                               const mip6::Ipv6Address& destination) = 0;
+};
+
+}  // namespace mnd::kernel

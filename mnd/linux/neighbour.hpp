@@ -1,0 +1,35 @@
+// Neighbour Discovery that the daemons do themselves: duplicate address detection for a home address, unsolicited
+// advertisements, router solicitations (RFC 4861, RFC 4862, RFC 6275 sections 10.3.1, 10.4.1, 11.5.5).
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <tl/expected.hpp>
+
+#include "libmip6/address.hpp"
+#include "libmip6/error.hpp"
+
+namespace mnd::kernel {
+
+// One probe (RFC 4862 section 5.4: DupAddrDetectTransmits 1, RetransTimer 1 s); `done(duplicate)` is called once, from
+// the loop, unless the object is destroyed before.
+class DadProbe {
+ public:
+  using Done = std::function<void(bool duplicate)>;
+  static tl::expected<std::unique_ptr<DadProbe>, mip6::Error> start(boost::asio::io_context& loop,
+                                                                    std::uint32_t interface,
+                                                                    const mip6::Ipv6Address& address, Done done);
+  virtual ~DadProbe() = default;
+};
+
+// Neighbor Advertisement to all nodes, Override set, Solicited clear, with the interface's own link-layer address as
+// target link-layer address. `router`: R flag (a proxy advertises what the target is: not a router).
+tl::expected<void, mip6::Error> advertise(std::uint32_t interface, const mip6::Ipv6Address& target);
+
+// Router Solicitation to all routers.
+tl::expected<void, mip6::Error> solicit_routers(std::uint32_t interface);
+
+}  // namespace mnd::kernel

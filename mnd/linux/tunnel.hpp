@@ -1,0 +1,83 @@
+// The payload path: the tunnel device, the home address, routes and rules, the tunnel's source check.
+// All calls are idempotent: adding what is there replaces it, removing what is not there is fine.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tl/expected.hpp>
+
+#include "libmip6/address.hpp"
+#include "libmip6/error.hpp"
+
+namespace mnd::kernel {
+
+// Node. Made before the first registration: device `mip6` (ip6tnl external, up), home address on it with the `home`
+// flag, rule `from <home address> lookup 6275`, an unreachable default in that table as last resort, and the source
+// check (flower enc_src_ip home agent, dst_ip home address; all else is dropped).
+class NodeTunnel {
+ public:
+  static tl::expected<NodeTunnel, mip6::Error> open(const mip6::Ipv6Address& home_address,
+                                                    const mip6::Ipv6Address& home_agent);
+  NodeTunnel(NodeTunnel&&) noexcept;
+  NodeTunnel& operator=(NodeTunnel&&) noexcept;
+  ~NodeTunnel();
+
+  // Device, address (deprecated: nobody chooses it yet), rule, fallback, source check. Finds what a former process
+  // left.
+  tl::expected<void, mip6::Error> set_up();
+  // What is needed before a care-of address is used: packets with it as source leave by its own interface
+  // (default from care_of/128 via gateway, main table). Made for every usable care-of address, before any move.
+  tl::expected<void, mip6::Error> add_care_of_route(std::uint32_t interface, const mip6::Ipv6Address& care_of,
+                                                    const mip6::Ipv6Address& gateway);
+  tl::expected<void, mip6::Error> remove_care_of_route(std::uint32_t interface, const mip6::Ipv6Address& care_of);
+  // Outbound through the tunnel, outer source `care_of`: ONE route replaced in table 6275, and the main default route
+  // with the home address as preferred source (metric kDefaultMetric) so that new connections choose it.
+  tl::expected<void, mip6::Error> send_through_tunnel(const mip6::Ipv6Address& care_of);
+  // At home: table 6275 has the home link's router; the home address on that interface too (no DAD: section 11.5.5).
+  tl::expected<void, mip6::Error> attach_home_link(std::uint32_t interface, std::uint8_t prefix_length,
+                                                   const mip6::Ipv6Address& gateway);
+  tl::expected<void, mip6::Error> send_through_home_link(std::uint32_t interface, const mip6::Ipv6Address& gateway);
+  tl::expected<void, mip6::Error> detach_home_link(std::uint32_t interface);
+  // No binding: only the unreachable default is left in table 6275, the main default route of ours goes.
+  tl::expected<void, mip6::Error> stop_outbound();
+  // The home address is chosen by new connections (registered), or not (deprecated).
+  tl::expected<void, mip6::Error> prefer_home_address(bool preferred);
+  // Everything of ours goes: device, addresses, rules, routes by protocol number.
+  tl::expected<void, mip6::Error> remove_all();
+
+  struct Impl;
+
+ private:
+  explicit NodeTunnel(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// Home agent. One device `mip6ha` for all nodes; per node a route, a source filter, a proxy neighbour entry.
+class AgentTunnel {
+ public:
+  // `home_interface`: the link that the home prefix is on.
+  static tl::expected<AgentTunnel, mip6::Error> open(const mip6::Ipv6Address& home_agent,
+                                                     const std::string& home_interface);
+  AgentTunnel(AgentTunnel&&) noexcept;
+  AgentTunnel& operator=(AgentTunnel&&) noexcept;
+  ~AgentTunnel();
+
+  tl::expected<void, mip6::Error> set_up();  // device, filter that drops all else, proxy_ndp on the home interface
+  // Packets to `home_address` go to `care_of` in the tunnel; from it they are accepted (RFC 6275 section 10.4.5).
+  // Filters of former care-of addresses stay until forget_care_of().
+  tl::expected<void, mip6::Error> bind(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& care_of);
+  tl::expected<void, mip6::Error> forget_care_of(const mip6::Ipv6Address& home_address,
+                                                 const mip6::Ipv6Address& care_of);
+  tl::expected<void, mip6::Error> unbind(const mip6::Ipv6Address& home_address);
+  tl::expected<void, mip6::Error> remove_all();  // also restores proxy_ndp if set_up() changed it
+
+  struct Impl;
+
+ private:
+  explicit AgentTunnel(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace mnd::kernel

@@ -1,0 +1,76 @@
+// IPsec and Mobile IPv6 transformations in the kernel: policies, care-of address states, MIGRATE with KMADDRESS.
+// xfrm messages are built in xfrm.cpp and nowhere else; ESP states belong to charon (or to manual keying, later).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "libmip6/address.hpp"
+#include "libmip6/error.hpp"
+
+namespace mnd::kernel {
+
+// A pair of ends that talk Mobility Header: `home_address` is the node's, `home_agent` the agent's.
+struct Ends {
+  mip6::Ipv6Address home_address;
+  mip6::Ipv6Address home_agent;
+  bool operator==(const Ends&) const = default;
+};
+enum class Side { kNode, kAgent };
+
+struct EspState {  // as dumped; no key bytes
+  mip6::Ipv6Address source;
+  mip6::Ipv6Address destination;
+  std::uint32_t spi = 0;  // host byte order
+  std::uint32_t reqid = 0;
+};
+
+class Xfrm {
+ public:
+  static tl::expected<Xfrm, mip6::Error> open();
+  Xfrm(Xfrm&&) noexcept;
+  Xfrm& operator=(Xfrm&&) noexcept;
+  ~Xfrm();
+
+  // ESP in transport mode, required, for Mobility Header between `ends` (proto 135; `out` by type 5 on the node and 6
+  // on the agent, `in` WITHOUT type: a typed one lets clear-text updates through). Adds or replaces.
+  tl::expected<void, mip6::Error> require_esp(Side side, const Ends& ends, std::uint32_t reqid);
+  tl::expected<void, mip6::Error> remove_esp(Side side, const Ends& ends);
+
+  // Node away / agent with a care-of address for the node: home address option and type 2 routing header states (`coa`)
+  // and their sub policies. Adds, or updates to the new care-of address. On the agent: routing header only.
+  tl::expected<void, mip6::Error> set_care_of(Side side, const Ends& ends, const mip6::Ipv6Address& care_of);
+  // Node at home, or agent without a care-of address: policies and states of set_care_of go. Absent is fine.
+  tl::expected<void, mip6::Error> clear_care_of(Side side, const Ends& ends);
+
+  // Agent: accept home address options towards `home_agent` from anybody (ESP policies decide); once.
+  tl::expected<void, mip6::Error> accept_home_address_options(const mip6::Ipv6Address& home_agent);
+  tl::expected<void, mip6::Error> refuse_home_address_options(const mip6::Ipv6Address& home_agent);
+
+  // K flag: tells charon, through the kernel, that the IKE endpoints of the SA with `reqid` are now `local` and
+  // `remote`. XFRM_MSG_MIGRATE for the type-less `in` policy whose endpoints stay the same, with KMADDRESS. No packet
+  // is sent.
+  tl::expected<void, mip6::Error> move_key_endpoint(Side side, const Ends& ends, std::uint32_t reqid,
+                                                    const mip6::Ipv6Address& local, const mip6::Ipv6Address& remote);
+
+  // ESP states with this reqid (any if 0) between the ends, both directions.
+  tl::expected<std::vector<EspState>, mip6::Error> esp_states(const Ends& ends, std::uint32_t reqid);
+  tl::expected<void, mip6::Error> delete_esp_state(const EspState& state);
+
+  // Removes every policy and every home address option or routing header state that is ours: ESP policies with reqid in
+  // [first_reqid, last_reqid], sub policies and states with the agent's address `home_agent` at one end.
+  tl::expected<void, mip6::Error> remove_all(std::uint32_t first_reqid, std::uint32_t last_reqid,
+                                             const mip6::Ipv6Address& home_agent);
+
+  struct Impl;
+
+ private:
+  explicit Xfrm(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace mnd::kernel
