@@ -1,0 +1,37 @@
+// The daemon's configuration: /etc/mnd/mnd.conf, five lines are enough.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "libmip6/address.hpp"
+#include "libmip6/wire/message.hpp"
+#include "mnd/linux/config_file.hpp"
+
+namespace mnd {
+
+enum class Keying { kIkev2 };  // ikev1 and manual come later; named with the reason by the check until then
+
+struct Config {
+  mip6::Ipv6Address home_address;  // home-address = 2001:db8:1::42/64 (length 64 if not given)
+  mip6::Ipv6Prefix home_prefix;
+  mip6::Ipv6Address home_agent;         // home-agent = 2001:db8:1::1
+  std::string identity;                 // identity = laptop@example.org
+  std::string home_agent_identity;      // home-agent-identity; default: the home agent's address
+  std::filesystem::path secret_file;    // secret-file = /etc/mnd/secret (mode 0640 or stricter)
+  std::string secret;                   // its content; never printed
+  Keying keying = Keying::kIkev2;       // keying = ikev2
+  mip6::Lifetime lifetime{420};         // lifetime = 420 (seconds, 4 to 262140)
+  std::vector<std::string> preference;  // prefer = eth* wl* (interface patterns, most preferred first)
+  std::vector<std::string> exclude;     // exclude = docker*
+  std::filesystem::path vici_socket = "/var/run/charon.vici";      // vici-socket
+  std::filesystem::path control_socket = "/run/mnd/control.sock";  // control-socket
+  std::filesystem::path state_directory = "/var/lib/mnd";          // state-directory
+};
+
+// Reads and checks; all mistakes at once. Also reads the secret.
+tl::expected<Config, std::vector<kernel::ConfigMistake>> load_config(const std::filesystem::path& path);
+
+}  // namespace mnd

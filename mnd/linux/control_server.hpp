@@ -1,0 +1,42 @@
+// The control socket of both daemons: one JSON object per line on a Unix stream socket, for root and one group only.
+// A request is {"command": "status", ...}; the answer is one object, or for "watch" and "events" with follow a stream.
+// The bytes that come in are from anybody who may connect: limited in length, never trusted.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <tl/expected.hpp>
+
+#include "libmip6/error.hpp"
+
+namespace mnd::kernel {
+
+inline constexpr std::size_t kMaxControlLine = 64 * 1024;  // bytes of a request; more closes the connection
+inline constexpr int kMaxControlClients = 64;
+inline constexpr int kControlVersion = 1;
+
+class ControlServer {
+ public:
+  // What the daemon answers. `stream` true: the client stays and gets what publish() sends.
+  struct Answer {
+    std::string line;  // one JSON object without newline
+    bool stream = false;
+  };
+  using Handler = std::function<Answer(const nlohmann::json& request)>;
+
+  // Makes the socket (mode 0660, group `group` if it exists, else root only); a stale one is replaced, a live one is an
+  // error ("already running"). Its folder is made if missing (0755).
+  static tl::expected<std::unique_ptr<ControlServer>, mip6::Error> open(boost::asio::io_context& loop,
+                                                                        const std::filesystem::path& path,
+                                                                        const std::string& group, Handler handler);
+  virtual ~ControlServer() = default;  // removes the socket
+  // To every client that asked for a stream; a client that does not read is closed when 1 MiB is waiting for it.
+  virtual void publish(const std::string& line) = 0;
+  virtual bool has_streams() const = 0;
+};
+
+}  // namespace mnd::kernel
