@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
 #include "libmip6/address.hpp"
 #include "libmip6/node/movement.hpp"
+#include "libmip6/node/update_rate.hpp"
 #include "libmip6/sequence.hpp"
 #include "libmip6/time.hpp"
 #include "libmip6/wire/message.hpp"
@@ -19,7 +21,6 @@ namespace mip6::node {
 inline constexpr Duration kInitialBindackTimeout = std::chrono::seconds{1};
 inline constexpr Duration kMaxBindackTimeout = std::chrono::seconds{32};
 inline constexpr Duration kInitialBindackTimeoutFirstReg = std::chrono::milliseconds{1500};
-inline constexpr int kMaxUpdateRate = 3;                           // updates per second to one peer
 inline constexpr Duration kStopTimeout = std::chrono::seconds{2};  // a stop waits no longer for its acknowledgement
 
 // --- events ---
@@ -32,6 +33,8 @@ struct Detached {};          // no usable attachment is left
 struct KeysUsable {          // an SA pair for the Mobility Header is in the kernel
   bool can_migrate = false;  // dynamic keying whose endpoint can be moved: the K flag is set in updates
   bool fresh = false;        // keys never used before: nothing sent under them yet
+  // The local address that key management uses now, where that is known; without it the core goes by what it asked for.
+  std::optional<Ipv6Address> endpoint;
 };
 struct KeysUnusable {};    // no SA pair: updates wait
 struct SequenceReserved {  // what ReserveSequence asked for is durable
@@ -57,7 +60,9 @@ using Event = std::variant<Attached, Detached, KeysUsable, KeysUnusable, Sequenc
                            RefreshAsked, StopAsked, DeadlineReached>;
 
 // --- actions ---
-struct UseAttachment {  // home address option and routing header states for it; at home: none, address on the home link
+// Home address option and routing header states for it; at home: none of them, but the home address on the home link,
+// which it must leave with the UseAttachment of the next attachment away (the home agent looks for duplicates then).
+struct UseAttachment {
   Attachment attachment;
 };
 struct SendUpdate {
@@ -66,7 +71,7 @@ struct SendUpdate {
 struct SwitchOutbound {  // payload with the home address as source leaves this way from now on
   Attachment attachment;
 };
-struct StopOutbound {};  // no binding: no payload from the home address, new connections do not choose it
+struct StopOutbound {};  // no binding, or home left: no payload from the home address, new connections do not choose it
 struct ReserveSequence {
   SequenceNumber end;  // exclusive; answer with SequenceReserved or SequenceReservationFailed
 };
@@ -135,7 +140,106 @@ class HomeRegistration {
   const Counters& counters() const;
 
  private:
-  // ... owned by the implementation
+  struct Keys {
+    bool can_migrate = false;
+  };
+  struct SentUpdate {
+    SequenceNumber sequence;
+    BootTime at;
+    Lifetime lifetime{};
+    bool key_mobility = false;
+  };
+  // What the home agent holds for us, as far as it has acknowledged it.
+  struct Binding {
+    Attachment attachment;
+    BootTime expires;
+    BootTime refresh_at;
+  };
+  // The phases. Nothing to tell the home agent:
+  struct Quiet {};
+  // The home agent is to know where we are; lasts until it accepts or the attachment changes.
+  struct Exchange {
+    BootTime since;                      // its cause
+    BootTime send_at;                    // the next update is due
+    bool awaiting = false;               // an update is on its way, and send_at is the end of its timeout
+    bool limited = false;                // the update that is due waits for the rate limit
+    Duration timeout{};                  // of the last update; zero: the next one begins with the initial timeout
+    bool restore_outbound = false;       // the kernel may have dropped the routes while the node was detached
+    int unanswered = 0;                  // timeouts in a row
+    int send_failures = 0;               // in a row
+    int refusals = 0;                    // in a row
+    std::vector<SentUpdate> sent;        // outstanding, oldest first
+    std::optional<BootTime> give_up_at;  // set: it is the last one, the node stops
+  };
+  struct Ended {};
+
+  // One for each event.
+  void on(const Attached& event);
+  void on(const Detached& event);
+  void on(const KeysUsable& event);
+  void on(const KeysUnusable& event);
+  void on(const SequenceReserved& event);
+  void on(const SequenceReservationFailed& event);
+  void on(const AcknowledgementReceived& event);
+  void on(const RefreshRequestReceived& event);
+  void on(const BindingErrorReceived& event);
+  void on(const UpdateSendFailed& event);
+  void on(const RefreshAsked& event);
+  void on(const StopAsked& event);
+  void on(const DeadlineReached& event);
+
+  // home_registration.cpp: moves, sending, deadlines
+  void follow_same_care_of(const Attachment& attachment);
+  void leave_home(bool was_at_home);
+  void redirect_after_hard_move();
+  void switch_outbound();
+  void need_keys();
+  void begin_exchange();
+  void do_what_is_due();
+  void expire_binding();
+  void send_if_due();
+  void send_update(Exchange& exchange, SequenceNumber number);
+  bool wants_reservation() const;
+  void reserve_if_wanted();
+  void report(std::string what, std::string remedy, std::optional<Status> status = std::nullopt);
+
+  // acknowledgement.cpp: what an answer means
+  void on_out_of_window(SequenceNumber last_accepted);
+  void on_accepted(const SentUpdate& sent, const BindingAcknowledgement& acknowledgement);
+  void on_refused(Status status);
+  void back_off(Exchange& exchange, Duration initial, Duration longest);
+  void keys_follow(bool key_mobility);
+  void ignore_acknowledgement();
+
+  Exchange* exchange() { return std::get_if<Exchange>(&phase_); }
+  const Exchange* exchange() const { return std::get_if<Exchange>(&phase_); }
+  bool deregisters(const Exchange& exchange) const;
+  bool binding_lives() const { return binding_ && now_ < binding_->expires; }
+
+  Policy policy_;
+  SequenceReservation reservation_;
+  UpdateRate rate_;
+  std::variant<Quiet, Exchange, Ended> phase_;
+  std::optional<Attachment> attachment_;
+  std::optional<Keys> keys_;
+  std::optional<Binding> binding_;
+  std::optional<Attachment> acknowledged_at_;  // also at home, where there is no binding
+  bool acknowledged_k_ = false;
+  std::optional<BootTime> bound_until_;      // the latest time at which the home agent may hold a binding of ours
+  std::optional<Attachment> outbound_;       // where SwitchOutbound sent the payload last
+  std::optional<Ipv6Address> endpoint_;      // of the key management, as asked for or told
+  bool endpoint_usable_ = false;             // that address has worked ever since
+  std::optional<SequenceNumber> reserving_;  // asked for, not answered yet
+  BootTime reserve_at_;                      // not before: the disk refused
+  int reservation_failures_ = 0;
+  BootTime binding_errors_heeded_at_;  // not before
+  std::optional<SequenceNumber> last_sequence_;
+  std::string last_trouble_;
+  Counters counters_;
+
+  // While an event is handled:
+  BootTime now_;
+  std::vector<Action> actions_;
 };
 
 }  // namespace mip6::node

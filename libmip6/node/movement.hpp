@@ -39,9 +39,10 @@ struct MovementPolicy {
   Ipv6Address home_address;
   Ipv6Prefix home_prefix;
   Ipv6Address home_agent;
-  // Shell patterns of interface names, most preferred first; a name that matches none comes after all.
+  // Patterns (`*` and `?` as in the shell) of interface names, most preferred first; a name that matches none comes
+  // after all.
   std::vector<std::string> preference;
-  std::vector<std::string> exclude;  // shell patterns of interfaces never used
+  std::vector<std::string> exclude;  // patterns of interfaces never used
 };
 
 struct Choice {
@@ -49,9 +50,9 @@ struct Choice {
   std::string reason;  // why this one won, for `mip6ctl status`: "preferred interface w1", "only usable address"
 };
 
-// The best attachment, or empty if none is usable. An interface with an on-link address of the home prefix and a
-// router is the home link and wins over all others. `current` breaks ties: what is in use stays in use.
-// Every usable attachment, best first.
+// Every usable attachment, best first, one per care-of address; empty if none is usable. An interface with an on-link
+// address of the home prefix and a router is the home link and wins over all others. `current` breaks ties: what is in
+// use stays in use.
 std::vector<Choice> usable_attachments(std::span<const Candidate> candidates, const MovementPolicy& policy,
                                        const std::optional<Attachment>& current);
 

@@ -56,7 +56,7 @@ struct BindingRefreshAdvice {  // 6.2.4: refresh interval, units of 4 s on the w
   bool operator==(const BindingRefreshAdvice&) const = default;
 };
 struct AlternateCareOfAddress {  // 6.2.5
-  Ipv6Address care_of;
+  Ipv6Address care_of{};
   bool operator==(const AlternateCareOfAddress&) const = default;
 };
 struct NonceIndices {  // 6.2.6
@@ -70,7 +70,7 @@ struct BindingAuthorizationData {  // 6.2.7
 };
 struct UnknownOption {  // skipped by receivers, kept for whoever writes it back
   std::uint8_t type = 0;
-  Bytes data;
+  Bytes data{};
   bool operator==(const UnknownOption&) const = default;
 };
 using MobilityOption =
@@ -98,20 +98,20 @@ enum class MhType : std::uint8_t {
 
 struct BindingRefreshRequest {  // 6.1.2
   static constexpr MhType kType = MhType::kBindingRefreshRequest;
-  std::vector<MobilityOption> options;
+  std::vector<MobilityOption> options{};
   bool operator==(const BindingRefreshRequest&) const = default;
 };
 
 // 6.1.7: the mobile node tells a peer its care-of address.
 struct BindingUpdate {
   static constexpr MhType kType = MhType::kBindingUpdate;
-  SequenceNumber sequence;
+  SequenceNumber sequence{};
   bool acknowledge = false;        // A
   bool home_registration = false;  // H
   bool link_local = false;         // L: interface identifier of home address = that of the link-local address
   bool key_mobility = false;       // K: the sender can move its IKE endpoint
   Lifetime lifetime{};             // zero de-registers
-  std::vector<MobilityOption> options;
+  std::vector<MobilityOption> options{};
   bool operator==(const BindingUpdate&) const = default;
 };
 
@@ -119,24 +119,24 @@ struct BindingAcknowledgement {  // 6.1.8
   static constexpr MhType kType = MhType::kBindingAcknowledgement;
   Status status = Status::kAccepted;
   bool key_mobility = false;  // K
-  SequenceNumber sequence;
+  SequenceNumber sequence{};
   Lifetime lifetime{};
-  std::vector<MobilityOption> options;
+  std::vector<MobilityOption> options{};
   bool operator==(const BindingAcknowledgement&) const = default;
 };
 
 struct BindingError {  // 6.1.9
   static constexpr MhType kType = MhType::kBindingError;
   std::uint8_t status = 0;  // 1: unknown binding for home address option, 2: unrecognized MH type
-  Ipv6Address home_address;
-  std::vector<MobilityOption> options;
+  Ipv6Address home_address{};
+  std::vector<MobilityOption> options{};
   bool operator==(const BindingError&) const = default;
 };
 
 // Any other type: kept as bytes after the checksum field. (Return routability comes with the correspondents.)
 struct UnknownMessage {
   std::uint8_t type = 0;
-  Bytes data;
+  Bytes data{};
   bool operator==(const UnknownMessage&) const = default;
 };
 

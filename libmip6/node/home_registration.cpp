@@ -1,0 +1,380 @@
+// The mobile node's home registration: moves, when updates are sent, and what happens at deadlines. What an answer of
+// the home agent means is in acknowledgement.cpp.
+#include "libmip6/node/home_registration.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "libmip6/node/backoff.hpp"
+
+namespace mip6::node {
+namespace {
+
+// With fewer numbers left the next block is asked for even while an update is outstanding.
+constexpr std::uint16_t kFewNumbers = 4;
+constexpr int kUnansweredUntilTrouble = 3;
+constexpr int kSendFailuresUntilTrouble = 3;
+constexpr std::size_t kMaxOutstanding = 16;
+constexpr Duration kFirstSendRetry = std::chrono::milliseconds{100};
+constexpr Duration kFirstReservationRetry = std::chrono::seconds{1};
+constexpr Duration kLongestRetry = std::chrono::seconds{32};
+// Binding Errors are not authenticated: forged ones must not make us send more than this.
+constexpr Duration kBindingErrorInterval = std::chrono::seconds{10};
+
+bool same_care_of(const Attachment& a, const Attachment& b) { return a.care_of == b.care_of && a.at_home == b.at_home; }
+
+void earliest(std::optional<BootTime>& deadline, BootTime candidate) {
+  if (!deadline || candidate < *deadline) deadline = candidate;
+}
+
+}  // namespace
+
+std::string_view name_of(State state) {
+  switch (state) {
+    case State::kDetached:
+      return "detached";
+    case State::kWaitingForKeys:
+      return "waiting for keys";
+    case State::kRegistering:
+      return "registering";
+    case State::kRegistered:
+      return "registered";
+    case State::kAtHome:
+      return "at home";
+    case State::kDeregistering:
+      return "de-registering";
+    case State::kStopped:
+      return "stopped";
+  }
+  return "unknown";
+}
+
+HomeRegistration::HomeRegistration(const Policy& policy, SequenceNumber first_unused)
+    : policy_{policy}, reservation_{first_unused} {
+  assert(policy.lifetime > Lifetime{0});
+}
+
+std::vector<Action> HomeRegistration::handle(const Event& event, BootTime now) {
+  if (std::holds_alternative<Ended>(phase_)) return {};
+  now_ = std::max(now_, now);
+  std::visit([this](const auto& specific) { on(specific); }, event);
+  do_what_is_due();
+  return std::exchange(actions_, {});
+}
+
+std::optional<BootTime> HomeRegistration::next_deadline() const {
+  std::optional<BootTime> deadline;
+  if (std::holds_alternative<Ended>(phase_)) return deadline;
+  if (binding_) earliest(deadline, binding_->expires);
+  if (const Exchange* current = exchange()) {
+    if (current->give_up_at) earliest(deadline, *current->give_up_at);
+    if (keys_ && reservation_.available() > 0) earliest(deadline, std::max(current->send_at, rate_.opens()));
+  } else if (binding_ && attachment_) {
+    earliest(deadline, binding_->refresh_at);
+  }
+  if (reservation_failures_ > 0 && wants_reservation()) earliest(deadline, reserve_at_);
+  return deadline;
+}
+
+// --- moves ---
+
+void HomeRegistration::on(const Attached& event) {
+  if (attachment_ && same_care_of(*attachment_, event.attachment)) {
+    if (*attachment_ != event.attachment) follow_same_care_of(event.attachment);
+    return;
+  }
+  // Without a previous attachment nothing is in flight that could still arrive.
+  const bool soft = event.previous_usable && attachment_;
+  const bool was_detached = !attachment_;
+  const bool was_at_home = attachment_ && attachment_->at_home;
+  attachment_ = event.attachment;
+  if (!soft) endpoint_usable_ = endpoint_ == attachment_->care_of;
+  actions_.push_back(UseAttachment{*attachment_});
+  begin_exchange();
+  exchange()->restore_outbound = was_detached;
+  if (keys_) {
+    send_if_due();
+  } else {
+    need_keys();
+  }
+  leave_home(was_at_home);
+  if (!soft) redirect_after_hard_move();
+}
+
+// Another router or interface for the same care-of address: nothing that the home agent would have to know.
+void HomeRegistration::follow_same_care_of(const Attachment& attachment) {
+  attachment_ = attachment;
+  if (binding_ && same_care_of(binding_->attachment, attachment)) binding_->attachment = attachment;
+  if (acknowledged_at_ && same_care_of(*acknowledged_at_, attachment)) acknowledged_at_ = attachment;
+  actions_.push_back(UseAttachment{attachment});
+  if (outbound_ && same_care_of(*outbound_, attachment)) switch_outbound();
+}
+
+// Who leaves home gives up the home address there, soft move or not: the home agent is about to look for duplicates
+// of it (RFC 6275 section 10.3.1), and a node that defended it would be refused. After a restart at home the payload's
+// way is not known before the first acknowledgement, but may well be that of a former process.
+void HomeRegistration::leave_home(bool was_at_home) {
+  const bool outbound_at_home = outbound_ ? outbound_->at_home : was_at_home;
+  if (!outbound_at_home || attachment_->at_home) return;
+  outbound_.reset();
+  actions_.push_back(StopOutbound{});
+}
+
+// The way over the previous attachment is dead. From one care-of address to the next the payload changes over at once,
+// ahead of the acknowledgement; to the home link it cannot, the home agent has to agree first.
+void HomeRegistration::redirect_after_hard_move() {
+  if (!attachment_->at_home && binding_lives()) switch_outbound();
+}
+
+void HomeRegistration::on(const Detached&) {
+  attachment_.reset();
+  endpoint_usable_ = false;
+  if (const Exchange* current = exchange()) {
+    if (current->give_up_at) {
+      phase_ = Ended{};
+      actions_.push_back(Stopped{});
+      return;
+    }
+    phase_ = Quiet{};
+  }
+}
+
+void HomeRegistration::switch_outbound() {
+  outbound_ = attachment_;
+  actions_.push_back(SwitchOutbound{*attachment_});
+}
+
+// --- keys ---
+
+void HomeRegistration::need_keys() {
+  endpoint_ = attachment_->care_of;
+  endpoint_usable_ = true;
+  actions_.push_back(NeedKeys{*attachment_});
+}
+
+void HomeRegistration::on(const KeysUsable& event) {
+  const bool came = !keys_;
+  keys_ = Keys{.can_migrate = event.can_migrate};
+  if (event.endpoint && event.endpoint != endpoint_) {
+    endpoint_ = event.endpoint;
+    endpoint_usable_ = attachment_ && attachment_->care_of == *event.endpoint;
+  }
+  Exchange* current = exchange();
+  if (!current || !(came || event.fresh)) return;
+  if (came) {
+    current->timeout = {};
+    current->unanswered = 0;
+  }
+  // What was sent under keys that the home agent no longer had is lost: do not wait for the timeout.
+  if (current->awaiting) {
+    current->awaiting = false;
+    current->send_at = now_;
+  }
+}
+
+void HomeRegistration::on(const KeysUnusable&) {
+  if (!keys_) return;
+  keys_.reset();
+  if (const Exchange* current = exchange(); current && current->give_up_at) return;
+  if (attachment_) need_keys();
+}
+
+// --- sequence numbers ---
+
+void HomeRegistration::on(const SequenceReserved& event) {
+  reservation_.reserved(event.end);
+  if (reserving_ != event.end) return;
+  reserving_.reset();
+  reservation_failures_ = 0;
+}
+
+void HomeRegistration::on(const SequenceReservationFailed&) {
+  if (!reserving_) return;
+  reserving_.reset();
+  reserve_at_ = now_ + doubled(kFirstReservationRetry, reservation_failures_++, kLongestRetry);
+  report("cannot store the sequence numbers of Binding Updates",
+         "make the state folder writable and free some space there: no update is sent without a stored number");
+}
+
+// A disk that is busy must not hold up a move: the next block is stored in a quiet moment, long before it is needed.
+bool HomeRegistration::wants_reservation() const {
+  const bool quiet = !exchange() || reservation_.available() < kFewNumbers;
+  return quiet && !reserving_ && reservation_.wanted_reservation();
+}
+
+void HomeRegistration::reserve_if_wanted() {
+  if (now_ < reserve_at_ || !wants_reservation()) return;
+  reserving_ = reservation_.wanted_reservation();
+  actions_.push_back(ReserveSequence{*reserving_});
+}
+
+// --- what others ask for ---
+
+void HomeRegistration::on(const RefreshRequestReceived&) {
+  if (attachment_ && binding_lives() && !exchange()) begin_exchange();
+}
+
+void HomeRegistration::on(const BindingErrorReceived& event) {
+  constexpr std::uint8_t kUnknownBinding = 1;
+  if (event.error.status != kUnknownBinding || event.error.home_address != policy_.home_address) return;
+  if (!attachment_ || attachment_->at_home || exchange() || now_ < binding_errors_heeded_at_) return;
+  binding_errors_heeded_at_ = now_ + kBindingErrorInterval;
+  begin_exchange();
+}
+
+void HomeRegistration::on(const RefreshAsked&) {
+  if (!attachment_) return;
+  if (Exchange* current = exchange()) {
+    current->awaiting = false;
+    current->send_at = now_;
+  } else {
+    begin_exchange();
+  }
+}
+
+void HomeRegistration::on(const StopAsked&) {
+  if (const Exchange* current = exchange(); current && current->give_up_at) return;
+  const bool may_be_bound = binding_lives() || (bound_until_ && now_ < *bound_until_);
+  if (!may_be_bound || !attachment_ || !keys_) {
+    phase_ = Ended{};
+    actions_.push_back(Stopped{});
+    return;
+  }
+  begin_exchange();
+  exchange()->give_up_at = now_ + kStopTimeout;
+}
+
+void HomeRegistration::on(const DeadlineReached&) {}
+
+// --- sending ---
+
+bool HomeRegistration::deregisters(const Exchange& current) const {
+  return current.give_up_at.has_value() || attachment_->at_home;
+}
+
+// Drops what is outstanding: an acknowledgement of an update for a former attachment must not count for this one.
+void HomeRegistration::begin_exchange() {
+  std::optional<BootTime> give_up_at;
+  if (const Exchange* former = exchange()) give_up_at = former->give_up_at;
+  phase_ = Exchange{};
+  exchange()->since = now_;
+  exchange()->send_at = now_;
+  exchange()->give_up_at = give_up_at;
+}
+
+void HomeRegistration::do_what_is_due() {
+  if (std::holds_alternative<Ended>(phase_)) return;
+  if (const Exchange* current = exchange(); current && current->give_up_at && now_ >= *current->give_up_at) {
+    phase_ = Ended{};
+    actions_.push_back(Stopped{});
+    return;
+  }
+  expire_binding();
+  const bool away = attachment_ && !attachment_->at_home;
+  if (away && !exchange() && (!binding_ || now_ >= binding_->refresh_at)) begin_exchange();
+  send_if_due();
+  reserve_if_wanted();
+}
+
+void HomeRegistration::expire_binding() {
+  if (!binding_ || binding_lives()) return;
+  binding_.reset();
+  acknowledged_at_.reset();
+  outbound_.reset();
+  actions_.push_back(StopOutbound{});
+}
+
+void HomeRegistration::send_if_due() {
+  Exchange* current = exchange();
+  if (!current || !keys_ || now_ < current->send_at || reservation_.available() == 0) return;
+  if (now_ < rate_.opens()) {
+    if (!current->limited) ++counters_.rate_limited;
+    current->limited = true;
+    return;
+  }
+  if (current->awaiting) {
+    current->send_failures = 0;
+    ++current->unanswered;
+  }
+  const bool silent = current->unanswered >= kUnansweredUntilTrouble;
+  send_update(*current, *reservation_.take());
+  if (silent)
+    report("home agent " + policy_.home_agent.to_string() + " does not answer",
+           "check that the home agent is running and can be reached from " + attachment_->care_of.to_string());
+}
+
+// RFC 6275 section 11.7.1; to return home section 11.5.5. A retransmission differs in its number only, which is a new
+// one, and its timeout is doubled (section 11.8).
+void HomeRegistration::send_update(Exchange& current, SequenceNumber number) {
+  BindingUpdate update;
+  update.sequence = number;
+  update.acknowledge = true;
+  update.home_registration = true;
+  update.link_local = policy_.link_local;
+  update.key_mobility = keys_->can_migrate;
+  update.lifetime = deregisters(current) ? Lifetime{0} : policy_.lifetime;
+  update.options = {AlternateCareOfAddress{attachment_->care_of}};
+
+  ++counters_.updates_sent;
+  if (!current.sent.empty()) ++counters_.retransmissions;
+  rate_.count(now_);
+  last_sequence_ = number;
+  if (update.lifetime > Lifetime{0}) bound_until_ = std::max(bound_until_.value_or(now_), now_ + update.lifetime);
+
+  const bool first_registration = !binding_lives() && !current.give_up_at;
+  const auto initial = first_registration ? kInitialBindackTimeoutFirstReg : kInitialBindackTimeout;
+  current.timeout = current.timeout == Duration{} ? initial : std::min(2 * current.timeout, kMaxBindackTimeout);
+  current.awaiting = true;
+  current.limited = false;
+  current.send_at = now_ + current.timeout;
+  current.sent.push_back({number, now_, update.lifetime, update.key_mobility});
+  if (current.sent.size() > kMaxOutstanding) current.sent.erase(current.sent.begin());
+  actions_.push_back(SendUpdate{std::move(update)});
+}
+
+void HomeRegistration::on(const UpdateSendFailed& event) {
+  Exchange* current = exchange();
+  if (!current || !current->awaiting || event.sequence != last_sequence_) return;
+  current->awaiting = false;
+  current->timeout = {};
+  current->send_at = now_ + doubled(kFirstSendRetry, current->send_failures++, kLongestRetry);
+  if (current->send_failures >= kSendFailuresUntilTrouble)
+    report("cannot send a Binding Update: " + event.reason,
+           "check the route to the home agent " + policy_.home_agent.to_string() + " and the privileges of the daemon");
+}
+
+void HomeRegistration::report(std::string what, std::string remedy, std::optional<Status> status) {
+  if (what == last_trouble_) return;
+  last_trouble_ = what;
+  actions_.push_back(Trouble{std::move(what), std::move(remedy), status});
+}
+
+// --- what is known ---
+
+State HomeRegistration::state() const {
+  if (std::holds_alternative<Ended>(phase_)) return State::kStopped;
+  const Exchange* current = exchange();
+  if (current && current->give_up_at) return State::kDeregistering;
+  if (!attachment_) return State::kDetached;
+  if (!current) return attachment_->at_home ? State::kAtHome : State::kRegistered;
+  if (binding_lives() && same_care_of(binding_->attachment, *attachment_)) return State::kRegistered;
+  if (!keys_) return State::kWaitingForKeys;
+  return attachment_->at_home ? State::kDeregistering : State::kRegistering;
+}
+
+const std::optional<Attachment>& HomeRegistration::attachment() const { return attachment_; }
+
+std::optional<Attachment> HomeRegistration::registered_at() const { return acknowledged_at_; }
+
+std::optional<BootTime> HomeRegistration::expires() const {
+  return binding_ ? std::optional{binding_->expires} : std::nullopt;
+}
+
+std::optional<SequenceNumber> HomeRegistration::last_sequence() const { return last_sequence_; }
+
+bool HomeRegistration::key_mobility() const { return acknowledged_k_; }
+
+const Counters& HomeRegistration::counters() const { return counters_; }
+
+}  // namespace mip6::node

@@ -1,0 +1,161 @@
+// Which addresses can serve as care-of address, and which of them is best.
+#include "libmip6/node/movement.hpp"
+
+#include <algorithm>
+#include <string_view>
+
+namespace mip6 {
+namespace {
+
+// Shell pattern of `*` and `?`; everything else stands for itself.
+bool matches(std::string_view pattern, std::string_view name) {
+  std::size_t p = 0;
+  std::size_t n = 0;
+  std::size_t star = std::string_view::npos;
+  std::size_t after_star = 0;
+  while (n < name.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      after_star = n;
+    } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == name[n])) {
+      ++p;
+      ++n;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      n = ++after_star;
+    } else {
+      return false;
+    }
+  }
+  return pattern.find_first_not_of('*', p) == std::string_view::npos;
+}
+
+std::size_t first_match(const std::vector<std::string>& patterns, std::string_view name) {
+  const auto found =
+      std::find_if(patterns.begin(), patterns.end(), [&](const auto& pattern) { return matches(pattern, name); });
+  return static_cast<std::size_t>(found - patterns.begin());
+}
+
+// What decides between two attachments, most important first.
+enum class Criterion { kHome, kPreference, kStable, kMetric, kCurrent, kOrder };
+
+struct Ranked {
+  Attachment attachment;
+  std::string interface_name;
+  std::size_t preference = 0;
+  bool temporary = false;
+  std::uint32_t metric = 0;
+  bool current = false;
+};
+
+// Negative: `a` is better. `by` tells what decided.
+int compare(const Ranked& a, const Ranked& b, Criterion& by) {
+  const auto order = [&by](Criterion criterion, auto left, auto right) {
+    by = criterion;
+    return left < right ? -1 : left > right ? 1 : 0;
+  };
+  if (const int c = order(Criterion::kHome, !a.attachment.at_home, !b.attachment.at_home)) return c;
+  if (const int c = order(Criterion::kPreference, a.preference, b.preference)) return c;
+  if (const int c = order(Criterion::kStable, a.temporary, b.temporary)) return c;
+  if (const int c = order(Criterion::kMetric, a.metric, b.metric)) return c;
+  if (const int c = order(Criterion::kCurrent, !a.current, !b.current)) return c;
+  if (const int c = order(Criterion::kOrder, a.attachment.interface, b.attachment.interface)) return c;
+  return order(Criterion::kOrder, a.attachment.care_of, b.attachment.care_of);
+}
+
+bool better(const Ranked& a, const Ranked& b) {
+  Criterion by{};
+  return compare(a, b, by) < 0;
+}
+
+bool link_usable(const Candidate& candidate, const MovementPolicy& policy) {
+  return candidate.link_up && candidate.gateway &&
+         first_match(policy.exclude, candidate.interface_name) == policy.exclude.size();
+}
+
+// RFC 6275 section 11.5.5: home is where the home prefix is on-link. An address that the kernel formed from the
+// advertised prefix shows that, whether its duplicate address detection has finished or not; so does the home address
+// itself, unless it is the host address (/128) that we put there ourselves.
+bool shows_home_link(const Candidate& candidate, const MovementPolicy& policy) {
+  const bool ours = candidate.address == policy.home_address && candidate.prefix_length == 128;
+  return !ours && !candidate.deprecated && policy.home_prefix.contains(candidate.address);
+}
+
+// RFC 6275 section 11.5.3, and what else makes an address fit to be reached at.
+bool fit_as_care_of(const Candidate& candidate, const MovementPolicy& policy) {
+  if (candidate.tentative || candidate.duplicate || candidate.deprecated) return false;
+  if (!candidate.address.is_global_unicast()) return false;
+  if (candidate.address == policy.home_address || policy.home_prefix.contains(candidate.address)) return false;
+  // A home agent in the public network has no way back to a unique local address.
+  return !candidate.address.is_unique_local() || policy.home_agent.is_unique_local();
+}
+
+std::optional<Ranked> rank(const Candidate& candidate, const MovementPolicy& policy,
+                           const std::optional<Attachment>& current) {
+  if (!link_usable(candidate, policy)) return std::nullopt;
+  const bool at_home = shows_home_link(candidate, policy);
+  if (!at_home && !fit_as_care_of(candidate, policy)) return std::nullopt;
+  Ranked ranked;
+  ranked.attachment = {.interface = candidate.interface,
+                       .care_of = at_home ? policy.home_address : candidate.address,
+                       .gateway = candidate.gateway,
+                       .at_home = at_home};
+  ranked.interface_name = candidate.interface_name;
+  ranked.preference = first_match(policy.preference, candidate.interface_name);
+  ranked.temporary = !at_home && candidate.temporary;
+  ranked.metric = candidate.metric;
+  ranked.current = current && current->interface == candidate.interface &&
+                   current->care_of == ranked.attachment.care_of && current->at_home == at_home;
+  return ranked;
+}
+
+// Why `ranked` stands before `next`, in words.
+std::string reason_for(const Ranked& ranked, const Ranked* next) {
+  if (ranked.attachment.at_home) return "home link";
+  if (!next) return "no other usable address";
+  Criterion by{};
+  compare(ranked, *next, by);
+  switch (by) {
+    case Criterion::kHome:
+      return "home link";
+    case Criterion::kPreference:
+      return "preferred interface " + ranked.interface_name;
+    case Criterion::kStable:
+      return "stable address";
+    case Criterion::kMetric:
+      return "lower route metric of " + ranked.interface_name;
+    case Criterion::kCurrent:
+      return "already in use";
+    case Criterion::kOrder:
+      break;
+  }
+  return "first of equals";
+}
+
+}  // namespace
+
+std::vector<Choice> usable_attachments(std::span<const Candidate> candidates, const MovementPolicy& policy,
+                                       const std::optional<Attachment>& current) {
+  std::vector<Ranked> ranking;
+  for (const auto& candidate : candidates)
+    if (auto ranked = rank(candidate, policy, current)) ranking.push_back(std::move(*ranked));
+  std::sort(ranking.begin(), ranking.end(), better);
+
+  std::vector<Ranked> distinct;
+  for (auto& ranked : ranking) {
+    const bool seen = std::any_of(distinct.begin(), distinct.end(), [&](const Ranked& other) {
+      return other.attachment.care_of == ranked.attachment.care_of;
+    });
+    if (!seen) distinct.push_back(std::move(ranked));
+  }
+
+  std::vector<Choice> choices;
+  for (std::size_t i = 0; i < distinct.size(); ++i) {
+    const Ranked* next = i + 1 < distinct.size() ? &distinct[i + 1] : nullptr;
+    const bool only = distinct.size() == 1 && !distinct[i].attachment.at_home;
+    choices.push_back({distinct[i].attachment, only ? "only usable address" : reason_for(distinct[i], next)});
+  }
+  return choices;
+}
+
+}  // namespace mip6
