@@ -1,0 +1,212 @@
+// Home registration: moves, returning home, and what happens to payload and keys.
+#include "tests/unit/libmip6/registration_harness.hpp"
+
+using namespace mip6;
+using namespace mip6::node;
+using namespace mip6::node::test;
+
+TEST_CASE("without keys the node asks for them from where it is, and registers once they come", "[registration]") {
+  Node node;
+  const auto actions = node.give(Attached{kA1, false});
+  CHECK(order(actions) == "UseAttachment NeedKeys");
+  CHECK(only<NeedKeys>(actions).attachment == kA1);
+  CHECK(node.core.state() == State::kWaitingForKeys);
+  CHECK(order(node.give(KeysUsable{true, true, {}})) == "SendUpdate");
+  CHECK(node.core.state() == State::kRegistering);
+}
+
+TEST_CASE("a home registration has A and H, the lifetime, and the care-of address in an option", "[registration]") {
+  Node node;
+  const bool dynamic = GENERATE(true, false);
+  node.give(KeysUsable{dynamic, true, {}});
+  const auto update = only<SendUpdate>(node.give(Attached{kA1, false})).update;
+  CHECK(update.sequence == SequenceNumber{1000});
+  CHECK(update.acknowledge);
+  CHECK(update.home_registration);
+  CHECK_FALSE(update.link_local);
+  CHECK(update.key_mobility == dynamic);
+  CHECK(update.lifetime == 420s);
+  REQUIRE(find_option<AlternateCareOfAddress>(update.options));
+  CHECK(find_option<AlternateCareOfAddress>(update.options)->care_of == kA1.care_of);
+}
+
+TEST_CASE("the L flag is set as the policy says", "[registration]") {
+  HomeRegistration core{Policy{kHomeAddress, kHomeAgent, 420s, true}, SequenceNumber{7}};
+  core.handle(KeysUsable{true, true, {}}, BootTime{1s});
+  core.handle(SequenceReserved{SequenceNumber{71}}, BootTime{1s});
+  CHECK(only<SendUpdate>(core.handle(Attached{kA1, false}, BootTime{1s})).update.link_local);
+}
+
+TEST_CASE("the first acknowledgement switches the payload on and says what was granted", "[registration]") {
+  Node node;
+  node.give(Attached{kA1, false});
+  node.give(KeysUsable{true, true, {}});
+  node.now += 40ms;
+  const auto actions = node.acknowledge(Status::kAccepted, 400s);
+  CHECK(order(actions) == "SwitchOutbound Registered");
+  const auto registered = only<Registered>(actions);
+  CHECK(registered.attachment == kA1);
+  CHECK(registered.sequence == SequenceNumber{1000});
+  CHECK(registered.lifetime == 400s);
+  CHECK(registered.key_mobility);
+  CHECK(registered.took == 40ms);
+  CHECK(node.core.state() == State::kRegistered);
+  CHECK(node.core.registered_at() == kA1);
+}
+
+TEST_CASE("in a hard move update and payload change over at once, the keys at the acknowledgement", "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  CHECK(order(node.give(Attached{kA2, false})) == "UseAttachment SendUpdate SwitchOutbound");
+  const auto actions = node.acknowledge();
+  CHECK(order(actions) == "MoveKeys Registered");
+  CHECK(only<MoveKeys>(actions).attachment == kA2);
+}
+
+TEST_CASE("in a soft move the payload changes over at the acknowledgement", "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  CHECK(order(node.give(Attached{kA2, true})) == "UseAttachment SendUpdate");
+  CHECK(order(node.acknowledge()) == "SwitchOutbound MoveKeys Registered");
+}
+
+TEST_CASE("with K clear in the acknowledgement the keys are renewed", "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  const bool soft = GENERATE(true, false);
+  node.give(Attached{kA2, soft});
+  const auto actions = node.acknowledge(Status::kAccepted, 420s, false);
+  const auto renew = only<RenewKeys>(actions);
+  CHECK(renew.attachment == kA2);
+  CHECK(renew.previous_usable == soft);
+  CHECK(all<MoveKeys>(actions).empty());
+  CHECK_FALSE(node.core.key_mobility());
+}
+
+TEST_CASE("K in the acknowledgement counts only if the update had it", "[registration]") {
+  Node node;
+  node.give(KeysUsable{false, false, kA1.care_of});
+  node.give(Attached{kA2, false});
+  CHECK(order(node.acknowledge()) == "SwitchOutbound RenewKeys Registered");
+}
+
+TEST_CASE("keys whose endpoint is here already stay", "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  node.give(Attached{kA2, true});
+  node.give(Attached{kA1, true});
+  CHECK(order(node.acknowledge()) == "Registered");
+}
+
+TEST_CASE("after a restart keys with an unknown endpoint are moved, with a known one only if need be",
+          "[registration]") {
+  Node node;
+  node.give(KeysUsable{true, false, {}});
+  node.give(Attached{kA1, false});
+  CHECK(order(node.acknowledge()) == "SwitchOutbound MoveKeys Registered");
+}
+
+TEST_CASE("an address that a later hard move killed is not called usable when keys are renewed", "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  node.give(Attached{kA2, true});
+  node.give(Attached{kA3, false});
+  CHECK_FALSE(only<RenewKeys>(node.acknowledge(Status::kAccepted, 420s, false)).previous_usable);
+}
+
+TEST_CASE("home: de-registration first, then payload, announcement and keys", "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  const auto moved = node.give(Attached{kHome, false});
+  CHECK(order(moved) == "UseAttachment SendUpdate");
+  const auto update = only<SendUpdate>(moved).update;
+  CHECK(update.lifetime == 0s);
+  CHECK(update.acknowledge);
+  CHECK(update.home_registration);
+  CHECK(find_option<AlternateCareOfAddress>(update.options)->care_of == kHomeAddress);
+  CHECK(node.core.state() == State::kDeregistering);
+  const auto done = node.acknowledge(Status::kAccepted, 0s);
+  CHECK(order(done) == "SwitchOutbound AnnounceHomeAddress MoveKeys Registered");
+  CHECK(only<Registered>(done).lifetime == 0s);
+  CHECK(node.core.state() == State::kAtHome);
+  CHECK_FALSE(node.core.next_deadline());
+}
+
+TEST_CASE("at home without any binding known the node de-registers, and 'not home agent' is success",
+          "[registration]") {
+  Node node;
+  CHECK(order(node.give(Attached{kHome, false})) == "UseAttachment NeedKeys");
+  const auto update = only<SendUpdate>(node.give(KeysUsable{true, true, kHomeAddress})).update;
+  CHECK(update.lifetime == 0s);
+  CHECK(order(node.acknowledge(Status::kNotHomeAgentForThisNode, 0s)) ==
+        "SwitchOutbound AnnounceHomeAddress Registered");
+}
+
+TEST_CASE("leaving home stops the payload until the registration stands, whatever the kind of move", "[registration]") {
+  Node node;
+  node.register_at(kHome);
+  const bool soft = GENERATE(true, false);
+  CHECK(order(node.give(Attached{kA1, soft})) == "UseAttachment SendUpdate StopOutbound");
+  CHECK(order(node.acknowledge()) == "SwitchOutbound MoveKeys Registered");
+}
+
+TEST_CASE("leaving home before the answer after a restart there stops the payload of the former process",
+          "[registration]") {
+  Node node;
+  node.give(KeysUsable{true, false, {}});
+  node.give(Attached{kHome, false});
+  CHECK(order(node.give(Attached{kA1, true})) == "UseAttachment SendUpdate StopOutbound");
+}
+
+TEST_CASE("the same attachment again is no news, another router for it is no registration", "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  CHECK(node.give(Attached{kA1, true}).empty());
+  auto other_router = kA1;
+  other_router.gateway = address("fe80::beef");
+  CHECK(order(node.give(Attached{other_router, true})) == "UseAttachment SwitchOutbound");
+  CHECK(node.core.registered_at() == other_router);
+  CHECK(node.core.state() == State::kRegistered);
+}
+
+TEST_CASE("after a detachment every attachment is a hard move, and the binding still counts", "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  CHECK(node.give(Detached{}).empty());
+  CHECK(node.core.state() == State::kDetached);
+  CHECK(node.core.expires());
+  const auto& where = GENERATE(kA1, kA2);
+  CHECK(order(node.give(Attached{where, true})) == "UseAttachment SendUpdate SwitchOutbound");
+}
+
+TEST_CASE("home again after a detachment the way of the payload is set again", "[registration]") {
+  Node node;
+  node.register_at(kHome);
+  node.give(Detached{});
+  node.give(Attached{kHome, false});
+  SECTION("acknowledged") {
+    CHECK(order(node.acknowledge(Status::kAccepted, 0s)) == "SwitchOutbound AnnounceHomeAddress Registered");
+  }
+  SECTION("left before the answer") {
+    CHECK(order(node.give(Attached{kA1, false})) == "UseAttachment SendUpdate StopOutbound");
+  }
+}
+
+TEST_CASE("a binding that expires while detached stops the payload", "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  node.give(Detached{});
+  CHECK(order(node.next()) == "StopOutbound");
+  CHECK_FALSE(node.core.registered_at());
+  CHECK_FALSE(node.core.next_deadline());
+  CHECK(order(node.give(Attached{kA2, false})) == "UseAttachment SendUpdate");
+}
+
+TEST_CASE("keys that vanish are asked for again from here; updates wait for them", "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  CHECK(only<NeedKeys>(node.give(KeysUnusable{})).attachment == kA1);
+  CHECK(node.core.state() == State::kRegistered);
+  CHECK(all<SendUpdate>(node.give(Attached{kA2, false})).empty());
+  CHECK(order(node.give(KeysUsable{true, true, kA2.care_of})) == "SendUpdate");
+}

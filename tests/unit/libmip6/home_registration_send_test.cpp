@@ -1,0 +1,275 @@
+// Home registration: retransmission, rate limit, sequence numbers, lifetimes.
+#include "tests/unit/libmip6/registration_harness.hpp"
+
+using namespace mip6;
+using namespace mip6::node;
+using namespace mip6::node::test;
+
+namespace {
+
+// Times between the next `count` updates when nobody answers.
+std::vector<Duration> intervals(Node& node, int count) {
+  std::vector<Duration> result;
+  BootTime last = node.now;
+  while (static_cast<int>(result.size()) < count) {
+    if (all<SendUpdate>(node.next()).empty()) continue;
+    result.push_back(node.now - last);
+    last = node.now;
+  }
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("an unanswered first update is repeated after 1.5 s, then ever slower down to one in 32 s",
+          "[registration]") {
+  Node node;
+  node.give(KeysUsable{true, true, {}});
+  node.give(Attached{kA1, false});
+  CHECK(intervals(node, 7) == std::vector<Duration>{1500ms, 3s, 6s, 12s, 24s, 32s, 32s});
+  CHECK(node.core.last_sequence() == SequenceNumber{1007});
+  CHECK(node.core.counters().retransmissions == 7);
+}
+
+TEST_CASE("with a binding the first repetition comes after 1 s", "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  node.give(Attached{kA2, false});
+  CHECK(intervals(node, 3) == std::vector<Duration>{1s, 2s, 4s});
+}
+
+TEST_CASE("a repetition differs from the first update by its number alone", "[registration]") {
+  Node node;
+  node.give(KeysUsable{true, true, {}});
+  auto first = only<SendUpdate>(node.give(Attached{kA1, false})).update;
+  const auto second = only<SendUpdate>(node.next()).update;
+  CHECK(second.sequence == first.sequence.next());
+  first.sequence = second.sequence;
+  CHECK(second == first);
+}
+
+TEST_CASE("after three unanswered updates the user is told, once", "[registration]") {
+  Node node;
+  node.give(KeysUsable{true, true, {}});
+  node.give(Attached{kA1, false});
+  CHECK(order(node.next()) == "SendUpdate");
+  CHECK(order(node.next()) == "SendUpdate");
+  const auto actions = node.next();
+  CHECK(order(actions) == "SendUpdate Trouble");
+  CHECK(only<Trouble>(actions).what == "home agent 2001:db8:1::1 does not answer");
+  CHECK_FALSE(only<Trouble>(actions).remedy.empty());
+  CHECK(order(node.next()) == "SendUpdate");
+  node.acknowledge();
+  node.wait(2s);
+
+  node.give(Attached{kA2, false});
+  node.next();
+  node.next();
+  CHECK(order(node.next()) == "SendUpdate Trouble");
+}
+
+TEST_CASE("an early deadline does nothing, a late one does one thing", "[registration]") {
+  Node node;
+  node.give(KeysUsable{true, true, {}});
+  node.give(Attached{kA1, false});
+  CHECK(node.wait(1s).empty());
+  CHECK(order(node.wait(20s)) == "SendUpdate");
+  CHECK(node.wait(0s).empty());
+}
+
+TEST_CASE("no more than three updates leave within a second, and the last attachment is the one that is sent",
+          "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  const auto begin = node.now;
+  for (int i = 0; i < 20; ++i) {
+    const auto sent = all<SendUpdate>(node.give(Attached{i % 2 == 0 ? kA2 : kA1, true}));
+    CHECK(sent.size() == (i < 3 ? 1u : 0u));
+    node.now += 10ms;
+  }
+  node.give(Attached{kA3, true});
+  CHECK(node.core.next_deadline() == begin + 1s);
+  const auto update = only<SendUpdate>(node.next()).update;
+  CHECK(find_option<AlternateCareOfAddress>(update.options)->care_of == kA3.care_of);
+  CHECK(node.core.counters().rate_limited > 0);
+}
+
+TEST_CASE("an acknowledgement of an update for a former attachment does not count", "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  node.give(Attached{kA2, true});
+  const auto old = node.acknowledgement();
+  node.give(Attached{kA3, true});
+  CHECK(node.give(AcknowledgementReceived{old}).empty());
+  CHECK(node.core.counters().ignored_acknowledgements == 1);
+  CHECK(node.core.registered_at() == kA1);
+  CHECK(order(node.acknowledge()) == "SwitchOutbound MoveKeys Registered");
+}
+
+TEST_CASE("an acknowledgement of an earlier transmission for the same attachment counts", "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  node.give(Attached{kA2, true});
+  const auto early = node.acknowledgement();
+  const auto sent_at = node.now;
+  node.next();
+  CHECK(order(node.give(AcknowledgementReceived{early})) == "SwitchOutbound MoveKeys Registered");
+  CHECK(node.core.expires() == sent_at + 420s);
+  CHECK(node.acknowledge().empty());
+}
+
+TEST_CASE("the lifetime counts from the sending of the update, and is refreshed at three quarters", "[registration]") {
+  Node node;
+  node.give(KeysUsable{true, true, {}});
+  node.give(Attached{kA1, false});
+  const auto sent_at = node.now;
+  node.now += 300ms;
+  SECTION("as granted") {
+    node.acknowledge(Status::kAccepted, 40s);
+    CHECK(node.core.expires() == sent_at + 40s);
+    CHECK(node.core.next_deadline() == sent_at + 30s);
+  }
+  SECTION("a home agent that grants more than was asked for") {
+    node.acknowledge(Status::kAccepted, 9999s);
+    CHECK(node.core.expires() == sent_at + 420s);
+  }
+  SECTION("refresh advice is heeded if it is shorter") {
+    auto acknowledgement = node.acknowledgement();
+    acknowledgement.options = {BindingRefreshAdvice{60s}};
+    node.give(AcknowledgementReceived{acknowledgement});
+    CHECK(node.core.next_deadline() == sent_at + 60s);
+  }
+  const auto before = *node.core.last_sequence();
+  CHECK(order(node.next()) == "SendUpdate");
+  CHECK(node.core.last_sequence() == before.next());
+  CHECK(node.core.state() == State::kRegistered);
+  CHECK(order(node.acknowledge()) == "Registered");
+}
+
+TEST_CASE("an acknowledgement that arrives after what it granted has passed is worth nothing", "[registration]") {
+  Node node;
+  node.give(KeysUsable{true, true, {}});
+  node.give(Attached{kA1, false});
+  const auto late = node.acknowledgement(Status::kAccepted, 8s);
+  node.now += 10s;
+  CHECK(order(node.give(AcknowledgementReceived{late})) == "SendUpdate");
+  CHECK(node.core.state() == State::kRegistering);
+}
+
+TEST_CASE("when the lifetime runs out unanswered the payload stops and the updates go on", "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  bool stopped = false;
+  for (int i = 0; i < 20 && !stopped; ++i) stopped = !all<StopOutbound>(node.next()).empty();
+  CHECK(stopped);
+  CHECK_FALSE(node.core.expires());
+  CHECK(node.core.state() == State::kRegistering);
+  while (all<SendUpdate>(node.next()).empty()) {
+  }
+  CHECK(order(node.acknowledge()) == "SwitchOutbound Registered");
+}
+
+TEST_CASE("after a sleep beyond the lifetime the node registers anew with one update", "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  CHECK(order(node.wait(std::chrono::hours{8})) == "StopOutbound SendUpdate");
+  CHECK(node.core.next_deadline() == node.now + 1500ms);
+}
+
+TEST_CASE("before the first update a block of numbers is stored; the update waits for it", "[registration]") {
+  Node node;
+  node.disk_answers = false;
+  CHECK(only<ReserveSequence>(node.give(KeysUsable{true, true, {}})).end == SequenceNumber{1064});
+  CHECK(order(node.give(Attached{kA1, false})) == "UseAttachment");
+  CHECK_FALSE(node.core.next_deadline());
+  CHECK(only<SendUpdate>(node.give(SequenceReserved{SequenceNumber{1064}})).update.sequence == SequenceNumber{1000});
+}
+
+TEST_CASE("without a durable number no update goes out, and the disk is tried again ever later", "[registration]") {
+  Node node;
+  node.disk_answers = false;
+  node.give(KeysUsable{true, true, {}});
+  node.give(Attached{kA1, false});
+  const auto trouble = only<Trouble>(node.give(SequenceReservationFailed{}));
+  CHECK(trouble.what.find("cannot store") == 0);
+  const auto failed_at = node.now;
+  CHECK(order(node.next()) == "ReserveSequence");
+  CHECK(node.now == failed_at + 1s);
+  CHECK(node.give(SequenceReservationFailed{}).empty());
+  CHECK(node.core.next_deadline() == node.now + 2s);
+  node.next();
+  CHECK(order(node.give(SequenceReserved{SequenceNumber{1064}})) == "SendUpdate");
+}
+
+TEST_CASE("the next block is asked for after an acknowledgement, long before the last number", "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  node.disk_answers = false;
+  for (int i = 0; i < 100; ++i) {
+    node.now += 2s;
+    const auto moved = node.give(Attached{i % 2 == 0 ? kA2 : kA1, false});
+    CHECK(order(moved) == "UseAttachment SendUpdate SwitchOutbound");
+    for (const auto& reserve : all<ReserveSequence>(node.acknowledge())) node.give(SequenceReserved{reserve.end});
+  }
+  CHECK(node.core.last_sequence() == SequenceNumber{1100});
+}
+
+TEST_CASE("when few numbers are left the next block is asked for while updates go unanswered", "[registration]") {
+  Node node;
+  node.give(KeysUsable{true, true, {}});
+  node.give(Attached{kA1, false});
+  node.disk_answers = false;
+  std::optional<SequenceNumber> asked;
+  int sent = 1;
+  while (!asked) {
+    const auto actions = node.next();
+    sent += static_cast<int>(all<SendUpdate>(actions).size());
+    for (const auto& reserve : all<ReserveSequence>(actions)) asked = reserve.end;
+  }
+  CHECK(sent == 61);
+  CHECK(asked == SequenceNumber{1061 + 64});
+}
+
+TEST_CASE("an update that the kernel refused is tried again soon, but not in a storm", "[registration]") {
+  Node node;
+  node.give(KeysUsable{true, true, {}});
+  node.give(Attached{kA1, false});
+  const auto fail = [&] { return node.give(UpdateSendFailed{*node.core.last_sequence(), "Network is unreachable"}); };
+  CHECK(fail().empty());
+  CHECK(node.core.next_deadline() == node.now + 100ms);
+  node.next();
+  CHECK(fail().empty());
+  CHECK(node.core.next_deadline() == node.now + 200ms);
+  node.next();
+  const auto trouble = only<Trouble>(fail());
+  CHECK(trouble.what == "cannot send a Binding Update: Network is unreachable");
+  const auto begin = node.now;
+  for (int i = 0; i < 20; ++i) {
+    node.next();
+    CHECK(fail().empty());
+  }
+  CHECK(node.now > begin + 5min);
+  node.next();
+  CHECK(order(node.acknowledge()).find("SwitchOutbound") == 0);
+}
+
+TEST_CASE("new keys while an update is unanswered: it is sent again at once", "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  node.give(Attached{kA2, false});
+  node.now += 50ms;
+  CHECK(order(node.give(KeysUsable{true, true, {}})) == "SendUpdate");
+  CHECK(node.core.counters().retransmissions == 1);
+  node.now += 50ms;
+  CHECK(node.give(KeysUsable{true, false, {}}).empty());
+}
+
+TEST_CASE("an update that was repeated because of new keys does not count as unanswered", "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  node.give(Attached{kA2, false});
+  for (int i = 0; i < 5; ++i) {
+    node.now += 500ms;
+    CHECK(order(node.give(KeysUsable{true, true, {}})) == "SendUpdate");
+  }
+}

@@ -1,0 +1,149 @@
+// Which attachment wins.
+#include "libmip6/node/movement.hpp"
+
+#include "tests/catch.hpp"
+
+using namespace mip6;
+
+namespace {
+
+Ipv6Address address(const char* text) { return Ipv6Address::parse(text).value(); }
+
+MovementPolicy policy() {
+  MovementPolicy result;
+  result.home_address = address("2001:db8:1::42");
+  result.home_prefix = Ipv6Prefix::parse("2001:db8:1::/64").value();
+  result.home_agent = address("2001:db8:1::1");
+  return result;
+}
+
+Candidate candidate(std::uint32_t interface, const char* name, const char* text) {
+  Candidate result;
+  result.interface = interface;
+  result.interface_name = name;
+  result.link_up = true;
+  result.address = address(text);
+  result.gateway = address("fe80::1");
+  result.metric = 1024;
+  return result;
+}
+
+std::vector<Choice> choose(const std::vector<Candidate>& candidates, const MovementPolicy& with = policy(),
+                           const std::optional<Attachment>& current = std::nullopt) {
+  return usable_attachments(candidates, with, current);
+}
+
+}  // namespace
+
+TEST_CASE("an address that cannot serve is not used", "[movement]") {
+  auto one = candidate(2, "w1", "2001:db8:a1::7");
+  REQUIRE(choose({one}).size() == 1);
+  auto with = policy();
+  SECTION("link down") { one.link_up = false; }
+  SECTION("no router") { one.gateway.reset(); }
+  SECTION("tentative") { one.tentative = true; }
+  SECTION("duplicate") { one.duplicate = true; }
+  SECTION("deprecated") { one.deprecated = true; }
+  SECTION("link-local") { one.address = address("fe80::7"); }
+  SECTION("excluded interface") { with.exclude = {"docker*", "w?"}; }
+  SECTION("the home address that we put on a device ourselves") {
+    one.address = with.home_address;
+    one.prefix_length = 128;
+  }
+  SECTION("unique local towards a global home agent") { one.address = address("fd00::7"); }
+  CHECK(choose({one}, with).empty());
+}
+
+TEST_CASE("a unique local address serves a home agent that has one itself", "[movement]") {
+  auto with = policy();
+  with.home_agent = address("fd00:1::1");
+  CHECK(choose({candidate(2, "w1", "fd00:2::7")}, with).size() == 1);
+}
+
+TEST_CASE("a pattern excludes only what it matches entirely", "[movement]") {
+  auto with = policy();
+  with.exclude = {"veth*x", "w", "??", "*0a"};
+  CHECK(choose({candidate(2, "veth0", "2001:db8:a1::7")}, with).size() == 1);
+  CHECK(choose({candidate(2, "wl1", "2001:db8:a1::7")}, with).size() == 1);
+  CHECK(choose({candidate(2, "veth0x", "2001:db8:a1::7")}, with).empty());
+  CHECK(choose({candidate(2, "w1", "2001:db8:a1::7")}, with).empty());
+  CHECK(choose({candidate(2, "en00a", "2001:db8:a1::7")}, with).empty());
+}
+
+TEST_CASE("the home prefix on a link means home, and the care-of address is the home address", "[movement]") {
+  const auto away = candidate(2, "w1", "2001:db8:a1::7");
+  auto home = candidate(9, "w9", "2001:db8:1::beef");
+  home.metric = 5000;
+  SECTION("finished duplicate address detection") {}
+  SECTION("duplicate address detection still running") { home.tentative = true; }
+  SECTION("the kernel formed the home address itself") { home.address = policy().home_address; }
+  auto with = policy();
+  with.preference = {"w1"};
+  const auto choices = choose({away, home}, with);
+  REQUIRE(choices.size() == 2);
+  CHECK(choices[0].attachment == Attachment{9, with.home_address, home.gateway, true});
+  CHECK(choices[0].reason == "home link");
+  CHECK_FALSE(choices[1].attachment.at_home);
+}
+
+TEST_CASE("a home link without a router or with an expired prefix is no home, nor a place to be away", "[movement]") {
+  auto home = candidate(9, "w9", "2001:db8:1::beef");
+  SECTION("no router") { home.gateway.reset(); }
+  SECTION("deprecated") { home.deprecated = true; }
+  CHECK(choose({home}).empty());
+}
+
+TEST_CASE("two addresses of the home prefix are one attachment", "[movement]") {
+  CHECK(choose({candidate(9, "w9", "2001:db8:1::beef"), candidate(9, "w9", "2001:db8:1::cafe")}).size() == 1);
+}
+
+TEST_CASE("preference by name comes before kind of address, that before metric, that before what is in use",
+          "[movement]") {
+  auto first = candidate(8, "w8", "2001:db8:a8::7");
+  auto second = candidate(2, "w2", "2001:db8:a2::7");
+  auto with = policy();
+  std::optional<Attachment> current{Attachment{2, second.address, second.gateway, false}};
+  std::string reason;
+  SECTION("preference") {
+    with.preference = {"eth*", "w8", "w*"};
+    first.temporary = true;
+    reason = "preferred interface w8";
+  }
+  SECTION("stable address") {
+    second.temporary = true;
+    second.metric = 1;
+    reason = "stable address";
+  }
+  SECTION("metric") {
+    first.metric = 600;
+    reason = "lower route metric of w8";
+  }
+  SECTION("in use") {
+    current->interface = 8;
+    current->care_of = first.address;
+    reason = "already in use";
+  }
+  const auto choices = choose({second, first}, with, current);
+  REQUIRE(choices.size() == 2);
+  CHECK(choices[0].attachment.care_of == first.address);
+  CHECK(choices[0].reason == reason);
+}
+
+TEST_CASE("what is in use stays in use whatever order the kernel lists", "[movement]") {
+  const auto a = candidate(2, "w2", "2001:db8:a2::7");
+  const auto b = candidate(2, "w2", "2001:db8:a2::9");
+  const Attachment in_use{2, b.address, address("fe80::99"), false};
+  CHECK(choose({a, b}, policy(), in_use)[0].attachment.care_of == b.address);
+  CHECK(choose({b, a}, policy(), in_use)[0].attachment.care_of == b.address);
+  CHECK(choose({b, a})[0].attachment.care_of == a.address);
+}
+
+TEST_CASE("the same address on two interfaces is one attachment, the better", "[movement]") {
+  auto worse = candidate(2, "w2", "2001:db8:a2::7");
+  auto better = candidate(3, "w3", "2001:db8:a2::7");
+  better.metric = 1;
+  const auto choices = choose({worse, better});
+  REQUIRE(choices.size() == 1);
+  CHECK(choices[0].attachment.interface == 3);
+  CHECK(choices[0].reason == "only usable address");
+}
