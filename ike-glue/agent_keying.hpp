@@ -32,6 +32,9 @@ struct PeerEndpointMoved {  // the kernel was told (K agreed)
 };
 struct PeerReplaceAsked {  // K refused: drop the node's present connection when its replacement is up, or after 30 s
   mip6::Ipv6Address home_address;
+  // Connections that run from here already are the replacement and stay; without it all present ones are dropped, so
+  // then ask once per move only, not for each Binding Update.
+  std::optional<mip6::Ipv6Address> care_of = {};
 };
 using AgentKeyingEvent = std::variant<CharonConnected, CharonDisconnected, Answered, CharonEvent, PeerEndpointMoved,
                                       PeerReplaceAsked, StopAsked, DeadlineReached>;

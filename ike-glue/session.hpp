@@ -30,7 +30,7 @@ class Session {
   using Done = std::function<void(tl::expected<Response, mip6::Error>)>;
 
   // `events`: registered on each connection before `connected` is called. Looks for the socket again when its folder
-  // changes (inotify); no polling.
+  // changes (inotify); no polling. Handlers may make requests and may destroy the Session.
   Session(boost::asio::io_context& loop, std::filesystem::path socket, std::vector<std::string> events,
           Handlers handlers);
   ~Session();
@@ -38,7 +38,8 @@ class Session {
 
   // Queued behind earlier requests. `stream`: event name of a streamed command ("list-sa"), empty otherwise.
   // `done` is called exactly once, never from within this call: with an error when the deadline passes (the connection
-  // is then closed and made anew, since VICI has no request numbers), or when the connection ends.
+  // is then closed and made anew, since VICI has no request numbers), or when the connection ends. Not called any more
+  // once the Session is destroyed. While there is no connection requests wait for the next attempt to make one.
   void request(std::string command, Section message, std::string stream, std::chrono::milliseconds deadline, Done done);
 
  private:

@@ -60,8 +60,10 @@ struct ViciError {
 
 inline constexpr std::size_t kMaxPacketSize = 512 * 1024;  // the protocol's own limit, without the length field
 
-// Bytes of a packet without the 32 bit length in front. Error: a key over 255 bytes, a value over 65,535, too long.
+// Bytes of a packet without the 32 bit length in front; a name or message that the type does not carry is not written.
+// Error: a key over 255 bytes, a value over 65,535, sections nested over 32 levels, too long.
 tl::expected<std::vector<std::uint8_t>, ViciError> encode(const Packet& packet);
+// The packet in `bytes`, which is all of them. What decodes can be encoded again.
 tl::expected<Packet, ViciError> decode(std::span<const std::uint8_t> bytes);
 
 }  // namespace ike

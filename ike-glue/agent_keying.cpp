@@ -1,0 +1,282 @@
+// AgentKeying: its face, and what each event does.
+#include "ike-glue/agent_keying.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "ike-glue/agent_keying_impl.hpp"
+
+namespace ike {
+namespace {
+
+constexpr milliseconds kDeadline{3000};
+constexpr milliseconds kStopRequestDeadline{1000};
+constexpr milliseconds kStopPatience{1500};
+constexpr milliseconds kStopPlainPatience{1000};
+constexpr milliseconds kVerifyAfter{200};
+constexpr seconds kReplacePatience{30};
+constexpr seconds kChildlessPatience{30};
+constexpr seconds kLoadAgainAfter{60};
+
+}  // namespace
+
+AgentKeying::Impl::Impl(AgentKeyingPolicy chosen) : policy(std::move(chosen)) {
+  nodes.reserve(policy.nodes.size());
+  for (const auto& node : policy.nodes) {
+    nodes.push_back(
+        Node{.configured = node, .name = "mip6ha-" + node.name, .sas = {}, .loaded_again = {}, .verification = {}});
+    by_name[nodes.back().name] = &nodes.back();
+    by_address[node.home_address] = &nodes.back();
+  }
+}
+
+// --- charon's connection ---
+
+void AgentKeying::Impl::on(const CharonConnected&, mip6::BootTime) {
+  connected = true;
+  listed = false;
+  list_again_at.reset();
+  pending.clear();
+  to_load.clear();
+  for (auto& node : nodes) {
+    node.sas.clear();
+    node.verification.reset();
+    node.loaded_again.reset();
+    node.orphans = true;
+    to_load.push_back(&node);
+  }
+  loading = false;
+  load_next();
+}
+
+void AgentKeying::Impl::on(const CharonDisconnected& event, mip6::BootTime) {
+  connected = false;
+  pending.clear();
+  to_load.clear();
+  for (auto& node : nodes) {
+    node.sas.clear();
+    node.verification.reset();
+  }
+  trouble(trouble_of(event.why));
+}
+
+void AgentKeying::Impl::on(const Answered& event, mip6::BootTime now) {
+  const auto found = pending.find(event.id);
+  if (found == pending.end()) return;
+  const auto asked = found->second;
+  pending.erase(found);
+  switch (asked.purpose) {
+    case Purpose::kSecret:
+    case Purpose::kConnection:
+      return loaded(event, asked);
+    case Purpose::kAdopt:
+      return adopt(event, now);
+    case Purpose::kConnections:
+    case Purpose::kStopConnections:
+      return forget_connections(event, asked.purpose);
+    case Purpose::kVerify:
+      if (asked.node->verification && asked.node->verification->request == event.id) verified(*asked.node, event);
+      return;
+    case Purpose::kStopList:
+      return stop_listed(event);
+    case Purpose::kStopStep:
+    case Purpose::kWhatever:
+      return;
+  }
+}
+
+void AgentKeying::Impl::on(const CharonEvent& event, mip6::BootTime now) {
+  if (!connected) return;
+  if (event.name == "ike-updown") return ike_updown(event.message, now);
+  if (event.name == "child-updown") return child_updown(event.message, now);
+  if (event.name == "ike-rekey") return ike_rekey(event.message);
+  if (event.name == "child-rekey") return child_rekey(event.message);
+}
+
+void AgentKeying::Impl::ike_updown(const Section& message, mip6::BootTime now) {
+  const auto sa = read_ike_sa(message, 0);
+  if (!sa) return;
+  std::erase(stop_waits_for, sa->uniqueid);
+  auto* node = node_of_name(sa->name);
+  if (!is_up(message) && sa->state == "CONNECTING") return refused(message, now);
+  if (!node || sa->uniqueid == 0) return;
+  if (!is_up(message)) return gone(*node, sa->uniqueid);
+  auto& known = node->sas[sa->uniqueid];
+  known.remote = sa->remote;
+  // Authenticated, but the selectors may not be the node's: nobody else closes it then.
+  if (!known.child_up && !known.drop_at) known.drop_at = now + kChildlessPatience;
+}
+
+void AgentKeying::Impl::child_updown(const Section& message, mip6::BootTime now) {
+  auto named = read_ike_sa(message, 0);
+  auto* node = named ? node_of_name(named->name) : nullptr;
+  if (!node) return;
+  const auto sa = read_ike_sa(message, node->configured.reqid);
+  if (!sa || sa->uniqueid == 0 || sa->spi_in == 0) return;
+  if (is_up(message)) return keys_up(*node, *sa, now);
+  const auto known = node->sas.find(sa->uniqueid);
+  if (known == node->sas.end() || known->second.spi_in != sa->spi_in) return;
+  // The node closed the CHILD_SA alone: its IKE_SA is of no use without.
+  terminate(Purpose::kWhatever, sa->uniqueid, false);
+  gone(*node, sa->uniqueid);
+}
+
+void AgentKeying::Impl::ike_rekey(const Section& message) {
+  const auto rekeyed = read_ike_rekey(message);
+  auto* node = rekeyed ? node_of_name(rekeyed->name) : nullptr;
+  if (!node) return;
+  auto moved = node->sas.extract(rekeyed->old_uniqueid);
+  if (moved.empty()) return;
+  moved.key() = rekeyed->uniqueid;
+  node->sas.insert(std::move(moved));
+}
+
+void AgentKeying::Impl::child_rekey(const Section& message) {
+  const auto named = read_ike_sa(message, 0);
+  auto* node = named ? node_of_name(named->name) : nullptr;
+  if (!node) return;
+  const auto rekeyed = read_child_rekey(message, node->configured.reqid);
+  const auto known = rekeyed ? node->sas.find(rekeyed->ike_uniqueid) : node->sas.end();
+  if (known == node->sas.end()) return;
+  known->second.spi_in = rekeyed->spi_in;
+  known->second.spi_out = rekeyed->spi_out;
+  out.emplace_back(PeerKeysUp{node->configured.home_address, rekeyed->spi_in, rekeyed->spi_out});
+}
+
+// Somebody claimed an identity and could not prove it; or ours were unloaded by others and charon knew no better.
+void AgentKeying::Impl::refused(const Section& message, mip6::BootTime now) {
+  const auto sa = read_ike_sa(message, 0);
+  if (!sa || sa->remote_id.empty() || sa->remote_id == "%any") return;
+  const auto node = std::find_if(nodes.begin(), nodes.end(), [&](const Node& one) {
+    return same_identity(one.configured.credentials.remote_identity, sa->remote_id);
+  });
+  const bool of_ours = sa->name.starts_with("mip6ha-") || sa->local == policy.home_agent;
+  if (node == nodes.end() && !of_ours) return;
+  const auto from = sa->remote ? sa->remote->to_string() : "an unknown address";
+  trouble({fmt::format("authentication of {} from {} failed", sa->remote_id, from),
+           node == nodes.end() ? "no node with this identity is configured"
+                               : "check that the secret is the same here and at the node"});
+  if (node == nodes.end()) return;
+  if (node->loaded_again && now - *node->loaded_again < kLoadAgainAfter) return;
+  node->loaded_again = now;
+  to_load.push_back(&*node);
+  load_next();
+}
+
+// --- what the daemon asks ---
+
+void AgentKeying::Impl::on(const PeerEndpointMoved& event, mip6::BootTime now) {
+  auto* node = node_of_address(event.home_address);
+  if (!node) return;
+  node->verification.reset();
+  if (!event.accepted) {
+    trouble({fmt::format("the kernel refused to tell charon of {}'s new care-of address (XFRM_MSG_MIGRATE)",
+                         node->configured.name),
+             "check that the kernel has CONFIG_XFRM_MIGRATE"});
+    return;
+  }
+  if (connected) node->verification = Verification{event.care_of, now + kVerifyAfter};
+}
+
+void AgentKeying::Impl::on(const PeerReplaceAsked& event, mip6::BootTime now) {
+  auto* node = node_of_address(event.home_address);
+  if (!node) return;
+  node->verification.reset();
+  for (auto& [uniqueid, sa] : node->sas) {
+    if (event.care_of && sa.remote == event.care_of) continue;
+    const auto latest = now + kReplacePatience;
+    sa.superseded = true;
+    sa.drop_at = sa.drop_at ? std::min(*sa.drop_at, latest) : latest;
+  }
+}
+
+void AgentKeying::Impl::on(const StopAsked&, mip6::BootTime now) {
+  if (stop_deadline) return;
+  stop_deadline = now + kStopPatience;
+  stop_force_at = now + kStopPlainPatience;
+  pending.clear();
+  to_load.clear();
+  if (!connected) return;
+  // From charon's own lists, not from what we believe: after a crash there may be more.
+  request(Purpose::kStopList, nullptr, "list-sas", {}, "list-sa");
+  request(Purpose::kStopConnections, nullptr, "get-conns", {});
+  for (const auto& node : nodes) request(Purpose::kStopStep, nullptr, "unload-shared", named("id", node.name));
+}
+
+// --- time ---
+
+void AgentKeying::Impl::advance(mip6::BootTime now) {
+  if (stop_deadline) return finish_stop(now);
+  if (!connected) return;
+  if (list_again_at && *list_again_at <= now) {
+    list_again_at.reset();
+    request(Purpose::kAdopt, nullptr, "list-sas", {}, "list-sa");
+  }
+  drop_due(now);
+  for (auto& node : nodes) {
+    if (node.verification && node.verification->request == 0 && node.verification->at <= now) verify(node, now);
+  }
+}
+
+std::optional<mip6::BootTime> AgentKeying::Impl::next_deadline() const {
+  std::optional<mip6::BootTime> first;
+  if (stopped) return first;
+  const auto consider = [&first](mip6::BootTime at) { first = first ? std::min(*first, at) : at; };
+  if (stop_deadline) {
+    consider(*stop_deadline);
+    if (!stop_waits_for.empty()) consider(stop_force_at);
+    return first;
+  }
+  if (!connected) return first;
+  if (list_again_at) consider(*list_again_at);
+  for (const auto& node : nodes) {
+    if (node.verification && node.verification->request == 0) consider(node.verification->at);
+    for (const auto& [uniqueid, sa] : node.sas) {
+      if (sa.drop_at) consider(*sa.drop_at);
+    }
+  }
+  return first;
+}
+
+// --- requests ---
+
+std::uint64_t AgentKeying::Impl::request(Purpose purpose, Node* node, std::string command, Section message,
+                                         std::string stream) {
+  const auto id = next_id++;
+  pending[id] = {purpose, node};
+  out.emplace_back(Request{id, std::move(command), std::move(message), std::move(stream),
+                           stop_deadline ? kStopRequestDeadline : kDeadline, false});
+  return id;
+}
+
+void AgentKeying::Impl::terminate(Purpose purpose, std::uint64_t uniqueid, bool force) {
+  request(purpose, nullptr, "terminate", terminate_by_id(uniqueid, force));
+  std::get<Request>(out.back()).slow = true;
+}
+
+AgentKeying::Impl::Node* AgentKeying::Impl::node_of_name(const std::string& name) {
+  const auto found = by_name.find(name);
+  return found == by_name.end() ? nullptr : found->second;
+}
+
+AgentKeying::Impl::Node* AgentKeying::Impl::node_of_address(const mip6::Ipv6Address& home_address) {
+  const auto found = by_address.find(home_address);
+  return found == by_address.end() ? nullptr : found->second;
+}
+
+// --- the face ---
+
+AgentKeying::AgentKeying(AgentKeyingPolicy policy) : impl_(std::make_unique<Impl>(std::move(policy))) {}
+AgentKeying::~AgentKeying() = default;
+
+std::vector<AgentKeyingAction> AgentKeying::handle(const AgentKeyingEvent& event, mip6::BootTime now) {
+  if (impl_->stopped) return {};
+  std::visit([&](const auto& one) { impl_->on(one, now); }, event);
+  impl_->advance(now);
+  return std::exchange(impl_->out, {});
+}
+
+std::optional<mip6::BootTime> AgentKeying::next_deadline() const { return impl_->next_deadline(); }
+
+}  // namespace ike

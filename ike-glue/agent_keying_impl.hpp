@@ -1,0 +1,128 @@
+// The inside of AgentKeying. Included by its two sources only: agent_keying.cpp (events) and agent_upkeep.cpp (loading,
+// listing, dropping, stopping).
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ike-glue/agent_keying.hpp"
+#include "ike-glue/charon.hpp"
+
+namespace ike {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+struct AgentKeying::Impl {
+  using Actions = std::vector<AgentKeyingAction>;
+
+  enum class Purpose {  // of a request under way
+    kSecret,
+    kConnection,
+    kAdopt,
+    kConnections,
+    kVerify,
+    kStopList,
+    kStopConnections,
+    kStopStep,
+    kWhatever,  // the answer changes nothing
+  };
+
+  struct Sa {  // an IKE_SA of a node
+    bool child_up = false;
+    bool announced = true;    // to the caller; not yet if found in a list
+    bool superseded = false;  // to be dropped when a newer one is up
+    std::uint32_t spi_in = 0;
+    std::uint32_t spi_out = 0;
+    std::optional<mip6::Ipv6Address> remote;
+    std::optional<mip6::BootTime> drop_at;
+  };
+
+  struct Verification {
+    mip6::Ipv6Address care_of;
+    mip6::BootTime at;
+    int lists_left = 2;
+    std::uint64_t request = 0;  // under way if not 0
+  };
+
+  struct Node {
+    AgentKeyingNode configured;
+    std::string name;  // of connection and secret
+    std::map<std::uint64_t, Sa> sas;
+    bool keys = false;     // told to the caller
+    bool orphans = false;  // a charon before this one may have left ESP states
+    std::optional<mip6::BootTime> loaded_again;
+    std::optional<Verification> verification;
+  };
+
+  struct Pending {
+    Purpose purpose = Purpose::kWhatever;
+    Node* node = nullptr;
+  };
+
+  explicit Impl(AgentKeyingPolicy chosen);
+
+  // agent_keying.cpp
+  void on(const CharonConnected& event, mip6::BootTime now);
+  void on(const CharonDisconnected& event, mip6::BootTime now);
+  void on(const Answered& event, mip6::BootTime now);
+  void on(const CharonEvent& event, mip6::BootTime now);
+  void on(const PeerEndpointMoved& event, mip6::BootTime now);
+  void on(const PeerReplaceAsked& event, mip6::BootTime now);
+  void on(const StopAsked& event, mip6::BootTime now);
+  void on(const DeadlineReached&, mip6::BootTime) {}
+  void ike_updown(const Section& message, mip6::BootTime now);
+  void child_updown(const Section& message, mip6::BootTime now);
+  void ike_rekey(const Section& message);
+  void child_rekey(const Section& message);
+  void refused(const Section& message, mip6::BootTime now);
+  void advance(mip6::BootTime now);
+  std::optional<mip6::BootTime> next_deadline() const;
+
+  // agent_upkeep.cpp
+  void load_next();
+  void loaded(const Answered& answer, const Pending& asked);
+  void adopt(const Answered& answer, mip6::BootTime now);
+  void forget_connections(const Answered& answer, Purpose purpose);
+  void keys_up(Node& node, const IkeSa& sa, mip6::BootTime now);
+  void announce_adopted(Node& node);
+  void delete_orphans(Node& node);
+  void gone(Node& node, std::uint64_t uniqueid);
+  void drop_due(mip6::BootTime now);
+  void verify(Node& node, mip6::BootTime now);
+  void verified(Node& node, const Answered& answer);
+  void stop_listed(const Answered& answer);
+  void finish_stop(mip6::BootTime now);
+
+  // everywhere
+  std::uint64_t request(Purpose purpose, Node* node, std::string command, Section message, std::string stream = {});
+  void terminate(Purpose purpose, std::uint64_t uniqueid, bool force);
+  Node* node_of_name(const std::string& name);
+  Node* node_of_address(const mip6::Ipv6Address& home_address);
+  void trouble(Trouble value) { out.emplace_back(std::move(value)); }
+  void step(std::string what) { out.emplace_back(ike::Step{std::move(what)}); }
+
+  AgentKeyingPolicy policy;
+  std::vector<Node> nodes;  // never resized: others point into it
+  std::map<std::string, Node*> by_name;
+  std::map<mip6::Ipv6Address, Node*> by_address;
+  Actions out;
+
+  bool connected = false;
+  bool listed = false;  // since CharonConnected
+  std::optional<mip6::BootTime> list_again_at;
+  std::uint64_t next_id = 1;
+  std::map<std::uint64_t, Pending> pending;
+  std::deque<Node*> to_load;  // the first is being loaded
+  bool loading = false;
+
+  std::optional<mip6::BootTime> stop_deadline;
+  mip6::BootTime stop_force_at;
+  std::vector<std::uint64_t> stop_waits_for;  // IKE_SAs that were asked to go
+  bool stopped = false;
+};
+
+}  // namespace ike

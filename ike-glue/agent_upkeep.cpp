@@ -1,0 +1,218 @@
+// AgentKeying: loading the nodes' connections, adopting what charon has, dropping what was replaced, stopping.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "ike-glue/agent_keying_impl.hpp"
+
+namespace ike {
+namespace {
+
+// Longer than the node's own, so that the node asks for each rekey and only acknowledgements are at risk.
+constexpr seconds kIkeRekey{6 * 3600};
+constexpr seconds kChildRekey{2 * 3600};
+constexpr seconds kDpdDelay{120};
+// The node closes its old connection itself; ours would only be further packets.
+constexpr milliseconds kLeaveItToTheNode{300};
+constexpr seconds kLeftoverPatience{10};  // of an older one that nobody asked to replace
+constexpr milliseconds kVerifyAgainAfter{800};
+constexpr seconds kListAgainAfter{2};
+constexpr seconds kDropAgainAfter{5};
+
+}  // namespace
+
+// --- loading ---
+
+// One node after the other, secret before connection, then what charon has is listed.
+void AgentKeying::Impl::load_next() {
+  if (loading || stop_deadline) return;
+  if (to_load.empty()) {
+    if (!listed && !list_again_at) request(Purpose::kAdopt, nullptr, "list-sas", {}, "list-sa");
+    return;
+  }
+  loading = true;
+  auto* node = to_load.front();
+  request(Purpose::kSecret, node, "load-shared", load_shared(node->name, node->configured.credentials));
+}
+
+void AgentKeying::Impl::loaded(const Answered& answer, const Pending& asked) {
+  const auto& node = *asked.node;
+  const auto refused_why =
+      answer.response ? refusal(*answer.response) : std::optional(answer.response.error().to_string());
+  if (refused_why) {
+    trouble(
+        {fmt::format("charon refuses the {} of node {}: {}",
+                     asked.purpose == Purpose::kSecret ? "secret" : "connection", node.configured.name, *refused_why),
+         "look at charon's log"});
+  } else if (asked.purpose == Purpose::kSecret) {
+    const Connection connection{.name = node.name,
+                                .local = policy.home_agent.to_string(),
+                                .remote = "%any",
+                                .local_selector = policy.home_agent,
+                                .remote_selector = node.configured.home_address,
+                                .reqid = node.configured.reqid,
+                                .ike_rekey = kIkeRekey,
+                                .child_rekey = kChildRekey,
+                                .dpd_delay = kDpdDelay};
+    request(Purpose::kConnection, asked.node, "load-conn", load_conn(connection, node.configured.credentials));
+    return;
+  }
+  loading = false;
+  if (!to_load.empty()) to_load.pop_front();
+  load_next();
+}
+
+// --- what charon has ---
+
+void AgentKeying::Impl::adopt(const Answered& answer, mip6::BootTime now) {
+  if (!answer.response) {
+    list_again_at = now + kListAgainAfter;
+    return;
+  }
+  for (const auto& item : answer.response->items) {
+    const auto any = read_ike_sa(item, 0);
+    if (!any || any->uniqueid == 0) continue;
+    auto* node = node_of_name(any->name);
+    if (!node) {
+      // A node that was taken out of the configuration while we were away.
+      if (any->name.starts_with("mip6ha-")) terminate(Purpose::kWhatever, any->uniqueid, false);
+      continue;
+    }
+    const auto sa = read_ike_sa(item, node->configured.reqid);
+    auto& known = node->sas[sa->uniqueid];
+    if (known.child_up || !sa->child_installed) continue;
+    known = Sa{.child_up = true, .spi_in = sa->spi_in, .spi_out = sa->spi_out, .remote = sa->remote, .drop_at = {}};
+    known.announced = false;
+  }
+  listed = true;
+  for (auto& node : nodes) announce_adopted(node);
+  request(Purpose::kConnections, nullptr, "get-conns", {});
+}
+
+void AgentKeying::Impl::announce_adopted(Node& node) {
+  bool by_event = false;
+  for (auto& [uniqueid, sa] : node.sas) {  // the newest last
+    by_event = by_event || (sa.child_up && sa.announced);
+    if (!sa.child_up || std::exchange(sa.announced, true)) continue;
+    node.keys = true;
+    out.emplace_back(PeerKeysUp{node.configured.home_address, sa.spi_in, sa.spi_out});
+  }
+  if (by_event) {
+    delete_orphans(node);
+  } else if (!node.sas.empty()) {
+    node.orphans = false;  // charon has lived all the time
+  }
+}
+
+void AgentKeying::Impl::forget_connections(const Answered& answer, Purpose purpose) {
+  const auto* names = answer.response ? answer.response->message.list("conns") : nullptr;
+  if (!names) return;
+  const bool stopping = purpose == Purpose::kStopConnections;
+  for (const auto& name : *names) {
+    if (!name.starts_with("mip6ha-") || (!stopping && node_of_name(name))) continue;
+    request(stopping ? Purpose::kStopStep : Purpose::kWhatever, nullptr, "unload-conn", named("name", name));
+  }
+}
+
+void AgentKeying::Impl::keys_up(Node& node, const IkeSa& sa, mip6::BootTime now) {
+  for (auto& [uniqueid, other] : node.sas) {
+    if (uniqueid >= sa.uniqueid) continue;
+    const auto soon = now + (other.superseded ? mip6::Duration(kLeaveItToTheNode) : mip6::Duration(kLeftoverPatience));
+    other.drop_at = other.drop_at ? std::min(*other.drop_at, soon) : soon;
+  }
+  auto& known = node.sas[sa.uniqueid];
+  known = Sa{.child_up = true, .spi_in = sa.spi_in, .spi_out = sa.spi_out, .remote = sa.remote, .drop_at = {}};
+  node.keys = true;
+  const auto& home_address = node.configured.home_address;
+  out.emplace_back(PeerKeysUp{home_address, sa.spi_in, sa.spi_out});
+  step(fmt::format("{}: IKE established from {}", node.configured.name, sa.remote ? sa.remote->to_string() : "?"));
+  delete_orphans(node);
+}
+
+// Once after each start of charon, and not before all it has is known.
+void AgentKeying::Impl::delete_orphans(Node& node) {
+  if (!listed || !std::exchange(node.orphans, false)) return;
+  DeletePeerStatesExcept orphans{node.configured.home_address, node.configured.reqid, {}};
+  for (const auto& [uniqueid, one] : node.sas) {
+    if (one.child_up) orphans.spis.insert(orphans.spis.end(), {one.spi_in, one.spi_out});
+  }
+  out.emplace_back(std::move(orphans));
+}
+
+void AgentKeying::Impl::gone(Node& node, std::uint64_t uniqueid) {
+  const auto found = node.sas.extract(uniqueid);
+  if (found.empty() || !found.mapped().child_up) return;
+  const bool some_left =
+      std::any_of(node.sas.begin(), node.sas.end(), [](const auto& one) { return one.second.child_up; });
+  if (some_left || !node.keys) return;
+  node.keys = false;
+  out.emplace_back(PeerKeysDown{node.configured.home_address});
+  step(fmt::format("{}: no IKE connection any more", node.configured.name));
+}
+
+void AgentKeying::Impl::drop_due(mip6::BootTime now) {
+  for (auto& node : nodes) {
+    for (auto& [uniqueid, sa] : node.sas) {
+      if (!sa.drop_at || *sa.drop_at > now) continue;
+      terminate(Purpose::kWhatever, uniqueid, true);
+      sa.drop_at = now + kDropAgainAfter;  // ike-updown takes it out of the list
+    }
+  }
+}
+
+// --- verifying a move ---
+
+void AgentKeying::Impl::verify(Node& node, mip6::BootTime now) {
+  auto& asked = *node.verification;
+  --asked.lists_left;
+  asked.at = now + kVerifyAgainAfter;
+  asked.request = request(Purpose::kVerify, &node, "list-sas", named("ike", node.name), "list-sa");
+}
+
+// charon raises no event for a move by MIGRATE: where it says the IKE_SA is, is the only confirmation.
+void AgentKeying::Impl::verified(Node& node, const Answered& answer) {
+  auto& asked = *node.verification;
+  asked.request = 0;
+  bool followed = false;
+  if (answer.response) {
+    for (const auto& item : answer.response->items) {
+      const auto sa = read_ike_sa(item, node.configured.reqid);
+      if (!sa || sa->name != node.name) continue;
+      const auto known = node.sas.find(sa->uniqueid);
+      if (known != node.sas.end()) known->second.remote = sa->remote;
+      followed = followed || sa->remote == asked.care_of;
+    }
+  }
+  if (followed) {
+    step(fmt::format("{}: IKE endpoint moved to {}", node.configured.name, asked.care_of.to_string()));
+    node.verification.reset();
+  } else if (asked.lists_left == 0) {
+    trouble({fmt::format("charon did not follow {}'s move to {}", node.configured.name, asked.care_of.to_string()),
+             "check that charon's kernel-netlink plugin is loaded; the node establishes IKE anew when it finds out"});
+    node.verification.reset();
+  }
+}
+
+// --- stopping ---
+
+void AgentKeying::Impl::stop_listed(const Answered& answer) {
+  if (!answer.response) return;
+  for (const auto& item : answer.response->items) {
+    const auto sa = read_ike_sa(item, 0);
+    if (!sa || sa->uniqueid == 0 || !sa->name.starts_with("mip6ha-")) continue;
+    terminate(Purpose::kStopStep, sa->uniqueid, sa->state == "CONNECTING");
+    if (sa->state != "CONNECTING") stop_waits_for.push_back(sa->uniqueid);
+  }
+}
+
+void AgentKeying::Impl::finish_stop(mip6::BootTime now) {
+  if (stop_force_at <= now) {
+    for (const auto uniqueid : std::exchange(stop_waits_for, {})) terminate(Purpose::kStopStep, uniqueid, true);
+  }
+  const bool clean = pending.empty() && stop_waits_for.empty();
+  if (connected && !clean && now < *stop_deadline) return;
+  stopped = true;
+  out.emplace_back(Stopped{});
+}
+
+}  // namespace ike

@@ -1,0 +1,176 @@
+// Requests and answers of charon as values.
+#include "ike-glue/charon.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+
+namespace ike {
+namespace {
+
+constexpr int kMobilityHeader = 135;  // protocol number, RFC 6275 section 6.1.1
+
+template <typename Number>
+Number number(const Section& section, std::string_view key, int base) {
+  Number value = 0;
+  const auto* text = section.text(key);
+  if (!text) return 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value, base);
+  return error == std::errc{} && end == text->data() + text->size() ? value : Number{0};
+}
+
+std::optional<mip6::Ipv6Address> address(const Section& section, std::string_view key) {
+  const auto* text = section.text(key);
+  return text ? mip6::Ipv6Address::parse(*text) : std::nullopt;
+}
+
+// An event wraps the IKE_SA in the one section that is named after its connection.
+const std::pair<std::string, Section::Value>* wrapped(const Section& message) {
+  const auto& entries = message.entries();
+  const auto found = std::find_if(entries.begin(), entries.end(),
+                                  [](const auto& entry) { return std::holds_alternative<Section>(entry.second); });
+  return found == entries.end() ? nullptr : &*found;
+}
+
+std::string seconds(std::chrono::seconds value) { return fmt::format("{}s", value.count()); }
+
+}  // namespace
+
+Section load_conn(const Connection& connection, const Credentials& credentials) {
+  const auto selector = [](const mip6::Ipv6Address& host) {
+    return Section::List{fmt::format("{}/128[{}]", host.to_string(), kMobilityHeader)};
+  };
+  Section child;
+  child.set("mode", "transport_proxy")
+      .set("policies", "no")  // they are the daemon's; charon rewrites its own at a move
+      .set("reqid", std::to_string(connection.reqid))
+      .set("local_ts", selector(connection.local_selector))
+      .set("remote_ts", selector(connection.remote_selector))
+      .set("esp_proposals", Section::List{"aes128-sha256", "aes256-sha256"})
+      .set("rekey_time", seconds(connection.child_rekey))
+      .set("start_action", "none")
+      .set("dpd_action", "none")
+      .set("close_action", "none");
+  // Few proposals: IKE_SA_INIT cannot be fragmented by IKE and has to fit a link of MTU 1280.
+  Section ike;
+  ike.set("version", "2")
+      .set("mobike", "no")  // the K flag moves the endpoint
+      .set("unique", "no")  // make before break needs two IKE_SAs for a moment
+      .set("local_addrs", Section::List{connection.local})
+      .set("remote_addrs", Section::List{connection.remote})
+      .set("proposals", Section::List{"aes128-aes256-sha256-x25519-ecp256"})
+      .set("rekey_time", seconds(connection.ike_rekey));
+  if (connection.dpd_delay.count() > 0) ike.set("dpd_delay", seconds(connection.dpd_delay));
+  ike.set("local", Section{}.set("auth", "psk").set("id", credentials.local_identity))
+      .set("remote", Section{}.set("auth", "psk").set("id", credentials.remote_identity))
+      .set("children", Section{}.set(std::string(kChildName), std::move(child)));
+  return Section{}.set(connection.name, std::move(ike));
+}
+
+Section load_shared(const std::string& id, const Credentials& credentials) {
+  return Section{}
+      .set("id", id)
+      .set("type", "IKE")
+      .set("data", credentials.secret)
+      .set("owners", Section::List{credentials.local_identity, credentials.remote_identity});
+}
+
+Section initiate(const std::string& name) {
+  return Section{}.set("child", std::string(kChildName)).set("ike", name).set("timeout", "-1");
+}
+
+Section terminate_by_id(std::uint64_t uniqueid, bool force) {
+  Section message;
+  message.set("ike-id", std::to_string(uniqueid)).set("timeout", "-1");
+  if (force) message.set("force", "yes");
+  return message;
+}
+
+Section terminate_by_name(const std::string& name) {
+  return Section{}.set("ike", name).set("timeout", "-1").set("force", "yes");
+}
+
+Section named(std::string_view key, const std::string& value) { return Section{}.set(std::string(key), value); }
+
+std::optional<IkeSa> read_ike_sa(const Section& message, std::uint32_t reqid) {
+  const auto* outer = wrapped(message);
+  if (!outer) return std::nullopt;
+  const auto& section = std::get<Section>(outer->second);
+  IkeSa sa;
+  sa.name = outer->first;
+  sa.uniqueid = number<std::uint64_t>(section, "uniqueid", 10);
+  sa.state = section.text_or("state", "");
+  sa.local = address(section, "local-host");
+  sa.remote = address(section, "remote-host");
+  sa.remote_id = section.text_or("remote-id", "");
+  const auto* children = section.section("child-sas");
+  if (!children) return sa;
+  for (const auto& [key, value] : children->entries()) {
+    const auto* child = std::get_if<Section>(&value);
+    if (!child || number<std::uint32_t>(*child, "reqid", 10) != reqid) continue;
+    const auto state = child->text_or("state", "");
+    const bool installed = state == "INSTALLED" || state == "REKEYING";
+    // After a rekey the old CHILD_SA is listed for some seconds as DELETED or REKEYED, beside the new one.
+    if (sa.child_installed && !installed) continue;
+    sa.child_installed = installed;
+    sa.spi_in = number<std::uint32_t>(*child, "spi-in", 16);
+    sa.spi_out = number<std::uint32_t>(*child, "spi-out", 16);
+  }
+  return sa;
+}
+
+bool is_up(const Section& message) { return message.text_or("up", "no") == "yes"; }
+
+std::optional<IkeRekeyed> read_ike_rekey(const Section& message) {
+  const auto* outer = wrapped(message);
+  if (!outer) return std::nullopt;
+  const auto& section = std::get<Section>(outer->second);
+  const auto* before = section.section("old");
+  const auto* after = section.section("new");
+  if (!before || !after) return std::nullopt;
+  IkeRekeyed rekeyed{outer->first, number<std::uint64_t>(*before, "uniqueid", 10),
+                     number<std::uint64_t>(*after, "uniqueid", 10)};
+  if (rekeyed.old_uniqueid == 0 || rekeyed.uniqueid == 0) return std::nullopt;
+  return rekeyed;
+}
+
+std::optional<ChildRekeyed> read_child_rekey(const Section& message, std::uint32_t reqid) {
+  const auto* outer = wrapped(message);
+  if (!outer) return std::nullopt;
+  const auto& section = std::get<Section>(outer->second);
+  const auto* children = section.section("child-sas");
+  if (!children) return std::nullopt;
+  for (const auto& [key, value] : children->entries()) {
+    const auto* child = std::get_if<Section>(&value);
+    const auto* after = child ? child->section("new") : nullptr;
+    if (!after || number<std::uint32_t>(*after, "reqid", 10) != reqid) continue;
+    ChildRekeyed rekeyed{number<std::uint64_t>(section, "uniqueid", 10), number<std::uint32_t>(*after, "spi-in", 16),
+                         number<std::uint32_t>(*after, "spi-out", 16)};
+    if (rekeyed.ike_uniqueid == 0 || rekeyed.spi_in == 0 || rekeyed.spi_out == 0) return std::nullopt;
+    return rekeyed;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> refusal(const Response& response) {
+  if (response.message.text_or("success", "yes") == "yes") return std::nullopt;
+  return response.message.text_or("errmsg", "no reason given");
+}
+
+Trouble trouble_of(const mip6::Error& why) {
+  if (why.os_error == EACCES || why.os_error == EPERM) {
+    return {fmt::format("charon's socket {} may not be opened: permission denied", why.on), why.remedy};
+  }
+  return {fmt::format("charon is not reachable: {}", why.reason.empty() ? why.to_string() : why.reason),
+          why.remedy.empty() ? "start strongSwan: systemctl start strongswan" : why.remedy};
+}
+
+bool same_identity(const std::string& one, const std::string& other) {
+  if (one == other) return true;
+  const auto first = mip6::Ipv6Address::parse(one);
+  return first && first == mip6::Ipv6Address::parse(other);
+}
+
+}  // namespace ike

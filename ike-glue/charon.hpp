@@ -1,0 +1,74 @@
+// What both keying cores say to charon and read from it: requests built from descriptions, IKE_SAs read from events and
+// listings (swanctl.conf(5) for the keys; facts of the event layout are at the functions). No I/O.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ike-glue/keying.hpp"
+
+namespace ike {
+
+inline constexpr std::string_view kChildName = "reg";
+
+// A connection whose one CHILD_SA protects the Mobility Header between two hosts (RFC 4877): IKE between `local` and
+// `remote`, ESP in transport mode between `local_selector` and `remote_selector`.
+struct Connection {
+  std::string name;
+  std::string local;   // IKE address
+  std::string remote;  // IKE address, or "%any"
+  mip6::Ipv6Address local_selector;
+  mip6::Ipv6Address remote_selector;
+  std::uint32_t reqid = 0;
+  std::chrono::seconds ike_rekey{};
+  std::chrono::seconds child_rekey{};
+  std::chrono::seconds dpd_delay{};  // zero: does not ask
+};
+Section load_conn(const Connection& connection, const Credentials& credentials);
+Section load_shared(const std::string& id, const Credentials& credentials);
+Section initiate(const std::string& name);
+Section terminate_by_id(std::uint64_t uniqueid, bool force);
+Section terminate_by_name(const std::string& name);  // by force; only where a name is used for one IKE_SA
+Section named(std::string_view key, const std::string& value);
+
+// One CHILD_SA and its IKE_SA as an event or listing tells them. Absent or nonsense values are left empty or zero.
+struct IkeSa {
+  std::string name;
+  std::uint64_t uniqueid = 0;
+  std::string state;
+  std::optional<mip6::Ipv6Address> local = {};
+  std::optional<mip6::Ipv6Address> remote = {};
+  std::string remote_id = {};
+  bool child_installed = false;  // the child with the reqid asked for is INSTALLED or being rekeyed
+  std::uint32_t spi_in = 0;      // of that child, in any state
+  std::uint32_t spi_out = 0;
+};
+// From ike-updown, child-updown and list-sa. Empty if there is no section of an IKE_SA.
+std::optional<IkeSa> read_ike_sa(const Section& message, std::uint32_t reqid);
+bool is_up(const Section& message);  // `up = yes`; absent when down
+
+struct IkeRekeyed {
+  std::string name;
+  std::uint64_t old_uniqueid = 0;
+  std::uint64_t uniqueid = 0;
+};
+std::optional<IkeRekeyed> read_ike_rekey(const Section& message);
+
+struct ChildRekeyed {
+  std::uint64_t ike_uniqueid = 0;
+  std::uint32_t spi_in = 0;
+  std::uint32_t spi_out = 0;
+};
+std::optional<ChildRekeyed> read_child_rekey(const Section& message, std::uint32_t reqid);
+
+// `success = no`, with errmsg; empty if the answer says yes or says nothing.
+std::optional<std::string> refusal(const Response& response);
+
+// What a disconnection means for the user.
+Trouble trouble_of(const mip6::Error& why);
+
+bool same_identity(const std::string& one, const std::string& other);  // addresses by value, all else as text
+
+}  // namespace ike

@@ -1,0 +1,220 @@
+// NodeKeying: one attempt to establish IKE from a care-of address, from loading the connection to keys or a reason.
+// charon raises no event for several failures (nobody answers, no secret), so each attempt has a deadline of its own
+// and asks list-sas at its end.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <tuple>
+
+#include "ike-glue/node_keying_impl.hpp"
+
+namespace ike {
+namespace {
+
+constexpr seconds kAttemptPatience{10};
+constexpr seconds kCheckPatience{4};
+constexpr milliseconds kMovePatience{1000};
+constexpr milliseconds kAfterReason{200};  // from the log's reason to the end of charon's own work on it
+constexpr seconds kLastBackoff{32};
+// Rekeying is asked by the node, so that only acknowledgements are at risk: the agent's times are longer.
+constexpr seconds kIkeRekey{4 * 3600};
+constexpr seconds kChildRekey{3600};
+constexpr seconds kDpdDelay{60};
+
+enum class Reason { kSecret, kHomeAddress, kProposal, kNoSecret, kSilent };
+
+// What charon's log says, in its words at level 1.
+constexpr std::array<std::pair<std::string_view, Reason>, 7> kLogLines{{
+    {"received AUTHENTICATION_FAILED", Reason::kSecret},
+    {"MAC mismatched", Reason::kSecret},
+    {"constraint check failed", Reason::kSecret},
+    {"received TS_UNACCEPTABLE", Reason::kHomeAddress},
+    {"received NO_PROPOSAL_CHOSEN", Reason::kProposal},
+    {"no shared key found for", Reason::kNoSecret},
+    {"peer not responding", Reason::kSilent},
+}};
+
+Trouble words(Reason reason, const NodeKeyingPolicy& policy) {
+  const auto agent = policy.home_agent.to_string();
+  const auto& identity = policy.credentials.local_identity;
+  switch (reason) {
+    case Reason::kSecret:
+      return {
+          fmt::format("authentication between {} and home agent {} failed: wrong secret or identity", identity, agent),
+          "check identity and secret here and at the home agent"};
+    case Reason::kHomeAddress:
+      return {fmt::format("home agent {} does not have home address {} for {}", agent, policy.home_address.to_string(),
+                          identity),
+              "check home-address here, and the node's entry at the home agent"};
+    case Reason::kProposal:
+      // charon answers so, too, while it has no connection at all for the pair of addresses.
+      return {
+          fmt::format("home agent {} has no connection for us, or accepts none of our proposals", agent),
+          "check that mip6-ha is running there; another home agent must allow aes128-sha256-ecp256 (or -x25519) for "
+          "IKE and aes128-sha256 for ESP"};
+    case Reason::kNoSecret:
+      return {fmt::format("charon has no shared secret for {} and {}", identity, policy.credentials.remote_identity),
+              "it is loaded again with the next attempt; check that nothing else clears charon's credentials"};
+    case Reason::kSilent:
+      break;
+  }
+  return {fmt::format("home agent {} does not answer IKE", agent),
+          "check its address, that it is running, and that UDP ports 500 and 4500 are open on the way"};
+}
+
+}  // namespace
+
+// A new address is tried at once; the same one again waits for its turn.
+void NodeKeying::Impl::wish_for(Wish wished) {
+  if (!wish || wish->local != wished.local) {
+    retry_at.reset();
+    backoff = milliseconds{1000};
+  }
+  wish = wished;
+}
+
+void NodeKeying::Impl::begin_attempt(mip6::BootTime now) {
+  attempt = Attempt{.name = prefix + std::to_string(next_name++), .wish = *wish, .deadline = now + kAttemptPatience};
+  wish.reset();
+  retry_at.reset();
+  if (!current || !attempt->wish.hard) return load_secret();
+  // Before the new IKE_SA exists: KMADDRESS moves every one with our reqid.
+  attempt->step = Attempt::Step::kMovingOwn;
+  attempt->move_deadline = now + kMovePatience;
+  current->moved_to = attempt->wish.local;
+  out.emplace_back(MoveOwnEndpoint{attempt->wish.local});
+}
+
+// Secret and connection are loaded each time: others may have unloaded them.
+void NodeKeying::Impl::load_secret() {
+  attempt->step = Attempt::Step::kSecret;
+  attempt->request = request(Purpose::kSecret, "load-shared", load_shared(secret_id, policy.credentials));
+}
+
+void NodeKeying::Impl::attempt_answered(Purpose purpose, const Answered& answer, mip6::BootTime now) {
+  if (!attempt || attempt->request != answer.id) return;  // of an earlier attempt
+  if (purpose == Purpose::kCheck) {
+    const auto left = ours(answer);
+    const auto up = std::find_if(left.begin(), left.end(),
+                                 [this](const IkeSa& sa) { return sa.name == attempt->name && sa.child_installed; });
+    if (up != left.end()) return established(*up, now);
+    return attempt_failed(left, attempt->failure.value_or(silent_or_refused(left)), now);
+  }
+  if (!answer.response) {
+    const auto& why = answer.response.error();
+    return attempt_failed({}, {why.to_string(), why.remedy}, now);
+  }
+  if (const auto refused = refusal(*answer.response)) {
+    static constexpr auto kSteps = std::to_array<std::pair<Purpose, std::string_view>>({
+        {Purpose::kSecret, "the secret"},
+        {Purpose::kConnection, "the connection"},
+        {Purpose::kInitiate, "to connect"},
+    });
+    const auto* what =
+        std::find_if(kSteps.begin(), kSteps.end(), [&](const auto& one) { return one.first == purpose; });
+    return attempt_failed({}, {fmt::format("charon refuses {}: {}", what->second, *refused), "look at charon's log"},
+                          now);
+  }
+  if (purpose == Purpose::kSecret) {
+    attempt->step = Attempt::Step::kConnection;
+    const Connection connection{.name = attempt->name,
+                                .local = attempt->wish.local.to_string(),
+                                .remote = policy.home_agent.to_string(),
+                                .local_selector = policy.home_address,
+                                .remote_selector = policy.home_agent,
+                                .reqid = policy.reqid,
+                                .ike_rekey = kIkeRekey,
+                                .child_rekey = kChildRekey,
+                                .dpd_delay = kDpdDelay};
+    attempt->request = request(Purpose::kConnection, "load-conn", load_conn(connection, policy.credentials));
+  } else if (purpose == Purpose::kConnection) {
+    attempt->step = Attempt::Step::kInitiate;
+    attempt->request = request_slow(Purpose::kInitiate, "initiate", initiate(attempt->name));
+  } else if (attempt->step == Attempt::Step::kInitiate) {
+    attempt->step = Attempt::Step::kWaiting;
+  }
+}
+
+void NodeKeying::Impl::attempt_log(const Section& message, mip6::BootTime now) {
+  const auto* name = message.text("ikesa-name");
+  const auto* line = message.text("msg");
+  if (!name || !line) return;
+  if (current && *name == current->name && line->starts_with("reauthenticating IKE_SA")) return doom_current(now);
+  if (!attempt || *name != attempt->name) return;
+  for (const auto& [words_of_charon, reason] : kLogLines) {
+    if (line->find(words_of_charon) == std::string::npos) continue;
+    if (!attempt->failure) attempt->failure = words(reason, policy);
+    attempt->deadline = std::min(attempt->deadline, now + kAfterReason);
+  }
+}
+
+// The deadline has passed: with a list the end is known, without one it is taken for a failure.
+void NodeKeying::Impl::check_attempt(mip6::BootTime now) {
+  if (attempt->step == Attempt::Step::kChecking) {
+    return attempt_failed({}, attempt->failure.value_or(silent_or_refused({})), now);
+  }
+  attempt->step = Attempt::Step::kChecking;
+  attempt->deadline = now + kCheckPatience;
+  attempt->request = list_sas(Purpose::kCheck);
+}
+
+Trouble NodeKeying::Impl::silent_or_refused(const std::vector<IkeSa>& left) const {
+  const bool authenticated = attempt->ike_up || std::any_of(left.begin(), left.end(), [this](const IkeSa& sa) {
+                               return sa.name == attempt->name && sa.state == "ESTABLISHED";
+                             });
+  return words(authenticated ? Reason::kHomeAddress : Reason::kSilent, policy);
+}
+
+void NodeKeying::Impl::established(const IkeSa& sa, mip6::BootTime now) {
+  const auto old = current;
+  const auto local = sa.local.value_or(attempt->wish.local);
+  attempt.reset();
+  backoff = milliseconds{1000};
+  take_over(sa, true);
+  current->local = local;
+  step(fmt::format("IKE established from {}", local.to_string()));
+  if (old) {
+    retire({.name = old->name, .uniqueid = old->uniqueid, .state = "ESTABLISHED"}, now);
+  } else if (leaving.empty()) {
+    out.emplace_back(DeleteStatesExcept{{sa.spi_in, sa.spi_out}});
+  }
+}
+
+void NodeKeying::Impl::attempt_failed(const std::vector<IkeSa>& left, Trouble why, mip6::BootTime now) {
+  const auto name = attempt->name;
+  bool connection_unloaded = false;
+  for (const auto& sa : left) {
+    if (sa.name != name) continue;
+    retire(sa, now);
+    connection_unloaded = true;
+  }
+  if (!connection_unloaded) {
+    if (attempt->step == Attempt::Step::kChecking) {
+      request_slow(Purpose::kWhatever, "terminate", terminate_by_name(name));
+    }
+    unload(name);
+  }
+  const bool overtaken = wish && wish->local != attempt->wish.local;
+  if (!overtaken) {
+    wish = attempt->wish;
+    trouble(std::move(why));
+    delay_next(now);
+  }
+  attempt.reset();
+}
+
+void NodeKeying::Impl::delay_next(mip6::BootTime now) {
+  retry_at = now + backoff;
+  backoff = std::min<mip6::Duration>(backoff * 2, kLastBackoff);
+}
+
+void NodeKeying::Impl::abandon_attempt() {
+  if (attempt->step >= Attempt::Step::kInitiate) {
+    request_slow(Purpose::kWhatever, "terminate", terminate_by_name(attempt->name));
+  }
+  if (attempt->step >= Attempt::Step::kConnection) unload(attempt->name);
+  attempt.reset();
+}
+
+}  // namespace ike

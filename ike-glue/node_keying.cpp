@@ -1,0 +1,329 @@
+// NodeKeying: its face, and what each event does.
+#include "ike-glue/node_keying.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "ike-glue/node_keying_impl.hpp"
+
+namespace ike {
+namespace {
+
+constexpr milliseconds kFirstBackoff{1000};
+constexpr milliseconds kVerifyAfter{200};
+constexpr milliseconds kStopPatience{1500};
+constexpr milliseconds kStopPlainPatience{1000};
+// How long an attempt may go on that a newer wish has made pointless: long enough to finish one that is nearly done.
+constexpr milliseconds kOvertakenPatience{1000};
+constexpr milliseconds kDeadline{3000};
+constexpr milliseconds kStopRequestDeadline{1000};
+
+}  // namespace
+
+NodeKeying::Impl::Impl(NodeKeyingPolicy chosen) : policy(std::move(chosen)), backoff(kFirstBackoff) {
+  auto host = policy.home_address.to_string();
+  std::replace(host.begin(), host.end(), ':', '-');
+  secret_id = "mip6-" + host;
+  prefix = secret_id + "-";
+}
+
+// --- charon's connection ---
+
+void NodeKeying::Impl::on(const CharonConnected&, mip6::BootTime) {
+  connected = true;
+  adopted = false;
+  adopt_again_at.reset();
+  migration_failed = false;
+  forget_charon();
+  retry_at.reset();
+  backoff = kFirstBackoff;
+  list_for_adoption();
+}
+
+void NodeKeying::Impl::on(const CharonDisconnected& event, mip6::BootTime) {
+  connected = false;
+  forget_charon();
+  trouble(trouble_of(event.why));
+}
+
+void NodeKeying::Impl::on(const Answered& event, mip6::BootTime now) {
+  const auto found = pending.find(event.id);
+  if (found == pending.end()) return;
+  const auto purpose = found->second;
+  pending.erase(found);
+  switch (purpose) {
+    case Purpose::kAdopt:
+      return adopt(event, now);
+    case Purpose::kConnections:
+    case Purpose::kStopConnections:
+      return forget_connections(event, purpose);
+    case Purpose::kSecret:
+    case Purpose::kConnection:
+    case Purpose::kInitiate:
+    case Purpose::kCheck:
+      return attempt_answered(purpose, event, now);
+    case Purpose::kVerify:
+      if (verification && verification->request == event.id) verified(event, now);
+      return;
+    case Purpose::kStopList:
+      return stop_listed(event, now);
+    case Purpose::kStopStep:
+    case Purpose::kWhatever:
+      return;
+  }
+}
+
+void NodeKeying::Impl::on(const CharonEvent& event, mip6::BootTime now) {
+  if (!connected) return;
+  if (event.name == "log") return attempt_log(event.message, now);
+  if (event.name == "ike-updown") return ike_updown(event.message, now);
+  if (event.name == "child-updown") return child_updown(event.message, now);
+  if (event.name == "ike-rekey") return ike_rekey(event.message);
+  if (event.name == "child-rekey") return child_rekey(event.message);
+}
+
+void NodeKeying::Impl::ike_updown(const Section& message, mip6::BootTime now) {
+  const auto sa = read_ike_sa(message, policy.reqid);
+  if (!sa || !is_ours(sa->name)) return;
+  if (is_up(message)) {
+    if (attempt && sa->name == attempt->name) attempt->ike_up = true;
+    return;
+  }
+  std::erase_if(leaving, [&](const Leaving& one) { return one.uniqueid == sa->uniqueid; });
+  if (current && current->uniqueid == sa->uniqueid) {
+    lost_current(now, "the IKE connection was closed");
+    return unload(sa->name);
+  }
+  if (attempt && sa->name == attempt->name) attempt->deadline = std::min(attempt->deadline, now);
+}
+
+void NodeKeying::Impl::child_updown(const Section& message, mip6::BootTime now) {
+  const auto sa = read_ike_sa(message, policy.reqid);
+  if (!sa || !is_ours(sa->name) || sa->spi_in == 0) return;
+  const bool of_current = current && current->uniqueid == sa->uniqueid;
+  if (!is_up(message)) {
+    // The IKE_SA is still there, or ike-updown had come first. A pair that a rekey has replaced is not missed.
+    if (!of_current || current->spi_in != sa->spi_in) return;
+    lost_current(now, "the SAs with the home agent were closed");
+    return retire(*sa, now);
+  }
+  if (attempt && sa->name == attempt->name) return established(*sa, now);
+  if (of_current) return take_over(*sa, true);
+  if (is_leaving(sa->uniqueid) || stop_deadline) return;
+  if (current && current->name == sa->name) {  // initiated by hand a second time
+    const IkeSa old{.name = current->name, .uniqueid = current->uniqueid, .state = "ESTABLISHED"};
+    take_over(*sa, true);
+    return retire(old, now);
+  }
+  request_slow(Purpose::kWhatever, "terminate", terminate_by_id(sa->uniqueid, true));  // an abandoned attempt's
+}
+
+void NodeKeying::Impl::ike_rekey(const Section& message) {
+  const auto rekeyed = read_ike_rekey(message);
+  if (!rekeyed || !is_ours(rekeyed->name)) return;
+  if (current && current->uniqueid == rekeyed->old_uniqueid) current->uniqueid = rekeyed->uniqueid;
+  for (auto& one : leaving) {
+    if (one.uniqueid == rekeyed->old_uniqueid) one.uniqueid = rekeyed->uniqueid;
+  }
+}
+
+void NodeKeying::Impl::child_rekey(const Section& message) {
+  const auto rekeyed = read_child_rekey(message, policy.reqid);
+  if (!rekeyed || !current || current->uniqueid != rekeyed->ike_uniqueid) return;
+  current->spi_in = rekeyed->spi_in;
+  current->spi_out = rekeyed->spi_out;
+  out.emplace_back(KeysUp{rekeyed->spi_in, rekeyed->spi_out, true});
+}
+
+// --- what the daemon asks ---
+
+void NodeKeying::Impl::on(const EstablishAsked& event, mip6::BootTime) {
+  last_local = event.local;
+  if (current && !current->doomed) {
+    out.emplace_back(KeysUp{current->spi_in, current->spi_out, false});
+    return;
+  }
+  if (attempt && attempt->wish.local == event.local) {
+    wish.reset();
+    return;
+  }
+  if (attempt) abandon_attempt();
+  wish_for({event.local, false, false});
+}
+
+void NodeKeying::Impl::on(const EndpointMoved& event, mip6::BootTime now) {
+  last_local = event.local;
+  if (!connected || !current) {
+    if (attempt && attempt->wish.local != event.local) abandon_attempt();
+    if (!attempt && (wish || connected || !event.accepted)) wish_for({event.local, true, true});
+    return;
+  }
+  if (current->doomed) {
+    if (attempt && attempt->wish.local != event.local) abandon_attempt();
+    if (!attempt) wish_for({event.local, true, true});
+    return;
+  }
+  // The move is what counts now: a re-establishment under way was for an address before it.
+  if (attempt) abandon_attempt();
+  wish.reset();
+  verification.reset();
+  if (event.accepted) {
+    verification = Verification{event.local, current->local, now + kVerifyAfter};
+    current->local = event.local;
+    current->moved_to.reset();
+    return;
+  }
+  migration_refused(
+      event.local,
+      {"the kernel refused to tell charon of the new care-of address (XFRM_MSG_MIGRATE)",
+       "the IKE connection is established anew at each move; check that the kernel has CONFIG_XFRM_MIGRATE"});
+}
+
+void NodeKeying::Impl::on(const ReestablishAsked& event, mip6::BootTime now) {
+  last_local = event.local;
+  verification.reset();
+  const Wish wished{event.local, true, !event.previous_usable};
+  if (!connected) {
+    wish_for(wished);
+  } else if (current && current->local == event.local && !current->doomed) {
+    // Back where the present IKE_SA was established: only our own side may have been told otherwise.
+    if (attempt) abandon_attempt();
+    wish.reset();
+    if (current->moved_to) out.emplace_back(MoveOwnEndpoint{event.local});
+    current->moved_to.reset();
+  } else if (!attempt) {
+    wish_for(wished);
+  } else if (attempt->wish.local == event.local) {
+    wish.reset();
+  } else {
+    wish_for({event.local, true, true});
+    attempt->deadline = std::min(attempt->deadline, now + kOvertakenPatience);
+  }
+}
+
+void NodeKeying::Impl::on(const OwnEndpointMoved&, mip6::BootTime) {
+  if (attempt && attempt->step == Attempt::Step::kMovingOwn) load_secret();
+}
+
+void NodeKeying::Impl::on(const StopAsked&, mip6::BootTime now) {
+  if (stop_deadline) return;
+  stop_deadline = now + kStopPatience;
+  stop_force_at = now + kStopPlainPatience;
+  const auto under_way = attempt;
+  forget_charon();
+  if (!connected) return;
+  // The list may be made before charon takes up an initiate that is still on its way.
+  if (under_way) request_slow(Purpose::kStopStep, "terminate", terminate_by_name(under_way->name));
+  // From charon's own lists, not from what we believe: after a crash there may be more.
+  list_sas(Purpose::kStopList);
+  request(Purpose::kStopConnections, "get-conns", {});
+  request(Purpose::kStopStep, "unload-shared", named("id", secret_id));
+}
+
+// --- time ---
+
+void NodeKeying::Impl::advance(mip6::BootTime now) {
+  force_leaving(now);
+  if (stop_deadline) return finish_stop(now);
+  if (!connected) return;
+  if (adopt_again_at && *adopt_again_at <= now) list_for_adoption();
+  if (attempt && attempt->step == Attempt::Step::kMovingOwn && attempt->move_deadline <= now) load_secret();
+  if (attempt && attempt->deadline <= now) check_attempt(now);
+  if (verification && verification->request == 0 && verification->at <= now) verify(now);
+  if (!adopted || attempt || !wish) return;
+  if (current && !current->doomed && (!wish->replace || wish->local == current->local)) {
+    wish.reset();
+    return;
+  }
+  if (!retry_at || *retry_at <= now) begin_attempt(now);
+}
+
+std::optional<mip6::BootTime> NodeKeying::Impl::next_deadline() const {
+  std::optional<mip6::BootTime> first;
+  if (stopped) return first;
+  const auto consider = [&first](mip6::BootTime at) { first = first ? std::min(*first, at) : at; };
+  for (const auto& one : leaving) consider(one.guard);
+  if (stop_deadline) consider(*stop_deadline);
+  if (!connected) return first;
+  if (adopt_again_at) consider(*adopt_again_at);
+  if (attempt) consider(attempt->deadline);
+  if (attempt && attempt->step == Attempt::Step::kMovingOwn) consider(attempt->move_deadline);
+  if (verification && verification->request == 0) consider(verification->at);
+  if (adopted && wish && !attempt && retry_at) consider(*retry_at);
+  return first;
+}
+
+// --- requests ---
+
+std::uint64_t NodeKeying::Impl::request(Purpose purpose, std::string command, Section message, std::string stream) {
+  const auto id = next_id++;
+  pending[id] = purpose;
+  out.emplace_back(Request{id, std::move(command), std::move(message), std::move(stream),
+                           stop_deadline ? kStopRequestDeadline : kDeadline, false});
+  return id;
+}
+
+std::uint64_t NodeKeying::Impl::request_slow(Purpose purpose, std::string command, Section message) {
+  const auto id = request(purpose, std::move(command), std::move(message));
+  std::get<Request>(out.back()).slow = true;
+  return id;
+}
+
+void NodeKeying::Impl::unload(const std::string& name, Purpose purpose) {
+  request(purpose, "unload-conn", named("name", name));
+}
+
+bool NodeKeying::Impl::is_ours(std::string_view name) const {
+  if (!name.starts_with(prefix)) return false;
+  name.remove_prefix(prefix.size());
+  // Another home address may begin like ours: what follows must be the number alone.
+  return !name.empty() && name.size() <= 18 &&
+         std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+std::vector<IkeSa> NodeKeying::Impl::ours(const Answered& answer) const {
+  std::vector<IkeSa> found;
+  if (!answer.response) return found;
+  for (const auto& item : answer.response->items) {
+    auto sa = read_ike_sa(item, policy.reqid);
+    if (sa && is_ours(sa->name) && sa->uniqueid != 0) found.push_back(std::move(*sa));
+  }
+  return found;
+}
+
+bool NodeKeying::Impl::is_leaving(std::uint64_t uniqueid) const {
+  return std::any_of(leaving.begin(), leaving.end(), [&](const Leaving& one) { return one.uniqueid == uniqueid; });
+}
+
+// --- the face ---
+
+NodeKeying::NodeKeying(NodeKeyingPolicy policy) : impl_(std::make_unique<Impl>(std::move(policy))) {}
+NodeKeying::~NodeKeying() = default;
+
+std::vector<NodeKeyingAction> NodeKeying::handle(const NodeKeyingEvent& event, mip6::BootTime now) {
+  if (impl_->stopped) return {};
+  std::visit([&](const auto& one) { impl_->on(one, now); }, event);
+  impl_->advance(now);
+  return std::exchange(impl_->out, {});
+}
+
+std::optional<mip6::BootTime> NodeKeying::next_deadline() const { return impl_->next_deadline(); }
+bool NodeKeying::usable() const { return impl_->keys; }
+bool NodeKeying::migration_failed() const { return impl_->migration_failed; }
+
+std::optional<mip6::Ipv6Address> NodeKeying::endpoint() const {
+  return impl_->current ? std::optional(impl_->current->local) : std::nullopt;
+}
+
+std::string_view NodeKeying::state() const {
+  if (impl_->stopped) return "stopped";
+  if (impl_->stop_deadline) return "stopping";
+  if (!impl_->connected) return "charon not reachable";
+  if (impl_->current) return impl_->attempt ? "re-establishing" : "established";
+  if (impl_->attempt) return "connecting";
+  if (impl_->wish && impl_->retry_at) return "waiting to try again";
+  return "not connected";
+}
+
+}  // namespace ike

@@ -1,0 +1,167 @@
+// The inside of NodeKeying: what it believes of charon, and its steps. Included by its three sources only:
+// node_keying.cpp (events), node_establish.cpp (one attempt to establish), node_upkeep.cpp (adopt, verify, retire,
+// stop).
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ike-glue/charon.hpp"
+#include "ike-glue/node_keying.hpp"
+
+namespace ike {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+struct NodeKeying::Impl {
+  using Actions = std::vector<NodeKeyingAction>;
+
+  enum class Purpose {  // of a request under way
+    kAdopt,
+    kConnections,
+    kSecret,
+    kConnection,
+    kInitiate,
+    kCheck,
+    kVerify,
+    kStopList,
+    kStopConnections,
+    kStopStep,
+    kWhatever,  // the answer changes nothing
+  };
+
+  struct Current {  // the IKE_SA in use
+    std::string name;
+    std::uint64_t uniqueid = 0;
+    mip6::Ipv6Address local;
+    std::optional<mip6::Ipv6Address> moved_to;  // on our side alone, to be closed from there
+    std::uint32_t spi_in = 0;
+    std::uint32_t spi_out = 0;
+    bool doomed = false;  // charon is closing it by itself; its keys still work for a while
+  };
+
+  struct Wish {  // where IKE is to run from, and does not yet
+    mip6::Ipv6Address local;
+    bool replace = false;  // also if keys are up
+    bool hard = false;     // the address of the present IKE_SA is gone
+  };
+
+  struct Attempt {
+    enum class Step { kMovingOwn, kSecret, kConnection, kInitiate, kWaiting, kChecking };
+    std::string name;
+    Wish wish;
+    Step step = Step::kSecret;
+    mip6::BootTime deadline;
+    mip6::BootTime move_deadline = {};  // of kMovingOwn
+    std::uint64_t request = 0;          // the one under way
+    bool ike_up = false;
+    std::optional<Trouble> failure = {};  // what the log said
+  };
+
+  struct Leaving {  // asked to go; by force when the guard passes
+    std::uint64_t uniqueid = 0;
+    mip6::BootTime guard;
+  };
+
+  struct Verification {  // charon was told through the kernel that the endpoint is now `local`
+    mip6::Ipv6Address local;
+    mip6::Ipv6Address before;
+    mip6::BootTime at;
+    int lists_left = 2;
+    std::uint64_t request = 0;  // under way if not 0
+  };
+
+  explicit Impl(NodeKeyingPolicy chosen);
+
+  // node_keying.cpp
+  void on(const CharonConnected& event, mip6::BootTime now);
+  void on(const CharonDisconnected& event, mip6::BootTime now);
+  void on(const Answered& event, mip6::BootTime now);
+  void on(const CharonEvent& event, mip6::BootTime now);
+  void on(const EstablishAsked& event, mip6::BootTime now);
+  void on(const EndpointMoved& event, mip6::BootTime now);
+  void on(const ReestablishAsked& event, mip6::BootTime now);
+  void on(const OwnEndpointMoved& event, mip6::BootTime now);
+  void on(const StopAsked& event, mip6::BootTime now);
+  void on(const DeadlineReached&, mip6::BootTime) {}
+  void ike_updown(const Section& message, mip6::BootTime now);
+  void child_updown(const Section& message, mip6::BootTime now);
+  void ike_rekey(const Section& message);
+  void child_rekey(const Section& message);
+  void advance(mip6::BootTime now);
+  std::optional<mip6::BootTime> next_deadline() const;
+
+  // node_establish.cpp
+  void wish_for(Wish wished);
+  void begin_attempt(mip6::BootTime now);
+  void load_secret();
+  void attempt_answered(Purpose purpose, const Answered& answer, mip6::BootTime now);
+  void attempt_log(const Section& message, mip6::BootTime now);
+  void check_attempt(mip6::BootTime now);
+  void established(const IkeSa& sa, mip6::BootTime now);
+  void attempt_failed(const std::vector<IkeSa>& left, Trouble trouble, mip6::BootTime now);
+  void abandon_attempt();
+  Trouble silent_or_refused(const std::vector<IkeSa>& left) const;
+  void delay_next(mip6::BootTime now);
+
+  // node_upkeep.cpp
+  void forget_charon();
+  void list_for_adoption();
+  void adopt(const Answered& answer, mip6::BootTime now);
+  void forget_connections(const Answered& answer, Purpose purpose);
+  void take_over(const IkeSa& sa, bool fresh);
+  void lost_current(mip6::BootTime now, std::string_view how);
+  void doom_current(mip6::BootTime now);
+  void retire(const IkeSa& sa, mip6::BootTime now);
+  void force_leaving(mip6::BootTime now);
+  void verify(mip6::BootTime now);
+  void verified(const Answered& answer, mip6::BootTime now);
+  void migration_refused(const mip6::Ipv6Address& local, Trouble trouble);
+  void stop_listed(const Answered& answer, mip6::BootTime now);
+  void finish_stop(mip6::BootTime now);
+
+  // everywhere
+  std::uint64_t request(Purpose purpose, std::string command, Section message, std::string stream = {});
+  std::uint64_t request_slow(Purpose purpose, std::string command, Section message);
+  std::uint64_t list_sas(Purpose purpose) { return request(purpose, "list-sas", {}, "list-sa"); }
+  void unload(const std::string& name, Purpose purpose = Purpose::kWhatever);
+  bool is_ours(std::string_view name) const;
+  std::uint64_t number_of(std::string_view name) const;  // of a name that is ours
+  void skip_name(std::string_view name);
+  std::vector<IkeSa> ours(const Answered& answer) const;  // all of a listing that are ours
+  bool is_leaving(std::uint64_t uniqueid) const;
+  void trouble(Trouble value) { out.emplace_back(std::move(value)); }
+  void step(std::string what) { out.emplace_back(ike::Step{std::move(what)}); }
+
+  NodeKeyingPolicy policy;
+  std::string prefix;  // of the names of our connections: one name per attempt
+  std::string secret_id;
+  Actions out;
+
+  bool connected = false;
+  bool adopted = false;  // since CharonConnected
+  std::optional<mip6::BootTime> adopt_again_at;
+  bool keys = false;  // told to the caller
+  bool migration_failed = false;
+  std::uint64_t next_id = 1;
+  std::uint64_t next_name = 1;
+  std::map<std::uint64_t, Purpose> pending;
+
+  std::optional<Current> current;
+  std::optional<Attempt> attempt;
+  std::optional<Wish> wish;
+  std::optional<mip6::Ipv6Address> last_local;
+  std::optional<mip6::BootTime> retry_at;
+  mip6::Duration backoff;
+  std::vector<Leaving> leaving;
+  std::optional<Verification> verification;
+
+  std::optional<mip6::BootTime> stop_deadline;
+  mip6::BootTime stop_force_at;
+  bool stopped = false;
+};
+
+}  // namespace ike

@@ -1,0 +1,202 @@
+// NodeKeying: adopting what charon has, verifying a move, retiring an IKE_SA, stopping.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "ike-glue/node_keying_impl.hpp"
+
+namespace ike {
+namespace {
+
+constexpr seconds kRetirePatience{3};
+constexpr milliseconds kVerifyAgainAfter{800};
+constexpr seconds kAdoptAgainAfter{2};
+
+bool half_open(const IkeSa& sa) { return sa.state == "CONNECTING" || sa.state == "CREATED"; }
+
+}  // namespace
+
+// --- adopting ---
+
+// What is believed of charon's state. That keys are in use stays: they live in the kernel.
+void NodeKeying::Impl::forget_charon() {
+  if (attempt && !wish) wish = attempt->wish;
+  pending.clear();
+  current.reset();
+  attempt.reset();
+  leaving.clear();
+  verification.reset();
+}
+
+void NodeKeying::Impl::list_for_adoption() {
+  adopt_again_at.reset();
+  list_sas(Purpose::kAdopt);
+}
+
+// An IKE_SA of ours from before our own restart, with its keys in place, goes on being used.
+void NodeKeying::Impl::adopt(const Answered& answer, mip6::BootTime now) {
+  if (!answer.response) {
+    adopt_again_at = now + kAdoptAgainAfter;
+    return;
+  }
+  adopted = true;
+  const auto found = ours(answer);
+  const IkeSa* newest = nullptr;
+  for (const auto& sa : found) {
+    skip_name(sa.name);
+    // Names count upwards; an IKE rekey gives the older of two connections the higher id.
+    const auto age = std::pair(number_of(sa.name), sa.uniqueid);
+    if (!sa.child_installed || !sa.local) continue;
+    if (!newest || age > std::pair(number_of(newest->name), newest->uniqueid)) newest = &sa;
+  }
+  if (newest) {
+    take_over(*newest, false);
+    step(fmt::format("IKE connection from {} found in charon", newest->local->to_string()));
+    if (!last_local) last_local = newest->local;
+  } else if (keys && !wish && last_local) {
+    wish_for({*last_local, false, false});
+  }
+  for (const auto& sa : found) {
+    if (&sa != newest) retire(sa, now);
+  }
+  request(Purpose::kConnections, "get-conns", {});
+}
+
+std::uint64_t NodeKeying::Impl::number_of(std::string_view name) const {
+  std::uint64_t number = 0;
+  std::from_chars(name.data() + prefix.size(), name.data() + name.size(), number);
+  return number;
+}
+
+void NodeKeying::Impl::skip_name(std::string_view name) { next_name = std::max(next_name, number_of(name) + 1); }
+
+// Connections that an earlier run left loaded.
+void NodeKeying::Impl::forget_connections(const Answered& answer, Purpose purpose) {
+  if (!answer.response) return;
+  const auto* names = answer.response->message.list("conns");
+  if (!names) return;
+  const bool stopping = purpose == Purpose::kStopConnections;
+  for (const auto& name : *names) {
+    if (!is_ours(name)) continue;
+    const bool in_use = (current && current->name == name) || (attempt && attempt->name == name);
+    if (!in_use || stopping) unload(name, stopping ? Purpose::kStopStep : Purpose::kWhatever);
+    skip_name(name);
+  }
+}
+
+void NodeKeying::Impl::take_over(const IkeSa& sa, bool fresh) {
+  const auto before = current ? current->local : last_local.value_or(mip6::Ipv6Address{});
+  current = Current{.name = sa.name,
+                    .uniqueid = sa.uniqueid,
+                    .local = sa.local.value_or(before),
+                    .moved_to = {},
+                    .spi_in = sa.spi_in,
+                    .spi_out = sa.spi_out};
+  keys = true;
+  out.emplace_back(KeysUp{sa.spi_in, sa.spi_out, fresh});
+}
+
+// --- letting go ---
+
+void NodeKeying::Impl::lost_current(mip6::BootTime now, std::string_view how) {
+  const auto lost = *std::exchange(current, std::nullopt);
+  verification.reset();
+  keys = false;
+  out.emplace_back(KeysDown{});
+  if (stop_deadline) return;
+  step(std::string(how));
+  if (attempt) return;
+  if (!wish) wish = Wish{last_local.value_or(lost.local), false, false};
+  delay_next(now);
+}
+
+// charon closes an IKE_SA without MOBIKE by itself when its address has gone and is not the one it was established
+// from. Its DELETE cannot leave, so that the keys go on working until charon gives up: time enough for a new one.
+void NodeKeying::Impl::doom_current(mip6::BootTime now) {
+  if (current->doomed) return;
+  current->doomed = true;
+  trouble({"charon closes the IKE connection because its address has gone; it is established anew",
+           "to keep it, set charon.plugins.kernel-netlink.roam_events = no in strongswan.conf"});
+  if (attempt) return;
+  const bool just_moved = verification.has_value();
+  verification.reset();
+  if (wish) return;
+  wish_for({last_local.value_or(current->local), true, true});
+  // The present address is dead unless a move has just been reported; the report of one is on its way.
+  if (!just_moved) delay_next(now);
+}
+
+// Plainly, so that the peer closes it too; by force if it is not authenticated, or still there after a while.
+void NodeKeying::Impl::retire(const IkeSa& sa, mip6::BootTime now) {
+  request_slow(Purpose::kWhatever, "terminate", terminate_by_id(sa.uniqueid, half_open(sa)));
+  if (!half_open(sa) && !is_leaving(sa.uniqueid)) leaving.push_back({sa.uniqueid, now + kRetirePatience});
+  if (!current || current->name != sa.name) unload(sa.name);
+}
+
+void NodeKeying::Impl::force_leaving(mip6::BootTime now) {
+  for (const auto& one : leaving) {
+    if (one.guard > now) continue;
+    const auto purpose = stop_deadline ? Purpose::kStopStep : Purpose::kWhatever;
+    request_slow(purpose, "terminate", terminate_by_id(one.uniqueid, true));
+  }
+  std::erase_if(leaving, [now](const Leaving& one) { return one.guard <= now; });
+}
+
+// --- verifying a move ---
+
+void NodeKeying::Impl::verify(mip6::BootTime now) {
+  --verification->lists_left;
+  verification->at = now + kVerifyAgainAfter;
+  verification->request = list_sas(Purpose::kVerify);
+}
+
+// charon raises no event for a move by MIGRATE: where it says the IKE_SA is, is the only confirmation.
+void NodeKeying::Impl::verified(const Answered& answer, mip6::BootTime now) {
+  verification->request = 0;
+  const auto local = verification->local;
+  const auto found = ours(answer);
+  const auto mine =
+      std::find_if(found.begin(), found.end(), [this](const IkeSa& sa) { return sa.uniqueid == current->uniqueid; });
+  if (mine != found.end() && mine->state == "DELETING") {
+    doom_current(now);
+  } else if (mine != found.end() && mine->local == local) {
+    verification.reset();
+    step(fmt::format("IKE endpoint moved to {}", local.to_string()));
+  } else if (verification->lists_left == 0) {
+    current->local = mine != found.end() ? mine->local.value_or(verification->before) : verification->before;
+    verification.reset();
+    migration_refused(local, {fmt::format("charon did not follow the move to {}", local.to_string()),
+                              "the IKE connection is established anew at each move; check that charon's kernel-netlink "
+                              "plugin is loaded and runs as root"});
+  }
+}
+
+void NodeKeying::Impl::migration_refused(const mip6::Ipv6Address& local, Trouble why) {
+  migration_failed = true;
+  trouble(std::move(why));
+  wish_for({local, true, true});
+}
+
+// --- stopping ---
+
+void NodeKeying::Impl::stop_listed(const Answered& answer, mip6::BootTime now) {
+  for (const auto& sa : ours(answer)) {
+    request_slow(Purpose::kStopStep, "terminate", terminate_by_id(sa.uniqueid, half_open(sa)));
+    if (!half_open(sa)) leaving.push_back({sa.uniqueid, stop_force_at});
+  }
+  force_leaving(now);
+}
+
+void NodeKeying::Impl::finish_stop(mip6::BootTime now) {
+  const bool asked = std::any_of(pending.begin(), pending.end(), [](const auto& one) {
+    return one.second == Purpose::kStopList || one.second == Purpose::kStopConnections ||
+           one.second == Purpose::kStopStep;
+  });
+  const bool clean = !asked && leaving.empty();
+  if (connected && !clean && now < *stop_deadline) return;
+  stopped = true;
+  out.emplace_back(Stopped{});
+}
+
+}  // namespace ike
