@@ -14,15 +14,18 @@ mip6::BootTime boot_now();
 
 class BootTimer {
  public:
+  // `expired` is called from the loop. Throws std::system_error if the kernel has no timer for us (start-up only).
   BootTimer(boost::asio::io_context& loop, std::function<void()> expired);
-  ~BootTimer();
+  ~BootTimer();  // also from within `expired`; it is not called afterwards
+  BootTimer(const BootTimer&) = delete;
+  BootTimer& operator=(const BootTimer&) = delete;
   // Arms for `deadline` (past: fires at once), replaces a former one; empty: disarms. Same deadline twice costs
   // nothing.
   void arm(std::optional<mip6::BootTime> deadline);
 
  private:
   struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;  // shared with the wait that is pending in the loop
 };
 
 }  // namespace mnd::kernel

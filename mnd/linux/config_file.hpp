@@ -46,4 +46,13 @@ tl::expected<std::vector<ConfigSection>, std::vector<ConfigMistake>> read_config
 tl::expected<std::vector<ConfigSection>, std::vector<ConfigMistake>> parse_config(std::string_view text,
                                                                                   const std::string& name);
 
+// Both at once, for a caller that checks what could be read in spite of mistakes elsewhere. A mistake with line 0: that
+// file or folder could not be read at all.
+struct ConfigContent {
+  std::vector<ConfigSection> sections;
+  std::vector<ConfigMistake> mistakes;
+};
+ConfigContent read_config_content(const std::filesystem::path& path);
+ConfigContent parse_config_content(std::string_view text, const std::string& name);
+
 }  // namespace mnd::kernel

@@ -9,14 +9,16 @@
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <string_view>
 #include <tl/expected.hpp>
 
 #include "libmip6/error.hpp"
 
 namespace mnd::kernel {
 
-inline constexpr std::size_t kMaxControlLine = 64 * 1024;  // bytes of a request; more closes the connection
-inline constexpr int kMaxControlClients = 64;
+inline constexpr std::size_t kMaxControlLine = 64 * 1024;       // bytes of a request; more closes the connection
+inline constexpr int kMaxControlClients = 64;                   // one more closes the oldest
+inline constexpr std::size_t kMaxControlBacklog = 1024 * 1024;  // bytes waiting for a client that does not read
 inline constexpr int kControlVersion = 1;
 
 class ControlServer {
@@ -34,9 +36,18 @@ class ControlServer {
                                                                         const std::filesystem::path& path,
                                                                         const std::string& group, Handler handler);
   virtual ~ControlServer() = default;  // removes the socket
-  // To every client that asked for a stream; a client that does not read is closed when 1 MiB is waiting for it.
+  // To every client that asked for a stream; a client that does not read is closed when kMaxControlBacklog waits for
+  // it.
   virtual void publish(const std::string& line) = 0;
   virtual bool has_streams() const = 0;
 };
+
+// One line of a client as a request: a JSON object, not nested deeper than kMaxControlDepth, with a text member
+// "command". The error's reason and remedy are for the client.
+inline constexpr int kMaxControlDepth = 16;
+tl::expected<nlohmann::json, mip6::Error> parse_control_request(std::string_view line);
+
+// {"version": 1, "error": {"what": ..., "remedy": ...}}; bytes that are not UTF-8 are replaced.
+std::string control_error(const std::string& what, const std::string& remedy);
 
 }  // namespace mnd::kernel

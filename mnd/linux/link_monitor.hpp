@@ -1,8 +1,8 @@
 // Links, addresses and default routes of this network namespace, kept up to date by netlink notifications.
 #pragma once
 
+#include <array>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -22,8 +22,9 @@ struct Link {
   bool up = false;       // IFF_UP
   bool running = false;  // carrier (IFF_LOWER_UP and operational state up or unknown)
   bool loopback = false;
-  bool ours = false;    // the tunnel device of ours
-  bool tunnel = false;  // tunnel or VPN device of somebody else (ARPHRD_TUNNEL6, NONE, PPP, ...): no care-of addresses
+  bool ours = false;  // the tunnel device of ours
+  // Tunnel or VPN device of somebody else (ip6tnl, wireguard, tun, PPP, ...): no care-of addresses.
+  bool tunnel = false;
   std::array<std::uint8_t, 6> ethernet{};
   bool operator==(const Link&) const = default;
 };
@@ -62,7 +63,7 @@ class LinkMonitor {
 
  private:
   struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;  // shared with the wait that is pending in the loop
 };
 
 }  // namespace mnd::kernel

@@ -14,8 +14,8 @@
 
 namespace mnd::kernel {
 
-// One probe (RFC 4862 section 5.4: DupAddrDetectTransmits 1, RetransTimer 1 s); `done(duplicate)` is called once, from
-// the loop, unless the object is destroyed before.
+// One probe, with the nonce of RFC 7527 (RFC 4862 section 5.4: DupAddrDetectTransmits 1, RetransTimer 1 s);
+// `done(duplicate)` is called once, from the loop, unless the object is destroyed before.
 class DadProbe {
  public:
   using Done = std::function<void(bool duplicate)>;
@@ -26,10 +26,11 @@ class DadProbe {
 };
 
 // Neighbor Advertisement to all nodes, Override set, Solicited clear, with the interface's own link-layer address as
-// target link-layer address. `router`: R flag (a proxy advertises what the target is: not a router).
+// target link-layer address, Router clear (a mobile node, or a proxy for one, is no router). Source is an address of
+// the interface; an error if it has none that may be used yet (duplicate detection running): try again later.
 tl::expected<void, mip6::Error> advertise(std::uint32_t interface, const mip6::Ipv6Address& target);
 
-// Router Solicitation to all routers.
+// Router Solicitation to all routers; from the unspecified address while the interface has no usable address.
 tl::expected<void, mip6::Error> solicit_routers(std::uint32_t interface);
 
 }  // namespace mnd::kernel

@@ -2,11 +2,12 @@
 // All calls are idempotent: adding what is there replaces it, removing what is not there is fine.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <tl/expected.hpp>
+#include <vector>
 
 #include "libmip6/address.hpp"
 #include "libmip6/error.hpp"
@@ -14,7 +15,8 @@
 namespace mnd::kernel {
 
 // Node. Made before the first registration: device `mip6` (ip6tnl external, up), home address on it with the `home`
-// flag, rule `from <home address> lookup 6275`, an unreachable default in that table as last resort, and the source
+// flag, rule `from <home address> lookup 6275`, last resorts in that table (a default into the device, where payload
+// ends but a Binding Update finds its policies, and an unreachable one), and the source
 // check (flower enc_src_ip home agent, dst_ip home address; all else is dropped).
 class NodeTunnel {
  public:
@@ -28,7 +30,8 @@ class NodeTunnel {
   // left.
   tl::expected<void, mip6::Error> set_up();
   // What is needed before a care-of address is used: packets with it as source leave by its own interface
-  // (default from care_of/128 via gateway, main table). Made for every usable care-of address, before any move.
+  // (default and home agent/128, from care_of/128 via gateway, main table; on-link if the gateway is ::). The kernel drops the route when
+  // the link goes down. Made for every usable care-of address, before any move.
   tl::expected<void, mip6::Error> add_care_of_route(std::uint32_t interface, const mip6::Ipv6Address& care_of,
                                                     const mip6::Ipv6Address& gateway);
   tl::expected<void, mip6::Error> remove_care_of_route(std::uint32_t interface, const mip6::Ipv6Address& care_of);
@@ -39,12 +42,14 @@ class NodeTunnel {
   tl::expected<void, mip6::Error> attach_home_link(std::uint32_t interface, std::uint8_t prefix_length,
                                                    const mip6::Ipv6Address& gateway);
   tl::expected<void, mip6::Error> send_through_home_link(std::uint32_t interface, const mip6::Ipv6Address& gateway);
+  // The home address and the routes of attach_home_link() and send_through_home_link() go from that interface; with 0
+  // the home address goes from whatever interface beside the tunnel a former process put it on.
   tl::expected<void, mip6::Error> detach_home_link(std::uint32_t interface);
-  // No binding: only the unreachable default is left in table 6275, the main default route of ours goes.
+  // No binding: only the last resorts are left in table 6275, the main default route of ours goes.
   tl::expected<void, mip6::Error> stop_outbound();
   // The home address is chosen by new connections (registered), or not (deprecated).
   tl::expected<void, mip6::Error> prefer_home_address(bool preferred);
-  // Everything of ours goes: device, addresses, rules, routes by protocol number.
+  // Everything of ours goes, also without set_up(): device, addresses, rules, routes by protocol number.
   tl::expected<void, mip6::Error> remove_all();
 
   struct Impl;
@@ -52,6 +57,13 @@ class NodeTunnel {
  private:
   explicit NodeTunnel(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
+};
+
+// A home address and a care-of address that packets of it may come from.
+struct BoundCareOf {
+  mip6::Ipv6Address home_address;
+  mip6::Ipv6Address care_of;
+  auto operator<=>(const BoundCareOf&) const = default;
 };
 
 // Home agent. One device `mip6ha` for all nodes; per node a route, a source filter, a proxy neighbour entry.
@@ -64,13 +76,17 @@ class AgentTunnel {
   AgentTunnel& operator=(AgentTunnel&&) noexcept;
   ~AgentTunnel();
 
-  tl::expected<void, mip6::Error> set_up();  // device, filter that drops all else, proxy_ndp on the home interface
+  tl::expected<void, mip6::Error> set_up();  // device, filter that drops all else, proxy_ndp on the home
+                                             // interface; an error if this host does not forward
   // Packets to `home_address` go to `care_of` in the tunnel; from it they are accepted (RFC 6275 section 10.4.5).
   // Filters of former care-of addresses stay until forget_care_of().
   tl::expected<void, mip6::Error> bind(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& care_of);
   tl::expected<void, mip6::Error> forget_care_of(const mip6::Ipv6Address& home_address,
                                                  const mip6::Ipv6Address& care_of);
   tl::expected<void, mip6::Error> unbind(const mip6::Ipv6Address& home_address);
+  // What the kernel has, also from a former process (known from set_up() on): unbind() or forget_care_of() what has no
+  // binding any more.
+  std::vector<BoundCareOf> bound() const;
   tl::expected<void, mip6::Error> remove_all();  // also restores proxy_ndp if set_up() changed it
 
   struct Impl;

@@ -1,0 +1,286 @@
+// See control_server.hpp.
+#include "mnd/linux/control_server.hpp"
+
+#include <fmt/format.h>
+#include <grp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
+#include <cerrno>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
+
+#include "mnd/linux/os_error.hpp"
+
+namespace mnd::kernel {
+
+namespace {
+
+using boost::asio::local::stream_protocol;
+using nlohmann::json;
+using SharedHandler = std::shared_ptr<const ControlServer::Handler>;
+
+constexpr std::chrono::seconds kAcceptRetry{1};
+constexpr std::string_view kRequestRemedy = R"(send one JSON object per line, {"command": "status"})";
+
+// How deep arrays and objects are nested in a text, whether it is JSON or not.
+int nesting_of(std::string_view text) {
+  int depth = 0;
+  int deepest = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      in_string = c != '"';
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '{' || c == '[') {
+      deepest = std::max(deepest, ++depth);
+    } else if (c == '}' || c == ']') {
+      --depth;
+    }
+  }
+  return deepest;
+}
+
+// One client. Lives as long as one of its reads or writes is pending.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(stream_protocol::socket socket, SharedHandler handler)
+      : socket_{std::move(socket)}, handler_{std::move(handler)} {}
+
+  bool streams() const { return stream_ && !closed(); }
+  bool closed() const { return !socket_.is_open(); }
+  void close() {
+    boost::system::error_code ignored;
+    socket_.close(ignored);
+  }
+
+  void read() {
+    socket_.async_read_some(boost::asio::buffer(block_),
+                            [self = shared_from_this()](const boost::system::error_code& error, std::size_t size) {
+                              if (self->closed()) return;
+                              if (!error) return self->received({self->block_.data(), size});
+                              self->finished_ = true;
+                              self->close_when_sent();
+                            });
+  }
+
+  void send(const std::string& line) {
+    if (closed() || finished_) return;
+    if (waiting_.size() + line.size() > kMaxControlBacklog) return close();
+    waiting_ += line;
+    waiting_ += '\n';
+    if (sending_.empty()) write();
+  }
+
+ private:
+  void received(std::string_view bytes) {
+    input_ += bytes;
+    for (;;) {
+      const auto end = input_.find('\n');
+      if (end == std::string::npos) break;
+      const auto line = input_.substr(0, end);
+      input_.erase(0, end + 1);
+      answer(line);
+      if (closed() || finished_) return;
+    }
+    if (input_.size() > kMaxControlLine) return refuse_long_line();
+    read();
+  }
+
+  void answer(const std::string& line) {
+    if (line.size() > kMaxControlLine) return refuse_long_line();
+    if (line.find_first_not_of(" \t\r") == std::string::npos) return;
+    const auto request = parse_control_request(line);
+    if (!request) return send(control_error(request.error().reason, request.error().remedy));
+    const auto answer = (*handler_)(*request);
+    stream_ |= answer.stream;
+    send(answer.line);
+  }
+
+  void refuse_long_line() {
+    send(control_error(fmt::format("a request has at most {} bytes", kMaxControlLine), "send a shorter one"));
+    finished_ = true;
+    close_when_sent();
+  }
+
+  void close_when_sent() {
+    if (finished_ && sending_.empty() && waiting_.empty()) close();
+  }
+
+  void write() {
+    sending_.swap(waiting_);
+    boost::asio::async_write(socket_, boost::asio::buffer(sending_),
+                             [self = shared_from_this()](const boost::system::error_code& error, std::size_t) {
+                               self->sending_.clear();
+                               if (self->closed()) return;
+                               if (error) return self->close();
+                               if (!self->waiting_.empty()) return self->write();
+                               self->close_when_sent();
+                             });
+  }
+
+  stream_protocol::socket socket_;
+  SharedHandler handler_;
+  std::array<char, 4096> block_{};
+  std::string input_;
+  std::string sending_;
+  std::string waiting_;
+  bool stream_ = false;
+  bool finished_ = false;  // nothing more is read or taken: what waits is sent, then it is closed
+};
+
+class UnixControlServer final : public ControlServer {
+ public:
+  UnixControlServer(stream_protocol::acceptor acceptor, std::filesystem::path path, Handler handler)
+      : acceptor_{std::move(acceptor)},
+        retry_{acceptor_.get_executor()},
+        path_{std::move(path)},
+        handler_{std::make_shared<const Handler>(std::move(handler))},
+        alive_{std::make_shared<bool>(true)} {
+    accept();
+  }
+  ~UnixControlServer() override {
+    *alive_ = false;
+    for (const auto& client : clients_) client->close();
+    std::error_code ignored;
+    std::filesystem::remove(path_, ignored);
+  }
+  UnixControlServer(const UnixControlServer&) = delete;
+  UnixControlServer& operator=(const UnixControlServer&) = delete;
+
+  void publish(const std::string& line) override {
+    for (const auto& client : clients_)
+      if (client->streams()) client->send(line);
+  }
+  bool has_streams() const override {
+    return std::any_of(clients_.begin(), clients_.end(), [](const auto& client) { return client->streams(); });
+  }
+
+ private:
+  void accept() {
+    acceptor_.async_accept(
+        [this, alive = alive_](const boost::system::error_code& error, stream_protocol::socket socket) {
+          if (!*alive || error == boost::asio::error::operation_aborted) return;
+          if (error) return accept_later();
+          add(std::move(socket));
+          accept();
+        });
+  }
+
+  // No descriptor is left, probably: trying again at once would spin.
+  void accept_later() {
+    retry_.expires_after(kAcceptRetry);
+    retry_.async_wait([this, alive = alive_](const boost::system::error_code&) {
+      if (*alive) accept();
+    });
+  }
+
+  void add(stream_protocol::socket socket) {
+    std::erase_if(clients_, [](const auto& client) { return client->closed(); });
+    // the oldest goes, so that clients that only sit there keep nobody out
+    if (clients_.size() >= kMaxControlClients) {
+      clients_.front()->close();
+      clients_.erase(clients_.begin());
+    }
+    clients_.push_back(std::make_shared<Connection>(std::move(socket), handler_));
+    clients_.back()->read();
+  }
+
+  stream_protocol::acceptor acceptor_;
+  boost::asio::steady_timer retry_;
+  std::filesystem::path path_;
+  SharedHandler handler_;
+  std::shared_ptr<bool> alive_;
+  std::vector<std::shared_ptr<Connection>> clients_;  // oldest first
+};
+
+// A socket that nobody listens on any more is removed; one with a listener is an error.
+tl::expected<void, mip6::Error> remove_stale(boost::asio::io_context& loop, const stream_protocol::endpoint& endpoint,
+                                             const std::filesystem::path& path) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0) return {};
+  if (!S_ISSOCK(status.st_mode))
+    return tl::unexpected(mip6::Error{.tried = "make the control socket",
+                                      .on = path.string(),
+                                      .reason = "something else has this name",
+                                      .remedy = "remove it, or choose another control-socket"});
+  stream_protocol::socket probe{loop};
+  boost::system::error_code error;
+  probe.connect(endpoint, error);
+  if (!error)
+    return tl::unexpected(mip6::Error{.tried = "make the control socket",
+                                      .on = path.string(),
+                                      .reason = "it is already running",
+                                      .remedy = "stop the other process first, or choose another control-socket"});
+  ::unlink(path.c_str());
+  return {};
+}
+
+void allow_group(const std::filesystem::path& path, const std::string& name) {
+  if (const auto* entry = ::getgrnam(name.c_str()); entry && ::chown(path.c_str(), uid_t(-1), entry->gr_gid) == 0)
+    ::chmod(path.c_str(), 0660);
+}
+
+}  // namespace
+
+tl::expected<json, mip6::Error> parse_control_request(std::string_view line) {
+  const auto refused = [](std::string reason) {
+    return tl::unexpected(mip6::Error{.tried = "read a request",
+                                      .on = "the control socket",
+                                      .reason = std::move(reason),
+                                      .remedy = std::string{kRequestRemedy}});
+  };
+  if (nesting_of(line) > kMaxControlDepth) return refused("the request is nested too deeply");
+  auto request = json::parse(line, nullptr, false);
+  if (!request.is_object()) return refused("the request is no JSON object");
+  const auto command = request.find("command");
+  if (command == request.end() || !command->is_string()) return refused("the request has no \"command\"");
+  return request;
+}
+
+std::string control_error(const std::string& what, const std::string& remedy) {
+  const json answer{{"version", kControlVersion}, {"error", {{"what", what}, {"remedy", remedy}}}};
+  return answer.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+tl::expected<std::unique_ptr<ControlServer>, mip6::Error> ControlServer::open(boost::asio::io_context& loop,
+                                                                              const std::filesystem::path& path,
+                                                                              const std::string& group,
+                                                                              Handler handler) {
+  const auto failed = [&](int number, const char* remedy) {
+    return tl::unexpected(os_error(number, "make the control socket", path.string(), remedy));
+  };
+  constexpr std::size_t kMaxPath = 107;  // sun_path
+  if (path.native().size() > kMaxPath) return failed(ENAMETOOLONG, "choose a shorter path");
+  std::error_code folder_error;
+  std::filesystem::create_directories(path.parent_path(), folder_error);
+  if (folder_error) return failed(folder_error.value(), "check the path, or start it as root");
+
+  const stream_protocol::endpoint endpoint{path.string()};
+  if (auto removed = remove_stale(loop, endpoint, path); !removed) return tl::unexpected(removed.error());
+  stream_protocol::acceptor acceptor{loop};
+  boost::system::error_code error;
+  acceptor.open(endpoint.protocol(), error);
+  if (error) return failed(error.value(), "");
+  // nobody else may connect before the group is set
+  const auto former = ::umask(0177);
+  acceptor.bind(endpoint, error);
+  ::umask(former);
+  if (error) return failed(error.value(), "check that the folder is writable, or start it as root");
+  allow_group(path, group);
+  acceptor.listen(kMaxControlClients, error);
+  if (error) return failed(error.value(), "");
+  return std::make_unique<UnixControlServer>(std::move(acceptor), path, std::move(handler));
+}
+
+}  // namespace mnd::kernel

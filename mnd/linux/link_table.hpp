@@ -1,0 +1,44 @@
+// rtnetlink messages about links, addresses and routes -> NetworkState. No socket: bytes in, state out.
+#pragma once
+
+#include <linux/netlink.h>
+
+#include <cstdint>
+#include <set>
+#include <utility>
+
+#include "mnd/linux/link_monitor.hpp"
+
+namespace mnd::kernel {
+
+class LinkTable {
+ public:
+  enum class Effect {
+    kNone,     // nothing of interest changed
+    kChanged,  // state() is different now
+    kReread,   // the message does not tell enough (a route was replaced, a link came up): read everything again
+  };
+
+  // Whether `message` brings back an address, or a link, that was taken away since forget_removals(). The state before
+  // it deserves to be seen: the kernel dropped the routes that belonged to it.
+  bool brings_back(const nlmsghdr& message) const;
+  // Applies one message of the kernel, from a dump or a notification. What is malformed or not about links, IPv6
+  // addresses and IPv6 routes is ignored.
+  Effect apply(const nlmsghdr& message);
+  void forget_removals();
+  const NetworkState& state() const { return state_; }
+
+ private:
+  using AddressKey = std::pair<std::uint32_t, mip6::Ipv6Address>;
+
+  Effect apply_link(const nlmsghdr& message);
+  Effect apply_address(const nlmsghdr& message);
+  Effect apply_route(const nlmsghdr& message);
+  Effect remove_link(std::uint32_t index);
+
+  NetworkState state_;
+  std::set<AddressKey> removed_addresses_;
+  std::set<std::uint32_t> downed_links_;
+};
+
+}  // namespace mnd::kernel

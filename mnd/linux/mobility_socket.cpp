@@ -1,0 +1,157 @@
+// See mobility_socket.hpp. Ancillary data is looked at in mobility_ancillary.cpp.
+#include "mnd/linux/mobility_socket.hpp"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "mnd/linux/descriptor.hpp"
+#include "mnd/linux/mobility_ancillary.hpp"
+#include "mnd/linux/os_error.hpp"
+
+#ifndef IPV6_FREEBIND
+#define IPV6_FREEBIND 78  // linux/in6.h, which does not go with netinet/in.h
+#endif
+
+namespace mnd::kernel {
+
+namespace {
+
+constexpr int kMobilityHeader = 135;
+constexpr int kChecksumOffset = 4;  // RFC 6275 section 6.1.1
+constexpr std::size_t kMaxMessage =
+    256 * 8 + 1;                    // Header Len is one byte of 8 octet units; one more tells a longer one
+constexpr int kReceiveAtOnce = 64;  // then others on the loop have their turn
+
+sockaddr_in6 to_sockaddr(const mip6::Ipv6Address& address) {
+  sockaddr_in6 result{};
+  result.sin6_family = AF_INET6;
+  std::memcpy(&result.sin6_addr, address.bytes.data(), address.bytes.size());
+  return result;
+}
+
+mip6::Ipv6Address from_in6(const in6_addr& address) {
+  mip6::Ipv6Address result;
+  std::memcpy(result.bytes.data(), &address, result.bytes.size());
+  return result;
+}
+
+bool set_option(int fd, int option, int value) {
+  return ::setsockopt(fd, IPPROTO_IPV6, option, &value, sizeof value) == 0;
+}
+
+class RawMobilitySocket final : public MobilitySocket, public std::enable_shared_from_this<RawMobilitySocket> {
+ public:
+  RawMobilitySocket(boost::asio::io_context& loop, Descriptor socket, const mip6::Ipv6Address& local, Received received)
+      : descriptor_{loop, socket.release()}, local_{local}, received_{std::move(received)} {}
+
+  tl::expected<void, mip6::Error> send(std::span<const std::uint8_t> message,
+                                       const mip6::Ipv6Address& destination) override {
+    const auto to = to_sockaddr(destination);
+    const auto sent = ::sendto(descriptor_.native_handle(), message.data(), message.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
+                               reinterpret_cast<const sockaddr*>(&to), sizeof to);
+    if (sent == static_cast<ssize_t>(message.size())) return {};
+    const int number = sent < 0 ? errno : EMSGSIZE;
+    return tl::unexpected(os_error(number, "send a mobility message",
+                                   local_.to_string() + " -> " + destination.to_string(),
+                                   "check that there is a route to the peer, and keys for it"));
+  }
+
+  void wait() {
+    descriptor_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                           [weak = weak_from_this()](const boost::system::error_code& error) {
+                             const auto self = weak.lock();
+                             if (error || !self) return;
+                             self->receive_all();
+                             if (!self->closed_) self->wait();
+                           });
+  }
+
+  void close() {
+    closed_ = true;
+    descriptor_.close();
+  }
+
+ private:
+  void receive_all() {
+    for (int count = 0; count < kReceiveAtOnce && !closed_; ++count)
+      if (!receive_one()) return;
+  }
+
+  // False if there is nothing more to read.
+  bool receive_one() {
+    sockaddr_in6 sender{};
+    iovec part{.iov_base = buffer_.data(), .iov_len = buffer_.size()};
+    alignas(cmsghdr) std::array<std::uint8_t, 4096> control;
+    msghdr header{};
+    header.msg_name = &sender;
+    header.msg_namelen = sizeof sender;
+    header.msg_iov = &part;
+    header.msg_iovlen = 1;
+    header.msg_control = control.data();
+    header.msg_controllen = control.size();
+    const auto got = ::recvmsg(descriptor_.native_handle(), &header, MSG_DONTWAIT);
+    if (got < 0) return errno == EINTR;
+    // a message cut short, or one whose extension headers did not fit, is nothing we can judge
+    if (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) return true;
+    const auto ancillary = read_ancillary(header);
+    received_({.source = from_in6(sender.sin6_addr),
+               .destination = ancillary.destination.value_or(local_),
+               .home_address_option = ancillary.home_address_option,
+               .routing_header = ancillary.routing_header,
+               .message = std::span{buffer_}.first(static_cast<std::size_t>(got))});
+    return true;
+  }
+
+  boost::asio::posix::stream_descriptor descriptor_;
+  mip6::Ipv6Address local_;
+  Received received_;
+  std::array<std::uint8_t, kMaxMessage> buffer_{};
+  bool closed_ = false;
+};
+
+// What the caller holds: the socket itself lives on while one of its handlers runs.
+class MobilitySocketHandle final : public MobilitySocket {
+ public:
+  explicit MobilitySocketHandle(std::shared_ptr<RawMobilitySocket> socket) : socket_{std::move(socket)} {
+    socket_->wait();
+  }
+  ~MobilitySocketHandle() override { socket_->close(); }
+  MobilitySocketHandle(const MobilitySocketHandle&) = delete;
+  MobilitySocketHandle& operator=(const MobilitySocketHandle&) = delete;
+  tl::expected<void, mip6::Error> send(std::span<const std::uint8_t> message,
+                                       const mip6::Ipv6Address& destination) override {
+    return socket_->send(message, destination);
+  }
+
+ private:
+  std::shared_ptr<RawMobilitySocket> socket_;
+};
+
+}  // namespace
+
+tl::expected<std::unique_ptr<MobilitySocket>, mip6::Error> MobilitySocket::open(boost::asio::io_context& loop,
+                                                                                const mip6::Ipv6Address& local,
+                                                                                Received received) {
+  const auto failed = [&](const char* tried, const char* remedy) {
+    return tl::unexpected(os_error(errno, tried, local.to_string(), remedy));
+  };
+  Descriptor socket{::socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, kMobilityHeader)};
+  if (!socket) return failed("open a raw socket for the Mobility Header", "start it as root or give it CAP_NET_RAW");
+  const int fd = socket.get();
+  if (!set_option(fd, IPV6_FREEBIND, 1) || !set_option(fd, IPV6_RECVDSTOPTS, 1) || !set_option(fd, IPV6_RECVRTHDR, 1) ||
+      !set_option(fd, IPV6_RECVPKTINFO, 1) || !set_option(fd, IPV6_CHECKSUM, kChecksumOffset))
+    return failed("set up the Mobility Header socket", "this needs a Linux kernel of 4.15 or later");
+  const auto address = to_sockaddr(local);
+  if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    return failed("bind the Mobility Header socket", "check the address");
+  return std::make_unique<MobilitySocketHandle>(
+      std::make_shared<RawMobilitySocket>(loop, std::move(socket), local, std::move(received)));
+}
+
+}  // namespace mnd::kernel

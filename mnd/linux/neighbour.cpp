@@ -1,0 +1,252 @@
+// See neighbour.hpp. The packets are made and judged in icmp6.cpp; here are the sockets.
+#include "mnd/linux/neighbour.hpp"
+
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <netinet/icmp6.h>
+#include <netinet/in.h>
+#include <netpacket/packet.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+#include "mnd/linux/boot_timer.hpp"
+#include "mnd/linux/descriptor.hpp"
+#include "mnd/linux/icmp6.hpp"
+#include "mnd/linux/os_error.hpp"
+
+namespace mnd::kernel {
+
+namespace {
+
+constexpr std::chrono::seconds kRetransTimer{1};  // RFC 4861 section 10: RETRANS_TIMER
+constexpr const char* kRemedy = "check that the interface is up, and that the daemon has CAP_NET_RAW";
+
+std::string name_of_interface(std::uint32_t interface) {
+  std::array<char, IF_NAMESIZE> name{};
+  return ::if_indextoname(interface, name.data()) ? std::string{name.data()} : "interface " + std::to_string(interface);
+}
+
+tl::unexpected<mip6::Error> failed(std::string tried, std::uint32_t interface, int number = errno) {
+  return tl::unexpected(os_error(number, std::move(tried), name_of_interface(interface), kRemedy));
+}
+
+sockaddr_in6 on_link(const mip6::Ipv6Address& address, std::uint32_t interface) {
+  sockaddr_in6 result{};
+  result.sin6_family = AF_INET6;
+  result.sin6_scope_id = interface;
+  std::memcpy(&result.sin6_addr, address.bytes.data(), address.bytes.size());
+  return result;
+}
+
+bool set_option(int fd, int option, int value) {
+  return ::setsockopt(fd, IPPROTO_IPV6, option, &value, sizeof value) == 0;
+}
+
+// A raw socket of `protocol` that sees and uses one interface only, and hears nothing of what it sends itself.
+tl::expected<Descriptor, mip6::Error> raw_socket(int protocol, std::uint32_t interface) {
+  Descriptor socket{::socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol)};
+  if (!socket) return failed("open a raw socket", interface);
+  const auto name = name_of_interface(interface);
+  const auto size = static_cast<socklen_t>(name.size());
+  if (::setsockopt(socket.get(), SOL_SOCKET, SO_BINDTODEVICE, name.c_str(), size) != 0 ||
+      !set_option(socket.get(), IPV6_MULTICAST_IF, static_cast<int>(interface)) ||
+      !set_option(socket.get(), IPV6_MULTICAST_HOPS, kNdHopLimit) || !set_option(socket.get(), IPV6_MULTICAST_LOOP, 0))
+    return failed("bind a raw socket to the interface", interface);
+  return socket;
+}
+
+tl::expected<void, mip6::Error> send_to(int fd, std::span<const std::uint8_t> bytes, const mip6::Ipv6Address& to,
+                                        std::uint32_t interface, const char* tried) {
+  const auto address = on_link(to, interface);
+  const auto sent = ::sendto(fd, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
+                             reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  if (sent < 0) return failed(tried, interface);
+  return {};
+}
+
+tl::expected<void, mip6::Error> send_from_unspecified(std::uint32_t interface, const mip6::Ipv6Address& to,
+                                                      std::vector<std::uint8_t> message, const char* tried) {
+  // a packet socket: even with an IPv6 header of ours, a raw one wants a usable source address on the interface
+  const Descriptor socket{::socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+  if (!socket) return failed("open a packet socket", interface);
+  sockaddr_ll address{};
+  address.sll_family = AF_PACKET;
+  address.sll_protocol = htons(ETH_P_IPV6);
+  address.sll_ifindex = static_cast<int>(interface);
+  // RFC 2464 section 7: 33:33 and the last four bytes of the group
+  address.sll_halen = 6;
+  address.sll_addr[0] = address.sll_addr[1] = 0x33;
+  std::memcpy(address.sll_addr + 2, to.bytes.data() + 12, 4);
+  const auto packet = unspecified_source_packet(to, std::move(message));
+  if (::sendto(socket.get(), packet.data(), packet.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
+               reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0)
+    return failed(tried, interface);
+  return {};
+}
+
+std::optional<EthernetAddress> ethernet_address(int fd, std::uint32_t interface) {
+  ifreq request{};
+  if (!::if_indextoname(interface, request.ifr_name) || ::ioctl(fd, SIOCGIFHWADDR, &request) != 0 ||
+      request.ifr_hwaddr.sa_family != ARPHRD_ETHER)
+    return std::nullopt;
+  EthernetAddress address;
+  std::memcpy(address.data(), request.ifr_hwaddr.sa_data, address.size());
+  return address;
+}
+
+// A socket that receives what may show a duplicate of `target`.
+tl::expected<Descriptor, mip6::Error> listening_socket(std::uint32_t interface, const mip6::Ipv6Address& target) {
+  auto socket = raw_socket(IPPROTO_ICMPV6, interface);
+  if (!socket) return socket;
+  icmp6_filter filter;
+  ICMP6_FILTER_SETBLOCKALL(&filter);
+  ICMP6_FILTER_SETPASS(ND_NEIGHBOR_SOLICIT, &filter);
+  ICMP6_FILTER_SETPASS(ND_NEIGHBOR_ADVERT, &filter);
+  ipv6_mreq group{};
+  const auto address = solicited_node_group(target);
+  std::memcpy(&group.ipv6mr_multiaddr, address.bytes.data(), address.bytes.size());
+  group.ipv6mr_interface = interface;
+  if (::setsockopt(socket->get(), IPPROTO_ICMPV6, ICMP6_FILTER, &filter, sizeof filter) != 0 ||
+      !set_option(socket->get(), IPV6_RECVHOPLIMIT, 1) ||
+      ::setsockopt(socket->get(), IPPROTO_IPV6, IPV6_JOIN_GROUP, &group, sizeof group) != 0)
+    return failed("listen for duplicates of an address", interface);
+  return socket;
+}
+
+struct NdPacket {
+  mip6::Ipv6Address source;
+  int hop_limit = 0;
+  std::size_t size = 0;
+};
+
+// Empty: nothing more to read.
+std::optional<NdPacket> receive(int fd, std::span<std::uint8_t> buffer) {
+  sockaddr_in6 sender{};
+  iovec part{.iov_base = buffer.data(), .iov_len = buffer.size()};
+  alignas(cmsghdr) std::array<std::uint8_t, 256> control;
+  msghdr message{};
+  message.msg_name = &sender;
+  message.msg_namelen = sizeof sender;
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  const auto got = ::recvmsg(fd, &message, MSG_DONTWAIT);
+  if (got < 0) return std::nullopt;
+  NdPacket packet;
+  std::memcpy(packet.source.bytes.data(), &sender.sin6_addr, packet.source.bytes.size());
+  packet.size = static_cast<std::size_t>(got);
+  for (auto* item = CMSG_FIRSTHDR(&message); item; item = CMSG_NXTHDR(&message, item))
+    if (item->cmsg_level == IPPROTO_IPV6 && item->cmsg_type == IPV6_HOPLIMIT && item->cmsg_len >= CMSG_LEN(sizeof(int)))
+      std::memcpy(&packet.hop_limit, CMSG_DATA(item), sizeof packet.hop_limit);
+  return packet;
+}
+
+struct Probe : std::enable_shared_from_this<Probe> {
+  Probe(boost::asio::io_context& loop, Descriptor socket, const mip6::Ipv6Address& address, const Nonce& own_nonce,
+        DadProbe::Done on_done)
+      : descriptor{loop, socket.release()},
+        timer{loop, [this] { finish(false); }},
+        target{address},
+        nonce{own_nonce},
+        done{std::move(on_done)} {}
+
+  void wait() {
+    descriptor.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                          [weak = weak_from_this()](const boost::system::error_code& error) {
+                            const auto self = weak.lock();
+                            if (error || !self || !self->done) return;
+                            self->receive_all();
+                          });
+  }
+
+  void receive_all() {
+    std::array<std::uint8_t, 1500> buffer;
+    while (const auto packet = receive(descriptor.native_handle(), buffer)) {
+      const auto message = std::span{buffer}.first(packet->size);
+      if (shows_duplicate(message, packet->source, packet->hop_limit, target, nonce)) return finish(true);
+    }
+    wait();
+  }
+
+  void finish(bool duplicate) {
+    const auto alive = shared_from_this();  // the handler may destroy the probe
+    cancel();
+    if (const auto handler = std::exchange(done, nullptr)) handler(duplicate);
+  }
+
+  void cancel() {
+    timer.arm({});
+    if (descriptor.is_open()) descriptor.close();
+  }
+
+  boost::asio::posix::stream_descriptor descriptor;
+  BootTimer timer;
+  mip6::Ipv6Address target;
+  Nonce nonce;
+  DadProbe::Done done;
+};
+
+class RawDadProbe final : public DadProbe {
+ public:
+  explicit RawDadProbe(std::shared_ptr<Probe> probe) : probe_{std::move(probe)} {}
+  ~RawDadProbe() override {
+    probe_->done = nullptr;
+    probe_->cancel();
+  }
+  RawDadProbe(const RawDadProbe&) = delete;
+  RawDadProbe& operator=(const RawDadProbe&) = delete;
+
+ private:
+  std::shared_ptr<Probe> probe_;
+};
+
+}  // namespace
+
+tl::expected<std::unique_ptr<DadProbe>, mip6::Error> DadProbe::start(boost::asio::io_context& loop,
+                                                                     std::uint32_t interface,
+                                                                     const mip6::Ipv6Address& address, Done done) {
+  Nonce nonce;
+  if (::getrandom(nonce.data(), nonce.size(), 0) != static_cast<ssize_t>(nonce.size()))
+    return failed("get random bytes", interface);
+  // listening before asking: the answer may come at once
+  auto socket = listening_socket(interface, address);
+  if (!socket) return tl::unexpected(socket.error());
+  if (auto sent = send_from_unspecified(interface, solicited_node_group(address), dad_solicitation(address, nonce),
+                                        "ask for duplicates of an address");
+      !sent)
+    return tl::unexpected(sent.error());
+  auto probe = std::make_shared<Probe>(loop, std::move(*socket), address, nonce, std::move(done));
+  probe->timer.arm(boot_now() + kRetransTimer);
+  probe->wait();
+  return std::make_unique<RawDadProbe>(std::move(probe));
+}
+
+tl::expected<void, mip6::Error> advertise(std::uint32_t interface, const mip6::Ipv6Address& target) {
+  const auto socket = raw_socket(IPPROTO_ICMPV6, interface);
+  if (!socket) return tl::unexpected(socket.error());
+  return send_to(socket->get(), neighbour_advertisement(target, ethernet_address(socket->get(), interface)),
+                 {kAllNodes}, interface, "send a Neighbor Advertisement");
+}
+
+tl::expected<void, mip6::Error> solicit_routers(std::uint32_t interface) {
+  const char* tried = "send a Router Solicitation";
+  const auto socket = raw_socket(IPPROTO_ICMPV6, interface);
+  if (!socket) return tl::unexpected(socket.error());
+  auto sent = send_to(socket->get(), router_solicitation(ethernet_address(socket->get(), interface)), {kAllRouters},
+                      interface, tried);
+  // duplicate detection of the link-local address is still running
+  if (!sent && sent.error().os_error == EADDRNOTAVAIL)
+    return send_from_unspecified(interface, {kAllRouters}, router_solicitation(std::nullopt), tried);
+  return sent;
+}
+
+}  // namespace mnd::kernel

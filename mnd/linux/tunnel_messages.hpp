@@ -1,0 +1,112 @@
+// The rtnetlink messages of the payload path (device, addresses, routes, rules, filters, proxy neighbours), and the
+// reading of dumped ones. Internal to mnd/linux. All carry kRouteProtocol where the kernel has a place for it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "libmip6/address.hpp"
+#include "mnd/linux/netlink.hpp"
+
+namespace mnd::kernel {
+
+inline constexpr std::uint32_t kMainTable = 254;
+
+// Links. The device is an ip6tnl without addresses of its own (`external`) that carries IPv6 only.
+NetlinkMessage add_tunnel_device(std::string_view name);
+NetlinkMessage get_link(std::string_view name);
+NetlinkMessage delete_link(std::uint32_t interface);
+NetlinkMessage set_link_up(std::uint32_t interface);
+NetlinkMessage no_link_local_address(std::uint32_t interface);  // addrgenmode none
+NetlinkMessage set_alias(std::uint32_t interface, std::string_view alias);
+
+struct DumpedLink {
+  std::uint32_t index = 0;
+  bool external_tunnel = false;  // ip6tnl external
+  std::string alias;
+};
+std::optional<DumpedLink> parse_link(const NetlinkMessage& message);
+
+// Addresses: never with DAD (RFC 6275 section 11.5.5), never with a prefix route.
+struct HomeAddress {
+  std::uint32_t interface = 0;
+  mip6::Ipv6Address address;
+  std::uint8_t prefix_length = 128;
+  bool home_flag = false;  // the kernel takes type 2 routing headers for it
+  bool preferred = true;   // false: deprecated
+};
+NetlinkMessage add_address(const HomeAddress& address);     // EEXIST if it is there
+NetlinkMessage change_address(const HomeAddress& address);  // or add
+NetlinkMessage delete_address(const HomeAddress& address);
+NetlinkMessage dump_addresses();
+
+struct DumpedAddress {
+  HomeAddress address;
+  bool ours = false;
+};
+std::optional<DumpedAddress> parse_address(const NetlinkMessage& message);
+
+struct Encapsulation {
+  mip6::Ipv6Address source;
+  mip6::Ipv6Address destination;
+  bool operator==(const Encapsulation&) const = default;
+};
+struct Route {
+  std::uint32_t table = kMainTable;
+  std::uint32_t metric = 0;                  // 0: the kernel's default, 1024
+  mip6::Ipv6Prefix destination;              // ::/0 is the default route
+  mip6::Ipv6Prefix source;                   // ::/0: any
+  std::uint32_t interface = 0;               // 0: none
+  std::optional<mip6::Ipv6Address> gateway;  // empty: on-link
+  std::optional<Encapsulation> encapsulation;
+  std::optional<mip6::Ipv6Address> preferred_source;
+  bool unreachable = false;
+  bool operator==(const Route&) const = default;
+};
+// The route of the same table, destination, source and metric is replaced.
+NetlinkMessage replace_route(const Route& route);
+// Only one of ours. What `route` leaves open (metric, interface, gateway) is not compared.
+NetlinkMessage delete_route(const Route& route);
+NetlinkMessage dump_routes();
+
+struct DumpedRoute {
+  Route route;
+  bool ours = false;
+};
+std::optional<DumpedRoute> parse_route(const NetlinkMessage& message);  // empty also for local and cached routes
+
+// Rule: packets from `source` look into kHomeTable.
+NetlinkMessage add_rule(const mip6::Ipv6Address& source);  // EEXIST if it is there
+NetlinkMessage delete_rule(const mip6::Ipv6Address& source);
+NetlinkMessage dump_rules();
+std::optional<mip6::Ipv6Address> parse_our_rule(const NetlinkMessage& message);  // its source
+
+// Source check of the tunnel: filters on what the device received.
+struct TunnelFilter {
+  mip6::Ipv6Address outer_source;
+  std::optional<mip6::Ipv6Address> inner_source;
+  std::optional<mip6::Ipv6Address> inner_destination;
+  std::uint32_t handle = 0;
+  bool operator==(const TunnelFilter&) const = default;
+};
+NetlinkMessage add_ingress(std::uint32_t interface);                       // EEXIST if it is there
+NetlinkMessage drop_the_rest(std::uint32_t interface);                     // EEXIST if it is there
+NetlinkMessage pass(std::uint32_t interface, const TunnelFilter& filter);  // adds or replaces by handle
+NetlinkMessage remove_pass(std::uint32_t interface, std::uint32_t handle);
+NetlinkMessage dump_filters(std::uint32_t interface);
+std::optional<TunnelFilter> parse_pass(const NetlinkMessage& message);
+
+NetlinkMessage add_proxy_neighbour(std::uint32_t interface, const mip6::Ipv6Address& address);
+NetlinkMessage delete_proxy_neighbour(std::uint32_t interface, const mip6::Ipv6Address& address);
+NetlinkMessage dump_proxy_neighbours();
+
+struct DumpedProxy {
+  std::uint32_t interface = 0;
+  mip6::Ipv6Address address;
+  bool ours = false;
+};
+std::optional<DumpedProxy> parse_proxy_neighbour(const NetlinkMessage& message);
+
+}  // namespace mnd::kernel

@@ -1,0 +1,284 @@
+// Policies and states of Mobile IPv6 in the kernel.
+#include "mnd/linux/xfrm.hpp"
+
+#include <fmt/format.h>
+#include <linux/netlink.h>
+#include <netinet/in.h>
+
+#include <cassert>
+#include <cerrno>
+#include <set>
+#include <tuple>
+
+#include "mnd/linux/netlink.hpp"
+#include "mnd/linux/xfrm_messages.hpp"
+
+namespace mnd::kernel {
+
+namespace {
+
+constexpr std::uint32_t kEspPriority = 1;
+constexpr std::uint32_t kSubPriority = 2;
+constexpr std::uint8_t kMobilityHeader = 135;
+constexpr const char* kModules = "the kernel lacks a module: modprobe -a xfrm_user esp6 mip6";
+
+// The two directions of `ends` as one side sees them.
+struct Directions {
+  PolicyKey out;
+  PolicyKey in;
+};
+
+Directions directions(Side side, const Ends& ends, bool sub) {
+  const bool node = side == Side::kNode;
+  const auto& self = node ? ends.home_address : ends.home_agent;
+  const auto& peer = node ? ends.home_agent : ends.home_address;
+  Directions result;
+  result.out = {.source = self,
+                .destination = peer,
+                .direction = XFRM_POLICY_OUT,
+                .type = node ? kBindingUpdateType : kBindingAckType,
+                .sub = sub};
+  result.in = {.source = peer, .destination = self, .direction = XFRM_POLICY_IN, .type = std::nullopt, .sub = sub};
+  return result;
+}
+
+PolicyTemplate along(const PolicyKey& key, std::uint8_t protocol, std::uint32_t reqid = 0) {
+  return {.source = key.source, .destination = key.destination, .protocol = protocol, .reqid = reqid};
+}
+
+PolicyKey any_home_address(const mip6::Ipv6Address& home_agent) {
+  return {.source = {},
+          .source_length = 0,
+          .destination = home_agent,
+          .direction = XFRM_POLICY_IN,
+          .type = std::nullopt,
+          .sub = true};
+}
+
+std::string text(const Ends& ends) {
+  return fmt::format("{} <-> {}", ends.home_address.to_string(), ends.home_agent.to_string());
+}
+
+std::string remedy_for(const Answer& answer) {
+  switch (answer.os_error) {
+    case EPROTONOSUPPORT:
+    case EAFNOSUPPORT:
+    case ENOPROTOOPT:
+    case ENOENT:
+      return kModules;
+    case EOPNOTSUPP:
+      return "use a kernel with CONFIG_XFRM_SUB_POLICY and CONFIG_XFRM_MIGRATE (Debian's have them)";
+    default:
+      return {};
+  }
+}
+
+bool absent(const Answer& answer) { return answer.os_error == ENOENT || answer.os_error == ESRCH; }
+bool exists(const Answer& answer) { return answer.os_error == EEXIST; }
+bool never(const Answer&) { return false; }
+
+bool is_sub_protocol(std::uint8_t protocol) { return protocol == IPPROTO_DSTOPTS || protocol == IPPROTO_ROUTING; }
+
+}  // namespace
+
+struct Xfrm::Impl {
+  NetlinkSocket socket;
+  // Pairs whose sub policies this process has installed: a move is then only the two states.
+  std::set<std::tuple<Side, mip6::Ipv6Address, mip6::Ipv6Address>> with_policies;
+
+  // Performs all; the first answer that is neither success nor `harmless` becomes the error.
+  template <typename Harmless>
+  tl::expected<void, mip6::Error> perform(const std::vector<NetlinkMessage>& messages, const char* tried,
+                                          const std::string& on, Harmless harmless) {
+    for (const Answer& answer : socket.request(messages)) {
+      if (!answer.ok() && !harmless(answer)) {
+        return tl::unexpected(netlink_error(tried, on, answer, remedy_for(answer)));
+      }
+    }
+    return {};
+  }
+
+  tl::expected<void, mip6::Error> install_care_of(Side side, const Ends& ends, const mip6::Ipv6Address& care_of);
+};
+
+tl::expected<Xfrm, mip6::Error> Xfrm::open() {
+  auto socket = NetlinkSocket::open(NETLINK_XFRM);
+  if (!socket) {
+    return tl::unexpected(
+        netlink_error("open the IPsec interface of the kernel", "NETLINK_XFRM", socket.error(), kModules));
+  }
+  return Xfrm(std::make_unique<Impl>(Impl{.socket = std::move(*socket), .with_policies = {}}));
+}
+
+Xfrm::Xfrm(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Xfrm::Xfrm(Xfrm&&) noexcept = default;
+Xfrm& Xfrm::operator=(Xfrm&&) noexcept = default;
+Xfrm::~Xfrm() = default;
+
+tl::expected<void, mip6::Error> Xfrm::require_esp(Side side, const Ends& ends, std::uint32_t reqid) {
+  const auto [out, in] = directions(side, ends, false);
+  // `in` first: there must be no moment at which a clear-text answer would be taken.
+  return impl_->perform({update_policy(in, along(in, IPPROTO_ESP, reqid), kEspPriority),
+                         update_policy(out, along(out, IPPROTO_ESP, reqid), kEspPriority)},
+                        "install the ESP policies", text(ends), never);
+}
+
+tl::expected<void, mip6::Error> Xfrm::remove_esp(Side side, const Ends& ends) {
+  const auto [out, in] = directions(side, ends, false);
+  return impl_->perform({delete_policy(out), delete_policy(in)}, "remove the ESP policies", text(ends), absent);
+}
+
+tl::expected<void, mip6::Error> Xfrm::Impl::install_care_of(Side side, const Ends& ends,
+                                                            const mip6::Ipv6Address& care_of) {
+  const auto [out, in] = directions(side, ends, true);
+  std::vector<NetlinkMessage> adds, updates, policies;
+  const auto state = [&](const PolicyKey& key, std::uint8_t protocol) {
+    adds.push_back(care_of_state(XFRM_MSG_NEWSA, key.source, key.destination, protocol, care_of));
+    updates.push_back(care_of_state(XFRM_MSG_UPDSA, key.source, key.destination, protocol, care_of));
+    policies.push_back(update_policy(key, along(key, protocol), kSubPriority));
+  };
+  if (side == Side::kNode) {
+    state(out, IPPROTO_DSTOPTS);
+    state(in, IPPROTO_ROUTING);
+  } else {
+    state(out, IPPROTO_ROUTING);
+  }
+  const auto added = socket.request(adds);
+  for (std::size_t i = 0; i < added.size(); ++i) {
+    Answer answer = added[i];
+    // A former process left it, perhaps with another care-of address.
+    if (exists(answer)) answer = socket.request(updates[i]);
+    if (!answer.ok()) {
+      return tl::unexpected(
+          netlink_error("install the care-of address states", text(ends), answer, remedy_for(answer)));
+    }
+  }
+  if (auto done = perform(policies, "install the care-of address policies", text(ends), never); !done) return done;
+  with_policies.insert({side, ends.home_address, ends.home_agent});
+  return {};
+}
+
+tl::expected<void, mip6::Error> Xfrm::set_care_of(Side side, const Ends& ends, const mip6::Ipv6Address& care_of) {
+  if (!impl_->with_policies.contains({side, ends.home_address, ends.home_agent})) {
+    return impl_->install_care_of(side, ends, care_of);
+  }
+  const auto [out, in] = directions(side, ends, true);
+  std::vector<NetlinkMessage> updates;
+  if (side == Side::kNode) {
+    updates.push_back(care_of_state(XFRM_MSG_UPDSA, out.source, out.destination, IPPROTO_DSTOPTS, care_of));
+    updates.push_back(care_of_state(XFRM_MSG_UPDSA, in.source, in.destination, IPPROTO_ROUTING, care_of));
+  } else {
+    updates.push_back(care_of_state(XFRM_MSG_UPDSA, out.source, out.destination, IPPROTO_ROUTING, care_of));
+  }
+  for (const Answer& answer : impl_->socket.request(updates)) {
+    // Somebody has flushed the states, and then perhaps the policies too.
+    if (absent(answer)) return impl_->install_care_of(side, ends, care_of);
+    if (!answer.ok()) {
+      return tl::unexpected(netlink_error("change the care-of address", text(ends), answer, remedy_for(answer)));
+    }
+  }
+  return {};
+}
+
+tl::expected<void, mip6::Error> Xfrm::clear_care_of(Side side, const Ends& ends) {
+  impl_->with_policies.erase({side, ends.home_address, ends.home_agent});
+  const auto [out, in] = directions(side, ends, true);
+  std::vector<NetlinkMessage> messages{delete_policy(out)};
+  if (side == Side::kNode) {
+    messages.push_back(delete_policy(in));
+    messages.push_back(delete_state(out.source, out.destination, IPPROTO_DSTOPTS, 0));
+    messages.push_back(delete_state(in.source, in.destination, IPPROTO_ROUTING, 0));
+  } else {
+    messages.push_back(delete_state(out.source, out.destination, IPPROTO_ROUTING, 0));
+  }
+  return impl_->perform(messages, "remove the care-of address states and policies", text(ends), absent);
+}
+
+tl::expected<void, mip6::Error> Xfrm::accept_home_address_options(const mip6::Ipv6Address& home_agent) {
+  const auto key = any_home_address(home_agent);
+  const PolicyTemplate any{.source = {}, .destination = {}, .protocol = IPPROTO_DSTOPTS, .reqid = 0, .optional = true};
+  return impl_->perform({add_wildcard_home_address_state(), update_policy(key, any, kSubPriority)},
+                        "accept home address options", home_agent.to_string(), exists);
+}
+
+tl::expected<void, mip6::Error> Xfrm::refuse_home_address_options(const mip6::Ipv6Address& home_agent) {
+  // The policy goes last: as long as it is there, remove_all() of the next process knows that the state is ours.
+  return impl_->perform({delete_state({}, {}, IPPROTO_DSTOPTS, 0), delete_policy(any_home_address(home_agent))},
+                        "refuse home address options", home_agent.to_string(), absent);
+}
+
+tl::expected<void, mip6::Error> Xfrm::move_key_endpoint(Side side, const Ends& ends, std::uint32_t reqid,
+                                                        const mip6::Ipv6Address& local,
+                                                        const mip6::Ipv6Address& remote) {
+  const auto in = directions(side, ends, false).in;
+  const Answer answer = impl_->socket.request(migrate_key_endpoint(in, reqid, local, remote));
+  if (answer.ok()) return {};
+  std::string remedy;
+  if (answer.os_error == ENOPROTOOPT || answer.os_error == EOPNOTSUPP || answer.os_error == EINVAL) {
+    remedy = "use a kernel with CONFIG_XFRM_MIGRATE; until then IKE is set up anew at each move";
+  } else if (absent(answer) || answer.os_error == ENODATA) {
+    remedy = "the ESP policy or the SA is gone; it comes back when IKE is set up anew";
+  }
+  return tl::unexpected(
+      netlink_error("move the IKE endpoint to " + local.to_string(), text(ends), answer, std::move(remedy)));
+}
+
+tl::expected<std::vector<EspState>, mip6::Error> Xfrm::esp_states(const Ends& ends, std::uint32_t reqid) {
+  std::vector<EspState> found;
+  for (const auto& [source, destination] :
+       {std::pair(ends.home_address, ends.home_agent), std::pair(ends.home_agent, ends.home_address)}) {
+    const auto dumped = impl_->socket.dump(dump_states(IPPROTO_ESP, source, destination), state_size_without_keys());
+    if (!dumped) return tl::unexpected(netlink_error("list the SAs", text(ends), dumped.error()));
+    for (const NetlinkMessage& message : *dumped) {
+      const auto state = parse_state(message);
+      // Without SPI it is the kernel's question to the key manager, not an SA.
+      if (!state || state->protocol != IPPROTO_ESP || state->spi == 0) continue;
+      if (state->source != source || state->destination != destination) continue;
+      if (reqid != 0 && state->reqid != reqid) continue;
+      found.push_back(
+          {.source = state->source, .destination = state->destination, .spi = state->spi, .reqid = state->reqid});
+    }
+  }
+  return found;
+}
+
+tl::expected<void, mip6::Error> Xfrm::delete_esp_state(const EspState& state) {
+  return impl_->perform(
+      {delete_state(state.source, state.destination, IPPROTO_ESP, state.spi)}, "delete the SA",
+      fmt::format("{} -> {} spi {:#010x}", state.source.to_string(), state.destination.to_string(), state.spi), absent);
+}
+
+tl::expected<void, mip6::Error> Xfrm::remove_all(std::uint32_t first_reqid, std::uint32_t last_reqid,
+                                                 const mip6::Ipv6Address& home_agent) {
+  assert(first_reqid != 0 && first_reqid <= last_reqid);
+  impl_->with_policies.clear();
+  std::vector<NetlinkMessage> removals;
+  const auto policies = impl_->socket.dump(dump_policies());
+  if (!policies) return tl::unexpected(netlink_error("list the IPsec policies", "all", policies.error()));
+  for (const NetlinkMessage& message : *policies) {
+    const auto policy = parse_policy(message);
+    if (!policy || !policy->first || policy->selector_protocol != kMobilityHeader) continue;
+    if (policy->destination_length != 128) continue;
+    const PolicyKey& key = policy->key;
+    const bool esp = !key.sub && policy->first->protocol == IPPROTO_ESP && policy->first->reqid >= first_reqid &&
+                     policy->first->reqid <= last_reqid;
+    const bool care_of = key.sub && is_sub_protocol(policy->first->protocol) &&
+                         (key.source == home_agent || key.destination == home_agent);
+    if (!esp && !care_of) continue;
+    if (care_of && key.source_length == 0) removals.push_back(delete_state({}, {}, IPPROTO_DSTOPTS, 0));
+    removals.push_back(delete_policy(key));
+  }
+  for (const std::uint8_t protocol : {std::uint8_t{IPPROTO_DSTOPTS}, std::uint8_t{IPPROTO_ROUTING}}) {
+    const auto states = impl_->socket.dump(dump_states(protocol), state_size_without_keys());
+    if (!states) return tl::unexpected(netlink_error("list the care-of address states", "all", states.error()));
+    for (const NetlinkMessage& message : *states) {
+      const auto state = parse_state(message);
+      if (!state || state->protocol != protocol) continue;
+      if (state->source != home_agent && state->destination != home_agent) continue;
+      removals.push_back(delete_state(state->source, state->destination, protocol, 0));
+    }
+  }
+  return impl_->perform(removals, "remove IPsec policies and states", home_agent.to_string(), absent);
+}
+
+}  // namespace mnd::kernel

@@ -1,0 +1,80 @@
+// The xfrm messages of this project, byte for byte (<linux/xfrm.h>), and the reading of dumped ones. Internal to
+// mnd/linux: Xfrm sends them, the tests compare them with those of `ip xfrm`.
+#pragma once
+
+#include <linux/xfrm.h>
+
+#include <cstdint>
+#include <optional>
+
+#include "libmip6/address.hpp"
+#include "mnd/linux/netlink.hpp"
+
+namespace mnd::kernel {
+
+inline constexpr std::uint8_t kBindingUpdateType = 5;  // RFC 6275 section 6.1.7
+inline constexpr std::uint8_t kBindingAckType = 6;     // RFC 6275 section 6.1.8
+
+// What a policy applies to: Mobility Header from `source` to `destination`.
+struct PolicyKey {
+  mip6::Ipv6Address source;
+  std::uint8_t source_length = 128;  // bits
+  mip6::Ipv6Address destination;
+  std::uint8_t direction = XFRM_POLICY_OUT;
+  // Mobility Header type; empty: any. An `in` policy has none: up to Linux 6.6 a typed one misses an update without
+  // home address option, which is then accepted in the clear, and from 6.7 on it matches nothing at all.
+  std::optional<std::uint8_t> type;
+  bool sub = false;  // XFRM_POLICY_TYPE_SUB
+};
+
+// The one transformation that a policy asks for.
+struct PolicyTemplate {
+  mip6::Ipv6Address source;  // :: for any
+  mip6::Ipv6Address destination;
+  std::uint8_t protocol = 0;  // IPPROTO_ESP, IPPROTO_DSTOPTS (home address option), IPPROTO_ROUTING (type 2)
+  std::uint32_t reqid = 0;
+  bool optional = false;  // `level use`
+};
+
+NetlinkMessage update_policy(const PolicyKey& key, const PolicyTemplate& wanted, std::uint32_t priority);
+NetlinkMessage delete_policy(const PolicyKey& key);
+NetlinkMessage dump_policies();
+
+// A state of the home address option or of the type 2 routing header. `message`: XFRM_MSG_NEWSA or XFRM_MSG_UPDSA.
+NetlinkMessage care_of_state(std::uint16_t message, const mip6::Ipv6Address& source,
+                             const mip6::Ipv6Address& destination, std::uint8_t protocol,
+                             const mip6::Ipv6Address& care_of);
+// The state that takes home address options of any source, for any destination.
+NetlinkMessage add_wildcard_home_address_state();
+// `spi`: host byte order, 0 for states without one.
+NetlinkMessage delete_state(const mip6::Ipv6Address& source, const mip6::Ipv6Address& destination,
+                            std::uint8_t protocol, std::uint32_t spi);
+NetlinkMessage dump_states(std::uint8_t protocol);
+// Only those from `source` to `destination`.
+NetlinkMessage dump_states(std::uint8_t protocol, const mip6::Ipv6Address& source,
+                           const mip6::Ipv6Address& destination);
+
+// MIGRATE of ESP in transport mode from `source` to `destination` to the same two addresses, with KMADDRESS.
+NetlinkMessage migrate_key_endpoint(const PolicyKey& key, std::uint32_t reqid, const mip6::Ipv6Address& local,
+                                    const mip6::Ipv6Address& remote);
+
+struct DumpedPolicy {
+  PolicyKey key;
+  std::uint8_t selector_protocol = 0;
+  std::uint8_t destination_length = 0;
+  std::optional<PolicyTemplate> first;  // first template
+};
+std::optional<DumpedPolicy> parse_policy(const NetlinkMessage& message);
+
+struct DumpedState {
+  mip6::Ipv6Address source;
+  mip6::Ipv6Address destination;
+  std::uint8_t protocol = 0;
+  std::uint32_t spi = 0;  // host byte order; 0 also while the key manager is only asked for one
+  std::uint32_t reqid = 0;
+};
+std::optional<DumpedState> parse_state(const NetlinkMessage& message);
+// As much of a dumped state as parse_state() reads; keys come behind it.
+std::size_t state_size_without_keys();
+
+}  // namespace mnd::kernel

@@ -1,0 +1,239 @@
+// The server and its clients in one thread: blocking clients would wait for themselves, so everything goes by the loop.
+#include "mnd/linux/control_server.hpp"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "mnd/linux/descriptor.hpp"
+#include "tests/catch.hpp"
+#include "tests/unit/linux/temporary_folder.hpp"
+
+using namespace mnd::kernel;
+using nlohmann::json;
+
+namespace {
+
+// Answers {"echo": command}; "watch" gets a stream.
+ControlServer::Answer echo(const json& request) {
+  const auto command = request.at("command").get<std::string>();
+  return {json{{"echo", command}}.dump(), command == "watch"};
+}
+
+struct Server {
+  explicit Server(ControlServer::Handler handler = echo) {
+    auto opened = ControlServer::open(loop, path, "no such group here", std::move(handler));
+    REQUIRE(opened);
+    server = std::move(*opened);
+  }
+  // Until nothing is ready any more: local sockets are ready at once.
+  void run() {
+    while (loop.poll() > 0) {
+    }
+  }
+  TemporaryFolder folder;
+  std::filesystem::path path = folder / "run/control.sock";
+  boost::asio::io_context loop;
+  std::unique_ptr<ControlServer> server;
+};
+
+class Client {
+ public:
+  explicit Client(const std::filesystem::path& path)
+      : socket_{::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)} {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.native().copy(address.sun_path, sizeof address.sun_path - 1);
+    connected = ::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  }
+  void send(std::string_view bytes) { REQUIRE(try_send(bytes) == static_cast<ssize_t>(bytes.size())); }
+  ssize_t try_send(std::string_view bytes) { return ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL); }
+  void finish_sending() { ::shutdown(socket_.get(), SHUT_WR); }
+  // What has arrived; `closed` tells whether the server ended the connection.
+  std::string received() {
+    std::string result;
+    std::array<char, 65536> block{};
+    for (;;) {
+      const auto got = ::recv(socket_.get(), block.data(), block.size(), 0);
+      closed = got == 0 || (got < 0 && errno != EAGAIN);
+      if (got <= 0) return result;
+      result.append(block.data(), static_cast<std::size_t>(got));
+    }
+  }
+  bool connected = false;
+  bool closed = false;
+
+ private:
+  Descriptor socket_;
+};
+
+}  // namespace
+
+TEST_CASE("a request is answered with one line") {
+  Server fixture;
+  Client client{fixture.path};
+  client.send("{\"command\": \"status\"}\n");
+  fixture.run();
+  CHECK(client.received() == "{\"echo\":\"status\"}\n");
+  CHECK_FALSE(client.closed);
+}
+
+TEST_CASE("requests may come in pieces, several at once, and with empty lines between") {
+  Server fixture;
+  Client client{fixture.path};
+  client.send("{\"comm");
+  fixture.run();
+  CHECK(client.received().empty());
+  client.send("and\":\"a\"}\n\n \r\n{\"command\":\"b\"}\n{");
+  fixture.run();
+  CHECK(client.received() == "{\"echo\":\"a\"}\n{\"echo\":\"b\"}\n");
+}
+
+TEST_CASE("what is no request is answered with an error, and the next one works") {
+  Server fixture;
+  Client client{fixture.path};
+  for (const std::string_view line :
+       {"nonsense", "[]", "{}", "{\"command\":5}", "\xff\xfe", "{\"command\":\"\xff\"}"}) {
+    client.send(std::string{line} + "\n");
+    fixture.run();
+    const auto answer = json::parse(client.received());
+    CHECK(answer.at("error").at("what").is_string());
+    CHECK(answer.at("error").at("remedy").is_string());
+    CHECK(answer.at("version") == kControlVersion);
+  }
+  client.send(std::string(1, '\0') + "\n{\"command\":\"status\"}\n");
+  fixture.run();
+  CHECK(client.received().find("{\"echo\":\"status\"}\n") != std::string::npos);
+}
+
+TEST_CASE("nesting is limited, wherever brackets are not text") {
+  CHECK(parse_control_request(R"({"command":"a","x":"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["})"));
+  CHECK(parse_control_request(R"({"command":"a","x":"\"[[[[[[[[[[[[[[[[[[[[[[[[[[[["})"));
+  CHECK_FALSE(parse_control_request("{\"command\":\"a\",\"x\":" + std::string(16, '[') + std::string(16, ']') + "}"));
+  CHECK(parse_control_request("{\"command\":\"a\",\"x\":" + std::string(15, '[') + std::string(15, ']') + "}"));
+  CHECK_FALSE(parse_control_request(std::string(60000, '[')));
+}
+
+TEST_CASE("a line that is too long is refused and ends the connection") {
+  Server fixture;
+  Client client{fixture.path};
+  const std::string block(4096, 'x');
+  for (int i = 0; i < 20; ++i) {
+    client.try_send(block);
+    fixture.run();
+  }
+  CHECK(client.received().find("at most 65536 bytes") != std::string::npos);
+  CHECK(client.closed);
+}
+
+TEST_CASE("a client that leaves in the middle does not disturb others") {
+  Server fixture;
+  Client other{fixture.path};
+  {
+    Client client{fixture.path};
+    client.send("{\"command\":\"watch\"}\n{\"comm");
+    fixture.run();
+  }
+  fixture.server->publish("{}");
+  fixture.run();
+  CHECK_FALSE(fixture.server->has_streams());
+  other.send("{\"command\":\"status\"}\n");
+  fixture.run();
+  CHECK(other.received() == "{\"echo\":\"status\"}\n");
+}
+
+TEST_CASE("a client that sends no more still gets its answer") {
+  Server fixture;
+  Client client{fixture.path};
+  client.send("{\"command\":\"status\"}\n");
+  client.finish_sending();
+  fixture.run();
+  CHECK(client.received() == "{\"echo\":\"status\"}\n");
+  CHECK(client.closed);
+}
+
+TEST_CASE("what is published goes to those who asked for a stream") {
+  Server fixture;
+  Client plain{fixture.path};
+  Client watching{fixture.path};
+  plain.send("{\"command\":\"status\"}\n");
+  watching.send("{\"command\":\"watch\"}\n");
+  fixture.run();
+  CHECK(fixture.server->has_streams());
+  fixture.server->publish("{\"n\":1}");
+  fixture.server->publish("{\"n\":2}");
+  fixture.run();
+  CHECK(watching.received() == "{\"echo\":\"watch\"}\n{\"n\":1}\n{\"n\":2}\n");
+  CHECK(plain.received() == "{\"echo\":\"status\"}\n");
+}
+
+TEST_CASE("a stream that is not read is closed, and costs no more than its limit") {
+  Server fixture;
+  Client client{fixture.path};
+  client.send("{\"command\":\"watch\"}\n");
+  fixture.run();
+  const std::string line(64 * 1024, 'x');
+  for (int i = 0; i < 100 && fixture.server->has_streams(); ++i) {
+    fixture.server->publish(line);
+    fixture.run();
+  }
+  CHECK_FALSE(fixture.server->has_streams());
+}
+
+TEST_CASE("one client too many closes the oldest") {
+  Server fixture;
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i <= kMaxControlClients; ++i) {
+    clients.push_back(std::make_unique<Client>(fixture.path));
+    REQUIRE(clients.back()->connected);
+    fixture.run();
+  }
+  clients.front()->received();
+  CHECK(clients.front()->closed);
+  clients.back()->send("{\"command\":\"status\"}\n");
+  fixture.run();
+  CHECK(clients.back()->received() == "{\"echo\":\"status\"}\n");
+}
+
+TEST_CASE("the socket is for its owner only where the group does not exist, and goes with the server") {
+  Server fixture;
+  struct stat status {};
+  REQUIRE(::stat(fixture.path.c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777) == 0600);
+  fixture.server.reset();
+  CHECK_FALSE(std::filesystem::exists(fixture.path));
+  fixture.loop.run();  // nothing is left to wait for
+}
+
+TEST_CASE("a second server on a live socket is an error, a stale socket is replaced") {
+  Server fixture;
+  const auto second = ControlServer::open(fixture.loop, fixture.path, "", echo);
+  REQUIRE_FALSE(second);
+  CHECK(second.error().reason == "it is already running");
+  const auto stale = fixture.folder / "stale.sock";
+  {
+    const Descriptor socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    stale.native().copy(address.sun_path, sizeof address.sun_path - 1);
+    REQUIRE(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  }
+  CHECK(ControlServer::open(fixture.loop, stale, "", echo));
+}
+
+TEST_CASE("a file with the socket's name is left alone") {
+  Server fixture;
+  const auto path = fixture.folder.file("important", "content");
+  CHECK_FALSE(ControlServer::open(fixture.loop, path, "", echo));
+  CHECK(std::filesystem::is_regular_file(path));
+}
+
+TEST_CASE("a path that is too long is an error, not an exception") {
+  Server fixture;
+  CHECK_FALSE(ControlServer::open(fixture.loop, fixture.folder / std::string(120, 'x'), "", echo));
+}
