@@ -1,1 +1,66 @@
-int main() { return 0; }
+// mip6ctl: shows and steers the mobile node daemon.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/program_options.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+
+#include "mnd/ctl/commands.hpp"
+
+namespace mip6ctl {
+namespace {
+
+namespace po = boost::program_options;
+
+void usage(const po::options_description& shown) {
+  std::cout << "Usage: mip6ctl [OPTION...] [COMMAND]\n\nCommands (the first one if none is given):\n";
+  for (const auto& command : kCommands) std::cout << fmt::format("  {:<10}{}\n", command.name, command.summary);
+  std::cout << '\n'
+            << shown << "\nExit status: 0 well; 1 the daemon reports trouble; 2 wrong usage; 3 not reachable.\n";
+}
+
+int wrong_usage(const std::string& what) { return fail({what, "see mip6ctl --help"}, kUsage); }
+
+int run(int argc, char* argv[]) {
+  Options options;
+  po::options_description shown{"Options"};
+  shown.add_options()                                                                                              //
+      ("socket", po::value(&options.socket)->value_name("PATH")->default_value(options.socket), "control socket")  //
+      ("json", po::bool_switch(&options.json), "the same as JSON, an object per line")                             //
+      ("follow,f", po::bool_switch(&options.follow), "events: go on with what happens")                            //
+      ("help,h", "this text")                                                                                      //
+      ("version", "the version");
+  po::options_description all;
+  all.add(shown).add_options()("command", po::value<std::string>()->default_value(std::string{kCommands[0].name}));
+  po::positional_options_description positional;
+  positional.add("command", 1);
+
+  po::variables_map given;
+  try {
+    po::store(po::command_line_parser(argc, argv).options(all).positional(positional).run(), given);
+    po::notify(given);
+  } catch (const po::too_many_positional_options_error&) {
+    return wrong_usage("one command at a time");
+  } catch (const po::error& error) {
+    return wrong_usage(error.what());
+  }
+  if (given.count("help")) return usage(shown), kOk;
+  if (given.count("version")) return fmt::print("mip6ctl {}\n", MND_VERSION), kOk;
+
+  const auto name = given["command"].as<std::string>();
+  const auto command =
+      std::find_if(kCommands.begin(), kCommands.end(), [&](const auto& one) { return one.name == name; });
+  if (command == kCommands.end()) return wrong_usage(fmt::format("unknown command '{}'", printable(name)));
+  if (options.follow && name != "events") return wrong_usage("--follow goes with 'events' only");
+  options.terminal = ::isatty(STDOUT_FILENO) == 1;
+  if (options.terminal && !std::getenv("NO_COLOR")) options.colours = Colours::kOn;
+  return command->run(options);
+}
+
+}  // namespace
+}  // namespace mip6ctl
+
+int main(int argc, char* argv[]) { return mip6ctl::run(argc, argv); }

@@ -1,0 +1,40 @@
+// The control socket from mip6ctl's side: requests and answers are one JSON object per line.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <tl/expected.hpp>
+
+#include "mnd/ctl/json.hpp"
+
+namespace mip6ctl {
+
+// What went wrong, for the user.
+struct Failure {
+  std::string what;
+  std::string remedy;
+};
+
+class Client {
+ public:
+  static constexpr std::chrono::seconds kAnswerTimeout{5};
+  static constexpr std::size_t kMaxLine = 16 * 1024 * 1024;
+
+  // A failure: the daemon cannot be reached.
+  static tl::expected<Client, Failure> connect(const std::string& path);
+  Client(Client&& other) noexcept;
+  Client& operator=(Client&&) = delete;
+  ~Client();
+
+  tl::expected<void, Failure> send(const json& request);
+  // The next object. Empty `timeout`: waits for ever.
+  tl::expected<json, Failure> receive(std::optional<std::chrono::milliseconds> timeout);
+
+ private:
+  explicit Client(int fd) : fd_{fd} {}
+  int fd_;
+  std::string input_;
+};
+
+}  // namespace mip6ctl

@@ -1,0 +1,55 @@
+// The subcommands of mip6ctl: one table from which dispatch and usage come, one file per subcommand.
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+
+#include "mnd/ctl/client.hpp"
+#include "mnd/ctl/render.hpp"
+
+namespace mip6ctl {
+
+// Exit codes, for scripts.
+enum Exit : int { kOk = 0, kTrouble = 1, kUsage = 2, kUnreachable = 3 };
+
+struct Options {
+  std::string socket = "/run/mnd/control.sock";
+  bool json = false;
+  bool follow = false;    // events only
+  bool terminal = false;  // standard output is one
+  Colours colours = Colours::kOff;
+};
+
+int run_status(const Options& options);
+int run_events(const Options& options);
+int run_watch(const Options& options);
+int run_refresh(const Options& options);
+
+struct Command {
+  std::string_view name;
+  int (*run)(const Options&);
+  std::string_view summary;
+};
+// The first one is what is done without a name.
+inline constexpr std::array<Command, 4> kCommands{{
+    {"status", run_status, "where the home address is registered, and what is wrong if it is not"},
+    {"events", run_events, "what happened lately; --follow goes on with what happens"},
+    {"watch", run_watch, "status, shown again at each change"},
+    {"refresh", run_refresh, "register with the home agent again, now"},
+}};
+
+// --- used by the commands ---
+
+// Tells the user on standard error; returns `code`.
+int fail(const Failure& failure, Exit code);
+// Connects, sends `request` and gets the first answer. An empty optional: failed, told, `code` set.
+struct Conversation {
+  Client client;
+  nlohmann::json answer;
+};
+tl::expected<Conversation, Exit> ask(const Options& options, const nlohmann::json& request);
+// Writes to standard output at once; false if nobody reads any more.
+bool print(const std::string& content);
+
+}  // namespace mip6ctl

@@ -1,0 +1,25 @@
+// The daemon's answers as text for people.
+#pragma once
+
+#include <string>
+
+#include "mnd/ctl/json.hpp"
+
+namespace mip6ctl {
+
+enum class Colours { kOff, kOn };
+
+// One screen, with a newline at the end.
+std::string render_status(const json& status, Colours colours);
+// The state in one line without newline, without figures that change by themselves.
+std::string render_change(const json& status, Colours colours);
+// One line without newline.
+std::string render_event(const json& event, Colours colours);
+
+// 398.2 -> "6 min 38 s".
+std::string duration_text(double seconds);
+
+// Whether the daemon is in trouble now.
+bool in_trouble(const json& status);
+
+}  // namespace mip6ctl

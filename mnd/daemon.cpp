@@ -1,0 +1,280 @@
+#include "mnd/daemon.hpp"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <csignal>
+
+#include "libmip6/wire/message.hpp"
+#include "mnd/candidates.hpp"
+#include "mnd/linux/kernel.hpp"
+#include "mnd/linux/log.hpp"
+#include "mnd/linux/neighbour.hpp"
+
+namespace mnd {
+
+using mip6::BootTime;
+using mip6::Choice;
+using std::chrono::seconds;
+
+namespace {
+
+constexpr auto kControlGroup = "mnd";
+constexpr mip6::Duration kMaxBringUpBackoff = seconds{32};
+// Longest stop: kStopTimeout for the home agent, then charon's share; what is left after that is removed without them.
+constexpr mip6::Duration kStopGuard = seconds{4};
+
+const std::vector<std::string> kCharonEvents{"ike-updown", "child-updown", "ike-rekey", "child-rekey", "log"};
+
+mip6::MovementPolicy movement_policy(const Config& config) {
+  return {.home_address = config.home_address,
+          .home_prefix = config.home_prefix,
+          .home_agent = config.home_agent,
+          .preference = config.preference,
+          .exclude = config.exclude};
+}
+
+ike::NodeKeyingPolicy keying_policy(const Config& config) {
+  return {.home_address = config.home_address,
+          .home_agent = config.home_agent,
+          .credentials = {.local_identity = config.identity,
+                          .remote_identity = config.home_agent_identity,
+                          .secret = config.secret},
+          .reqid = kernel::kNodeReqid};
+}
+
+std::optional<BootTime> earliest(std::initializer_list<std::optional<BootTime>> deadlines) {
+  std::optional<BootTime> first;
+  for (const auto& deadline : deadlines)
+    if (deadline && (!first || *deadline < *first)) first = deadline;
+  return first;
+}
+
+}  // namespace
+
+Daemon::Daemon(boost::asio::io_context& loop, Config config)
+    : loop_{loop},
+      config_{std::move(config)},
+      ends_{.home_address = config_.home_address, .home_agent = config_.home_agent},
+      movement_{movement_policy(config_)},
+      store_{config_.state_directory, config_.home_address, config_.home_agent},
+      signals_{loop, SIGTERM, SIGINT},
+      timer_{loop, [this] { deadline(); }},
+      keying_{keying_policy(config_)} {}
+
+tl::expected<void, mip6::Error> Daemon::start() {
+  auto control = kernel::ControlServer::open(loop_, config_.control_socket, kControlGroup,
+                                             [this](const nlohmann::json& request) { return this->control(request); });
+  if (!control) return tl::unexpected(control.error());
+  control_ = std::move(*control);
+  journal_.on_new([this](const std::string& line) {
+    if (control_->has_streams()) control_->publish(line);
+  });
+  signals_.async_wait([this](const boost::system::error_code& error, int) {
+    if (!error) stop("asked to stop");
+  });
+  boost::asio::post(loop_, [this] { bring_up(); });
+  return {};
+}
+
+// Brings up what is not up yet; after a failure the rest waits and everything is tried again with back-off.
+void Daemon::bring_up() {
+  if (stopping_) return;
+  bring_up_again_.reset();
+  if (const auto up = bring_up_kernel(); !up) {
+    trouble("kernel", "cannot " + up.error().tried + " (" + up.error().on + "): " + up.error().reason,
+            up.error().remedy);
+    bring_up_again_ = kernel::boot_now() + bring_up_backoff_;
+    bring_up_backoff_ = std::min(2 * bring_up_backoff_, kMaxBringUpBackoff);
+    rearm();
+    return;
+  }
+  trouble_over("kernel");
+  start_keying();
+  network_changed(monitor_->state());
+}
+
+// The order matters: no Mobility Header socket before the policies that keep clear-text messages away from it.
+tl::expected<void, mip6::Error> Daemon::bring_up_kernel() {
+  if (!xfrm_) {
+    auto opened = kernel::Xfrm::open();
+    if (!opened) return tl::unexpected(opened.error());
+    xfrm_ = std::move(*opened);
+  }
+  if (const auto required = xfrm_->require_esp(kernel::Side::kNode, ends_, kernel::kNodeReqid); !required)
+    return required;
+  if (!tunnel_) {
+    auto opened = kernel::NodeTunnel::open(config_.home_address, config_.home_agent);
+    if (!opened) return tl::unexpected(opened.error());
+    tunnel_ = std::move(*opened);
+  }
+  if (const auto made = tunnel_->set_up(); !made) return made;
+  if (!socket_) {
+    auto opened = kernel::MobilitySocket::open(loop_, config_.home_address,
+                                               [this](const kernel::MobilityPacket& packet) { received(packet); });
+    if (!opened) return tl::unexpected(opened.error());
+    socket_ = std::move(*opened);
+  }
+  if (!monitor_) {
+    auto monitor = std::make_unique<kernel::LinkMonitor>(
+        loop_, [this](const kernel::NetworkState& network) { network_changed(network); });
+    if (const auto started = monitor->start(); !started) return started;
+    monitor_ = std::move(monitor);
+  }
+  return {};
+}
+
+void Daemon::start_keying() {
+  if (fast_) return;
+  const auto stored = store_.load();
+  if (!stored) trouble("disk", stored.error().to_string(), stored.error().remedy);
+  const auto first = stored && *stored ? **stored : mip6::SequenceNumber{};
+  registration_.emplace(
+      mip6::node::Policy{
+          .home_address = config_.home_address, .home_agent = config_.home_agent, .lifetime = config_.lifetime},
+      first);
+  const auto connected = [this] {
+    if (++sessions_connected_ == 2) feed(ike::CharonConnected{});
+  };
+  const auto disconnected = [this](const mip6::Error& why) {
+    sessions_connected_ = std::max(0, sessions_connected_ - 1);
+    feed(ike::CharonDisconnected{why});
+  };
+  fast_ = std::make_unique<ike::Session>(
+      loop_, config_.vici_socket, kCharonEvents,
+      ike::Session::Handlers{.connected = connected,
+                             .disconnected = disconnected,
+                             .event = [this](const std::string& name, const ike::Section& message) {
+                               feed(ike::CharonEvent{name, message});
+                             }});
+  slow_ = std::make_unique<ike::Session>(
+      loop_, config_.vici_socket, std::vector<std::string>{},
+      ike::Session::Handlers{
+          .connected = connected,
+          .disconnected = [this](const mip6::Error&) { sessions_connected_ = std::max(0, sessions_connected_ - 1); },
+          .event = [](const std::string&, const ike::Section&) {}});
+  fast_->start();
+  slow_->start();
+}
+
+void Daemon::network_changed(const kernel::NetworkState& network) {
+  if (!registration_ || stopping_) return;
+  const auto usable = mip6::usable_attachments(candidates(network), movement_, registration_->attachment());
+  add_care_of_routes(usable);
+  follow(usable);
+  remove_stale_care_of_routes(usable);
+  solicit_on_new_links(network);
+}
+
+// The kernel waits up to a second before it asks for a router; we don't (RFC 4861 section 6.3.7 allows it after a
+// move).
+void Daemon::solicit_on_new_links(const kernel::NetworkState& network) {
+  std::map<std::uint32_t, bool> running;
+  for (const auto& [index, link] : network.links) {
+    if (link.loopback || link.ours || link.tunnel) continue;
+    running[index] = link.up && link.running;
+    const auto before = link_running_.find(index);
+    const bool came_up = running[index] && before != link_running_.end() && !before->second;
+    if (came_up && !std::ranges::any_of(network.default_routes, [&](const auto& r) { return r.interface == index; }))
+      if (const auto sent = kernel::solicit_routers(index); !sent)
+        kernel::log(kernel::Level::kDebug, sent.error().to_string());
+  }
+  link_running_ = std::move(running);
+}
+
+void Daemon::add_care_of_routes(const std::vector<Choice>& usable) {
+  for (const auto& [attachment, reason] : usable) {
+    if (attachment.at_home || !attachment.gateway) continue;
+    const auto key = std::pair{attachment.interface, attachment.care_of};
+    const auto known = care_of_routes_.find(key);
+    if (known != care_of_routes_.end() && known->second == *attachment.gateway) continue;
+    if (done(tunnel_->add_care_of_route(attachment.interface, attachment.care_of, *attachment.gateway)))
+      care_of_routes_[key] = *attachment.gateway;
+  }
+}
+
+void Daemon::remove_stale_care_of_routes(const std::vector<Choice>& usable) {
+  std::erase_if(care_of_routes_, [&](const auto& entry) {
+    const auto& [interface, care_of] = entry.first;
+    const bool wanted = std::ranges::any_of(usable, [&](const Choice& choice) {
+      return !choice.attachment.at_home && choice.attachment.interface == interface &&
+             choice.attachment.care_of == care_of;
+    });
+    if (!wanted) done(tunnel_->remove_care_of_route(interface, care_of));
+    return !wanted;
+  });
+}
+
+// Tells the core where we are now, if that changed.
+void Daemon::follow(const std::vector<Choice>& usable) {
+  const auto current = registration_->attachment();
+  if (usable.empty()) {
+    attachment_reason_.clear();
+    if (current) {
+      journal_.add("detached", "no usable address is left");
+      feed(mip6::node::Detached{});
+    }
+    return;
+  }
+  attachment_reason_ = usable.front().reason;
+  const mip6::Attachment& best = usable.front().attachment;
+  if (current == best) return;
+  const bool previous_usable =
+      current && std::ranges::any_of(usable, [&](const Choice& choice) {
+        return choice.attachment.interface == current->interface && choice.attachment.care_of == current->care_of;
+      });
+  feed(mip6::node::Attached{.attachment = best, .previous_usable = previous_usable});
+}
+
+void Daemon::received(const kernel::MobilityPacket& packet) {
+  const auto message = mip6::parse_message(packet.message);
+  if (!message || packet.source != config_.home_agent) {
+    ++malformed_;
+    kernel::log(kernel::Level::kDebug, "dropped a Mobility Header message from " + packet.source.to_string());
+    return;
+  }
+  if (const auto* acknowledgement = std::get_if<mip6::BindingAcknowledgement>(&*message))
+    feed(mip6::node::AcknowledgementReceived{*acknowledgement});
+  else if (std::holds_alternative<mip6::BindingRefreshRequest>(*message))
+    feed(mip6::node::RefreshRequestReceived{});
+  else if (const auto* error = std::get_if<mip6::BindingError>(&*message))
+    feed(mip6::node::BindingErrorReceived{*error});
+}
+
+void Daemon::deadline() {
+  const auto now = kernel::boot_now();
+  if (stop_guard_ && now >= *stop_guard_) {
+    journal_.add("trouble", "stopping without waiting any longer");
+    clean_up();
+    return;
+  }
+  if (bring_up_again_ && now >= *bring_up_again_) bring_up();
+  if (registration_) feed(mip6::node::DeadlineReached{});
+  feed(KeyingEvent{ike::DeadlineReached{}});
+}
+
+void Daemon::rearm() {
+  timer_.arm(earliest({registration_ ? registration_->next_deadline() : std::nullopt, keying_.next_deadline(),
+                       bring_up_again_, stop_guard_}));
+}
+
+void Daemon::stop(const std::string& why) {
+  if (stopping_) return;
+  stopping_ = true;
+  journal_.add("stopping", why);
+  stop_guard_ = kernel::boot_now() + kStopGuard;
+  if (registration_)
+    feed(mip6::node::StopAsked{});
+  else
+    clean_up();
+}
+
+// Nothing of ours stays in the kernel.
+void Daemon::clean_up() {
+  socket_.reset();
+  monitor_.reset();
+  if (tunnel_) done(tunnel_->remove_all());
+  if (xfrm_) done(xfrm_->remove_all(kernel::kNodeReqid, kernel::kNodeReqid, config_.home_agent));
+  loop_.stop();
+}
+
+}  // namespace mnd

@@ -1,0 +1,140 @@
+// The daemon: composes the protocol core, the keying core and the Linux layer on one loop.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ike-glue/node_keying.hpp"
+#include "ike-glue/session.hpp"
+#include "libmip6/node/home_registration.hpp"
+#include "libmip6/node/movement.hpp"
+#include "mnd/config.hpp"
+#include "mnd/journal.hpp"
+#include "mnd/linux/boot_timer.hpp"
+#include "mnd/linux/control_server.hpp"
+#include "mnd/linux/link_monitor.hpp"
+#include "mnd/linux/mobility_socket.hpp"
+#include "mnd/linux/tunnel.hpp"
+#include "mnd/linux/xfrm.hpp"
+#include "mnd/sequence_store.hpp"
+
+namespace mnd {
+
+class Daemon {
+ public:
+  Daemon(boost::asio::io_context& loop, Config config);
+
+  // Opens the control socket; everything else is brought up from the loop, with back-off, so that `mip6ctl status` can
+  // say what is missing. An error: the daemon cannot run at all (another one does, or no permission).
+  tl::expected<void, mip6::Error> start();
+
+ private:
+  using KeyingEvent = ike::NodeKeyingEvent;
+  // The last trouble that is still true, told by `status` until something shows that it is over.
+  struct CurrentTrouble {
+    std::string source;  // "kernel", "registration", "keys", "disk": who has to say that it is over
+    std::string what;
+    std::string remedy;
+    mip6::BootTime since;
+    bool current = true;
+  };
+
+  // --- daemon.cpp: start, movement, deadlines, stop ---
+  void bring_up();
+  tl::expected<void, mip6::Error> bring_up_kernel();
+  void start_keying();
+  void network_changed(const kernel::NetworkState& network);
+  void solicit_on_new_links(const kernel::NetworkState& network);
+  void add_care_of_routes(const std::vector<mip6::Choice>& usable);
+  void remove_stale_care_of_routes(const std::vector<mip6::Choice>& usable);
+  void follow(const std::vector<mip6::Choice>& usable);
+  void deadline();
+  void rearm();
+  void stop(const std::string& why);
+  void clean_up();
+  void received(const kernel::MobilityPacket& packet);
+
+  // --- actions.cpp: what the cores decided ---
+  void feed(mip6::node::Event event);
+  void feed(KeyingEvent event);
+  void drain();
+  void perform(const mip6::node::UseAttachment& action);
+  void perform(const mip6::node::SendUpdate& action);
+  void perform(const mip6::node::SwitchOutbound& action);
+  void perform(const mip6::node::StopOutbound& action);
+  void perform(const mip6::node::ReserveSequence& action);
+  void perform(const mip6::node::NeedKeys& action);
+  void perform(const mip6::node::MoveKeys& action);
+  void perform(const mip6::node::RenewKeys& action);
+  void perform(const mip6::node::AnnounceHomeAddress& action);
+  void perform(const mip6::node::Registered& action);
+  void perform(const mip6::node::Trouble& action);
+  void perform(const mip6::node::Stopped& action);
+  void perform(const ike::Request& action);
+  void perform(const ike::KeysUp& action);
+  void perform(const ike::KeysDown& action);
+  void perform(const ike::MoveOwnEndpoint& action);
+  void perform(const ike::DeleteStatesExcept& action);
+  void perform(const ike::Trouble& action);
+  void perform(const ike::Step& action);
+  void perform(const ike::Stopped& action);
+  void leave_home_link();
+  // Reports a failed kernel call; true if it succeeded.
+  bool done(const tl::expected<void, mip6::Error>& result);
+  void trouble(std::string source, std::string what, std::string remedy);
+  void trouble_over(const std::string& source);
+
+  // --- status.cpp: the control socket ---
+  kernel::ControlServer::Answer control(const nlohmann::json& request);
+  nlohmann::json status() const;
+  std::string interface_name(std::uint32_t index) const;
+  void publish_status();
+
+  boost::asio::io_context& loop_;
+  const Config config_;
+  const kernel::Ends ends_;
+  const mip6::MovementPolicy movement_;
+  Journal journal_;
+  SequenceStore store_;
+  boost::asio::signal_set signals_;
+  kernel::BootTimer timer_;
+
+  std::unique_ptr<kernel::ControlServer> control_;
+  std::optional<kernel::Xfrm> xfrm_;
+  std::optional<kernel::NodeTunnel> tunnel_;
+  std::unique_ptr<kernel::MobilitySocket> socket_;
+  std::unique_ptr<kernel::LinkMonitor> monitor_;
+  std::unique_ptr<ike::Session> fast_;  // everything but initiate and terminate, and the events
+  std::unique_ptr<ike::Session> slow_;
+  int sessions_connected_ = 0;
+
+  std::optional<mip6::node::HomeRegistration> registration_;
+  ike::NodeKeying keying_;
+  std::deque<std::variant<mip6::node::Event, KeyingEvent>> pending_;
+  bool draining_ = false;
+
+  std::map<std::pair<std::uint32_t, mip6::Ipv6Address>, mip6::Ipv6Address> care_of_routes_;  // -> gateway
+  std::map<std::uint32_t, bool> link_running_;
+  // A former process may have left the home address on the home link, we don't know which: interface 0 is any.
+  bool maybe_on_home_link_ = true;
+  std::uint32_t home_link_ = 0;
+  std::string attachment_reason_;
+  bool preferred_ = false;  // new connections choose the home address
+  std::optional<CurrentTrouble> trouble_;
+  std::uint64_t malformed_ = 0;
+  mip6::Duration bring_up_backoff_ = std::chrono::seconds{1};
+  std::optional<mip6::BootTime> bring_up_again_;
+  std::optional<mip6::BootTime> stop_guard_;
+  bool stopping_ = false;
+};
+
+}  // namespace mnd

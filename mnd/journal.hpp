@@ -1,0 +1,28 @@
+// What happened lately, for `mip6ctl events` and the log.
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace mnd {
+
+class Journal {
+ public:
+  static constexpr std::size_t kKept = 256;
+  using Publish = std::function<void(const std::string& line)>;
+
+  // `kind` is one word for scripts: registered, moved, trouble, keys, ... Also goes to the log.
+  void add(std::string kind, std::string text);
+  nlohmann::json to_json() const;  // an array, oldest first
+  // Called with each new event as one line of JSON.
+  void on_new(Publish publish) { publish_ = std::move(publish); }
+
+ private:
+  std::deque<nlohmann::json> events_;
+  Publish publish_;
+};
+
+}  // namespace mnd

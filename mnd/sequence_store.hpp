@@ -1,0 +1,30 @@
+// The node's durable sequence number state: one small file, replaced atomically (founding text: non-volatile storage).
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <tl/expected.hpp>
+
+#include "libmip6/address.hpp"
+#include "libmip6/error.hpp"
+#include "libmip6/sequence.hpp"
+
+namespace mnd {
+
+// One file per pair of home address and home agent, in a folder that is made (0700) if missing.
+class SequenceStore {
+ public:
+  SequenceStore(std::filesystem::path folder, const mip6::Ipv6Address& home_address,
+                const mip6::Ipv6Address& home_agent);
+
+  // End (exclusive) of the last reserved block. Empty: nothing was ever stored. An error: there is a file, but it
+  // cannot be read or is damaged; its numbers are lost.
+  tl::expected<std::optional<mip6::SequenceNumber>, mip6::Error> load() const;
+  // Returns when the disk holds it.
+  tl::expected<void, mip6::Error> store(mip6::SequenceNumber end) const;
+
+ private:
+  std::filesystem::path file_;
+};
+
+}  // namespace mnd

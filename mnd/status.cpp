@@ -1,0 +1,104 @@
+// What `mip6ctl` is told over the control socket.
+#include <chrono>
+
+#include "mnd/daemon.hpp"
+
+namespace mnd {
+
+using nlohmann::json;
+
+namespace {
+
+double seconds_between(mip6::BootTime from, mip6::BootTime to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+template <class T>
+json or_null(const std::optional<T>& value, auto&& convert) {
+  return value ? json(convert(*value)) : json(nullptr);
+}
+
+json error_answer(const std::string& what, const std::string& remedy) {
+  return {{"version", kernel::kControlVersion}, {"error", {{"what", what}, {"remedy", remedy}}}};
+}
+
+std::string to_line(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
+
+}  // namespace
+
+std::string Daemon::interface_name(std::uint32_t index) const {
+  const auto& links = monitor_->state().links;
+  const auto link = links.find(index);
+  return link != links.end() ? link->second.name : std::to_string(index);
+}
+
+json Daemon::status() const {
+  const auto now = kernel::boot_now();
+  json state{{"version", kernel::kControlVersion},
+             {"home_address", config_.home_address.to_string()},
+             {"home_agent", config_.home_agent.to_string()},
+             {"lifetime_s", config_.lifetime.count()},
+             {"keying",
+              {{"method", "ikev2"},
+               {"state", std::string{keying_.state()}},
+               {"endpoint", or_null(keying_.endpoint(), [](const auto& a) { return a.to_string(); })},
+               {"migration_failed", keying_.migration_failed()}}},
+             {"state", "starting"},
+             {"attachment", nullptr},
+             {"registered_at", nullptr},
+             {"expires_in_s", nullptr},
+             {"sequence", nullptr},
+             {"key_mobility", nullptr},
+             {"last_error", nullptr}};
+  if (trouble_)
+    state["last_error"] = {{"what", trouble_->what},
+                           {"remedy", trouble_->remedy},
+                           {"ago_s", seconds_between(trouble_->since, now)},
+                           {"current", trouble_->current}};
+  if (!registration_) return state;
+  const auto& registration = *registration_;
+  const auto& counters = registration.counters();
+  state["state"] = std::string{mip6::node::name_of(registration.state())};
+  if (const auto& attachment = registration.attachment()) {
+    state["attachment"] = {{"interface", interface_name(attachment->interface)},
+                           {"care_of", attachment->care_of.to_string()},
+                           {"at_home", attachment->at_home},
+                           {"reason", attachment_reason_}};
+  }
+  state["registered_at"] = or_null(registration.registered_at(), [](const auto& a) { return a.care_of.to_string(); });
+  state["expires_in_s"] = or_null(registration.expires(), [&](mip6::BootTime at) { return seconds_between(now, at); });
+  state["sequence"] = or_null(registration.last_sequence(), [](auto number) { return number.value(); });
+  if (registration.registered_at()) state["key_mobility"] = registration.key_mobility();
+  state["counters"] = {{"updates_sent", counters.updates_sent},
+                       {"retransmissions", counters.retransmissions},
+                       {"acknowledged", counters.acknowledged},
+                       {"refused", counters.refused},
+                       {"ignored", counters.ignored_acknowledgements},
+                       {"rate_limited", counters.rate_limited},
+                       {"malformed", malformed_}};
+  return state;
+}
+
+void Daemon::publish_status() {
+  if (control_ && control_->has_streams()) control_->publish(to_line(status()));
+}
+
+kernel::ControlServer::Answer Daemon::control(const json& request) {
+  const auto found = request.find("command");
+  const std::string command = found != request.end() && found->is_string() ? found->get<std::string>() : "";
+  if (command == "status") return {to_line(status())};
+  if (command == "watch") return {to_line(status()), true};
+  if (command == "events") {
+    const json answer{{"version", kernel::kControlVersion}, {"events", journal_.to_json()}};
+    return {to_line(answer), request.value("follow", json(false)) == true};
+  }
+  if (command == "refresh") {
+    if (!registration_ || !registration_->attachment())
+      return {to_line(error_answer("there is nothing to refresh: no usable address", "connect to a network first"))};
+    feed(mip6::node::RefreshAsked{});
+    return {to_line({{"version", kernel::kControlVersion}, {"result", "ok"}})};
+  }
+  return {to_line(error_answer("unknown command '" + command + "'", "known: status, watch, events, refresh"))};
+}
+
+}  // namespace mnd

@@ -1,0 +1,213 @@
+#include "mnd/config.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "tests/catch.hpp"
+#include "tests/unit/linux/temporary_folder.hpp"
+
+namespace {
+
+constexpr std::string_view kFiveLines =
+    "home-address = 2001:db8:1::42/64\n"
+    "home-agent = 2001:db8:1::1\n"
+    "identity = laptop@example.org\n"
+    "secret-file = secret\n"
+    "keying = ikev2\n";
+
+// A folder with a secret and a configuration file.
+struct Files {
+  explicit Files(std::string_view text, std::string_view secret = "geheim\n", unsigned mode = 0640) {
+    folder.file("secret", std::string{secret}, mode);
+    path = folder.file("mnd.conf", std::string{text});
+  }
+  TemporaryFolder folder;
+  std::filesystem::path path;
+};
+
+// The five lines with one of them (by its key) replaced by `line`.
+std::string with(std::string_view key, std::string_view line) {
+  std::string text{kFiveLines};
+  const auto start = text.find(std::string{key} + " =");
+  REQUIRE(start != std::string::npos);
+  text.replace(start, text.find('\n', start) - start, line);
+  return text;
+}
+
+std::vector<std::string> mistakes_of(const Files& files) {
+  const auto config = mnd::load_config(files.path);
+  std::vector<std::string> texts;
+  if (config) return texts;
+  for (const auto& mistake : config.error()) {
+    CHECK_FALSE(mistake.remedy.empty());
+    auto text = mistake.to_string();
+    // without the folder's changing name
+    for (auto at = text.find(files.folder.path().string()); at != std::string::npos;
+         at = text.find(files.folder.path().string()))
+      text.erase(at, files.folder.path().string().size() + 1);
+    texts.push_back(std::move(text));
+  }
+  return texts;
+}
+std::vector<std::string> mistakes_of(const std::string& text) { return mistakes_of(Files{text}); }
+
+// The one mistake of a text.
+std::string mistake_of(const std::string& text) {
+  const auto mistakes = mistakes_of(text);
+  REQUIRE(mistakes.size() == 1);
+  return mistakes.front();
+}
+
+bool begins(const std::string& text, std::string_view beginning) {
+  INFO(text);
+  CHECK(text.starts_with(beginning));
+  return text.starts_with(beginning);
+}
+
+}  // namespace
+
+TEST_CASE("five lines are enough") {
+  const Files files{kFiveLines};
+  const auto config = mnd::load_config(files.path);
+  REQUIRE(config);
+  CHECK(config->home_address.to_string() == "2001:db8:1::42");
+  CHECK(config->home_prefix.length == 64);
+  CHECK(config->home_agent.to_string() == "2001:db8:1::1");
+  CHECK(config->identity == "laptop@example.org");
+  CHECK(config->home_agent_identity == "2001:db8:1::1");
+  CHECK(config->secret == "geheim");
+  CHECK(config->lifetime == mip6::Lifetime{420});
+  CHECK(config->control_socket == "/run/mnd/control.sock");
+}
+
+TEST_CASE("every setting is taken over, and a drop-in file wins") {
+  const Files files{std::string{kFiveLines} +
+                    "home-agent-identity = ha.example.org\nlifetime = 600\nprefer = eth* wl?an0\nexclude = docker*\n"
+                    "vici-socket = /run/charon.vici\ncontrol-socket = /run/c\nstate-directory = /var/lib/x\n"};
+  files.folder.file("mnd.conf.d/lifetime.conf", "lifetime = 4\n");
+  const auto config = mnd::load_config(files.path);
+  REQUIRE(config);
+  CHECK(config->home_agent_identity == "ha.example.org");
+  CHECK(config->lifetime == mip6::Lifetime{4});
+  CHECK(config->preference == std::vector<std::string>{"eth*", "wl?an0"});
+  CHECK(config->exclude == std::vector<std::string>{"docker*"});
+  CHECK(config->vici_socket == "/run/charon.vici");
+  CHECK(config->control_socket == "/run/c");
+  CHECK(config->state_directory == "/var/lib/x");
+}
+
+TEST_CASE("a home address without prefix length is in a prefix of 64 bits") {
+  const Files files{with("home-address", "home-address = 2001:db8:1::42")};
+  const auto config = mnd::load_config(files.path);
+  REQUIRE(config);
+  CHECK(config->home_prefix.length == 64);
+}
+
+TEST_CASE("all mistakes are told at once, also where a line cannot be read") {
+  const auto mistakes = mistakes_of("home-address = x\nnonsense\nlifetime = 3\nkeying = ikev1\n[wlan]\n");
+  CHECK(mistakes.size() == 8);  // and three missing settings
+  CHECK(std::all_of(mistakes.begin(), mistakes.end(), [](const auto& text) { return text.starts_with("mnd.conf:"); }));
+}
+
+TEST_CASE("missing settings are named with a line that can be copied") {
+  const auto mistakes = mistakes_of("");
+  REQUIRE(mistakes.size() == 4);
+  CHECK(mistakes[0] == "mnd.conf: home-address: is missing; add a line 'home-address = 2001:db8:1::42/64'");
+  CHECK(mistakes[3] == "mnd.conf: secret-file: is missing; add a line 'secret-file = /etc/mnd/secret'");
+}
+
+TEST_CASE("an unknown setting gets the nearest name, if there is one near") {
+  CHECK(mistake_of(std::string{kFiveLines} + "lifetme = 5\n") ==
+        "mnd.conf:6: lifetme: unknown setting; did you mean 'lifetime'?");
+  CHECK(mistake_of(std::string{kFiveLines} + "vici_socket = /x\n") ==
+        "mnd.conf:6: vici_socket: unknown setting; did you mean 'vici-socket'?");
+  CHECK(begins(mistake_of(std::string{kFiveLines} + "colour = red\n"),
+               "mnd.conf:6: colour: unknown setting; see mnd.conf(5)"));
+}
+
+TEST_CASE("addresses that cannot be meant are refused with their line") {
+  CHECK(begins(mistake_of(with("home-address", "home-address = 192.0.2.1")),
+               "mnd.conf:1: home-address: '192.0.2.1' is not an IPv6 address"));
+  CHECK(begins(mistake_of(with("home-address", "home-address = fe80::42/64")),
+               "mnd.conf:1: home-address: 'fe80::42/64' is not a global address"));
+  CHECK(begins(mistake_of(with("home-address", "home-address = 2001:db8:1::42/128")),
+               "mnd.conf:1: home-address: a home link does not have a prefix of 128 bits"));
+  CHECK(begins(mistake_of(with("home-address", "home-address = 2001:db8:1::42/640")), "mnd.conf:1: home-address: "));
+  CHECK(begins(mistake_of(with("home-agent", "home-agent = fe80::1")),
+               "mnd.conf:2: home-agent: 'fe80::1' is not a global address"));
+  CHECK(begins(mistake_of(with("home-agent", "home-agent = ha.example.org")),
+               "mnd.conf:2: home-agent: 'ha.example.org' is not an IPv6 address"));
+}
+
+TEST_CASE("a comment behind a value is pointed at") {
+  CHECK(mistake_of(with("home-agent", "home-agent = 2001:db8:1::1 # ours"))
+            .ends_with("(a comment needs a line of its own)"));
+}
+
+TEST_CASE("home address and home agent that do not go together are refused") {
+  CHECK(begins(mistake_of(with("home-agent", "home-agent = 2001:db8:2::1")),
+               "mnd.conf:2: home-agent: '2001:db8:2::1' is not in the home prefix 2001:db8:1::42/64"));
+  CHECK(begins(mistake_of(with("home-agent", "home-agent = 2001:db8:1::42")),
+               "mnd.conf:2: home-agent: the home agent has the node's home address"));
+}
+
+TEST_CASE("identities that cannot tell the two apart are refused") {
+  CHECK(begins(mistake_of(with("identity", "identity =")), "mnd.conf:3: identity: is empty"));
+  CHECK(begins(mistake_of(with("identity", "identity = 2001:db8:1::1")),
+               "mnd.conf:3: identity: node and home agent have the same identity"));
+}
+
+TEST_CASE("a secret that is missing, open to others or empty is refused without showing it") {
+  CHECK(begins(mistake_of(with("secret-file", "secret-file = none")),
+               "mnd.conf:4: secret-file: none: No such file or directory; write the shared secret"));
+  for (const auto& mistakes :
+       {mistakes_of(Files{kFiveLines, "geheim", 0644}), mistakes_of(Files{kFiveLines, "geheim", 0660})}) {
+    REQUIRE(mistakes.size() == 1);
+    CHECK(mistakes[0].find("chmod 0640 secret") != std::string::npos);
+    CHECK(mistakes[0].find("geheim") == std::string::npos);
+  }
+  const auto mistakes = mistakes_of(Files{kFiveLines, "\n"});
+  REQUIRE(mistakes.size() == 1);
+  CHECK(begins(mistakes[0], "mnd.conf:4: secret-file: secret: the file is empty"));
+}
+
+TEST_CASE("what comes later is named as such") {
+  CHECK(mistake_of(with("keying", "keying = ikev1")) ==
+        "mnd.conf:5: keying: 'ikev1' is not available in this version; write 'keying = ikev2'");
+  CHECK(mistake_of(with("keying", "keying = manual")) ==
+        "mnd.conf:5: keying: 'manual' is not available in this version; write 'keying = ikev2'");
+  CHECK(begins(mistake_of(with("keying", "keying = ikev3")), "mnd.conf:5: keying: 'ikev3' is no keying method"));
+  CHECK(begins(mistake_of(std::string{kFiveLines} + "certificate = x.pem\n"),
+               "mnd.conf:6: certificate: not available in this version"));
+}
+
+TEST_CASE("lifetimes are whole seconds from 4 to 262140") {
+  for (const char* good : {"4", "262140"}) CHECK(mistakes_of(std::string{kFiveLines} + "lifetime = " + good).empty());
+  for (const char* bad : {"3", "262141", "-4", "7 min", "", "420s", "99999999999999999999"})
+    CHECK(begins(mistake_of(std::string{kFiveLines} + "lifetime = " + bad), "mnd.conf:6: lifetime: "));
+}
+
+TEST_CASE("interface patterns are names and shell patterns with blanks between them") {
+  CHECK(begins(mistake_of(std::string{kFiveLines} + "prefer = eth*, wl*\n"),
+               "mnd.conf:6: prefer: 'eth*,' is no interface pattern"));
+  CHECK(begins(mistake_of(std::string{kFiveLines} + "exclude = averyverylongname\n"), "mnd.conf:6: exclude: "));
+  CHECK(begins(mistake_of(std::string{kFiveLines} + "prefer = wl*\nexclude = wl*\n"),
+               "mnd.conf:7: exclude: 'wl*' is preferred and excluded"));
+}
+
+TEST_CASE("sockets and folders have absolute paths that fit, and each its own") {
+  CHECK(begins(mistake_of(std::string{kFiveLines} + "state-directory = here\n"),
+               "mnd.conf:6: state-directory: 'here' is not an absolute path"));
+  CHECK(begins(mistake_of(std::string{kFiveLines} + "control-socket = /" + std::string(120, 'x') + "\n"),
+               "mnd.conf:6: control-socket: longer than 107 characters"));
+  CHECK(begins(mistake_of(std::string{kFiveLines} + "control-socket = /var/run/charon.vici\n"),
+               "mnd.conf:6: control-socket: charon's socket and ours are the same"));
+}
+
+TEST_CASE("a section is refused, and a file that is not there") {
+  CHECK(begins(mistake_of(std::string{kFiveLines} + "[interface \"wl*\"]\n"),
+               "mnd.conf:6: [interface \"wl*\"]: unknown section"));
+  const auto missing = mnd::load_config("/nonexistent/mnd.conf");
+  REQUIRE_FALSE(missing);
+  CHECK(missing.error().size() == 1);
+}
