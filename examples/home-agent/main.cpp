@@ -1,1 +1,109 @@
-int main() { return 0; }
+// mip6-ha: a home agent for Mobile IPv6 (RFC 6275), in the foreground; and the client of its control socket.
+#include <fmt/format.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/program_options.hpp>
+#include <csignal>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "examples/home-agent/agent.hpp"
+#include "examples/home-agent/commands.hpp"
+#include "examples/home-agent/config.hpp"
+#include "mnd/linux/log.hpp"
+
+namespace {
+
+namespace options = boost::program_options;
+
+constexpr int kExitFailure = 1;
+constexpr int kExitUsage = 2;  // command line or configuration
+
+std::string usage(const options::options_description& description) {
+  std::string text = "usage: mip6-ha --config FILE [--check]      run as home agent\n";
+  for (const auto& command : mip6ha::commands())
+    text += fmt::format("       mip6-ha {:<6} [--json] [--socket S] {}\n", command.name, command.summary);
+  std::ostringstream listed;
+  listed << description;
+  return text + listed.str();
+}
+
+int run_daemon(const std::string& path, bool check_only) {
+  auto config = mip6ha::load_config(path);
+  if (!config) {
+    for (const auto& mistake : config.error()) fmt::print(stderr, "{}\n", mistake.to_string());
+    return kExitUsage;
+  }
+  if (check_only) {
+    fmt::print("{}: no mistakes, {} nodes\n", path, config->nodes.size());
+    return 0;
+  }
+  std::signal(SIGPIPE, SIG_IGN);
+  boost::asio::io_context loop;
+  boost::asio::signal_set signals{loop, SIGTERM, SIGINT};
+  mip6ha::Agent agent{loop, std::move(*config)};
+  if (const auto started = agent.start(); !started) {
+    mnd::kernel::log(mnd::kernel::Level::kError, started.error().to_string());
+    return kExitFailure;
+  }
+  signals.async_wait([&](const boost::system::error_code& error, int) {
+    if (!error) agent.stop();
+  });
+  loop.run();
+  return 0;
+}
+
+int run_client(const mip6ha::Command& command, const std::string& socket, bool json) {
+  const auto answer = mip6ha::ask_daemon(socket, {{"command", command.name}});
+  if (!answer) {
+    fmt::print(stderr, "mip6-ha: {}\n", answer.error().to_string());
+    return kExitFailure;
+  }
+  fmt::print("{}", json ? answer->dump() + '\n' : command.text(*answer));
+  return 0;
+}
+
+int run(int argc, char** argv) {
+  std::string config;
+  std::string socket = mip6ha::Config{}.control_socket.string();
+  std::vector<std::string> words;
+  options::options_description description{"options"};
+  description.add_options()("config", options::value(&config)->value_name("FILE"), "configuration to run with")(
+      "check", "only check the configuration, all mistakes at once")(
+      "socket", options::value(&socket)->value_name("S")->default_value(socket), "control socket of a running mip6-ha")(
+      "json", "the same data as JSON")("version", "print the version")("help", "print this");
+  options::options_description hidden;
+  hidden.add_options()("command", options::value(&words));
+  options::options_description all;
+  all.add(description).add(hidden);
+  options::positional_options_description positional;
+  positional.add("command", -1);
+
+  options::variables_map given;
+  try {
+    options::store(options::command_line_parser(argc, argv).options(all).positional(positional).run(), given);
+    options::notify(given);
+  } catch (const options::error& error) {
+    fmt::print(stderr, "mip6-ha: {}\n{}", error.what(), usage(description));
+    return kExitUsage;
+  }
+  if (given.contains("help")) {
+    fmt::print("{}", usage(description));
+    return 0;
+  }
+  if (given.contains("version")) {
+    fmt::print("mip6-ha {}\n", MND_VERSION);
+    return 0;
+  }
+  const auto* command = words.size() == 1 ? mip6ha::find_command(words.front()) : nullptr;
+  if (command != nullptr && config.empty()) return run_client(*command, socket, given.contains("json"));
+  if (words.empty() && !config.empty()) return run_daemon(config, given.contains("check"));
+  fmt::print(stderr, "{}", usage(description));
+  return kExitUsage;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return run(argc, argv); }

@@ -1,0 +1,292 @@
+// Opening in the safe order, events into the cores, and the way out.
+#include "examples/home-agent/agent.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "examples/home-agent/commands.hpp"
+#include "libmip6/wire/message.hpp"
+#include "mnd/linux/log.hpp"
+
+namespace mip6ha {
+
+using mip6::Error;
+using mip6::Ipv6Address;
+using mnd::kernel::Level;
+using Result = tl::expected<void, Error>;
+
+namespace {
+
+std::int64_t unix_now() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+Agent::Agent(boost::asio::io_context& loop, Config config) : loop_{loop}, config_{std::move(config)} {}
+
+Result Agent::start() {
+  auto opened = open();
+  if (!opened && kernel_ != nullptr) {
+    kernel_->stop_listening();
+    for (const auto& error : kernel_->remove_all()) note(error);
+  }
+  return opened;
+}
+
+Result Agent::open() {
+  for (const auto& problem : check_machine(config_.address, config_.interface))
+    mnd::kernel::log(Level::kWarning, problem.to_string());
+  auto store = Store::open(config_.state_directory);
+  if (!store) return tl::unexpected(store.error());
+  store_ = std::move(*store);
+  auto nodes = read_nodes();
+  if (!nodes) return tl::unexpected(nodes.error());
+  // A second mip6-ha ends here, before it touches the kernel.
+  if (auto opened = open_control(); !opened) return opened;
+
+  auto kernel = LinuxKernel::open(loop_, config_.address, config_.interface);
+  if (!kernel) return tl::unexpected(kernel.error());
+  kernel_ = std::move(*kernel);
+  make_performer(*nodes);
+  make_cores(*nodes);
+  timer_ = std::make_unique<mnd::kernel::BootTimer>(loop_, [this] { deadline_reached(); });
+
+  return kernel_->protect(*nodes)
+      .and_then([&] { return kernel_->set_up_tunnel(); })
+      .and_then([&] { return take_up_bindings(); })
+      .and_then([&] { return kernel_->listen([this](const auto& packet) { received(packet); }); })
+      .map([&] {
+        connect_charon();
+        arm_timer();
+        mnd::kernel::log(Level::kInfo, fmt::format("home agent {} serves {} nodes on {}", config_.address.to_string(),
+                                                   config_.nodes.size(), config_.interface));
+      });
+}
+
+tl::expected<NodeTable, Error> Agent::read_nodes() {
+  NodeTable nodes;
+  for (const auto& node : config_.nodes) {
+    const auto reqid = store_->reqid_of(node.name, node.home_address);
+    if (!reqid) return tl::unexpected(reqid.error());
+    nodes[node.home_address] = {.name = node.name, .reqid = *reqid};
+    reqids_[node.home_address] = *reqid;
+  }
+  return nodes;
+}
+
+Result Agent::open_control() {
+  auto control =
+      mnd::kernel::ControlServer::open(loop_, config_.control_socket, "mnd", [this](const nlohmann::json& request) {
+        const auto answer = answer_request(snapshot(), request);
+        // Texts of a peer may be in there: bytes that are no UTF-8 are replaced, not thrown about.
+        return mnd::kernel::ControlServer::Answer{
+            .line = answer.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace), .stream = false};
+      });
+  if (!control) return tl::unexpected(control.error());
+  control_ = std::move(*control);
+  return {};
+}
+
+void Agent::make_performer(NodeTable nodes) {
+  Performer::Outlets outlets;
+  outlets.to_agent = [this](mip6::agent::Event event) { post(std::move(event)); };
+  outlets.to_keying = [this](ike::AgentKeyingEvent event) { post(std::move(event)); };
+  outlets.log = [](Level level, const std::string& text) { mnd::kernel::log(level, text); };
+  outlets.failed = [this](const Error& error) { note(error); };
+  outlets.stored = [this](const mip6::agent::BindingRecord& record) {
+    expiry_[record.home_address] = mnd::kernel::boot_now() + record.granted;
+  };
+  performer_ = std::make_unique<Performer>(*kernel_, *store_, std::move(nodes), std::move(outlets));
+}
+
+void Agent::make_cores(const NodeTable& nodes) {
+  mip6::agent::Policy policy;
+  policy.address = config_.address;
+  policy.home_prefixes = {config_.prefix};
+  policy.key_mobility = config_.key_mobility;
+  policy.max_lifetime = config_.lifetime;
+  ike::AgentKeyingPolicy keying{.home_agent = config_.address, .nodes = {}};
+  for (const auto& node : config_.nodes) {
+    policy.nodes.push_back({.home_address = node.home_address, .dynamic_keys = true});
+    keying.nodes.push_back(
+        {.name = node.name,
+         .home_address = node.home_address,
+         .credentials = {.local_identity = config_.identity, .remote_identity = node.identity, .secret = node.secret},
+         .reqid = nodes.at(node.home_address).reqid});
+  }
+  home_agent_ = std::make_unique<mip6::agent::HomeAgent>(policy);
+  keying_ = std::make_unique<ike::AgentKeying>(std::move(keying));
+}
+
+// What the disk remembers of nodes that are served is installed; what the kernel may still have of all others, a
+// former process's nodes or bindings that ran out meanwhile, goes.
+Result Agent::take_up_bindings() {
+  const auto records = store_->records();
+  if (!records) return tl::unexpected(records.error());
+  const auto known = store_->nodes();
+  if (!known) return tl::unexpected(known.error());
+
+  std::set<Ipv6Address> leftovers;
+  std::vector<mip6::agent::BindingRecord> served;
+  const auto now = mnd::kernel::boot_now();
+  const auto wall_clock = unix_now();
+  for (const auto& node : *known) leftovers.insert(node.home_address);
+  for (const auto& record : *records) {
+    leftovers.insert(record.home_address);
+    if (!reqids_.contains(record.home_address)) continue;
+    served.push_back(record);
+    expiry_[record.home_address] = now + std::chrono::seconds{record.expires_unix - wall_clock};
+  }
+  draining_ = true;  // events of these actions wait until all of them are performed
+  for (const auto& action : home_agent_->restore(served, wall_clock, now)) performer_->perform(action);
+  draining_ = false;
+  drain();
+  for (const auto& home_address : leftovers)
+    if (!performer_->bound().contains(home_address)) performer_->check(kernel_->unbind(home_address));
+  return {};
+}
+
+void Agent::connect_charon() {
+  const auto handlers = [this](bool slow) {
+    return ike::Session::Handlers{.connected = [this, slow] { session_connected(slow); },
+                                  .disconnected = [this, slow](const Error& why) { session_lost(slow, why); },
+                                  .event =
+                                      [this](const std::string& name, const ike::Section& message) {
+                                        post(ike::AgentKeyingEvent{ike::CharonEvent{name, message}});
+                                      }};
+  };
+  const std::vector<std::string> events{"ike-updown", "child-updown", "ike-rekey", "child-rekey"};
+  fast_session_ = std::make_unique<ike::Session>(loop_, config_.vici_socket, events, handlers(false));
+  slow_session_ =
+      std::make_unique<ike::Session>(loop_, config_.vici_socket, std::vector<std::string>{}, handlers(true));
+  fast_session_->start();
+  slow_session_->start();
+}
+
+// The keying core sees one charon, there when both connections are.
+void Agent::session_connected(bool slow) {
+  (slow ? slow_connected_ : fast_connected_) = true;
+  if (!fast_connected_ || !slow_connected_) return;
+  lost_because_.reset();
+  trouble_.reset();
+  mnd::kernel::log(Level::kInfo, fmt::format("charon connected socket={}", config_.vici_socket.string()));
+  post(ike::AgentKeyingEvent{ike::CharonConnected{}});
+}
+
+void Agent::session_lost(bool slow, const Error& why) {
+  const bool was_connected = fast_connected_ && slow_connected_;
+  (slow ? slow_connected_ : fast_connected_) = false;
+  // Both fail together, for one reason: it is told once.
+  if (!was_connected && (slow || why == lost_because_)) return;
+  lost_because_ = why;
+  post(ike::AgentKeyingEvent{ike::CharonDisconnected{why}});
+}
+
+void Agent::post(Event event) {
+  queue_.push_back(std::move(event));
+  drain();
+}
+
+void Agent::drain() {
+  if (draining_ || finished_) return;
+  draining_ = true;
+  while (!queue_.empty() && !finished_) {
+    const Event event = std::move(queue_.front());
+    queue_.pop_front();
+    std::visit([this](const auto& one) { handle(one); }, event);
+  }
+  draining_ = false;
+  arm_timer();
+}
+
+void Agent::handle(const mip6::agent::Event& event) {
+  for (const auto& action : home_agent_->handle(event, mnd::kernel::boot_now())) performer_->perform(action);
+}
+
+void Agent::handle(const ike::AgentKeyingEvent& event) {
+  cause_ = std::get_if<ike::CharonEvent>(&event);
+  for (const auto& action : keying_->handle(event, mnd::kernel::boot_now())) perform(action);
+  cause_ = nullptr;
+}
+
+void Agent::received(const mnd::kernel::MobilityPacket& packet) {
+  const auto message = mip6::parse_message(packet.message);
+  if (!message) return drop(message.error().reason, packet.source);
+  if (const auto* unknown = std::get_if<mip6::UnknownMessage>(&*message)) return unrecognized(*unknown, packet);
+  const auto* update = std::get_if<mip6::BindingUpdate>(&*message);
+  if (update == nullptr) return drop("not a message for a home agent", packet.source);
+  // Without a security association it is anybody's word, and an answer would leave in the clear (RFC 6275 section 5.1).
+  if (!reqids_.contains(packet.source)) return drop("update of a home address that is not served", packet.source);
+  post(mip6::agent::Event{mip6::agent::UpdateReceived{.update = *update,
+                                                      .home_address = packet.source,
+                                                      .home_address_option_source = packet.home_address_option,
+                                                      .unix_time = unix_now()}});
+}
+
+void Agent::unrecognized(const mip6::UnknownMessage& message, const mnd::kernel::MobilityPacket& packet) {
+  drop("unknown type of message", packet.source);
+  mip6::agent::MessageUnrecognized event{.type = message.type, .source = packet.source};
+  if (packet.home_address_option) {
+    event.source = *packet.home_address_option;
+    event.home_address_in_option = packet.source;
+  }
+  post(mip6::agent::Event{event});
+}
+
+void Agent::drop(std::string_view reason, const Ipv6Address& source) {
+  if (const auto count = malformed_.count(reason, mnd::kernel::boot_now()))
+    mnd::kernel::log(Level::kWarning,
+                     fmt::format("message dropped from={} reason=\"{}\" count={}", source.to_string(), reason, *count));
+}
+
+void Agent::deadline_reached() {
+  post(mip6::agent::Event{mip6::agent::DeadlineReached{}});
+  post(ike::AgentKeyingEvent{ike::DeadlineReached{}});
+}
+
+void Agent::arm_timer() {
+  if (timer_ == nullptr) return;
+  auto deadline = home_agent_->next_deadline();
+  const auto other = keying_->next_deadline();
+  if (!deadline || (other && *other < *deadline)) deadline = other;
+  timer_->arm(deadline);
+}
+
+void Agent::stop() {
+  if (stopping_) return;
+  stopping_ = true;
+  mnd::kernel::log(Level::kInfo, "stopping");
+  stop_timer_ = std::make_unique<mnd::kernel::BootTimer>(loop_, [this] { finish(); });
+  stop_timer_->arm(mnd::kernel::boot_now() + kStopLimit);
+  // Deaf before the policies go: nothing in the clear is to be taken for an update meanwhile.
+  kernel_->stop_listening();
+  post(mip6::agent::Event{mip6::agent::StopAsked{}});
+  post(ike::AgentKeyingEvent{ike::StopAsked{}});
+}
+
+void Agent::finish() {
+  if (finished_) return;
+  finished_ = true;
+  if (!stopped_cleanly_)
+    mnd::kernel::log(Level::kWarning, "charon did not confirm in time that it dropped our connections");
+  // States of a charon that died or hangs would go on working for an hour.
+  if (!stopped_cleanly_ || !fast_connected_)
+    for (const auto& [home_address, reqid] : reqids_)
+      performer_->check(kernel_->delete_states_except(home_address, reqid, {}));
+  for (const auto& error : kernel_->remove_all()) note(error);
+  control_.reset();
+  mnd::kernel::log(Level::kInfo, "stopped");
+  loop_.stop();
+}
+
+void Agent::note(const Error& error) {
+  trouble_ =
+      TroubleView{.what = fmt::format("{} on {}: {}", error.tried, error.on, error.reason), .remedy = error.remedy};
+  mnd::kernel::log(Level::kError, error.to_string());
+}
+
+}  // namespace mip6ha

@@ -1,0 +1,107 @@
+// The home agent as a program: opens kernel, disk and charon, feeds both cores, performs what they decide.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <tl/expected.hpp>
+#include <variant>
+
+#include "examples/home-agent/config.hpp"
+#include "examples/home-agent/linux_kernel.hpp"
+#include "examples/home-agent/performer.hpp"
+#include "examples/home-agent/rate_limit.hpp"
+#include "examples/home-agent/snapshot.hpp"
+#include "examples/home-agent/store.hpp"
+#include "ike-glue/agent_keying.hpp"
+#include "ike-glue/session.hpp"
+#include "libmip6/agent/home_agent.hpp"
+#include "mnd/linux/boot_timer.hpp"
+#include "mnd/linux/control_server.hpp"
+
+namespace mip6ha {
+
+class Agent {
+ public:
+  static constexpr mip6::Duration kStopLimit = std::chrono::seconds{2};
+
+  Agent(boost::asio::io_context& loop, Config config);
+
+  // Opens everything, in the order that lets no update in the clear through; an error ends the program. What was opened
+  // until then is taken out of the kernel again.
+  tl::expected<void, mip6::Error> start();
+  // Takes everything of ours out of charon and the kernel, in at most kStopLimit, and then ends the loop. Bindings stay
+  // on disk.
+  void stop();
+
+ private:
+  using Event = std::variant<mip6::agent::Event, ike::AgentKeyingEvent>;
+
+  tl::expected<void, mip6::Error> open();
+  tl::expected<NodeTable, mip6::Error> read_nodes();
+  tl::expected<void, mip6::Error> take_up_bindings();
+  tl::expected<void, mip6::Error> open_control();
+  void make_cores(const NodeTable& nodes);
+  void make_performer(NodeTable nodes);
+  void connect_charon();
+
+  // Events queue up while one is handled: a core is never called from within its own actions.
+  void post(Event event);
+  void drain();
+  void handle(const mip6::agent::Event& event);
+  void handle(const ike::AgentKeyingEvent& event);
+  void perform(const ike::AgentKeyingAction& action);
+  void on(const ike::Request& request);
+  void on(const ike::PeerKeysUp& action);
+  void on(const ike::PeerKeysDown& action);
+  void on(const ike::DeletePeerStatesExcept& action);
+  void on(const ike::Trouble& trouble);
+  void on(const ike::Step& step);
+  void on(const ike::Stopped& stopped);
+
+  void received(const mnd::kernel::MobilityPacket& packet);
+  void unrecognized(const mip6::UnknownMessage& message, const mnd::kernel::MobilityPacket& packet);
+  void drop(std::string_view reason, const mip6::Ipv6Address& source);
+  void session_connected(bool slow);
+  void session_lost(bool slow, const mip6::Error& why);
+  void deadline_reached();
+  void arm_timer();
+  void finish();
+  void note(const mip6::Error& error);
+  Snapshot snapshot() const;
+  std::string name_of(const mip6::Ipv6Address& home_address) const;
+
+  boost::asio::io_context& loop_;
+  Config config_;
+  std::map<mip6::Ipv6Address, std::uint32_t> reqids_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<LinuxKernel> kernel_;
+  std::unique_ptr<Performer> performer_;
+  std::unique_ptr<mip6::agent::HomeAgent> home_agent_;
+  std::unique_ptr<ike::AgentKeying> keying_;
+  std::unique_ptr<ike::Session> fast_session_;
+  std::unique_ptr<ike::Session> slow_session_;
+  std::unique_ptr<mnd::kernel::ControlServer> control_;
+  std::unique_ptr<mnd::kernel::BootTimer> timer_;
+  std::unique_ptr<mnd::kernel::BootTimer> stop_timer_;
+
+  std::deque<Event> queue_;
+  const ike::CharonEvent* cause_ = nullptr;  // the event of charon that is being handled
+  bool draining_ = false;
+  bool fast_connected_ = false;
+  bool slow_connected_ = false;
+  std::optional<mip6::Error> lost_because_;  // why charon is not connected
+  bool stopping_ = false;
+  bool stopped_cleanly_ = false;  // charon has nothing of ours any more
+  bool finished_ = false;
+  RateLimit malformed_;
+  std::map<mip6::Ipv6Address, mip6::BootTime> expiry_;  // of the binding, for lifetime_left
+  std::set<mip6::Ipv6Address> keys_up_;
+  std::optional<TroubleView> trouble_;
+};
+
+}  // namespace mip6ha

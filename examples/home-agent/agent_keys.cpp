@@ -1,0 +1,99 @@
+// The home agent as a program, second half: what the keying core wants done, and what the control socket is told.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "examples/home-agent/agent.hpp"
+#include "ike-glue/charon.hpp"
+#include "mnd/linux/log.hpp"
+
+namespace mip6ha {
+
+using mip6::Ipv6Address;
+using mnd::kernel::Level;
+
+void Agent::perform(const ike::AgentKeyingAction& action) {
+  std::visit([this](const auto& one) { on(one); }, action);
+}
+
+void Agent::on(const ike::Request& request) {
+  auto& session = request.slow ? *slow_session_ : *fast_session_;
+  session.request(request.command, request.message, request.stream, request.deadline,
+                  [this, id = request.id](tl::expected<ike::Response, mip6::Error> response) {
+                    post(ike::AgentKeyingEvent{ike::Answered{.id = id, .response = std::move(response)}});
+                  });
+}
+
+void Agent::on(const ike::PeerKeysUp& action) {
+  keys_up_.insert(action.home_address);
+  trouble_.reset();
+  mnd::kernel::log(Level::kInfo, fmt::format("node={} keys up spi-in={:08x} spi-out={:08x}",
+                                             name_of(action.home_address), action.spi_in, action.spi_out));
+  // A re-key says nothing about the endpoint; what charon lists after a restart may be of any age.
+  if (cause_ == nullptr || cause_->name != "child-updown") return;
+  const auto connection = ike::read_ike_sa(cause_->message, 0);
+  post(mip6::agent::Event{mip6::agent::KeysRenewed{.home_address = action.home_address,
+                                                   .endpoint = connection ? connection->remote : std::nullopt}});
+}
+
+void Agent::on(const ike::PeerKeysDown& action) {
+  keys_up_.erase(action.home_address);
+  mnd::kernel::log(Level::kInfo, fmt::format("node={} keys down", name_of(action.home_address)));
+}
+
+void Agent::on(const ike::DeletePeerStatesExcept& action) { performer_->perform(action); }
+
+void Agent::on(const ike::Trouble& trouble) {
+  trouble_ = TroubleView{.what = trouble.what, .remedy = trouble.remedy};
+  mnd::kernel::log(Level::kWarning, fmt::format("{} ({})", trouble.what, trouble.remedy));
+}
+
+void Agent::on(const ike::Step& step) { mnd::kernel::log(Level::kInfo, step.what); }
+
+void Agent::on(const ike::Stopped&) {
+  stopped_cleanly_ = true;
+  if (stopping_) finish();
+}
+
+std::string Agent::name_of(const Ipv6Address& home_address) const {
+  const auto same = [&](const NodeConfig& node) { return node.home_address == home_address; };
+  const auto found = std::find_if(config_.nodes.begin(), config_.nodes.end(), same);
+  return found == config_.nodes.end() ? home_address.to_string() : found->name;
+}
+
+Snapshot Agent::snapshot() const {
+  Snapshot snapshot;
+  snapshot.address = config_.address;
+  snapshot.interface = config_.interface;
+  snapshot.charon_connected = fast_connected_ && slow_connected_;
+  snapshot.malformed = malformed_.totals();
+  snapshot.trouble = trouble_;
+  if (home_agent_ == nullptr) return snapshot;  // asked while still starting
+
+  snapshot.counters = home_agent_->counters();
+  snapshot.kernel_failures = performer_->kernel_failures();
+  const auto now = mnd::kernel::boot_now();
+  for (const auto& node : config_.nodes) {
+    BindingView view{.name = node.name,
+                     .home_address = node.home_address,
+                     .care_of = std::nullopt,
+                     .lifetime_left = 0,
+                     .sequence = std::nullopt,
+                     .key_mobility = false,
+                     .keys_up = keys_up_.contains(node.home_address)};
+    if (const auto* record = home_agent_->find(node.home_address)) {
+      view.care_of = record->care_of;
+      view.sequence = record->sequence.value();
+      view.key_mobility = record->key_mobility;
+      const auto expiry = expiry_.find(node.home_address);
+      if (record->care_of && expiry != expiry_.end() && expiry->second > now)
+        view.lifetime_left = std::chrono::duration_cast<std::chrono::seconds>(expiry->second - now).count();
+    }
+    snapshot.bindings.push_back(std::move(view));
+  }
+  return snapshot;
+}
+
+}  // namespace mip6ha

@@ -1,0 +1,129 @@
+// The table of commands, and the client's side of the control socket.
+#include "examples/home-agent/commands.hpp"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "mnd/linux/control_server.hpp"
+
+namespace mip6ha {
+namespace {
+
+using mip6::Error;
+using nlohmann::json;
+
+constexpr int kAnswerTimeoutSeconds = 5;
+constexpr std::size_t kMaxAnswer = 16 * 1024 * 1024;  // bytes; 5,000 nodes take about one tenth
+
+constexpr std::array<Command, 2> kCommands{{
+    {"status", "the home agent, its counters and its nodes",
+     [](const Snapshot& s, const json&) { return status_json(s); }, status_text},
+    {"list", "the nodes with home address, care-of address, lifetime and sequence number",
+     [](const Snapshot& s, const json&) { return list_json(s); }, list_text},
+}};
+
+Error failure(const std::filesystem::path& socket, int number) {
+  const bool denied = number == EACCES || number == EPERM;
+  return {.tried = "ask mip6-ha",
+          .on = socket.string(),
+          .reason = number == EAGAIN ? "no answer in time" : std::strerror(number),
+          .remedy = denied ? "ask as root or as a member of the group mnd"
+                           : "see that mip6-ha is running, and name its control-socket with --socket",
+          .os_error = number};
+}
+
+std::string text_of(const json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : "?";
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(int value) : value_{value} {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (value_ >= 0) ::close(value_);
+  }
+  int get() const { return value_; }
+
+ private:
+  int value_;
+};
+
+tl::expected<std::string, Error> exchange(const Descriptor& peer, const std::filesystem::path& socket,
+                                          const std::string& request) {
+  if (::send(peer.get(), request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size()))
+    return tl::unexpected(failure(socket, errno));
+  std::string line;
+  std::array<char, 4096> buffer{};
+  while (line.size() < kMaxAnswer) {
+    const ssize_t count = ::recv(peer.get(), buffer.data(), buffer.size(), 0);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return tl::unexpected(failure(socket, errno));
+    if (count == 0) return tl::unexpected(failure(socket, ECONNRESET));
+    line.append(buffer.data(), static_cast<std::size_t>(count));
+    if (const auto end = line.find('\n'); end != std::string::npos) return line.substr(0, end);
+  }
+  return tl::unexpected(failure(socket, EMSGSIZE));
+}
+
+}  // namespace
+
+std::span<const Command> commands() { return kCommands; }
+
+const Command* find_command(std::string_view name) {
+  for (const auto& command : kCommands)
+    if (command.name == name) return &command;
+  return nullptr;
+}
+
+json answer_request(const Snapshot& snapshot, const json& request) {
+  const auto refuse = [](const char* what) -> json {
+    return {{"version", mnd::kernel::kControlVersion},
+            {"error", {{"what", what}, {"remedy", "ask {\"command\": \"status\"}"}}}};
+  };
+  if (!request.is_object() || !request.contains("command") || !request.at("command").is_string())
+    return refuse("the request has no command");
+  const auto& name = request.at("command").get_ref<const std::string&>();
+  const Command* command = find_command(name);
+  // The name comes from anybody and is not repeated: it need not be valid UTF-8, nor short.
+  if (command == nullptr) return refuse("no such command");
+  return command->answer(snapshot, request);
+}
+
+tl::expected<json, Error> ask_daemon(const std::filesystem::path& socket, const json& request) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string path = socket.string();
+  if (path.size() >= sizeof address.sun_path) return tl::unexpected(failure(socket, ENAMETOOLONG));
+  std::memcpy(address.sun_path, path.data(), path.size());
+
+  const Descriptor peer{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  const timeval limit{.tv_sec = kAnswerTimeoutSeconds, .tv_usec = 0};
+  if (peer.get() < 0 || ::setsockopt(peer.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) != 0 ||
+      ::setsockopt(peer.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) != 0 ||
+      ::connect(peer.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    return tl::unexpected(failure(socket, errno));
+
+  const auto line = exchange(peer, socket, request.dump() + '\n');
+  if (!line) return tl::unexpected(line.error());
+  json answer = json::parse(*line, nullptr, false);
+  if (!answer.is_object()) return tl::unexpected(failure(socket, EBADMSG));
+  if (answer.contains("error") && answer.at("error").is_object())
+    return tl::unexpected(Error{.tried = "ask mip6-ha",
+                                .on = socket.string(),
+                                .reason = text_of(answer.at("error"), "what"),
+                                .remedy = "see that client and daemon are of the same version",
+                                .os_error = 0});
+  return answer;
+}
+
+}  // namespace mip6ha

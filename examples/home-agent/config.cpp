@@ -1,0 +1,253 @@
+// Settings to values. Every mistake is collected, so that a user mends a file in one go.
+#include "examples/home-agent/config.hpp"
+
+#include <fmt/format.h>
+#include <net/if.h>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <optional>
+
+#include "mnd/linux/durable_file.hpp"
+
+namespace mip6ha {
+namespace {
+
+using mip6::Ipv6Address;
+using mip6::Ipv6Prefix;
+using mnd::kernel::ConfigSection;
+using mnd::kernel::ConfigSetting;
+
+constexpr std::size_t kMaxIdentity = 255;
+
+// One section while it is read: looks settings up, takes note of mistakes and of keys nobody asked for.
+class Reader {
+ public:
+  Reader(const ConfigSection& section, Mistakes& mistakes) : section_{section}, mistakes_{mistakes} {}
+
+  const ConfigSetting* find(std::string_view key) {
+    known_.emplace_back(key);
+    return section_.find(key);
+  }
+  const ConfigSetting* require(std::string_view key, std::string_view example) {
+    const ConfigSetting* setting = find(key);
+    if (setting == nullptr)
+      mistakes_.push_back({section_.file, section_.line, fmt::format("{} is missing", key),
+                           fmt::format("write {} = {}", key, example)});
+    return setting;
+  }
+  void mistake(const ConfigSetting& setting, std::string_view problem, std::string remedy) {
+    mistakes_.push_back(
+        {setting.file, setting.line, fmt::format("{}: '{}' {}", setting.key, setting.value, problem), remedy});
+  }
+  void refuse_unknown() {
+    for (const auto& setting : section_.settings)
+      if (std::find(known_.begin(), known_.end(), setting.key) == known_.end())
+        mistakes_.push_back({setting.file, setting.line, fmt::format("{}: no such setting here", setting.key),
+                             fmt::format("known are: {}", fmt::join(known_, ", "))});
+  }
+
+  std::optional<Ipv6Address> address(const ConfigSetting& setting, std::string_view example) {
+    const auto parsed = Ipv6Address::parse(setting.value);
+    if (parsed && parsed->is_global_unicast()) return parsed;
+    mistake(setting, parsed ? "is not a global unicast address" : "is not an IPv6 address",
+            fmt::format("write an address such as {}", example));
+    return std::nullopt;
+  }
+  std::optional<std::filesystem::path> path(std::string_view key) {
+    const ConfigSetting* setting = find(key);
+    if (setting == nullptr) return std::nullopt;
+    if (!setting->value.starts_with('/')) {
+      mistake(*setting, "is not an absolute path", "begin it with /");
+      return std::nullopt;
+    }
+    return setting->value;
+  }
+  std::optional<std::string> identity() {
+    const ConfigSetting* setting = find("identity");
+    if (setting == nullptr) return std::nullopt;
+    const auto printable = [](char character) { return character > 0x20 && character < 0x7f; };
+    const auto& text = setting->value;
+    if (text.empty() || text.size() > kMaxIdentity || !std::all_of(text.begin(), text.end(), printable)) {
+      mistake(*setting, "is not an identity",
+              fmt::format("write 1 to {} characters without blanks, such as laptop@example.org", kMaxIdentity));
+      return std::nullopt;
+    }
+    return text;
+  }
+
+ private:
+  const ConfigSection& section_;
+  Mistakes& mistakes_;
+  std::vector<std::string> known_;
+};
+
+void read_lifetime(Reader& reader, Config& config) {
+  const ConfigSetting* setting = reader.find("lifetime");
+  if (setting == nullptr) return;
+  long seconds = 0;
+  const char* end = setting->value.data() + setting->value.size();
+  const auto parsed = std::from_chars(setting->value.data(), end, seconds);
+  if (parsed.ec != std::errc{} || parsed.ptr != end || seconds < 4 || seconds > mip6::kMaxLifetime.count())
+    reader.mistake(*setting, "is not a lifetime",
+                   fmt::format("write seconds from 4 to {}, such as 3600", mip6::kMaxLifetime.count()));
+  else
+    config.lifetime = mip6::Lifetime{seconds};
+}
+
+void read_key_mobility(Reader& reader, Config& config) {
+  const ConfigSetting* setting = reader.find("key-mobility");
+  if (setting == nullptr) return;
+  if (setting->value != "yes" && setting->value != "no")
+    reader.mistake(*setting, "is neither yes nor no", "write key-mobility = yes or key-mobility = no");
+  else
+    config.key_mobility = setting->value == "yes";
+}
+
+void read_home_link(Reader& reader, Config& config) {
+  if (const auto* setting = reader.require("interface", "home")) {
+    if (setting->value.empty() || setting->value.size() >= IFNAMSIZ || setting->value.find('/') != std::string::npos)
+      reader.mistake(*setting, "is not an interface name", "write the name of the home link's interface (ip link)");
+    config.interface = setting->value;
+  }
+  const auto* setting = reader.require("prefix", "2001:db8:1::/64");
+  if (setting == nullptr) return;
+  const auto prefix = Ipv6Prefix::parse(setting->value);
+  if (!prefix || prefix->length == 0 || prefix->length > 127)
+    reader.mistake(*setting, "is not the prefix of a link", "write it as 2001:db8:1::/64");
+  else
+    config.prefix = *prefix;
+}
+
+// True if the address can be compared with the prefix, and lies outside.
+bool outside(const Config& config, const Ipv6Address& address) {
+  return config.prefix.length > 0 && !config.prefix.contains(address);
+}
+
+void read_top(const ConfigSection& section, Config& config, Mistakes& mistakes) {
+  Reader reader{section, mistakes};
+  read_home_link(reader, config);
+  if (const auto* setting = reader.require("address", "2001:db8:1::1")) {
+    const auto address = reader.address(*setting, "2001:db8:1::1");
+    if (address && outside(config, *address))
+      reader.mistake(*setting, fmt::format("is outside the prefix {}", config.prefix.to_string()),
+                     "a home agent has an address on the home link: correct address or prefix");
+    if (address) config.address = *address;
+  }
+  config.identity = reader.identity().value_or(config.address.to_string());
+  read_key_mobility(reader, config);
+  read_lifetime(reader, config);
+  config.vici_socket = reader.path("vici-socket").value_or(config.vici_socket);
+  config.control_socket = reader.path("control-socket").value_or(config.control_socket);
+  config.state_directory = reader.path("state-directory").value_or(config.state_directory);
+  reader.refuse_unknown();
+}
+
+bool is_node_name(const std::string& name) {
+  const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+  return !name.empty() && name.size() <= kMaxNodeName && std::all_of(name.begin(), name.end(), allowed);
+}
+
+void read_secret(Reader& reader, NodeConfig& node) {
+  const auto* setting = reader.require("secret-file", fmt::format("/etc/mip6-ha/{}.secret", node.name));
+  if (setting == nullptr) return;
+  if (!setting->value.starts_with('/')) {
+    reader.mistake(*setting, "is not an absolute path", "begin it with /");
+    return;
+  }
+  node.secret_file = setting->value;
+  auto secret = mnd::kernel::read_secret(node.secret_file);
+  if (!secret)
+    reader.mistake(*setting, fmt::format("cannot be used: {}", secret.error().reason), secret.error().remedy);
+  else if (secret->empty())
+    reader.mistake(*setting, "is empty", "write the pre-shared key into it, such as 32 random characters");
+  else
+    node.secret = std::move(*secret);
+}
+
+NodeConfig read_node(const ConfigSection& section, const Config& config, Mistakes& mistakes) {
+  NodeConfig node;
+  node.name = section.argument;
+  if (!is_node_name(node.name))
+    mistakes.push_back({section.file, section.line, fmt::format("'{}' is not a node's name", section.argument),
+                        fmt::format("write [node NAME] with 1 to {} of a-z, 0-9 and -", kMaxNodeName)});
+  Reader reader{section, mistakes};
+  if (const auto* setting = reader.require("home-address", "2001:db8:1::42")) {
+    const auto address = reader.address(*setting, "2001:db8:1::42");
+    if (address && outside(config, *address))
+      reader.mistake(*setting, fmt::format("is outside the prefix {}", config.prefix.to_string()),
+                     "give the node an address of the home link's prefix");
+    if (address && *address == config.address)
+      reader.mistake(*setting, "is the home agent's own address", "give the node an address of its own");
+    if (address) node.home_address = *address;
+  }
+  node.identity = reader.identity().value_or(node.home_address.to_string());
+  read_secret(reader, node);
+  reader.refuse_unknown();
+  return node;
+}
+
+// What two nodes must not share: the name picks the connection and the reqid, the home address the security
+// association, the identity what charon authenticates (RFC 6275 section 15.3: one home address for one identity).
+class Uniqueness {
+ public:
+  void check(std::string_view what, const std::string& value, const ConfigSection& section, Mistakes& mistakes) {
+    const auto [other, fresh] = seen_.try_emplace(fmt::format("{} {}", what, value), &section);
+    if (!fresh)
+      mistakes.push_back({section.file, section.line,
+                          fmt::format("{} '{}' is already that of [{}] in line {}", what, value, other->second->name,
+                                      other->second->line),
+                          fmt::format("give every node a {} of its own", what)});
+  }
+
+ private:
+  std::map<std::string, const ConfigSection*> seen_;
+};
+
+}  // namespace
+
+tl::expected<Config, Mistakes> check_config(const mnd::kernel::ConfigContent& content, const std::string& file) {
+  Config config;
+  Mistakes mistakes = content.mistakes;
+  const auto& sections = content.sections;
+  // A file that cannot be read would seem to lack everything.
+  if (std::any_of(mistakes.begin(), mistakes.end(), [](const auto& mistake) { return mistake.line == 0; }))
+    return tl::unexpected(std::move(mistakes));
+  // Sections of one name may come from several files: the settings at the top are read as one.
+  ConfigSection top{.name = {}, .kind = {}, .argument = {}, .file = file, .line = 0, .settings = {}};
+  for (const auto& section : sections)
+    if (section.name.empty()) top.settings.insert(top.settings.end(), section.settings.begin(), section.settings.end());
+  read_top(top, config, mistakes);
+
+  Uniqueness uniqueness;
+  for (const auto& section : sections) {
+    if (section.name.empty()) continue;
+    if (section.kind != "node") {
+      mistakes.push_back(
+          {section.file, section.line, fmt::format("no such section: [{}]", section.name), "known is: [node NAME]"});
+      continue;
+    }
+    NodeConfig node = read_node(section, config, mistakes);
+    uniqueness.check("name", node.name, section, mistakes);
+    if (!node.home_address.is_unspecified()) {
+      uniqueness.check("home address", node.home_address.to_string(), section, mistakes);
+      uniqueness.check("identity", node.identity, section, mistakes);
+      if (node.identity == config.identity && node.home_address != config.address)
+        mistakes.push_back({section.file, section.line,
+                            fmt::format("identity '{}' is the home agent's own", node.identity),
+                            "give the node an identity of its own"});
+    }
+    config.nodes.push_back(std::move(node));
+  }
+  if (config.nodes.empty())
+    mistakes.push_back({file, 0, "no node is served", "add a section [node NAME] with home-address and secret-file"});
+  if (!mistakes.empty()) return tl::unexpected(std::move(mistakes));
+  return config;
+}
+
+tl::expected<Config, Mistakes> load_config(const std::filesystem::path& path) {
+  return check_config(mnd::kernel::read_config_content(path), path.string());
+}
+
+}  // namespace mip6ha

@@ -1,0 +1,44 @@
+// The configuration of mip6-ha: one file, a section for every node that is served.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "libmip6/address.hpp"
+#include "libmip6/wire/message.hpp"
+#include "mnd/linux/config_file.hpp"
+
+namespace mip6ha {
+
+struct NodeConfig {  // [node NAME]
+  std::string name;  // [a-z0-9-], at most kMaxNodeName characters
+  mip6::Ipv6Address home_address;
+  std::string identity;  // default: the home address
+  std::filesystem::path secret_file;
+  std::string secret;  // its content; never printed
+};
+inline constexpr std::size_t kMaxNodeName = 40;
+
+struct Config {
+  mip6::Ipv6Address address;  // our own, on the home link
+  std::string interface;      // that the home link is on
+  mip6::Ipv6Prefix prefix;    // of the home link
+  std::string identity;       // default: the address
+  bool key_mobility = true;   // key-mobility = yes|no: K is answered with K
+  mip6::Lifetime lifetime{3600};
+  std::filesystem::path vici_socket = "/var/run/charon.vici";
+  std::filesystem::path control_socket = "/run/mip6-ha/control.sock";
+  std::filesystem::path state_directory = "/var/lib/mip6-ha";
+  std::vector<NodeConfig> nodes;
+};
+
+using Mistakes = std::vector<mnd::kernel::ConfigMistake>;
+
+// Reads and checks, the secrets too; all mistakes at once.
+tl::expected<Config, Mistakes> load_config(const std::filesystem::path& path);
+// Checks what was read already; `file` is named where a mistake is in no line. Secret files are read from disk.
+tl::expected<Config, Mistakes> check_config(const mnd::kernel::ConfigContent& content, const std::string& file);
+
+}  // namespace mip6ha

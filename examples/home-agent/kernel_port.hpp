@@ -1,0 +1,46 @@
+// What the home agent needs of the kernel, as one small interface: LinuxKernel is the real one, tests pretend one.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "libmip6/address.hpp"
+#include "libmip6/error.hpp"
+
+namespace mip6ha {
+
+class KernelPort {
+ public:
+  using Result = tl::expected<void, mip6::Error>;
+  virtual ~KernelPort() = default;
+
+  // Payload to the home address goes through the tunnel to `care_of`; from there it is accepted; the home address is
+  // intercepted on the home link (RFC 6275 section 10.4.1). Former care-of addresses are accepted until forgotten.
+  virtual Result bind(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& care_of) = 0;
+  virtual Result forget_care_of(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& care_of) = 0;
+  virtual Result unbind(const mip6::Ipv6Address& home_address) = 0;
+  // Tells the home link that packets for the home address come to us.
+  virtual Result advertise(const mip6::Ipv6Address& home_address) = 0;
+
+  // Mobility messages to the home address carry a type 2 routing header through `care_of`, or go straight to it.
+  virtual Result route_through(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& care_of) = 0;
+  virtual Result route_straight(const mip6::Ipv6Address& home_address) = 0;
+  virtual Result send(std::span<const std::uint8_t> message, const mip6::Ipv6Address& destination) = 0;
+
+  // Duplicate address detection on the home link, with `link_local` also for fe80::/64 with the home address's
+  // interface identifier; `done` is called once, later. A probe of that home address that is running is replaced.
+  virtual Result start_dad(const mip6::Ipv6Address& home_address, bool link_local,
+                           std::function<void(bool duplicate)> done) = 0;
+
+  // The key management endpoint of the node with this reqid is `remote` from now on.
+  virtual Result move_key_endpoint(const mip6::Ipv6Address& home_address, std::uint32_t reqid,
+                                   const mip6::Ipv6Address& remote) = 0;
+  // ESP states of the node with this reqid go, except those with one of `spis`.
+  virtual Result delete_states_except(const mip6::Ipv6Address& home_address, std::uint32_t reqid,
+                                      const std::vector<std::uint32_t>& spis) = 0;
+};
+
+}  // namespace mip6ha

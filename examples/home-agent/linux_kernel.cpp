@@ -1,0 +1,199 @@
+// The kernel port on Linux: mostly passing on, with the home agent's own address filled in.
+#include "examples/home-agent/linux_kernel.hpp"
+
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/post.hpp>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <utility>
+
+#include "mnd/linux/kernel.hpp"
+
+namespace mip6ha {
+
+using mip6::Error;
+using mip6::Ipv6Address;
+using mnd::kernel::Side;
+using Result = KernelPort::Result;
+
+tl::expected<std::unique_ptr<LinuxKernel>, Error> LinuxKernel::open(boost::asio::io_context& loop,
+                                                                    const Ipv6Address& home_agent,
+                                                                    const std::string& interface) {
+  const unsigned index = ::if_nametoindex(interface.c_str());
+  if (index == 0)
+    return tl::unexpected(Error{.tried = "find the home link",
+                                .on = interface,
+                                .reason = std::strerror(errno),
+                                .remedy = "correct interface in the configuration, or make that interface first",
+                                .os_error = errno});
+  auto xfrm = mnd::kernel::Xfrm::open();
+  if (!xfrm) return tl::unexpected(xfrm.error());
+  auto tunnel = mnd::kernel::AgentTunnel::open(home_agent, interface);
+  if (!tunnel) return tl::unexpected(tunnel.error());
+  return std::unique_ptr<LinuxKernel>{new LinuxKernel{loop, home_agent, index, std::move(*xfrm), std::move(*tunnel)}};
+}
+
+LinuxKernel::LinuxKernel(boost::asio::io_context& loop, const Ipv6Address& home_agent, std::uint32_t interface,
+                         mnd::kernel::Xfrm xfrm, mnd::kernel::AgentTunnel tunnel)
+    : loop_{loop}, home_agent_{home_agent}, interface_{interface}, xfrm_{std::move(xfrm)}, tunnel_{std::move(tunnel)} {}
+
+mnd::kernel::Ends LinuxKernel::ends(const Ipv6Address& home_address) const {
+  return {.home_address = home_address, .home_agent = home_agent_};
+}
+
+Result LinuxKernel::remove_xfrm() {
+  const auto first = mnd::kernel::kAgentFirstReqid;
+  return xfrm_.remove_all(first, first + kReqidRange - 1, home_agent_);
+}
+
+Result LinuxKernel::protect(const NodeTable& nodes) {
+  if (auto removed = remove_xfrm(); !removed) return removed;
+  for (const auto& [home_address, node] : nodes)
+    if (auto required = xfrm_.require_esp(Side::kAgent, ends(home_address), node.reqid); !required) return required;
+  return xfrm_.accept_home_address_options(home_agent_);
+}
+
+Result LinuxKernel::set_up_tunnel() { return tunnel_.set_up(); }
+
+Result LinuxKernel::listen(mnd::kernel::MobilitySocket::Received received) {
+  auto socket = mnd::kernel::MobilitySocket::open(loop_, home_agent_, std::move(received));
+  if (!socket) return tl::unexpected(socket.error());
+  socket_ = std::move(*socket);
+  return {};
+}
+
+void LinuxKernel::stop_listening() {
+  detections_.clear();
+  socket_.reset();
+}
+
+std::vector<Error> LinuxKernel::remove_all() {
+  std::vector<Error> errors;
+  if (auto removed = tunnel_.remove_all(); !removed) errors.push_back(removed.error());
+  if (auto removed = remove_xfrm(); !removed) errors.push_back(removed.error());
+  if (auto removed = xfrm_.refuse_home_address_options(home_agent_); !removed) errors.push_back(removed.error());
+  return errors;
+}
+
+Result LinuxKernel::bind(const Ipv6Address& home_address, const Ipv6Address& care_of) {
+  return tunnel_.bind(home_address, care_of);
+}
+
+Result LinuxKernel::forget_care_of(const Ipv6Address& home_address, const Ipv6Address& care_of) {
+  return tunnel_.forget_care_of(home_address, care_of);
+}
+
+Result LinuxKernel::unbind(const Ipv6Address& home_address) { return tunnel_.unbind(home_address); }
+
+Result LinuxKernel::advertise(const Ipv6Address& home_address) {
+  return mnd::kernel::advertise(interface_, home_address);
+}
+
+Result LinuxKernel::route_through(const Ipv6Address& home_address, const Ipv6Address& care_of) {
+  return xfrm_.set_care_of(Side::kAgent, ends(home_address), care_of);
+}
+
+Result LinuxKernel::route_straight(const Ipv6Address& home_address) {
+  return xfrm_.clear_care_of(Side::kAgent, ends(home_address));
+}
+
+Result LinuxKernel::send(std::span<const std::uint8_t> message, const Ipv6Address& destination) {
+  if (socket_ == nullptr)
+    return tl::unexpected(Error{.tried = "send a mobility message",
+                                .on = destination.to_string(),
+                                .reason = "the home agent is stopping",
+                                .remedy = "",
+                                .os_error = 0});
+  return socket_->send(message, destination);
+}
+
+Result LinuxKernel::start_dad(const Ipv6Address& home_address, bool link_local,
+                              std::function<void(bool duplicate)> done) {
+  std::vector<Ipv6Address> targets{home_address};
+  if (link_local) {
+    Ipv6Address derived = home_address;
+    constexpr std::array<std::uint8_t, 8> kLinkLocalPrefix{0xfe, 0x80};
+    std::copy(kLinkLocalPrefix.begin(), kLinkLocalPrefix.end(), derived.bytes.begin());
+    targets.push_back(derived);
+  }
+  Detection detection{.probes = {}, .waiting = targets.size(), .done = std::move(done)};
+  for (const auto& target : targets) {
+    auto probe = mnd::kernel::DadProbe::start(
+        loop_, interface_, target, [this, home_address](bool duplicate) { probed(home_address, duplicate); });
+    if (!probe) return tl::unexpected(probe.error());
+    detection.probes.push_back(std::move(*probe));
+  }
+  detections_[home_address] = std::move(detection);
+  return {};
+}
+
+void LinuxKernel::probed(const Ipv6Address& home_address, bool duplicate) {
+  const auto found = detections_.find(home_address);
+  if (found == detections_.end()) return;
+  if (--found->second.waiting > 0 && !duplicate) return;
+  // A probe of it is calling: it may be destroyed only after this call.
+  auto ended = std::make_shared<Detection>(std::move(found->second));
+  detections_.erase(found);
+  boost::asio::post(loop_, [ended] {});
+  ended->done(duplicate);
+}
+
+Result LinuxKernel::move_key_endpoint(const Ipv6Address& home_address, std::uint32_t reqid, const Ipv6Address& remote) {
+  return xfrm_.move_key_endpoint(Side::kAgent, ends(home_address), reqid, home_agent_, remote);
+}
+
+Result LinuxKernel::delete_states_except(const Ipv6Address& home_address, std::uint32_t reqid,
+                                         const std::vector<std::uint32_t>& spis) {
+  const auto states = xfrm_.esp_states(ends(home_address), reqid);
+  if (!states) return tl::unexpected(states.error());
+  for (const auto& state : *states) {
+    if (std::find(spis.begin(), spis.end(), state.spi) != spis.end()) continue;
+    if (auto deleted = xfrm_.delete_esp_state(state); !deleted) return deleted;
+  }
+  return {};
+}
+
+namespace {
+
+bool has_address(const Ipv6Address& address) {
+  ifaddrs* list = nullptr;
+  if (::getifaddrs(&list) != 0) return true;  // not known: no reason to complain
+  bool found = false;
+  for (const ifaddrs* one = list; one != nullptr; one = one->ifa_next) {
+    if (one->ifa_addr == nullptr || one->ifa_addr->sa_family != AF_INET6) continue;
+    sockaddr_in6 socket_address{};
+    std::memcpy(&socket_address, one->ifa_addr, sizeof socket_address);
+    found = found || std::memcmp(&socket_address.sin6_addr, address.bytes.data(), address.bytes.size()) == 0;
+  }
+  ::freeifaddrs(list);
+  return found;
+}
+
+}  // namespace
+
+std::vector<Error> check_machine(const Ipv6Address& address, const std::string& interface) {
+  std::vector<Error> problems;
+  if (!has_address(address))
+    problems.push_back({.tried = "find the home agent's address",
+                        .on = address.to_string(),
+                        .reason = "no interface has it",
+                        .remedy = "ip addr add " + address.to_string() + "/64 dev " + interface,
+                        .os_error = 0});
+  std::string forwarding;
+  std::ifstream{"/proc/sys/net/ipv6/conf/all/forwarding"} >> forwarding;
+  if (forwarding == "0")
+    problems.push_back({.tried = "forward packets to mobile nodes",
+                        .on = interface,
+                        .reason = "this machine is not a router",
+                        .remedy = "sysctl net.ipv6.conf.all.forwarding=1",
+                        .os_error = 0});
+  return problems;
+}
+
+}  // namespace mip6ha

@@ -1,0 +1,78 @@
+// The kernel port on the real kernel: composes xfrm, tunnel, Mobility Header socket and neighbour discovery.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "examples/home-agent/kernel_port.hpp"
+#include "examples/home-agent/performer.hpp"
+#include "mnd/linux/mobility_socket.hpp"
+#include "mnd/linux/neighbour.hpp"
+#include "mnd/linux/tunnel.hpp"
+#include "mnd/linux/xfrm.hpp"
+
+namespace mip6ha {
+
+// Reqids from mnd::kernel::kAgentFirstReqid on are ours, this many.
+inline constexpr std::uint32_t kReqidRange = 100'000;
+
+class LinuxKernel final : public KernelPort {
+ public:
+  static tl::expected<std::unique_ptr<LinuxKernel>, mip6::Error> open(boost::asio::io_context& loop,
+                                                                      const mip6::Ipv6Address& home_agent,
+                                                                      const std::string& interface);
+
+  // Removes what a former process left, then requires ESP of every node. Before listen(), so that no update in the
+  // clear ever gets through (RFC 6275 section 5.1).
+  Result protect(const NodeTable& nodes);
+  Result set_up_tunnel();
+  Result listen(mnd::kernel::MobilitySocket::Received received);
+  void stop_listening();
+  // Everything of ours goes, each part also if another could not be removed.
+  std::vector<mip6::Error> remove_all();
+
+  Result bind(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& care_of) override;
+  Result forget_care_of(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& care_of) override;
+  Result unbind(const mip6::Ipv6Address& home_address) override;
+  Result advertise(const mip6::Ipv6Address& home_address) override;
+  Result route_through(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& care_of) override;
+  Result route_straight(const mip6::Ipv6Address& home_address) override;
+  Result send(std::span<const std::uint8_t> message, const mip6::Ipv6Address& destination) override;
+  Result start_dad(const mip6::Ipv6Address& home_address, bool link_local,
+                   std::function<void(bool duplicate)> done) override;
+  Result move_key_endpoint(const mip6::Ipv6Address& home_address, std::uint32_t reqid,
+                           const mip6::Ipv6Address& remote) override;
+  Result delete_states_except(const mip6::Ipv6Address& home_address, std::uint32_t reqid,
+                              const std::vector<std::uint32_t>& spis) override;
+
+ private:
+  // One or two probes: `done` hears of the first duplicate, or of the last that found none.
+  struct Detection {
+    std::vector<std::unique_ptr<mnd::kernel::DadProbe>> probes;
+    std::size_t waiting = 0;
+    std::function<void(bool duplicate)> done;
+  };
+
+  LinuxKernel(boost::asio::io_context& loop, const mip6::Ipv6Address& home_agent, std::uint32_t interface,
+              mnd::kernel::Xfrm xfrm, mnd::kernel::AgentTunnel tunnel);
+  mnd::kernel::Ends ends(const mip6::Ipv6Address& home_address) const;
+  Result remove_xfrm();
+  void probed(const mip6::Ipv6Address& home_address, bool duplicate);
+
+  boost::asio::io_context& loop_;
+  mip6::Ipv6Address home_agent_;
+  std::uint32_t interface_;
+  mnd::kernel::Xfrm xfrm_;
+  mnd::kernel::AgentTunnel tunnel_;
+  std::unique_ptr<mnd::kernel::MobilitySocket> socket_;
+  std::map<mip6::Ipv6Address, Detection> detections_;  // that run, by home address
+};
+
+// What of the machine's set-up would keep a home agent from working (forwarding off, address missing), as errors with
+// remedies; none of them ends the program.
+std::vector<mip6::Error> check_machine(const mip6::Ipv6Address& address, const std::string& interface);
+
+}  // namespace mip6ha

@@ -1,0 +1,154 @@
+// The order within one action, and what happens when the kernel or the disk refuses.
+#include "examples/home-agent/performer.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "libmip6/wire/message.hpp"
+
+namespace mip6ha {
+
+using mnd::kernel::Level;
+
+Performer::Performer(KernelPort& kernel, Store& store, NodeTable nodes, Outlets outlets)
+    : kernel_{kernel}, store_{store}, nodes_{std::move(nodes)}, outlets_{std::move(outlets)} {}
+
+void Performer::perform(const mip6::agent::Action& action) {
+  std::visit([this](const auto& one) { on(one); }, action);
+}
+
+void Performer::perform(const ike::DeletePeerStatesExcept& action) {
+  check(kernel_.delete_states_except(action.home_address, action.reqid, action.spis));
+}
+
+bool Performer::check(const tl::expected<void, mip6::Error>& result) {
+  if (result) return true;
+  ++kernel_failures_;
+  outlets_.failed(result.error());
+  return false;
+}
+
+void Performer::on(const mip6::agent::StartDad& action) {
+  const auto home = action.home_address;
+  const auto finished = [this, home](bool duplicate) {
+    outlets_.to_agent(mip6::agent::DadFinished{.home_address = home, .duplicate = duplicate});
+  };
+  const auto started = kernel_.start_dad(home, action.link_local, finished);
+  // Nobody may be served at an address of which it isn't known that it is free (RFC 6275 section 10.3.1).
+  if (!check(started)) finished(true);
+}
+
+// The kernel is asked first, the disk after it: so one answer, stored or not, covers both, and no binding that could
+// not be installed is acknowledged as accepted. Nothing is promised to the node before both have agreed.
+void Performer::on(const mip6::agent::StoreRecord& action) {
+  const auto& record = action.record;
+  const auto former = bound_to(record.home_address);
+  bool stored = !record.care_of || install(record.home_address, *record.care_of);
+  if (stored) stored = check(store_.save(record));
+  if (record.care_of) {
+    if (stored)
+      prepared_[record.home_address] = *record.care_of;
+    else
+      undo_install(record.home_address, former, *record.care_of);
+  }
+  if (stored) outlets_.stored(record);
+  outlets_.to_agent(mip6::agent::RecordStored{.home_address = record.home_address, .stored = stored});
+}
+
+void Performer::on(const mip6::agent::InstallBinding& action) {
+  const auto prepared = prepared_.find(action.home_address);
+  const bool done = prepared != prepared_.end() && prepared->second == action.care_of;
+  if (prepared != prepared_.end()) prepared_.erase(prepared);
+  if (!done && !install(action.home_address, action.care_of)) return;
+  if (action.first) check(kernel_.advertise(action.home_address));
+}
+
+void Performer::on(const mip6::agent::ForgetCareOf& action) {
+  check(kernel_.forget_care_of(action.home_address, action.care_of));
+}
+
+void Performer::on(const mip6::agent::RemoveBinding& action) {
+  prepared_.erase(action.home_address);
+  bound_.erase(action.home_address);
+  check(kernel_.unbind(action.home_address));
+  // An acknowledgement that follows sets the way it needs by itself.
+  route(action.home_address, std::nullopt);
+}
+
+// The kernel puts a type 2 routing header on by the state of the moment. A refusal may go to another care-of address
+// than the bound one, or to a node without binding (RFC 6275 section 9.5.4): the way is set, used, and set back.
+void Performer::on(const mip6::agent::SendAcknowledgement& action) {
+  const auto& home = action.home_address;
+  if (route(home, action.care_of)) check(kernel_.send(mip6::write_message(action.acknowledgement), home));
+  route(home, bound_to(home));
+}
+
+void Performer::on(const mip6::agent::SendBindingError& action) {
+  check(kernel_.send(mip6::write_message(action.error), action.destination));
+}
+
+void Performer::on(const mip6::agent::MoveKeys& action) {
+  const auto node = nodes_.find(action.home_address);
+  if (node == nodes_.end()) return;
+  const bool moved = check(kernel_.move_key_endpoint(action.home_address, node->second.reqid, action.care_of));
+  outlets_.to_keying(
+      ike::PeerEndpointMoved{.home_address = action.home_address, .care_of = action.care_of, .accepted = moved});
+  outlets_.to_agent(mip6::agent::KeysMoved{.home_address = action.home_address, .possible = moved});
+}
+
+void Performer::on(const mip6::agent::ReplaceKeys& action) {
+  outlets_.to_keying(ike::PeerReplaceAsked{.home_address = action.home_address, .care_of = action.care_of});
+}
+
+void Performer::on(const mip6::agent::Report& action) {
+  const bool refused = action.status && !mip6::is_accepted(*action.status);
+  outlets_.log(refused ? Level::kWarning : Level::kInfo,
+               fmt::format("node={} home-address={} {}", name_of(action.home_address), action.home_address.to_string(),
+                           action.what));
+}
+
+bool Performer::install(const Address& home_address, const Address& care_of) {
+  if (!check(kernel_.bind(home_address, care_of))) return false;
+  bound_[home_address] = care_of;
+  // Told to the kernel even if it was so before: each registration mends what somebody else may have removed.
+  routed_.erase(home_address);
+  return route(home_address, care_of);
+}
+
+void Performer::undo_install(const Address& home_address, const std::optional<Address>& former,
+                             const Address& care_of) {
+  if (former) {
+    if (check(kernel_.bind(home_address, *former))) bound_[home_address] = *former;
+    if (*former != care_of) check(kernel_.forget_care_of(home_address, care_of));
+  } else {
+    bound_.erase(home_address);
+    check(kernel_.unbind(home_address));
+  }
+  route(home_address, former);
+}
+
+bool Performer::route(const Address& home_address, const std::optional<Address>& care_of) {
+  const auto known = routed_.find(home_address);
+  if (known != routed_.end() && known->second == care_of) return true;
+  const bool done =
+      check(care_of ? kernel_.route_through(home_address, *care_of) : kernel_.route_straight(home_address));
+  if (done)
+    routed_[home_address] = care_of;
+  else
+    routed_.erase(home_address);
+  return done;
+}
+
+std::optional<mip6::Ipv6Address> Performer::bound_to(const Address& home_address) const {
+  const auto found = bound_.find(home_address);
+  if (found == bound_.end()) return std::nullopt;
+  return found->second;
+}
+
+std::string Performer::name_of(const Address& home_address) const {
+  const auto found = nodes_.find(home_address);
+  return found == nodes_.end() ? "unknown" : found->second.name;
+}
+
+}  // namespace mip6ha

@@ -1,0 +1,77 @@
+// Performs what the two cores decide, on the kernel and on the disk, and hands back as events what came of it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "examples/home-agent/kernel_port.hpp"
+#include "examples/home-agent/store.hpp"
+#include "ike-glue/agent_keying.hpp"
+#include "libmip6/agent/home_agent.hpp"
+#include "mnd/linux/log.hpp"
+
+namespace mip6ha {
+
+struct NodeIdentity {
+  std::string name;
+  std::uint32_t reqid = 0;
+};
+using NodeTable = std::map<mip6::Ipv6Address, NodeIdentity>;  // by home address
+
+class Performer {
+ public:
+  struct Outlets {
+    std::function<void(mip6::agent::Event)> to_agent;
+    std::function<void(ike::AgentKeyingEvent)> to_keying;
+    std::function<void(mnd::kernel::Level, const std::string& text)> log;
+    std::function<void(const mip6::Error&)> failed;                 // something was refused by the kernel or the disk
+    std::function<void(const mip6::agent::BindingRecord&)> stored;  // after each record that reached the disk
+  };
+
+  // References stay the caller's and must outlive the performer.
+  Performer(KernelPort& kernel, Store& store, NodeTable nodes, Outlets outlets);
+
+  void perform(const mip6::agent::Action& action);
+  void perform(const ike::DeletePeerStatesExcept& action);
+
+  // The care-of address whose packets are tunnelled, by home address.
+  const std::map<mip6::Ipv6Address, mip6::Ipv6Address>& bound() const { return bound_; }
+  std::uint64_t kernel_failures() const { return kernel_failures_; }
+  // Takes note of something the kernel or the disk refused; true if it went well.
+  bool check(const tl::expected<void, mip6::Error>& result);
+
+ private:
+  using Address = mip6::Ipv6Address;
+
+  void on(const mip6::agent::StartDad& action);
+  void on(const mip6::agent::StoreRecord& action);
+  void on(const mip6::agent::InstallBinding& action);
+  void on(const mip6::agent::ForgetCareOf& action);
+  void on(const mip6::agent::RemoveBinding& action);
+  void on(const mip6::agent::SendAcknowledgement& action);
+  void on(const mip6::agent::SendBindingError& action);
+  void on(const mip6::agent::MoveKeys& action);
+  void on(const mip6::agent::ReplaceKeys& action);
+  void on(const mip6::agent::Report& action);
+
+  bool install(const Address& home_address, const Address& care_of);
+  void undo_install(const Address& home_address, const std::optional<Address>& former, const Address& care_of);
+  bool route(const Address& home_address, const std::optional<Address>& care_of);
+  std::optional<Address> bound_to(const Address& home_address) const;
+  std::string name_of(const Address& home_address) const;
+
+  KernelPort& kernel_;
+  Store& store_;
+  NodeTable nodes_;
+  Outlets outlets_;
+  std::map<Address, Address> bound_;
+  std::map<Address, Address> prepared_;  // installed before the record was stored, InstallBinding not seen yet
+  std::map<Address, std::optional<Address>> routed_;  // how mobility messages go; absent: not known yet
+  std::uint64_t kernel_failures_ = 0;
+};
+
+}  // namespace mip6ha

@@ -1,0 +1,125 @@
+// Snapshot to JSON, JSON to text.
+#include "examples/home-agent/snapshot.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "mnd/linux/control_server.hpp"
+
+namespace mip6ha {
+namespace {
+
+using nlohmann::json;
+
+json binding_json(const BindingView& binding) {
+  json object{{"name", binding.name},      {"home_address", binding.home_address.to_string()},
+              {"care_of", nullptr},        {"lifetime_left", nullptr},
+              {"sequence", nullptr},       {"k", nullptr},
+              {"keys_up", binding.keys_up}};
+  if (binding.sequence) object["sequence"] = *binding.sequence;
+  if (binding.care_of) {
+    object["care_of"] = binding.care_of->to_string();
+    object["lifetime_left"] = binding.lifetime_left;
+    object["k"] = binding.key_mobility;
+  }
+  return object;
+}
+
+json bindings_json(const Snapshot& snapshot) {
+  json bindings = json::array();
+  for (const auto& binding : snapshot.bindings) bindings.push_back(binding_json(binding));
+  return bindings;
+}
+
+json counters_json(const Snapshot& snapshot) {
+  json refused = json::object();
+  for (const auto& [status, count] : snapshot.counters.refused)
+    refused[std::to_string(static_cast<unsigned>(status))] = count;
+  json malformed = json::object();
+  for (const auto& [reason, count] : snapshot.malformed) malformed[reason] = count;
+  return {{"updates", snapshot.counters.updates},
+          {"accepted", snapshot.counters.accepted},
+          {"dropped", snapshot.counters.dropped},
+          {"refused", refused},
+          {"malformed", malformed},
+          {"kernel_failures", snapshot.kernel_failures}};
+}
+
+// Text of a member, whatever it is: strings without quotes, null as "-".
+std::string shown(const json& object, const char* key) {
+  if (!object.is_object() || !object.contains(key)) return "?";
+  const json& value = object.at(key);
+  if (value.is_null()) return "-";
+  if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+std::string sum_text(const json& counters, const char* key) {
+  std::uint64_t sum = 0;
+  std::string parts;
+  if (counters.is_object() && counters.contains(key) && counters.at(key).is_object())
+    for (const auto& [name, count] : counters.at(key).items()) {
+      if (!count.is_number_unsigned()) continue;
+      sum += count.get<std::uint64_t>();
+      parts += fmt::format("{}{}: {}", parts.empty() ? "" : ", ", name, count.get<std::uint64_t>());
+    }
+  return parts.empty() ? "0" : fmt::format("{} ({})", sum, parts);
+}
+
+std::string table_text(const json& answer) {
+  std::vector<std::vector<std::string>> rows{{"NAME", "HOME ADDRESS", "CARE-OF", "LEFT", "SEQ", "K", "KEYS"}};
+  if (answer.is_object() && answer.contains("bindings") && answer.at("bindings").is_array())
+    for (const auto& one : answer.at("bindings"))
+      rows.push_back({shown(one, "name"), shown(one, "home_address"), shown(one, "care_of"),
+                      shown(one, "lifetime_left"), shown(one, "sequence"), shown(one, "k"), shown(one, "keys_up")});
+  std::vector<std::size_t> widths(rows.front().size(), 0);
+  for (const auto& row : rows)
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  std::string text;
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) line += fmt::format("{:<{}}  ", row[i], widths[i]);
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += line + '\n';
+  }
+  return text;
+}
+
+}  // namespace
+
+json list_json(const Snapshot& snapshot) {
+  return {{"version", mnd::kernel::kControlVersion}, {"bindings", bindings_json(snapshot)}};
+}
+
+json status_json(const Snapshot& snapshot) {
+  json status = list_json(snapshot);
+  status["program"] = "mip6-ha";
+  status["release"] = MND_VERSION;
+  status["address"] = snapshot.address.to_string();
+  status["interface"] = snapshot.interface;
+  status["charon"] = snapshot.charon_connected ? "connected" : "not connected";
+  status["counters"] = counters_json(snapshot);
+  status["trouble"] = nullptr;
+  if (snapshot.trouble) status["trouble"] = {{"what", snapshot.trouble->what}, {"remedy", snapshot.trouble->remedy}};
+  return status;
+}
+
+std::string list_text(const json& list) { return table_text(list); }
+
+std::string status_text(const json& status) {
+  const json counters = status.is_object() && status.contains("counters") ? status.at("counters") : json::object();
+  std::string text = fmt::format("home agent {} on {} (mip6-ha {}), charon {}\n", shown(status, "address"),
+                                 shown(status, "interface"), shown(status, "release"), shown(status, "charon"));
+  text +=
+      fmt::format("updates {}, accepted {}, dropped {}, refused {}, malformed {}, kernel failures {}\n",
+                  shown(counters, "updates"), shown(counters, "accepted"), shown(counters, "dropped"),
+                  sum_text(counters, "refused"), sum_text(counters, "malformed"), shown(counters, "kernel_failures"));
+  if (status.is_object() && status.contains("trouble") && status.at("trouble").is_object()) {
+    text += fmt::format("trouble: {}\n", shown(status.at("trouble"), "what"));
+    text += fmt::format("remedy:  {}\n", shown(status.at("trouble"), "remedy"));
+  }
+  return text + '\n' + table_text(status);
+}
+
+}  // namespace mip6ha

@@ -1,0 +1,48 @@
+// What `mip6-ha status` and `list` show, as values, and their JSON and text.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "libmip6/address.hpp"
+#include "libmip6/agent/home_agent.hpp"
+
+namespace mip6ha {
+
+struct BindingView {
+  std::string name;
+  mip6::Ipv6Address home_address;
+  std::optional<mip6::Ipv6Address> care_of;  // empty: no binding
+  std::int64_t lifetime_left = 0;            // seconds
+  std::optional<std::uint16_t> sequence;     // last accepted; empty: never registered
+  bool key_mobility = false;
+  bool keys_up = false;  // charon has an SA pair for it
+};
+
+struct TroubleView {
+  std::string what;
+  std::string remedy;
+};
+
+struct Snapshot {
+  mip6::Ipv6Address address;
+  std::string interface;
+  bool charon_connected = false;
+  std::vector<BindingView> bindings;  // every node that is served, in the order of the configuration
+  mip6::agent::Counters counters;
+  std::map<std::string, std::uint64_t, std::less<>> malformed;  // by reason
+  std::uint64_t kernel_failures = 0;                            // calls that the kernel or the disk refused
+  std::optional<TroubleView> trouble;                           // the last one
+};
+
+nlohmann::json status_json(const Snapshot& snapshot);
+nlohmann::json list_json(const Snapshot& snapshot);
+// From the JSON, as it came over the control socket: whatever is missing or of another type is shown as "?".
+std::string status_text(const nlohmann::json& status);
+std::string list_text(const nlohmann::json& list);
+
+}  // namespace mip6ha

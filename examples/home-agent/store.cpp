@@ -1,0 +1,336 @@
+// The store in SQLite. WAL with synchronous FULL costs one fsync per commit; locking mode EXCLUSIVE keeps a second
+// process out and needs no shared memory file.
+#include "examples/home-agent/store.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cassert>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+#include <string_view>
+
+#include "mnd/linux/kernel.hpp"
+
+namespace mip6ha {
+namespace {
+
+using mip6::Error;
+using mip6::Ipv6Address;
+using mip6::agent::BindingRecord;
+
+constexpr int kSchemaVersion = 1;
+
+constexpr const char* kSchema = R"(
+CREATE TABLE nodes (
+  name TEXT PRIMARY KEY NOT NULL,
+  home_address BLOB NOT NULL CHECK (length(home_address) = 16),
+  reqid INTEGER NOT NULL UNIQUE CHECK (reqid BETWEEN 1 AND 4294967295)
+) STRICT;
+CREATE TABLE bindings (
+  home_address BLOB PRIMARY KEY NOT NULL CHECK (length(home_address) = 16),
+  care_of BLOB CHECK (care_of IS NULL OR length(care_of) = 16),
+  sequence INTEGER NOT NULL CHECK (sequence BETWEEN 0 AND 65535),
+  key_mobility INTEGER NOT NULL CHECK (key_mobility IN (0, 1)),
+  granted INTEGER NOT NULL CHECK (granted BETWEEN 0 AND 262140),
+  expires_unix INTEGER NOT NULL,
+  link_local INTEGER NOT NULL CHECK (link_local IN (0, 1))
+) STRICT;
+PRAGMA user_version = 1;
+)";
+
+constexpr const char* kSaveNode =
+    "INSERT INTO nodes (name, home_address, reqid) VALUES (?1, ?2, (SELECT max(?3, coalesce(max(reqid) + 1, 0)) FROM "
+    "nodes)) ON CONFLICT (name) DO UPDATE SET home_address = excluded.home_address RETURNING reqid";
+constexpr const char* kSaveRecord =
+    "INSERT OR REPLACE INTO bindings (home_address, care_of, sequence, key_mobility, granted, expires_unix, "
+    "link_local) "
+    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+
+struct CloseDatabase {
+  void operator()(sqlite3* database) const { sqlite3_close_v2(database); }
+};
+using Database = std::unique_ptr<sqlite3, CloseDatabase>;
+struct FinishStatement {
+  void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+};
+using Statement = std::unique_ptr<sqlite3_stmt, FinishStatement>;
+
+// Makes the statement ready for its next use, whatever way the function is left.
+class InUse {
+ public:
+  explicit InUse(const Statement& statement) : statement_{statement.get()} {}
+  InUse(const InUse&) = delete;
+  InUse& operator=(const InUse&) = delete;
+  ~InUse() {
+    sqlite3_reset(statement_);
+    sqlite3_clear_bindings(statement_);
+  }
+
+ private:
+  sqlite3_stmt* statement_;
+};
+
+std::string remedy_for(int code, const std::filesystem::path& path) {
+  switch (code & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return "another mip6-ha uses this state-directory: stop it, or give this one a directory of its own";
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return fmt::format(
+          "the file is damaged: restore it from a backup; or, to start without bindings and sequence numbers, first "
+          "give every node new keys and then remove {}*",
+          path.string());
+    case SQLITE_FULL:
+      return "make room on that file system";
+    default:
+      return fmt::format("see that {} can be written by the user that mip6-ha runs as", path.parent_path().string());
+  }
+}
+
+Error error_of(sqlite3* database, int code, std::string tried, const std::filesystem::path& path) {
+  return {.tried = std::move(tried),
+          .on = path.string(),
+          .reason = database == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(database),
+          .remedy = remedy_for(code, path),
+          .os_error = database == nullptr ? 0 : sqlite3_system_errno(database)};
+}
+
+Error system_error(std::string tried, const std::filesystem::path& path) {
+  const int number = errno;
+  return {
+      .tried = std::move(tried),
+      .on = path.string(),
+      .reason = std::strerror(number),
+      .remedy = fmt::format("see that {} can be written by the user that mip6-ha runs as", path.parent_path().string()),
+      .os_error = number};
+}
+
+Error damaged(const std::filesystem::path& path, std::string reason) {
+  return {.tried = "use the database",
+          .on = path.string(),
+          .reason = std::move(reason),
+          .remedy = remedy_for(SQLITE_CORRUPT, path),
+          .os_error = 0};
+}
+
+tl::expected<void, Error> sync_folder(const std::filesystem::path& folder) {
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = descriptor >= 0 && ::fsync(descriptor) == 0;
+  const auto error = system_error("make durable", folder);
+  if (descriptor >= 0) ::close(descriptor);
+  if (!synced) return tl::unexpected(error);
+  return {};
+}
+
+tl::expected<void, Error> execute(sqlite3* database, const char* sql, const std::string& tried,
+                                  const std::filesystem::path& path) {
+  const int code = sqlite3_exec(database, sql, nullptr, nullptr, nullptr);
+  if (code != SQLITE_OK) return tl::unexpected(error_of(database, code, tried, path));
+  return {};
+}
+
+// The first column of the first row of a query that always has one.
+tl::expected<std::string, Error> ask(sqlite3* database, const char* sql, const std::filesystem::path& path) {
+  sqlite3_stmt* raw = nullptr;
+  int code = sqlite3_prepare_v2(database, sql, -1, &raw, nullptr);
+  const Statement statement{raw};
+  if (code == SQLITE_OK) code = sqlite3_step(raw);
+  if (code != SQLITE_ROW) return tl::unexpected(error_of(database, code, "read the database", path));
+  const auto* text = sqlite3_column_text(raw, 0);
+  return std::string{text == nullptr ? "" : reinterpret_cast<const char*>(text)};
+}
+
+tl::expected<Database, Error> open_database(const std::filesystem::path& path) {
+  sqlite3* raw = nullptr;
+  const int code = sqlite3_open_v2(path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
+  Database database{raw};
+  if (code != SQLITE_OK) return tl::unexpected(error_of(raw, code, "open the database", path));
+  const auto ready =
+      execute(raw, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL;", "open the database", path);
+  if (!ready) return tl::unexpected(ready.error());
+  const auto mode = ask(raw, "PRAGMA journal_mode = WAL", path);
+  if (!mode) return tl::unexpected(mode.error());
+  if (*mode != "wal") return tl::unexpected(damaged(path, fmt::format("journal mode is {}, not wal", *mode)));
+  return database;
+}
+
+// A new database appears under its name only when it is complete: an empty or half-made file of that name is a damage
+// then, never a first start.
+tl::expected<void, Error> create_database(const std::filesystem::path& path) {
+  const std::filesystem::path fresh = path.string() + ".new";
+  for (const char* suffix : {"", "-wal", "-journal", "-shm"}) ::unlink((fresh.string() + suffix).c_str());
+  const int descriptor = ::open(fresh.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+  if (descriptor < 0) return tl::unexpected(system_error("create the database", fresh));
+  ::close(descriptor);
+  {
+    auto database = open_database(fresh);
+    if (!database) return tl::unexpected(database.error());
+    const auto made =
+        execute(database->get(), fmt::format("BEGIN; {} COMMIT;", kSchema).c_str(), "create the database", fresh);
+    if (!made) return tl::unexpected(made.error());
+  }  // closing moves everything from the log into the file, synced
+  if (::rename(fresh.c_str(), path.c_str()) != 0) return tl::unexpected(system_error("create the database", path));
+  return sync_folder(path.parent_path());
+}
+
+tl::expected<void, Error> check_database(sqlite3* database, const std::filesystem::path& path) {
+  const auto verdict = ask(database, "PRAGMA quick_check(1)", path);
+  if (!verdict) return tl::unexpected(verdict.error());
+  if (*verdict != "ok") return tl::unexpected(damaged(path, *verdict));
+  const auto version = ask(database, "PRAGMA user_version", path);
+  if (!version) return tl::unexpected(version.error());
+  if (*version == std::to_string(kSchemaVersion)) return {};
+  if (*version == "0") return tl::unexpected(damaged(path, "it has no tables of mip6-ha"));
+  return tl::unexpected(
+      Error{.tried = "use the database",
+            .on = path.string(),
+            .reason = fmt::format("it has format {}, this mip6-ha knows {}", *version, kSchemaVersion),
+            .remedy = "start the mip6-ha that wrote it, or a newer one",
+            .os_error = 0});
+}
+
+void bind_address(sqlite3_stmt* statement, int index, const Ipv6Address& address) {
+  sqlite3_bind_blob(statement, index, address.bytes.data(), static_cast<int>(address.bytes.size()), SQLITE_TRANSIENT);
+}
+
+std::optional<Ipv6Address> address_column(sqlite3_stmt* statement, int index) {
+  Ipv6Address address;
+  if (sqlite3_column_bytes(statement, index) != static_cast<int>(address.bytes.size())) return std::nullopt;
+  std::memcpy(address.bytes.data(), sqlite3_column_blob(statement, index), address.bytes.size());
+  return address;
+}
+
+class SqliteStore final : public Store {
+ public:
+  SqliteStore(Database database, std::filesystem::path path) : database_{std::move(database)}, path_{std::move(path)} {}
+
+  tl::expected<void, Error> prepare() {
+    const auto one = [this](Statement& statement, const char* sql) -> tl::expected<void, Error> {
+      sqlite3_stmt* raw = nullptr;
+      const int code = sqlite3_prepare_v3(database_.get(), sql, -1, SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
+      statement.reset(raw);
+      if (code != SQLITE_OK) return tl::unexpected(failed(code, "read the database"));
+      return {};
+    };
+    return one(save_node_, kSaveNode)
+        .and_then([&] { return one(list_nodes_, "SELECT name, home_address, reqid FROM nodes ORDER BY reqid"); })
+        .and_then([&] { return one(save_record_, kSaveRecord); })
+        .and_then([&] {
+          return one(list_records_,
+                     "SELECT home_address, care_of, sequence, key_mobility, granted, expires_unix, link_local FROM "
+                     "bindings ORDER BY home_address");
+        });
+  }
+
+  tl::expected<std::uint32_t, Error> reqid_of(const std::string& name, const Ipv6Address& home_address) override {
+    const InUse in_use{save_node_};
+    auto* statement = save_node_.get();
+    sqlite3_bind_text(statement, 1, name.c_str(), -1, SQLITE_TRANSIENT);
+    bind_address(statement, 2, home_address);
+    sqlite3_bind_int64(statement, 3, mnd::kernel::kAgentFirstReqid);
+    int code = sqlite3_step(statement);
+    if (code != SQLITE_ROW) return tl::unexpected(failed(code, "store the reqid of a node"));
+    const auto reqid = static_cast<std::uint32_t>(sqlite3_column_int64(statement, 0));
+    // The commit happens with the step that says done.
+    code = sqlite3_step(statement);
+    if (code != SQLITE_DONE) return tl::unexpected(failed(code, "store the reqid of a node"));
+    return reqid;
+  }
+
+  tl::expected<std::vector<StoredNode>, Error> nodes() override {
+    const InUse in_use{list_nodes_};
+    auto* statement = list_nodes_.get();
+    std::vector<StoredNode> nodes;
+    int code = SQLITE_OK;
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+      const auto home_address = address_column(statement, 1);
+      if (!home_address) return tl::unexpected(damaged(path_, "a node without a home address"));
+      nodes.push_back({.name = reinterpret_cast<const char*>(sqlite3_column_text(statement, 0)),
+                       .home_address = *home_address,
+                       .reqid = static_cast<std::uint32_t>(sqlite3_column_int64(statement, 2))});
+    }
+    if (code != SQLITE_DONE) return tl::unexpected(failed(code, "read the nodes"));
+    return nodes;
+  }
+
+  tl::expected<void, Error> save(const BindingRecord& record) override {
+    const InUse in_use{save_record_};
+    auto* statement = save_record_.get();
+    bind_address(statement, 1, record.home_address);
+    if (record.care_of) bind_address(statement, 2, *record.care_of);
+    sqlite3_bind_int(statement, 3, record.sequence.value());
+    sqlite3_bind_int(statement, 4, record.key_mobility ? 1 : 0);
+    sqlite3_bind_int64(statement, 5, record.granted.count());
+    sqlite3_bind_int64(statement, 6, record.expires_unix);
+    sqlite3_bind_int(statement, 7, record.link_local ? 1 : 0);
+    const int code = sqlite3_step(statement);
+    if (code != SQLITE_DONE) return tl::unexpected(failed(code, "store the binding of a node"));
+    return {};
+  }
+
+  tl::expected<std::vector<BindingRecord>, Error> records() override {
+    const InUse in_use{list_records_};
+    auto* statement = list_records_.get();
+    std::vector<BindingRecord> records;
+    int code = SQLITE_OK;
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+      const auto home_address = address_column(statement, 0);
+      if (!home_address) return tl::unexpected(damaged(path_, "a binding without a home address"));
+      records.push_back({.home_address = *home_address,
+                         .care_of = address_column(statement, 1),
+                         .sequence = mip6::SequenceNumber{static_cast<std::uint16_t>(sqlite3_column_int(statement, 2))},
+                         .key_mobility = sqlite3_column_int(statement, 3) != 0,
+                         .granted = mip6::Lifetime{sqlite3_column_int64(statement, 4)},
+                         .expires_unix = sqlite3_column_int64(statement, 5),
+                         .link_local = sqlite3_column_int(statement, 6) != 0});
+    }
+    if (code != SQLITE_DONE) return tl::unexpected(failed(code, "read the bindings"));
+    return records;
+  }
+
+ private:
+  Error failed(int code, std::string tried) const { return error_of(database_.get(), code, std::move(tried), path_); }
+
+  Database database_;
+  std::filesystem::path path_;
+  Statement save_node_;
+  Statement list_nodes_;
+  Statement save_record_;
+  Statement list_records_;
+};
+
+// Folder and file are there, and the file is not the empty rest of something.
+tl::expected<void, Error> provide_database(const std::filesystem::path& path) {
+  if (::mkdir(path.parent_path().c_str(), 0700) != 0 && errno != EEXIST)
+    return tl::unexpected(system_error("create the state directory", path.parent_path()));
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) {
+    if (errno == ENOENT && ::stat((path.string() + "-wal").c_str(), &status) == 0)
+      return tl::unexpected(damaged(path, "the file is gone, but its log is still there"));
+    if (errno == ENOENT) return create_database(path);
+    return tl::unexpected(system_error("open the database", path));
+  }
+  if (status.st_size == 0) return tl::unexpected(damaged(path, "the file is empty"));
+  return {};
+}
+
+}  // namespace
+
+tl::expected<std::unique_ptr<Store>, Error> Store::open(const std::filesystem::path& directory) {
+  const auto path = directory / "agent.db";
+  if (const auto provided = provide_database(path); !provided) return tl::unexpected(provided.error());
+  auto database = open_database(path);
+  if (!database) return tl::unexpected(database.error());
+  if (const auto checked = check_database(database->get(), path); !checked) return tl::unexpected(checked.error());
+  auto store = std::make_unique<SqliteStore>(std::move(*database), path);
+  if (const auto prepared = store->prepare(); !prepared) return tl::unexpected(prepared.error());
+  return store;
+}
+
+}  // namespace mip6ha

@@ -1,0 +1,176 @@
+// The configuration: what is taken, and that each mistake is told with line and remedy.
+#include "examples/home-agent/config.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "temporary_folder.hpp"
+#include "tests/catch.hpp"
+
+namespace mip6ha {
+namespace {
+
+using mip6::Ipv6Address;
+
+constexpr const char* kTop = "address = 2001:db8:1::1\ninterface = home\nprefix = 2001:db8:1::/64\n";
+
+std::string node(const std::string& name, const std::string& address, const std::string& secret,
+                 const std::string& more = "") {
+  return fmt::format("[node {}]\nhome-address = {}\nsecret-file = {}\n{}", name, address, secret, more);
+}
+
+struct Checker {
+  test::TemporaryFolder folder;
+  std::string secret = folder.write("secret", "not told to anybody\n").string();
+
+  tl::expected<Config, Mistakes> check(const std::string& text) const {
+    return check_config(mnd::kernel::parse_config_content(text, "ha.conf"), "ha.conf");
+  }
+  // True if there is exactly one mistake, in that line, with both texts, and with a remedy.
+  bool only_mistake(const std::string& text, int line, const std::string& what) const {
+    const auto config = check(text);
+    if (config || config.error().size() != 1) return false;
+    const auto& mistake = config.error().front();
+    INFO(mistake.to_string());
+    CHECK(mistake.file == "ha.conf");
+    CHECK(mistake.line == line);
+    CHECK(mistake.what.find(what) != std::string::npos);
+    CHECK_FALSE(mistake.remedy.empty());
+    return true;
+  }
+};
+
+TEST_CASE("three lines and a node are enough; the rest has defaults", "[ha-config]") {
+  const Checker checker;
+  const auto config = checker.check(kTop + node("laptop", "2001:db8:1::42", checker.secret));
+  REQUIRE(config);
+  CHECK(config->address == *Ipv6Address::parse("2001:db8:1::1"));
+  CHECK(config->interface == "home");
+  CHECK(config->prefix.length == 64);
+  CHECK(config->identity == "2001:db8:1::1");
+  CHECK(config->key_mobility);
+  CHECK(config->lifetime == mip6::Lifetime{3600});
+  CHECK(config->state_directory == "/var/lib/mip6-ha");
+  REQUIRE(config->nodes.size() == 1);
+  CHECK(config->nodes[0].name == "laptop");
+  CHECK(config->nodes[0].identity == "2001:db8:1::42");
+  CHECK(config->nodes[0].secret == "not told to anybody");
+}
+
+TEST_CASE("every setting reaches its place", "[ha-config]") {
+  const Checker checker;
+  const auto config = checker.check(
+      std::string{kTop} +
+      "identity = ha@example.org\nkey-mobility = no\nlifetime = 420\nvici-socket = /run/v\ncontrol-socket = /run/c\n"
+      "state-directory = /s\n" +
+      node("laptop", "2001:db8:1::42", checker.secret, "identity = mn@example.org\n"));
+  REQUIRE(config);
+  CHECK(config->identity == "ha@example.org");
+  CHECK_FALSE(config->key_mobility);
+  CHECK(config->lifetime == mip6::Lifetime{420});
+  CHECK(config->vici_socket == "/run/v");
+  CHECK(config->control_socket == "/run/c");
+  CHECK(config->state_directory == "/s");
+  CHECK(config->nodes[0].identity == "mn@example.org");
+}
+
+TEST_CASE("a bad value is told with its line", "[ha-config]") {
+  const Checker checker;
+  const auto good_node = node("laptop", "2001:db8:1::42", checker.secret);
+  CHECK(checker.only_mistake(std::string{kTop} + "lifetime = 3\n" + good_node, 4, "lifetime"));
+  CHECK(checker.only_mistake(std::string{kTop} + "lifetime = 262144\n" + good_node, 4, "lifetime"));
+  CHECK(checker.only_mistake(std::string{kTop} + "lifetime = 60s\n" + good_node, 4, "'60s'"));
+  CHECK(checker.only_mistake(std::string{kTop} + "key-mobility = maybe\n" + good_node, 4, "maybe"));
+  CHECK(checker.only_mistake(std::string{kTop} + "vici-socket = run/v\n" + good_node, 4, "absolute"));
+  CHECK(checker.only_mistake(std::string{kTop} + "lifetme = 30\n" + good_node, 4, "lifetme"));
+  CHECK(checker.only_mistake(std::string{kTop} + "identity = a b\n" + good_node, 4, "identity"));
+  CHECK(checker.only_mistake("address = 2001:db8:2::1\ninterface = home\nprefix = 2001:db8:1::/64\n" + good_node, 1,
+                             "outside the prefix"));
+  CHECK(checker.only_mistake("address = fe80::1\ninterface = home\nprefix = 2001:db8:1::/64\n" + good_node, 1,
+                             "global unicast"));
+  CHECK(checker.only_mistake(
+      "address = 2001:db8:1::1\ninterface = an-overlong-interface\nprefix = 2001:db8:1::/64\n" + good_node, 2,
+      "interface name"));
+  CHECK(checker.only_mistake(std::string{kTop} + good_node + "[nodes]\n", 7, "[nodes]"));
+}
+
+TEST_CASE("a missing setting and a file without nodes are told", "[ha-config]") {
+  const Checker checker;
+  CHECK(checker.only_mistake(kTop, 0, "no node"));
+  CHECK(checker.only_mistake(
+      "interface = home\nprefix = 2001:db8:1::/64\n" + node("laptop", "2001:db8:1::42", checker.secret), 0,
+      "address is missing"));
+  CHECK(checker.only_mistake(kTop + fmt::format("[node laptop]\nsecret-file = {}\n", checker.secret), 4,
+                             "home-address is missing"));
+}
+
+TEST_CASE("a node's name, address and secret are checked", "[ha-config]") {
+  const Checker checker;
+  CHECK(checker.only_mistake(kTop + node("Lap_top", "2001:db8:1::42", checker.secret), 4, "Lap_top"));
+  CHECK(checker.only_mistake(kTop + node(std::string(kMaxNodeName + 1, 'a'), "2001:db8:1::42", checker.secret), 4,
+                             "name"));
+  CHECK(checker.only_mistake(kTop + node("laptop", "2001:db8:2::42", checker.secret), 5, "outside the prefix"));
+  CHECK(checker.only_mistake(kTop + node("laptop", "2001:db8:1::1", checker.secret), 5, "own address"));
+  CHECK(checker.only_mistake(kTop + node("laptop", "2001:db8:1::42", "/no/such/file"), 6, "secret-file"));
+  const auto open_to_all = checker.folder.write("open", "x", std::filesystem::perms{0644}).string();
+  CHECK(checker.only_mistake(kTop + node("laptop", "2001:db8:1::42", open_to_all), 6, "secret-file"));
+  const auto empty = checker.folder.write("empty", "\n").string();
+  CHECK(checker.only_mistake(kTop + node("laptop", "2001:db8:1::42", empty), 6, "empty"));
+}
+
+TEST_CASE("two nodes share neither name nor home address nor identity", "[ha-config]") {
+  const Checker checker;
+  const auto first = kTop + node("one", "2001:db8:1::42", checker.secret, "identity = mn@example.org\n");
+  CHECK(checker.only_mistake(first + node("one", "2001:db8:1::43", checker.secret), 8, "name 'one'"));
+  CHECK(checker.only_mistake(first + node("two", "2001:db8:1:0::42", checker.secret), 8, "home address"));
+  CHECK(checker.only_mistake(first + node("two", "2001:db8:1::43", checker.secret, "identity = mn@example.org\n"), 8,
+                             "identity"));
+}
+
+TEST_CASE("a node does not have the home agent's identity", "[ha-config]") {
+  const Checker checker;
+  CHECK(checker.only_mistake(kTop + node("one", "2001:db8:1::42", checker.secret, "identity = 2001:db8:1::1\n"), 4,
+                             "home agent's own"));
+}
+
+TEST_CASE("all mistakes are told at once, and none tells a secret", "[ha-config]") {
+  const Checker checker;
+  const auto config = checker.check("address = x\nlifetime = 0\n" + node("A", "y", checker.secret) + "colour = red\n");
+  REQUIRE_FALSE(config);
+  std::vector<int> lines;
+  for (const auto& mistake : config.error()) {
+    lines.push_back(mistake.line);
+    CHECK(mistake.to_string().find("not told") == std::string::npos);
+  }
+  std::sort(lines.begin(), lines.end());
+  CHECK(lines == std::vector<int>{0, 0, 1, 2, 3, 4, 6});
+}
+
+TEST_CASE("a line that cannot be read does not hide the other mistakes", "[ha-config]") {
+  const Checker checker;
+  const auto config =
+      checker.check(std::string{kTop} + "nonsense\nlifetime = 1\n" + node("laptop", "2001:db8:1::42", checker.secret));
+  REQUIRE_FALSE(config);
+  std::vector<int> lines;
+  for (const auto& mistake : config.error()) lines.push_back(mistake.line);
+  CHECK(lines == std::vector<int>{4, 5});
+}
+
+TEST_CASE("a file that is not there is one mistake", "[ha-config]") {
+  const auto config = load_config("/no/such/file");
+  REQUIRE_FALSE(config);
+  CHECK(config.error().size() == 1);
+}
+
+TEST_CASE("the example configuration has no other mistake than its missing secrets", "[ha-config]") {
+  const auto config = load_config(test::source_folder() / "examples/home-agent/mip6-ha.conf");
+  REQUIRE_FALSE(config);
+  for (const auto& mistake : config.error()) {
+    INFO(mistake.to_string());
+    CHECK(mistake.what.find("secret-file") == 0);
+  }
+}
+
+}  // namespace
+}  // namespace mip6ha

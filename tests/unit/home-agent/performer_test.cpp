@@ -1,0 +1,260 @@
+// How the cores' decisions are performed: order, and what becomes of a refusal by kernel or disk.
+#include "examples/home-agent/performer.hpp"
+
+#include <fmt/format.h>
+
+#include "libmip6/wire/message.hpp"
+#include "tests/catch.hpp"
+
+namespace mip6ha {
+namespace {
+
+using mip6::Ipv6Address;
+using mip6::Status;
+namespace agent = mip6::agent;
+
+const Ipv6Address kHome = *Ipv6Address::parse("2001:db8:1::42");
+const Ipv6Address kFirst = *Ipv6Address::parse("2001:db8:a1::7");
+const Ipv6Address kSecond = *Ipv6Address::parse("2001:db8:a2::7");
+
+using Calls = std::vector<std::string>;
+
+// Writes down each call; refuses the one named in `refuse`.
+class PretendedKernel final : public KernelPort {
+ public:
+  Calls& calls;
+  std::string refuse;
+  std::function<void(bool)> dad_done;
+  explicit PretendedKernel(Calls& log) : calls{log} {}
+
+  Result bind(const Ipv6Address&, const Ipv6Address& care_of) override { return call("bind", care_of); }
+  Result forget_care_of(const Ipv6Address&, const Ipv6Address& care_of) override { return call("forget", care_of); }
+  Result unbind(const Ipv6Address&) override { return call("unbind"); }
+  Result advertise(const Ipv6Address&) override { return call("advertise"); }
+  Result route_through(const Ipv6Address&, const Ipv6Address& care_of) override { return call("through", care_of); }
+  Result route_straight(const Ipv6Address&) override { return call("straight"); }
+  Result send(std::span<const std::uint8_t> message, const Ipv6Address& destination) override {
+    CHECK(destination == kHome);
+    const auto parsed = mip6::parse_message(message);
+    REQUIRE(parsed);
+    const auto status = std::get<mip6::BindingAcknowledgement>(*parsed).status;
+    return call(fmt::format("send {}", static_cast<int>(status)));
+  }
+  Result start_dad(const Ipv6Address&, bool, std::function<void(bool)> done) override {
+    dad_done = std::move(done);
+    return call("dad");
+  }
+  Result move_key_endpoint(const Ipv6Address&, std::uint32_t reqid, const Ipv6Address& remote) override {
+    CHECK(reqid == 627501);
+    return call("move", remote);
+  }
+  Result delete_states_except(const Ipv6Address&, std::uint32_t, const std::vector<std::uint32_t>&) override {
+    return call("delete states");
+  }
+
+ private:
+  Result call(const std::string& what, const Ipv6Address& care_of = {}) {
+    calls.push_back(care_of.is_unspecified() ? what : what + (care_of == kFirst ? " 1" : " 2"));
+    if (calls.back() != refuse) return {};
+    return tl::unexpected(mip6::Error{.tried = what, .on = "x", .reason = "no", .remedy = "none", .os_error = 0});
+  }
+};
+
+class PretendedStore final : public Store {
+ public:
+  Calls& calls;
+  bool refuse = false;
+  explicit PretendedStore(Calls& log) : calls{log} {}
+
+  tl::expected<std::uint32_t, mip6::Error> reqid_of(const std::string&, const Ipv6Address&) override { return 627501; }
+  tl::expected<std::vector<StoredNode>, mip6::Error> nodes() override { return {}; }
+  tl::expected<void, mip6::Error> save(const agent::BindingRecord&) override {
+    calls.push_back("save");
+    if (!refuse) return {};
+    return tl::unexpected(
+        mip6::Error{.tried = "save", .on = "x", .reason = "disk full", .remedy = "room", .os_error = 0});
+  }
+  tl::expected<std::vector<agent::BindingRecord>, mip6::Error> records() override { return {}; }
+};
+
+struct Bench {
+  Calls calls;
+  PretendedKernel kernel{calls};
+  PretendedStore store{calls};
+  std::vector<agent::Event> to_agent;
+  std::vector<ike::AgentKeyingEvent> to_keying;
+  std::vector<std::string> lines;
+  Performer performer{kernel,
+                      store,
+                      {{kHome, {.name = "laptop", .reqid = 627501}}},
+                      {.to_agent = [this](agent::Event event) { to_agent.push_back(std::move(event)); },
+                       .to_keying = [this](ike::AgentKeyingEvent event) { to_keying.push_back(std::move(event)); },
+                       .log = [this](mnd::kernel::Level, const std::string& text) { lines.push_back(text); },
+                       .failed = [this](const mip6::Error& error) { lines.push_back(error.to_string()); },
+                       .stored = [](const agent::BindingRecord&) {}}};
+
+  Calls calls_of(const agent::Action& action) {
+    calls.clear();
+    performer.perform(action);
+    return calls;
+  }
+  // The answer to StoreRecord.
+  bool store_record(const std::optional<Ipv6Address>& care_of) {
+    agent::BindingRecord record;
+    record.home_address = kHome;
+    record.care_of = care_of;
+    to_agent.clear();
+    performer.perform(agent::StoreRecord{record});
+    REQUIRE(to_agent.size() == 1);
+    return std::get<agent::RecordStored>(to_agent.front()).stored;
+  }
+  void registered_at(const Ipv6Address& care_of) {
+    REQUIRE(store_record(care_of));
+    performer.perform(agent::InstallBinding{.home_address = kHome, .care_of = care_of, .first = true});
+    calls.clear();
+  }
+};
+
+agent::SendAcknowledgement acknowledgement(Status status, std::optional<Ipv6Address> care_of) {
+  mip6::BindingAcknowledgement message;
+  message.status = status;
+  return {.acknowledgement = message, .home_address = kHome, .care_of = care_of};
+}
+
+TEST_CASE("a binding is in the kernel before it is on the disk, and both before the acknowledgement", "[performer]") {
+  Bench bench;
+  CHECK(bench.store_record(kFirst));
+  CHECK(bench.calls == Calls{"bind 1", "through 1", "save"});
+  CHECK(bench.calls_of(agent::InstallBinding{.home_address = kHome, .care_of = kFirst, .first = true}) ==
+        Calls{"advertise"});
+  CHECK(bench.calls_of(acknowledgement(Status::kAccepted, kFirst)) == Calls{"send 0"});
+  CHECK(bench.performer.bound().at(kHome) == kFirst);
+}
+
+TEST_CASE("a binding from the disk is installed without being stored", "[performer]") {
+  Bench bench;
+  CHECK(bench.calls_of(agent::InstallBinding{.home_address = kHome, .care_of = kFirst, .first = true}) ==
+        Calls{"bind 1", "through 1", "advertise"});
+}
+
+TEST_CASE("a first binding that the kernel refuses is not stored, and nothing of it stays", "[performer]") {
+  Bench bench;
+  SECTION("the tunnel") {
+    bench.kernel.refuse = "bind 1";
+    CHECK_FALSE(bench.store_record(kFirst));
+    CHECK(bench.calls == Calls{"bind 1", "unbind", "straight"});
+  }
+  SECTION("the routing header") {
+    bench.kernel.refuse = "through 1";
+    CHECK_FALSE(bench.store_record(kFirst));
+    CHECK(bench.calls == Calls{"bind 1", "through 1", "unbind", "straight"});
+  }
+  CHECK(bench.performer.bound().empty());
+  CHECK(bench.performer.kernel_failures() == 1);
+  REQUIRE(bench.lines.size() == 1);
+  CHECK(bench.lines.front().find("none") != std::string::npos);
+}
+
+TEST_CASE("a move that the disk refuses leaves the former binding", "[performer]") {
+  Bench bench;
+  bench.registered_at(kFirst);
+  bench.store.refuse = true;
+  CHECK_FALSE(bench.store_record(kSecond));
+  CHECK(bench.calls == Calls{"bind 2", "through 2", "save", "bind 1", "forget 2", "through 1"});
+  CHECK(bench.performer.bound().at(kHome) == kFirst);
+}
+
+TEST_CASE("a refresh tells the kernel everything again", "[performer]") {
+  Bench bench;
+  bench.registered_at(kFirst);
+  CHECK(bench.store_record(kFirst));
+  CHECK(bench.calls == Calls{"bind 1", "through 1", "save"});
+}
+
+TEST_CASE("a refusal goes to the care-of address it came from, and the way of the binding is set again",
+          "[performer]") {
+  Bench bench;
+  bench.registered_at(kFirst);
+  CHECK(bench.calls_of(acknowledgement(Status::kSequenceNumberOutOfWindow, kSecond)) ==
+        Calls{"through 2", "send 135", "through 1"});
+}
+
+TEST_CASE("a refusal to a node without binding uses a way that is gone afterwards", "[performer]") {
+  Bench bench;
+  CHECK(bench.calls_of(acknowledgement(Status::kNotHomeSubnet, kFirst)) == Calls{"through 1", "send 132", "straight"});
+}
+
+TEST_CASE("a node at home is answered straight", "[performer]") {
+  Bench bench;
+  bench.registered_at(kFirst);
+  SECTION("after its binding was removed") {
+    CHECK(bench.calls_of(agent::RemoveBinding{kHome}) == Calls{"unbind", "straight"});
+    CHECK(bench.calls_of(acknowledgement(Status::kAccepted, std::nullopt)) == Calls{"send 0"});
+  }
+  SECTION("refused, so that its binding stays") {
+    CHECK(bench.calls_of(acknowledgement(Status::kSequenceNumberOutOfWindow, std::nullopt)) ==
+          Calls{"straight", "send 135", "through 1"});
+  }
+}
+
+TEST_CASE("a de-registration from away is answered through the care-of address after the binding went", "[performer]") {
+  Bench bench;
+  bench.registered_at(kFirst);
+  bench.performer.perform(agent::RemoveBinding{kHome});
+  CHECK(bench.calls_of(acknowledgement(Status::kAccepted, kFirst)) == Calls{"through 1", "send 0", "straight"});
+}
+
+TEST_CASE("an acknowledgement whose way the kernel refuses is not sent by another way", "[performer]") {
+  Bench bench;
+  bench.kernel.refuse = "through 1";
+  CHECK(bench.calls_of(acknowledgement(Status::kNotHomeSubnet, kFirst)) == Calls{"through 1", "straight"});
+}
+
+TEST_CASE("keys that moved are told to both cores", "[performer]") {
+  Bench bench;
+  SECTION("moved") {}
+  SECTION("refused by the kernel") { bench.kernel.refuse = "move 2"; }
+  const bool moved = bench.kernel.refuse.empty();
+  CHECK(bench.calls_of(agent::MoveKeys{.home_address = kHome, .care_of = kSecond}) == Calls{"move 2"});
+  REQUIRE(bench.to_keying.size() == 1);
+  const auto& told = std::get<ike::PeerEndpointMoved>(bench.to_keying.front());
+  CHECK(told.care_of == kSecond);
+  CHECK(told.accepted == moved);
+  REQUIRE(bench.to_agent.size() == 1);
+  CHECK(std::get<agent::KeysMoved>(bench.to_agent.front()).possible == moved);
+}
+
+TEST_CASE("replacing keys is the keying core's business", "[performer]") {
+  Bench bench;
+  CHECK(bench.calls_of(agent::ReplaceKeys{kHome, kSecond}).empty());
+  REQUIRE(bench.to_keying.size() == 1);
+  const auto& asked = std::get<ike::PeerReplaceAsked>(bench.to_keying.front());
+  CHECK(asked.home_address == kHome);
+  CHECK(asked.care_of == kSecond);
+}
+
+TEST_CASE("the end of duplicate address detection comes back as an event", "[performer]") {
+  Bench bench;
+  bench.performer.perform(agent::StartDad{kHome});
+  CHECK(bench.to_agent.empty());
+  bench.kernel.dad_done(false);
+  REQUIRE(bench.to_agent.size() == 1);
+  CHECK_FALSE(std::get<agent::DadFinished>(bench.to_agent.front()).duplicate);
+}
+
+TEST_CASE("an address whose detection cannot be made is not taken for free", "[performer]") {
+  Bench bench;
+  bench.kernel.refuse = "dad";
+  bench.performer.perform(agent::StartDad{kHome});
+  REQUIRE(bench.to_agent.size() == 1);
+  CHECK(std::get<agent::DadFinished>(bench.to_agent.front()).duplicate);
+}
+
+TEST_CASE("a report names the node", "[performer]") {
+  Bench bench;
+  bench.performer.perform(agent::Report{.home_address = kHome, .what = "registered", .status = Status::kAccepted});
+  CHECK(bench.lines == std::vector<std::string>{"node=laptop home-address=2001:db8:1::42 registered"});
+}
+
+}  // namespace
+}  // namespace mip6ha

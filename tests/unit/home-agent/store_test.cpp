@@ -1,0 +1,205 @@
+// The store: what was saved is there again after a crash, and a damaged file is never taken for a first start.
+#include "examples/home-agent/store.hpp"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "mnd/linux/kernel.hpp"
+#include "temporary_folder.hpp"
+#include "tests/catch.hpp"
+
+namespace mip6ha {
+namespace {
+
+using mip6::Ipv6Address;
+using mip6::SequenceNumber;
+using mip6::agent::BindingRecord;
+
+Ipv6Address address(const char* text) { return *Ipv6Address::parse(text); }
+
+BindingRecord record(const char* home, std::uint16_t sequence) {
+  return {.home_address = address(home),
+          .care_of = address("2001:db8:a1::7"),
+          .sequence = SequenceNumber{sequence},
+          .key_mobility = true,
+          .granted = mip6::Lifetime{420},
+          .expires_unix = 1'800'000'000,
+          .link_local = true};
+}
+
+std::unique_ptr<Store> opened(const std::filesystem::path& folder) {
+  auto store = Store::open(folder);
+  if (!store) FAIL(store.error().to_string());
+  return std::move(*store);
+}
+
+TEST_CASE("each node has a reqid of its own, the same after a restart", "[store]") {
+  const test::TemporaryFolder folder;
+  const auto first = mnd::kernel::kAgentFirstReqid;
+  {
+    const auto store = opened(folder.path());
+    CHECK(store->reqid_of("one", address("2001:db8:1::42")) == first);
+    CHECK(store->reqid_of("two", address("2001:db8:1::43")) == first + 1);
+    CHECK(store->reqid_of("one", address("2001:db8:1::42")) == first);
+  }
+  const auto store = opened(folder.path());
+  CHECK(store->reqid_of("two", address("2001:db8:1::43")) == first + 1);
+  CHECK(store->reqid_of("three", address("2001:db8:1::44")) == first + 2);
+}
+
+TEST_CASE("a node that moves to another home address keeps its reqid", "[store]") {
+  const test::TemporaryFolder folder;
+  const auto store = opened(folder.path());
+  const auto reqid = store->reqid_of("one", address("2001:db8:1::42"));
+  CHECK(store->reqid_of("one", address("2001:db8:1::50")) == reqid);
+  const auto nodes = store->nodes();
+  REQUIRE(nodes);
+  CHECK(*nodes == std::vector<StoredNode>{{.name = "one", .home_address = address("2001:db8:1::50"), .reqid = *reqid}});
+}
+
+TEST_CASE("a record is there again with all its fields after reopening", "[store]") {
+  const test::TemporaryFolder folder;
+  auto without_binding = record("2001:db8:1::43", 65535);
+  without_binding.care_of.reset();
+  without_binding.key_mobility = false;
+  without_binding.granted = mip6::Lifetime{0};
+  without_binding.expires_unix = 0;
+  without_binding.link_local = false;
+  {
+    const auto store = opened(folder.path());
+    CHECK(store->save(record("2001:db8:1::42", 7)));
+    CHECK(store->save(without_binding));
+  }
+  const auto records = opened(folder.path())->records();
+  REQUIRE(records);
+  CHECK(*records == std::vector<BindingRecord>{record("2001:db8:1::42", 7), without_binding});
+}
+
+TEST_CASE("saving a record replaces the former one of that home address", "[store]") {
+  const test::TemporaryFolder folder;
+  const auto store = opened(folder.path());
+  CHECK(store->save(record("2001:db8:1::42", 7)));
+  CHECK(store->save(record("2001:db8:1::42", 8)));
+  const auto records = store->records();
+  REQUIRE(records);
+  REQUIRE(records->size() == 1);
+  CHECK(records->front().sequence == SequenceNumber{8});
+}
+
+TEST_CASE("what was saved survives a process that is killed right after", "[store]") {
+  const test::TemporaryFolder folder;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    auto store = Store::open(folder.path());
+    const bool saved =
+        store && (*store)->reqid_of("one", address("2001:db8:1::42")) && (*store)->save(record("2001:db8:1::42", 7));
+    if (saved) ::kill(::getpid(), SIGKILL);  // no destructor, no checkpoint
+    ::_exit(1);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  REQUIRE(WIFSIGNALED(status));
+  REQUIRE(WTERMSIG(status) == SIGKILL);
+  const auto store = opened(folder.path());
+  const auto records = store->records();
+  REQUIRE(records);
+  CHECK(*records == std::vector<BindingRecord>{record("2001:db8:1::42", 7)});
+  const auto nodes = store->nodes();
+  REQUIRE(nodes);
+  CHECK(nodes->size() == 1);
+}
+
+TEST_CASE("folder and database are made, for their owner only", "[store]") {
+  const test::TemporaryFolder folder;
+  const auto state = folder.path() / "state";
+  const auto store = opened(state);
+  using std::filesystem::perms;
+  CHECK(std::filesystem::status(state).permissions() == perms::owner_all);
+  CHECK(std::filesystem::status(state / "agent.db").permissions() == (perms::owner_read | perms::owner_write));
+  CHECK(store->save(record("2001:db8:1::42", 7)));
+  CHECK(std::filesystem::status(state / "agent.db-wal").permissions() == (perms::owner_read | perms::owner_write));
+}
+
+TEST_CASE("a second process is kept out while the first has the store open", "[store]") {
+  const test::TemporaryFolder folder;
+  const auto store = opened(folder.path());
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto second = Store::open(folder.path());
+    ::_exit(!second && second.error().remedy.find("another mip6-ha") != std::string::npos ? 0 : 1);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
+}
+
+// The error of opening a store whose file was spoilt.
+mip6::Error refusal(const test::TemporaryFolder& folder) {
+  const auto store = Store::open(folder.path());
+  REQUIRE_FALSE(store);
+  return store.error();
+}
+
+TEST_CASE("a damaged database is an error with a remedy, not a start at zero", "[store]") {
+  const test::TemporaryFolder folder;
+  {
+    const auto store = opened(folder.path());
+    for (std::uint16_t i = 0; i < 500; ++i) {
+      auto one = record("2001:db8:1::42", i);
+      one.home_address.bytes[14] = static_cast<std::uint8_t>(i >> 8);
+      one.home_address.bytes[15] = static_cast<std::uint8_t>(i);
+      REQUIRE(store->save(one));
+    }
+  }
+  const auto file = folder.path() / "agent.db";
+  const auto size = std::filesystem::file_size(file);
+
+  SECTION("emptied") { std::filesystem::resize_file(file, 0); }
+  SECTION("cut short") { std::filesystem::resize_file(file, size / 2); }
+  SECTION("something else") { folder.write("agent.db", std::string(size, 'x')); }
+  SECTION("a page overwritten") {
+    std::fstream stream{file, std::ios::in | std::ios::out | std::ios::binary};
+    stream.seekp(static_cast<std::streamoff>(size) - 4096);
+    stream << std::string(4096, 'x');
+  }
+  SECTION("the file gone, its log left") { std::filesystem::rename(file, folder.path() / "agent.db-wal"); }
+  const auto error = refusal(folder);
+  INFO(error.to_string());
+  CHECK(error.remedy.find("restore it from a backup") != std::string::npos);
+  CHECK(error.on.find("agent.db") != std::string::npos);
+}
+
+TEST_CASE("a database of a newer version is left alone", "[store]") {
+  const test::TemporaryFolder folder;
+  opened(folder.path());
+  {
+    // user_version stands at byte 60 of the file, big-endian.
+    std::fstream stream{folder.path() / "agent.db", std::ios::in | std::ios::out | std::ios::binary};
+    stream.seekp(63);
+    stream.put(2);
+  }
+  CHECK(refusal(folder).reason.find("format 2") != std::string::npos);
+}
+
+TEST_CASE("a first start that was interrupted is repeated", "[store]") {
+  const test::TemporaryFolder folder;
+  folder.write("agent.db.new", "half made");
+  folder.write("agent.db.new-wal", "half made");
+  const auto records = opened(folder.path())->records();
+  REQUIRE(records);
+  CHECK(records->empty());
+}
+
+TEST_CASE("a state directory that cannot be is an error with a remedy", "[store]") {
+  const test::TemporaryFolder folder;
+  folder.write("file", "");
+  const auto store = Store::open(folder.path() / "file");
+  REQUIRE_FALSE(store);
+  CHECK_FALSE(store.error().remedy.empty());
+}
+
+}  // namespace
+}  // namespace mip6ha
