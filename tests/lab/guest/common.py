@@ -1,0 +1,71 @@
+"""What most scenarios begin with."""
+
+import json
+import time
+
+import leftovers
+import wire
+from lab import HOME_ADDRESS, HOME_AGENT, run
+
+
+def charons(lab, *namespaces):
+    for namespace in namespaces:
+        lab.charon(namespace, wait=False)
+    for namespace in namespaces:
+        lab.charon_ready(namespace)
+
+
+def begin(lab, capture=True, key_mobility=True):
+    """Captures, charon, home agent and node; True if it registered on w1."""
+    lab.captures = lab.capture_all() if capture else {}
+    charons(lab, "ha", "mn")
+    lab.before = {n: leftovers.snapshot(n, lab.vici_socket(n)) for n in ("mn", "ha")}
+    lab.agent(key_mobility)
+    lab.node("mn")
+    at = lab.wait_registered("mn", timeout=15)
+    return lab.check("the node registers", at and at == lab.care_of("mn", "w1"), json.dumps(lab.status("mn")))
+
+
+def link(interface, state):
+    run("ip", "-n", "mn", "link", "set", interface, state)
+
+
+def move_to(lab, interface, state, target, timeout=12):
+    """Sets an interface of the node up or down; the address at which it is registered then. target: an interface, or
+    None for the home link."""
+    link(interface, state)
+    time.sleep(0.3)
+
+    def there():
+        want = lab.care_of("mn", target) if target else HOME_ADDRESS
+        return want if want and lab.registered_at("mn") == want else None
+    from lab import wait_for
+    return wait_for(there, timeout, 0.2)
+
+
+def stop_and_compare(lab):
+    """SIGTERM to both: nothing of theirs is left."""
+    status = {name: lab.stop(name) for name in ("mnd.mn", "ha") if name in lab.processes}
+    time.sleep(0.3)
+    lab.check("both daemons end in time with status 0", all(s == 0 for s in status.values()), status)
+    for namespace in ("mn", "ha"):
+        left = leftovers.difference(lab.before[namespace], leftovers.snapshot(namespace, lab.vici_socket(namespace)))
+        lab.check(f"after SIGTERM nothing is left in {namespace}", not left, "; ".join(left))
+
+
+def clear(packets, spans=()):
+    """Mobility messages that are not under ESP, but for those of the spans of time in which the lab forged some."""
+    return [(p.time, p.link, p.source, p.destination, p.clear) for p in packets
+            if p.clear and not any(a <= p.time <= b for a, b in spans)]
+
+
+def agent_route(agent_namespace="ha"):
+    """Where the home agent tunnels packets for the home address to: lines of its routes."""
+    lines = run("ip", "-n", agent_namespace, "-6", "route", "show", "table", "all").splitlines()
+    return [line.strip() for line in lines if HOME_ADDRESS in line and "encap" in line]
+
+
+def answers(packets, begin_time, end_time):
+    """Protected acknowledgements on the node's links within a span of time."""
+    return [p for p in packets if p.link in ("ar1", "ar2", "home") and begin_time <= p.time <= end_time and
+            wire.is_acknowledgement(p, HOME_ADDRESS, HOME_AGENT)]

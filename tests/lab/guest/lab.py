@@ -1,0 +1,345 @@
+"""The lab as its scenarios see it: topology, charon per namespace, the programs under test, checks."""
+
+import ctypes
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import vici
+
+HERE = Path(__file__).resolve().parent.parent
+OUT = Path(os.environ["OUT"])
+RUN = Path("/run/lab")
+HOME_AGENT = "2001:db8:1::1"
+CORRESPONDENT = "2001:db8:f4::2"
+HOME_PREFIX = "2001:db8:1:"
+REQID_NODE, REQID_AGENT, TABLE = 6275, 627500, 6275
+
+NODES = {
+    "mn": {"home_address": "2001:db8:1::42", "identity": "laptop@example.org", "secret": "correct horse battery staple",
+           "name": "laptop"},
+    "mn2": {"home_address": "2001:db8:1::43", "identity": "desk@example.org", "secret": "a second secret of its own",
+            "name": "desk"},
+}
+HOME_ADDRESS = NODES["mn"]["home_address"]
+
+PLUGINS = "random nonce openssl aes sha1 sha2 hmac kdf gcm kernel-netlink socket-default vici"
+
+
+def say(text=""):
+    print(text, flush=True)
+
+
+def run(*command, check=True, namespace=None):
+    if namespace:
+        command = ("ip", "netns", "exec", namespace, *command)
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if check and result.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}: {result.stderr.strip() or result.returncode}")
+    return result.stdout
+
+
+def wait_for(condition, timeout, step=0.05):
+    """The first true value of condition() within `timeout` seconds, or its last value."""
+    end = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value or time.monotonic() >= end:
+            return value
+        time.sleep(step)
+
+
+def program(name):
+    folder = Path(os.environ.get("LAB_BIN_DIR", "/usr/sbin"))
+    for place in (folder, folder / "mnd", folder / "examples/home-agent"):
+        if (place / name).is_file():
+            return str(place / name)
+    raise RuntimeError(f"{name} is not in LAB_BIN_DIR={folder}: build it first")
+
+
+def nice_to_read(seconds):
+    return f"{seconds:.1f} s"
+
+
+class Checks:
+    """One line per check in OUT/checks; the runner counts them."""
+
+    def __init__(self):
+        self.file = open(OUT / "checks", "a", buffering=1, encoding="utf-8")
+        self.failed = 0
+
+    def check(self, text, ok, detail=""):
+        ok = bool(ok)
+        self.failed += not ok
+        line = f"{'PASS' if ok else 'FAIL'} {text}" + (f": {detail}" if detail != "" and not ok else "")
+        self.file.write(re.sub(r"\s*\n\s*", " | ", line) + "\n")
+        return ok
+
+
+class Lab:
+    def __init__(self, dad=False):
+        self.checks = Checks()
+        self.check = self.checks.check
+        self.processes = {}
+        self.dad = dad or os.environ.get("LAB_DAD") == "on"
+        RUN.mkdir(exist_ok=True)
+
+    # --- network ---
+    def build(self):
+        run("bash", str(HERE / "topology.sh"), "on" if self.dad else "off")
+        for namespace, interface in (("mn", "w1"), ("mn", "w2"), ("mn2", "w1")):
+            if not wait_for(lambda n=namespace, i=interface: self.care_of(n, i), 8):
+                raise RuntimeError(f"no address on {interface} of {namespace}: is radvd running?")
+
+    def addresses(self, namespace, interface):
+        found = json.loads(run("ip", "-n", namespace, "-6", "-j", "addr", "show", "dev", interface, check=False) or "[]")
+        return [a for link in found for a in link.get("addr_info", []) if a.get("scope") == "global"]
+
+    def care_of(self, namespace, interface):
+        """The address that router advertisements made on this interface; None if there is none yet."""
+        for entry in self.addresses(namespace, interface):
+            if not entry.get("tentative") and not entry.get("deprecated") and entry.get("dynamic"):
+                return entry["local"]
+        return None
+
+    # --- processes ---
+    def start(self, name, namespace, *command, env=None, log=None):
+        with open(RUN / f"{log or name}.log", "ab") as output:
+            process = subprocess.Popen(["ip", "netns", "exec", namespace, *command], stdin=subprocess.DEVNULL,
+                                       stdout=output, stderr=output, env={**os.environ, **(env or {})})
+        self.processes[name] = process
+        return process
+
+    def stop(self, name, sent=signal.SIGTERM, timeout=6):
+        """Exit status; None if it had to be killed because it did not end in time."""
+        process = self.processes.pop(name, None)
+        if process is None:
+            return None
+        if process.poll() is None:
+            process.send_signal(sent)
+        try:
+            return process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            return None
+
+    def alive(self, name):
+        process = self.processes.get(name)
+        return process is not None and process.poll() is None
+
+    def vici_socket(self, namespace):
+        return RUN / f"{namespace}.vici"
+
+    def charon(self, namespace, wait=True):
+        config = RUN / f"{namespace}.strongswan.conf"
+        config.write_text(f"""charon-systemd {{
+  load = {PLUGINS}
+  threads = 8
+  install_routes = no
+  install_virtual_ip = no
+  plugins {{ vici {{ socket = unix://{self.vici_socket(namespace)} }} }}
+  journal {{ default = -1 }}
+  filelog {{ file {{ path = {RUN}/charon.{namespace}.log
+    default = 1
+    time_format = %H:%M:%S
+    time_add_ms = yes
+    flush_line = yes }} }}
+}}
+""", encoding="utf-8")
+        empty = RUN / "swanctl"
+        empty.mkdir(exist_ok=True)
+        self.start(f"charon.{namespace}", namespace, shutil.which("charon-systemd") or "/usr/sbin/charon-systemd",
+                   env={"STRONGSWAN_CONF": str(config), "SWANCTL_DIR": str(empty)}, log=f"charon.{namespace}.out")
+        if wait:
+            self.charon_ready(namespace)
+
+    def charon_ready(self, namespace):
+        def answers():
+            try:
+                return vici.ask(self.vici_socket(namespace), "version")
+            except OSError:
+                return None
+        if not wait_for(answers, 10):
+            raise RuntimeError(f"charon of {namespace} does not answer: see charon.{namespace}.log")
+
+    def agent(self, key_mobility=True, extra=""):
+        config = RUN / "ha.conf"
+        lines = [f"address = {HOME_AGENT}", "interface = home", f"prefix = {HOME_PREFIX}:/64",
+                 f"key-mobility = {'yes' if key_mobility else 'no'}", f"vici-socket = {self.vici_socket('ha')}",
+                 f"control-socket = {RUN}/ha.control", f"state-directory = {RUN}/ha.state", extra]
+        (RUN / "ha.state").mkdir(exist_ok=True)
+        for node in NODES.values():
+            lines += [f"[node {node['name']}]", f"home-address = {node['home_address']}",
+                      f"identity = {node['identity']}", f"secret-file = {self.secret('ha-' + node['name'], node)}"]
+        config.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return self.start("ha", "ha", program("mip6-ha"), "--config", str(config))
+
+    def secret(self, name, node):
+        path = RUN / f"{name}.secret"
+        path.touch(mode=0o600)
+        path.write_text(node["secret"] + "\n", encoding="utf-8")
+        return path
+
+    def node(self, namespace, extra="", wrong=None):
+        """Starts mnd of `mn` or `mn2`. wrong: settings that replace those of NODES."""
+        node = {**NODES[namespace], **(wrong or {})}
+        config = RUN / f"{namespace}.conf"
+        (RUN / f"{namespace}.state").mkdir(exist_ok=True)
+        config.write_text(f"""home-address = {node['home_address']}/64
+home-agent = {HOME_AGENT}
+identity = {node['identity']}
+secret-file = {self.secret(namespace, node)}
+keying = ikev2
+prefer = w1 w2
+vici-socket = {self.vici_socket(namespace)}
+control-socket = {RUN}/{namespace}.control
+state-directory = {RUN}/{namespace}.state
+{extra}
+""", encoding="utf-8")
+        return self.start(f"mnd.{namespace}", namespace, program("mnd"), "--config", str(config))
+
+    # --- what the programs say (only K, sequence and trouble are taken from here) ---
+    def status(self, namespace="mn"):
+        result = subprocess.run([program("mip6ctl"), "--socket", f"{RUN}/{namespace}.control", "--json", "status"],
+                                capture_output=True, text=True, check=False, timeout=5)
+        try:
+            return json.loads(result.stdout)
+        except ValueError:
+            return {}
+
+    def status_text(self, namespace="mn"):
+        result = subprocess.run([program("mip6ctl"), "--socket", f"{RUN}/{namespace}.control", "status"],
+                                capture_output=True, text=True, check=False, timeout=5)
+        return result.stdout + result.stderr
+
+    def registered_at(self, namespace="mn"):
+        """The address that is registered, nothing outstanding; None if there is none."""
+        said = self.status(namespace)
+        at = said.get("registered_at")
+        attachment = said.get("attachment") or {}
+        if at and said.get("state") in ("registered", "at home", "at-home", "at_home") and at == attachment.get("care_of"):
+            return at
+        return None
+
+    def wait_registered(self, namespace="mn", address=None, timeout=10):
+        def there():
+            at = self.registered_at(namespace)
+            return at if at and (address is None or at == address) else None
+        return wait_for(there, timeout, 0.1)
+
+    def trouble(self, namespace="mn"):
+        """(what, remedy) of the last error that is still there, as status tells it."""
+        error = self.status(namespace).get("last_error") or {}
+        return (error.get("what", ""), error.get("remedy", "")) if error.get("current", True) else ("", "")
+
+    # --- what the kernel and charon say ---
+    def ike_endpoints(self):
+        """(node's own, the agent's view of the node, the agent's view of the second node): lists of addresses."""
+        own = [sa["local-host"] for sa in vici.ike_sas(self.vici_socket("mn"))]
+        seen = vici.ike_sas(self.vici_socket("ha"))
+        return (own, [sa["remote-host"] for sa in seen if sa.get("remote-id") == NODES["mn"]["identity"]],
+                [sa["remote-host"] for sa in seen if sa.get("remote-id") == NODES["mn2"]["identity"]])
+
+    def xfrm_errors(self, namespace):
+        """Counters of /proc/net/xfrm_stat that are not zero."""
+        lines = run("cat", "/proc/net/xfrm_stat", namespace=namespace).split("\n")
+        return {key: int(value) for key, value in (line.split() for line in lines if line) if int(value)}
+
+    def usage(self, name):
+        """Resident memory in KiB and processor time in ms of a process of ours."""
+        process = self.processes.get(name)
+        try:
+            status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+            stat = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
+        except (OSError, AttributeError):
+            return {"rss_kib": None, "cpu_ms": None}
+        resident = re.search(r"VmRSS:\s+(\d+)", status)
+        ticks = os.sysconf("SC_CLK_TCK")
+        return {"rss_kib": int(resident.group(1)) if resident else None,
+                "cpu_ms": (int(stat[11]) + int(stat[12])) * 1000 // ticks}
+
+    def ping(self, namespace, target, count=3, source=None):
+        """How many of `count` pings were answered."""
+        command = ["ping", "-n", "-c", str(count), "-i", "0.1", "-W", "1", target]
+        if source:
+            command[1:1] = ["-I", source]
+        found = re.search(r"(\d+) received", run(*command, check=False, namespace=namespace))
+        return int(found.group(1)) if found else 0
+
+    # --- captures ---
+    MOBILITY = "ip6 and not ip6[6]==58 and not ip6[6]==6 and not (ip6[6]==41 and (ip6[46]==6 or ip6[46]==58))"
+    LINKS = {"ar1": ("ar1", "acc"), "ar1-2": ("ar1", "acc2"), "ar2": ("ar2", "acc"), "home": ("ha", "home"),
+             "wan": ("ha", "wan")}
+
+    def capture(self, name, namespace, interface, expression, snap=320):
+        path = RUN / f"{name}.pcap"
+        self.start(f"tcpdump.{name}", namespace, "tcpdump", "-n", "-Z", "root", "-s", str(snap), "-i", interface, "-w",
+                   str(path), *([expression] if expression else []))
+        return path
+
+    def capture_all(self):
+        """Mobility, ESP and IKE on all links of the node and of the home agent, and the node's netlink messages."""
+        found = {link: self.capture(link, *where, self.MOBILITY) for link, where in self.LINKS.items()}
+        self.netlink = self.capture("netlink", "mn", "nl", "", 512)
+        wait_for(lambda: all((RUN / f"{name}.pcap").exists() for name in [*self.LINKS, "netlink"]), 5)
+        time.sleep(0.3)
+        return found
+
+    def stop_captures(self):
+        time.sleep(1.3)  # tcpdump gets what is in the kernel's ring once a second
+        for name in [n for n in self.processes if n.startswith("tcpdump.")]:
+            self.stop(name, signal.SIGINT)
+
+    # --- end ---
+    def keep(self):
+        """Logs and captures go to OUT."""
+        for path in RUN.iterdir():
+            if path.is_file() and path.suffix in (".log", ".pcap", ".txt", ".json", ".conf"):
+                shutil.copy(path, OUT / path.name)
+
+    def close(self):
+        for name in list(self.processes):
+            self.stop(name, signal.SIGKILL)
+        self.keep()
+
+
+def enter(namespace):
+    """Puts this process into a network namespace."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open(f"/run/netns/{namespace}", "rb") as file:
+        if libc.setns(file.fileno(), 0x40000000) != 0:
+            raise OSError(ctypes.get_errno(), f"setns {namespace}")
+
+
+def main(scenario):
+    """Runs a scenario: scenarios/NAME/scenario.py has `def scenario(lab)` and may have DAD = True."""
+    import importlib.util
+    path = HERE / "scenarios" / scenario / "scenario.py"
+    spec = importlib.util.spec_from_file_location("scenario", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    lab = Lab(dad=getattr(module, "DAD", False))
+    try:
+        lab.build()
+        module.scenario(lab)
+    except Exception as error:  # a scenario that breaks is a failed check, with its place
+        import traceback
+        traceback.print_exc()
+        lab.check("the scenario ran to its end", False, f"{type(error).__name__}: {error}")
+    finally:
+        lab.close()
+    (OUT / "ended").write_text("yes\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(HERE / "guest"))
+    # Scenarios import `lab`; this module is that one, not a second copy.
+    sys.modules["lab"] = sys.modules["__main__"]
+    main(sys.argv[1])

@@ -1,0 +1,86 @@
+"""The payload's path while away: through the tunnel, both ways; new connections choose the home address; forged tunnel
+packets are dropped; what is inside the ESP of an update, alternate care-of address option included."""
+
+import re
+import struct
+import subprocess
+import time
+
+import common
+import wire
+from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, RUN, run, wait_for
+from spoof import forged
+
+
+def scenario(lab):
+    if not common.begin(lab):
+        return
+    at = lab.registered_at("mn")
+    payload = lab.capture("payload", "ar1", "acc", "ip6 and not ip6[6]==58")
+    far = lab.capture("far", "cn", "wan", "icmp6")
+    time.sleep(0.5)
+    lab.check("the correspondent reaches the home address", lab.ping("cn", HOME_ADDRESS, 5) == 5)
+    lab.check("the node reaches the correspondent from the home address",
+              lab.ping("mn", CORRESPONDENT, 5, HOME_ADDRESS) == 5)
+    lab.check("a host of the home link reaches the home address", lab.ping("hh", HOME_ADDRESS, 5) == 5)
+    source = run("/usr/bin/python3", "-c", "import socket; s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); "
+                 f"s.connect(('{CORRESPONDENT}', 9)); print(s.getsockname()[0])", namespace="mn").strip()
+    lab.check("a new connection chooses the home address", source == HOME_ADDRESS, source)
+
+    own = {"home_address": HOME_ADDRESS, "agent": HOME_AGENT, "sequence": 1, "count": 3}
+    forged("cn", "tunnel-to-node", source=CORRESPONDENT, care_of=at, **own)
+    forged("mn2", "tunnel", source=lab.care_of("mn2", "w1"), care_of=at, **own)
+    time.sleep(0.5)
+    subprocess.run(["ip", "netns", "exec", "mn", "true"], check=False)
+    lab.wire_keys = esp_keys()
+    before = lab.status("mn")["sequence"]
+    subprocess.run([__import__("lab").program("mip6ctl"), "--socket", f"{RUN}/mn.control", "refresh"], check=False)
+    wait_for(lambda: lab.status("mn")["sequence"] != before and lab.registered_at("mn"), 5)
+    sequence = lab.status("mn")["sequence"]
+    lab.stop_captures()
+
+    outer = [wire.parse(t, "ar1", data) for t, data in wire.records(payload)]
+    bare = [p for p in outer if p and HOME_ADDRESS in (p.source, p.destination)]
+    tunnelled = [p for p in outer if p and p.protocol == wire.IPV6]
+    lab.check("on the access link payload of the home address is in the tunnel only", tunnelled and not bare, bare[:3])
+    lab.check("the tunnel is between care-of address and home agent",
+              all({p.source, p.destination} == {at, HOME_AGENT} for p in tunnelled if p.source != CORRESPONDENT), tunnelled[:3])
+    arrived = [data for _, data in wire.records(far) if b"forged" in data]
+    lab.check("a tunnel packet from a wrong outer address is dropped by the home agent", not arrived, len(arrived))
+    replied = [p for p in tunnelled if p.source == at and b"forged" in p.payload]
+    lab.check("a tunnel packet from anybody but the home agent is dropped by the node", not replied and not arrived)
+    inside(lab, at, sequence)
+
+
+def esp_keys():
+    """(SPI, key) of the node's ESP states with AES-CBC."""
+    text = run("ip", "xfrm", "state", namespace="mn")
+    return {int(spi, 16): key for spi, key in
+            re.findall(r"spi (0x[0-9a-f]+) .*?enc cbc\(aes\) 0x([0-9a-f]+)", text, re.DOTALL)}
+
+
+def inside(lab, at, sequence):
+    """The last update, decrypted with the kernel's own key."""
+    updates = [p for p in wire.packets(lab.captures) if wire.is_update(p, HOME_ADDRESS, HOME_AGENT) and p.link == "ar1"]
+    update = updates[-1] if updates else None
+    key = update and lab.wire_keys.get(update.spi)
+    if not lab.check("the last update's SA is one of the node's", key, update):
+        return
+    # ESP: SPI, number, 16 bytes of IV, text, 16 bytes of HMAC-SHA-256-128.
+    result = subprocess.run(["openssl", "enc", "-d", f"-aes-{len(key) * 4}-cbc", "-nopad", "-K", key, "-iv",
+                             update.payload[8:24].hex()], input=update.payload[24:-16], capture_output=True, check=True)
+    text = result.stdout
+    kind, number, flags = text[2], *struct.unpack_from("!HH", text, 6)
+    options = text[12:8 * (1 + text[1])]
+    lab.check("inside is a Binding Update with A, H and K and its sequence number",
+              kind == 5 and number == sequence and flags & 0xD000 == 0xD000, f"type {kind} number {number} flags {flags:x}")
+    alternate = None
+    position = 0
+    while position + 1 < len(options):
+        if options[position] == 0:
+            position += 1
+            continue
+        if options[position] == 3:
+            alternate = wire.address(options[position + 2:position + 18])
+        position += 2 + options[position + 1]
+    lab.check("with the care-of address in its alternate care-of address option", alternate == at, alternate)

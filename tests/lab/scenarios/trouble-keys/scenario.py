@@ -1,0 +1,90 @@
+"""Trouble at the start: kernel module missing, charon's socket not permitted, wrong secret, home agent that cannot be
+reached or does not have the address. Status names each with its remedy, and the daemon recovers by itself."""
+
+import importlib.util
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import common
+import lab as the_lab
+from lab import NODES, RUN, run
+
+HERE = Path(__file__).resolve().parent
+spec = importlib.util.spec_from_file_location("trouble", HERE.parent / "trouble" / "scenario.py")
+trouble = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(trouble)
+
+
+def scenario(lab):
+    common.charons(lab, "mn", "ha")
+    module_missing(lab)
+    agent_with(lab, {"secret": "not the node's secret"})
+    lab.stop("mnd.mn")
+    lab.node("mn")
+    trouble.named(lab, "secret|authenticat", "wrong secret")
+    agent_with(lab, {"home_address": "2001:db8:1::99"})
+    trouble.named(lab, "address|selector|authori[sz]", "home agent without the address", 60)
+    agent_with(lab, {})
+    trouble.recovers(lab, "secret and address right", 90)
+    lab.stop("mnd.mn")
+
+    run("ip", "-n", "ha", "link", "set", "wan", "down")
+    lab.node("mn")
+    trouble.named(lab, "answer|reach", "home agent that cannot be reached", 30)
+    run("ip", "-n", "ha", "link", "set", "wan", "up")
+    run("ip", "-n", "ha", "route", "replace", "default", "via", "2001:db8:f3::1")
+    run("ip", "-n", "ha", "addr", "replace", "2001:db8:f3::2/64", "dev", "wan", "nodad")
+    run("ip", "-n", "ha", "route", "replace", "default", "via", "2001:db8:f3::1")
+    trouble.recovers(lab, "home agent reached again", 90)
+    lab.stop("mnd.mn")
+    not_permitted(lab)
+
+
+def agent_with(lab, wrong):
+    """The home agent anew, with something else than right for the node."""
+    lab.stop("ha")
+    right = dict(NODES["mn"])
+    NODES["mn"].update(wrong)
+    try:
+        lab.agent()
+    finally:
+        NODES["mn"].update(right)
+    time.sleep(0.5)
+
+
+def module_missing(lab):
+    """The module that has home address option and routing header; nothing can load it in there but the lab."""
+    run("modprobe", "-d", os.environ["LAB_MODULES"], "-S", os.environ["LAB_KERNEL"], "-r", "mip6")
+    lab.agent()
+    lab.node("mn")
+    trouble.named(lab, "mip6|module|kernel", "kernel module missing", 20)
+    run("modprobe", "-d", os.environ["LAB_MODULES"], "-S", os.environ["LAB_KERNEL"], "mip6")
+    if not lab.alive("ha"):
+        lab.check("the home agent without the module says so and ends", "mip6" in (RUN / "ha.log").read_text(encoding="utf-8"))
+    else:
+        lab.stop("ha")
+    lab.agent()
+    trouble.recovers(lab, "module loaded", 60)
+
+
+def not_permitted(lab):
+    """As a user with the network capabilities, but no access to charon's socket."""
+    socket = lab.vici_socket("mn")
+    socket.chmod(0o600)
+    for path in (RUN / "mn.state", RUN / "mn.secret", RUN):
+        os.chown(path, 65534, 65534)
+    for path in (RUN / "mn.state").iterdir():
+        os.chown(path, 65534, 65534)
+    capabilities = "+net_admin,+net_raw"
+    program = the_lab.program("mnd")
+    lab.processes["mnd.mn"] = subprocess.Popen(
+        ["ip", "netns", "exec", "mn", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+         f"--inh-caps={capabilities}", f"--ambient-caps={capabilities}", program, "--config", str(RUN / "mn.conf")],
+        stdin=subprocess.DEVNULL, stdout=open(RUN / "mnd.mn.log", "ab"), stderr=subprocess.STDOUT)
+    trouble.named(lab, "permi|access", "charon's socket not permitted")
+    socket.chmod(0o666)
+    trouble.recovers(lab, "socket permitted", 60)
+    lab.stop("mnd.mn", signal.SIGTERM)

@@ -1,0 +1,129 @@
+#include "mnd/ctl/render.hpp"
+
+#include <algorithm>
+
+#include "tests/catch.hpp"
+
+using namespace mip6ctl;
+
+namespace {
+
+json registered() {
+  return json::parse(R"({"version":1,"state":"registered","home_address":"2001:db8:1::42","home_agent":"2001:db8:1::1",
+    "attachment":{"interface":"w1","care_of":"2001:db8:a1::7","at_home":false,"reason":"preferred interface"},
+    "registered_at":"2026-11-23T18:00:00Z","lifetime_s":420,"expires_in_s":398.2,"sequence":41208,"key_mobility":true,
+    "keying":{"method":"ikev2","state":"established","endpoint":"2001:db8:a1::7","migration_failed":false},
+    "counters":{"updates_sent":13,"acknowledged":12,"retransmissions":1,"refused":0,"malformed":0},
+    "last_error":null})");
+}
+
+json troubled(bool current) {
+  auto status = registered();
+  status["last_error"] = {{"what", "the home agent does not answer"},
+                          {"remedy", "check that mip6-ha runs"},
+                          {"ago_s", 63.0},
+                          {"current", current}};
+  return status;
+}
+
+bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("a status fits one screen and says where the node is registered and for how long") {
+  const auto text = render_status(registered(), Colours::kOff);
+  CHECK(std::count(text.begin(), text.end(), '\n') <= 23);
+  CHECK(has(text, "state         registered, for another 6 min 38 s of 7 min\n"));
+  CHECK(has(text, "attached      w1, care-of address 2001:db8:a1::7 (preferred interface)\n"));
+  CHECK(has(text, "sequence      41208\n"));
+  CHECK(has(text, "keys          ikev2, established from 2001:db8:a1::7\n"));
+  CHECK(has(text, "key mobility  agreed"));
+  CHECK(has(text, "updates       13 sent, 12 acknowledged, 1 repeated, 0 refused\n"));
+  CHECK(has(text, "last error    none\n"));
+}
+
+TEST_CASE("trouble comes with what to do, as current only while it holds") {
+  const auto now = render_status(troubled(true), Colours::kOff);
+  CHECK(has(now, "trouble       the home agent does not answer (1 min 3 s ago)\n  what to do  check that mip6-ha"));
+  CHECK(in_trouble(troubled(true)));
+  const auto over = render_status(troubled(false), Colours::kOff);
+  CHECK(has(over, "last error    1 min 3 s ago: the home agent does not answer (over)\n"));
+  CHECK_FALSE(has(over, "what to do"));
+  CHECK_FALSE(in_trouble(troubled(false)));
+}
+
+TEST_CASE("what is null or missing is told in plain words") {
+  auto status = registered();
+  for (const char* name : {"attachment", "registered_at", "expires_in_s", "sequence", "key_mobility"})
+    status[name] = nullptr;
+  status["state"] = "detached";
+  const auto text = render_status(status, Colours::kOff);
+  CHECK(has(text, "state         detached\n"));
+  CHECK(has(text, "attached      nowhere: no interface has a usable address\n"));
+  CHECK(has(text, "sequence      none used yet\n"));
+  CHECK(has(text, "key mobility  not agreed yet\n"));
+  CHECK(has(render_status(json::object(), Colours::kOff), "state         unknown\n"));
+}
+
+TEST_CASE("members of another type than expected are as good as missing") {
+  auto status = registered();
+  for (auto& member : status) member = 5;
+  CHECK(has(render_status(status, Colours::kOff), "state         unknown, for another 5 s of 5 s\n"));
+  for (auto& member : status) member = "x";
+  CHECK(has(render_status(status, Colours::kOff), "state         x\n"));
+  CHECK_FALSE(render_change(json::array(), Colours::kOff).empty());
+  CHECK_FALSE(render_event(json{}, Colours::kOff).empty());
+}
+
+TEST_CASE("at home the link is named instead of a care-of address") {
+  auto status = registered();
+  status["attachment"]["at_home"] = true;
+  CHECK(has(render_status(status, Colours::kOff), "attached      home link on w1 (preferred interface)\n"));
+}
+
+TEST_CASE("nothing that the daemon sends can steer the terminal") {
+  auto status = troubled(true);
+  status["last_error"]["what"] =
+      "a\x1b[2Jb\r\nc\td\x7f"
+      "e\xc2\x9b"
+      "f\xe2\x80\xae"
+      "g\u00e9";
+  const auto text = render_status(status, Colours::kOff);
+  CHECK(has(text, "a[2Jb c defg\u00e9 ("));
+  CHECK(std::none_of(text.begin(), text.end(),
+                     [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\n') || c == 0x7f; }));
+  const auto line = one_line(status);
+  CHECK(std::all_of(line.begin(), line.end(), [](char c) { return c >= 0x20 && c < 0x7f; }));
+  CHECK(json::parse(line) == status);
+}
+
+TEST_CASE("colours come only when asked for") {
+  CHECK_FALSE(has(render_status(troubled(true), Colours::kOff), "\x1b"));
+  CHECK(has(render_status(troubled(true), Colours::kOn), "\x1b[32mregistered"));
+  CHECK(has(render_status(troubled(true), Colours::kOn), "\x1b[31mthe home agent does not answer"));
+}
+
+TEST_CASE("a change is one line without what changes by itself") {
+  auto later = registered();
+  later["expires_in_s"] = 5.0;
+  later["counters"]["malformed"] = 7;
+  CHECK(render_change(registered(), Colours::kOff) == render_change(later, Colours::kOff));
+  CHECK(render_change(registered(), Colours::kOff) ==
+        "registered: w1, care-of address 2001:db8:a1::7 (preferred interface), sequence 41208, keys established");
+}
+
+TEST_CASE("an event is one line with time, kind and text") {
+  const json event{{"time", "2026-11-23T18:00:00.123Z"}, {"kind", "registered"}, {"text", "w1\nin 38 ms"}};
+  CHECK(render_event(event, Colours::kOff) == "2026-11-23T18:00:00.123Z  registered    w1 in 38 ms");
+}
+
+TEST_CASE("durations are told in the two units that matter") {
+  CHECK(duration_text(0) == "0 s");
+  CHECK(duration_text(59.9) == "59 s");
+  CHECK(duration_text(60) == "1 min");
+  CHECK(duration_text(398.2) == "6 min 38 s");
+  CHECK(duration_text(3600) == "1 h");
+  CHECK(duration_text(262140) == "72 h 49 min");
+  CHECK(duration_text(-5) == "0 s");
+  CHECK_FALSE(duration_text(1e300).empty());
+}

@@ -1,0 +1,137 @@
+// NodeKeying: charon restarts, our own restarts, rekeying, and connections closed by others.
+#include "tests/catch.hpp"
+#include "tests/unit/ike-glue/node_harness.hpp"
+
+using namespace ike_test;
+
+TEST_CASE("an IKE_SA that survived our restart is adopted, its keys not fresh", "[node-keying]") {
+  Node node;
+  node.handle(EstablishAsked{kFirst});
+  Sa survivor = node.first;
+  survivor.name = Node::name(7);
+  node.connect({survivor});
+  REQUIRE(node.last<KeysUp>());
+  CHECK_FALSE(node.last<KeysUp>()->fresh);
+  CHECK(node.core.endpoint() == kFirst);
+  CHECK_FALSE(node.asked("load-shared"));
+  // The next name must not be one that is in use.
+  node.handle(ReestablishAsked{kSecond, true});
+  node.answer("load-shared");
+  ike::Request connection;
+  REQUIRE(node.take("load-conn", &connection));
+  CHECK(connection.message.section(Node::name(8)) != nullptr);
+}
+
+TEST_CASE("of two that survived the newest is adopted and the other terminated", "[node-keying]") {
+  Node node;
+  node.connect({node.second, node.first});
+  CHECK(node.core.endpoint() == kSecond);
+  CHECK(node.terminated(1, false) == 1);
+  CHECK(node.terminated(2, false) + node.terminated(2, true) == 0);
+}
+
+TEST_CASE("foreign connections are never touched", "[node-keying]") {
+  Sa foreign = {.name = "office", .uniqueid = 5};
+  Sa neighbour = {.name = "mip6-2001-db8-1--42-77-1", .uniqueid = 6};  // of home address 2001:db8:1::42:77
+  Node node;
+  node.handle(CharonConnected{});
+  node.list({foreign, neighbour});
+  node.answer("get-conns", Section{}.set("conns", Section::List{foreign.name, neighbour.name}));
+  CHECK(node.requests.empty());
+  node.event("child-updown", updown(neighbour, true));
+  CHECK(node.requests.empty());
+  CHECK(node.actions.empty());
+}
+
+TEST_CASE("connections that an earlier run left loaded are unloaded", "[node-keying]") {
+  Node node;
+  node.handle(CharonConnected{});
+  node.list({node.second});
+  node.answer("get-conns", Section{}.set("conns", Section::List{Node::name(1), Node::name(2), "office"}));
+  CHECK(node.unloaded(Node::name(1)));
+  CHECK_FALSE(node.unloaded(Node::name(2)));
+  CHECK_FALSE(node.unloaded("office"));
+}
+
+TEST_CASE("while charon is dead its keys stay usable, and it is told why nothing moves", "[node-keying]") {
+  Node node;
+  node.establish();
+  node.handle(
+      CharonDisconnected{{.tried = "talk to charon", .on = "/run/charon.vici", .reason = "gone", .remedy = "r"}});
+  CHECK(node.core.usable());
+  CHECK_FALSE(node.core.endpoint());
+  CHECK(node.core.state() == "charon not reachable");
+  CHECK(node.count<KeysDown>() == 0);
+  CHECK(node.last<Trouble>()->what.find("not reachable") != std::string::npos);
+}
+
+TEST_CASE("a socket that may not be opened has words of its own", "[node-keying]") {
+  Node node;
+  node.handle(CharonDisconnected{
+      {.tried = "connect", .on = "/run/charon.vici", .reason = "", .remedy = "run as root", .os_error = EACCES}});
+  CHECK(node.last<Trouble>()->what.find("permission denied") != std::string::npos);
+}
+
+TEST_CASE("keys that were in use before charon died are established anew from the last address", "[node-keying]") {
+  Node node;
+  node.establish();
+  node.handle(CharonDisconnected{{.tried = "t", .on = "o"}});
+  node.handle(EndpointMoved{kSecond, false});
+  node.connect();
+  node.answer("load-shared");
+  ike::Request connection;
+  REQUIRE(node.take("load-conn", &connection));
+  const auto& loaded = std::get<Section>(connection.message.entries().front().second);
+  CHECK(*loaded.list("local_addrs") == Section::List{"2001:db8:a2::7"});
+}
+
+TEST_CASE("a rekey changes what is known of the keys", "[node-keying]") {
+  Node node;
+  node.establish();
+  node.event("child-rekey", child_rekeyed(node.first, "c000000a", "c000000b"));
+  CHECK(node.last<KeysUp>()->spi_in == 0xc000000a);
+  CHECK(node.last<KeysUp>()->fresh);
+  // The pair that was replaced goes without taking the keys along.
+  node.event("child-updown", updown(node.first, false));
+  CHECK(node.core.usable());
+  node.event("ike-rekey", ike_rekeyed(node.first, 9));
+  node.event("ike-updown", updown(node.first, false));
+  CHECK(node.core.usable());
+  Sa rekeyed = node.first;
+  rekeyed.uniqueid = 9;
+  node.event("ike-updown", updown(rekeyed, false));
+  CHECK_FALSE(node.core.usable());
+}
+
+TEST_CASE("a connection closed by others is established anew after a pause", "[node-keying]") {
+  Node node;
+  node.establish();
+  node.down(node.first);
+  CHECK(node.count<KeysDown>() == 1);
+  CHECK_FALSE(node.core.usable());
+  CHECK_FALSE(node.asked("load-shared"));
+  node.pass(1s);
+  CHECK(node.load_and_initiate());
+}
+
+TEST_CASE("a child closed alone takes its IKE_SA along", "[node-keying]") {
+  Node node;
+  node.establish();
+  node.event("child-updown", updown(node.first, false));
+  CHECK(node.count<KeysDown>() == 1);
+  CHECK(node.terminated(1, false) == 1);
+}
+
+TEST_CASE("nonsense from charon is survived", "[node-keying]") {
+  Node node;
+  node.establish();
+  for (const auto* name : {"ike-updown", "child-updown", "ike-rekey", "child-rekey", "log", "unheard-of"}) {
+    node.event(name, {});
+    node.event(name, Section{}.set("up", "yes").set("x", Section::List{"y"}));
+    node.event(name, Section{}.set(Node::name(1), Section{}.set("uniqueid", "many").set("child-sas", "none")));
+    node.event(name, Section{}.set(Node::name(1), Section{}.set("child-sas", Section{}.set("reg", "x"))));
+  }
+  node.handle(Answered{12345, Response{}});
+  CHECK(node.core.usable());
+  CHECK(node.count<KeysDown>() == 0);
+}

@@ -1,0 +1,177 @@
+// NodeKeying: moves with the K flag agreed, and re-establishing without it.
+#include "tests/catch.hpp"
+#include "tests/unit/ike-glue/node_harness.hpp"
+
+using namespace ike_test;
+
+TEST_CASE("a move that charon followed is confirmed by its list", "[node-keying]") {
+  Node node;
+  node.establish();
+  node.handle(EndpointMoved{kSecond, true});
+  CHECK(node.core.endpoint() == kSecond);
+  CHECK(node.requests.empty());
+  node.pass(200ms);
+  Sa moved = node.first;
+  moved.local = kSecond;
+  REQUIRE(node.list({moved}));
+  CHECK(node.count<Step>() == 1);
+  CHECK_FALSE(node.core.migration_failed());
+  CHECK_FALSE(node.core.next_deadline());
+}
+
+TEST_CASE("a move that charon did not follow ends in a new connection from there", "[node-keying]") {
+  Node node;
+  node.establish();
+  node.handle(EndpointMoved{kSecond, true});
+  node.pass(200ms);
+  REQUIRE(node.list({node.first}));
+  CHECK_FALSE(node.core.migration_failed());
+  node.pass(800ms);
+  REQUIRE(node.list({node.first}));
+  CHECK(node.core.migration_failed());
+  CHECK(node.count<Trouble>() == 1);
+  REQUIRE(node.last<MoveOwnEndpoint>());
+  node.handle(OwnEndpointMoved{});
+  CHECK(node.load_and_initiate());
+}
+
+TEST_CASE("a move that the kernel refused ends in a new connection at once", "[node-keying]") {
+  Node node;
+  node.establish();
+  node.handle(EndpointMoved{kSecond, false});
+  CHECK(node.core.migration_failed());
+  CHECK(node.core.usable());
+  CHECK(node.count<Trouble>() == 1);
+  CHECK(node.last<MoveOwnEndpoint>()->local == kSecond);
+}
+
+TEST_CASE("a later move supersedes the verification of an earlier one", "[node-keying]") {
+  Node node;
+  node.establish();
+  node.handle(EndpointMoved{kSecond, true});
+  node.pass(200ms);
+  node.handle(EndpointMoved{kThird, true});
+  REQUIRE(node.list({node.first}));  // asked for the first move
+  CHECK(node.count<Trouble>() == 0);
+  node.pass(200ms);
+  Sa moved = node.first;
+  moved.local = kThird;
+  REQUIRE(node.list({moved}));
+  CHECK(node.core.endpoint() == kThird);
+  CHECK_FALSE(node.core.migration_failed());
+}
+
+TEST_CASE("a soft re-establishment makes before it breaks", "[node-keying]") {
+  Node node;
+  node.establish();
+  node.handle(ReestablishAsked{kSecond, true});
+  CHECK(node.count<MoveOwnEndpoint>() == 0);
+  REQUIRE(node.load_and_initiate());
+  CHECK(node.terminated(1, false) == 0);
+  node.up(node.second);
+  CHECK(node.last<KeysUp>()->spi_in == 0xc0000003);
+  CHECK(node.terminated(1, false) == 1);
+  CHECK(node.terminated(1, true) == 0);
+  CHECK(node.unloaded(Node::name(1)));
+  CHECK(node.count<DeleteStatesExcept>() == 0);
+  node.down(node.first);
+  CHECK(node.count<KeysDown>() == 0);
+  CHECK(node.core.usable());
+  node.pass(10s);
+  CHECK(node.terminated(1, true) == 0);
+}
+
+TEST_CASE("a hard re-establishment moves our own end first, to close the old connection from there", "[node-keying]") {
+  Node node;
+  node.establish();
+  node.handle(ReestablishAsked{kSecond, false});
+  REQUIRE(node.last<MoveOwnEndpoint>());
+  CHECK(node.last<MoveOwnEndpoint>()->local == kSecond);
+  CHECK(node.requests.empty());
+  node.handle(OwnEndpointMoved{});
+  REQUIRE(node.load_and_initiate());
+  node.up(node.second);
+  CHECK(node.terminated(1, false) == 1);
+}
+
+TEST_CASE("an old connection that is still there after three seconds is terminated by force", "[node-keying]") {
+  Node node;
+  node.establish();
+  node.handle(ReestablishAsked{kSecond, true});
+  REQUIRE(node.load_and_initiate());
+  node.up(node.second);
+  node.pass(3s);
+  CHECK(node.terminated(1, true) == 1);
+}
+
+TEST_CASE("when the new connection fails the old one stays in use", "[node-keying]") {
+  Node node;
+  node.establish();
+  node.handle(ReestablishAsked{kSecond, true});
+  REQUIRE(node.load_and_initiate());
+  node.pass(10s);
+  REQUIRE(node.list({node.first}));
+  CHECK(node.count<Trouble>() == 1);
+  CHECK(node.core.usable());
+  CHECK(node.terminated(1, false) + node.terminated(1, true) == 0);
+  node.pass(1s);
+  CHECK(node.load_and_initiate());
+}
+
+TEST_CASE("of addresses asked for during a re-establishment only the newest is gone on with", "[node-keying]") {
+  Node node;
+  node.establish();
+  node.handle(ReestablishAsked{kSecond, true});
+  REQUIRE(node.load_and_initiate());
+  node.handle(ReestablishAsked{address("2001:db8:a9::7"), true});
+  node.handle(ReestablishAsked{kThird, true});
+  node.up(node.second);
+  CHECK(node.last<MoveOwnEndpoint>()->local == kThird);
+  node.handle(OwnEndpointMoved{});
+  node.answer("load-shared");
+  ike::Request connection;
+  REQUIRE(node.take("load-conn", &connection));
+  CHECK(*connection.message.section(Node::name(3))->list("local_addrs") == Section::List{"2001:db8:a3::7"});
+}
+
+TEST_CASE("an overtaken attempt is not waited for longer than a second", "[node-keying]") {
+  Node node;
+  node.establish();
+  node.handle(ReestablishAsked{kSecond, true});
+  REQUIRE(node.load_and_initiate());
+  node.handle(ReestablishAsked{kThird, false});
+  node.pass(1s);
+  REQUIRE(node.list({node.first}));
+  CHECK(node.count<Trouble>() == 0);
+  CHECK(node.last<MoveOwnEndpoint>()->local == kThird);
+}
+
+TEST_CASE("back at the present connection's address nothing is re-established", "[node-keying]") {
+  Node node;
+  node.establish();
+  node.handle(ReestablishAsked{kFirst, true});
+  CHECK(node.requests.empty());
+  node.handle(ReestablishAsked{kSecond, false});
+  node.forget();
+  node.handle(ReestablishAsked{kFirst, true});
+  CHECK(node.last<MoveOwnEndpoint>()->local == kFirst);
+  CHECK_FALSE(node.asked("load-shared"));
+  CHECK(node.core.endpoint() == kFirst);
+}
+
+TEST_CASE("a connection that charon closes for a lost address is replaced before its keys go", "[node-keying]") {
+  Node node;
+  node.establish();
+  node.event("log", logged(Node::name(1), "reauthenticating IKE_SA due to address change"));
+  CHECK(node.count<Trouble>() == 1);
+  CHECK(node.core.usable());
+  CHECK_FALSE(node.asked("load-shared"));
+  node.handle(EndpointMoved{kSecond, true});
+  CHECK(node.last<MoveOwnEndpoint>()->local == kSecond);
+  node.handle(OwnEndpointMoved{});
+  REQUIRE(node.load_and_initiate());
+  node.up(node.second);
+  CHECK(node.count<KeysDown>() == 0);
+  CHECK_FALSE(node.core.migration_failed());
+  CHECK(node.core.endpoint() == kSecond);
+}

@@ -1,0 +1,51 @@
+// The session when charon is started after us.
+#include "tests/catch.hpp"
+#include "tests/unit/ike-glue/scripted_peer.hpp"
+
+using namespace ike_test;
+
+TEST_CASE("a socket that appears later is connected to", "[session]") {
+  Client client;
+  client.session.start();
+  REQUIRE(client.run([&] { return !client.disconnected.empty(); }));
+  CHECK(client.disconnected.front().os_error == ENOENT);
+  CHECK_FALSE(client.disconnected.front().remedy.empty());
+  Peer peer(client.loop, client.path);
+  CHECK(client.run([&] { return client.connected == 1; }));
+  CHECK(client.disconnected.size() == 1);
+}
+
+TEST_CASE("a folder that appears later with the socket in it is found", "[session]") {
+  Folder folder;
+  asio::io_context loop;
+  int connected = 0;
+  int failures = 0;
+  ike::Session session(loop, folder / "run/strongswan/charon.vici", {},
+                       {[&] { ++connected; }, [&](const auto&) { ++failures; }, {}});
+  session.start();
+  REQUIRE(run_until(loop, [&] { return failures == 1; }));
+  std::filesystem::create_directories(folder / "run/strongswan");
+  Peer peer(loop, folder / "run/strongswan/charon.vici");
+  CHECK(run_until(loop, [&] { return connected == 1; }));
+}
+
+TEST_CASE("nothing is tried again while nothing changes", "[session]") {
+  Client client;
+  client.session.start();
+  REQUIRE(client.run([&] { return !client.disconnected.empty(); }));
+  client.loop.restart();
+  CHECK(client.loop.poll() == 0);
+  CHECK(client.disconnected.size() == 1);
+}
+
+TEST_CASE("a request made before charon is there is answered when it is", "[session]") {
+  Client client;
+  client.session.start();
+  REQUIRE(client.run([&] { return !client.disconnected.empty(); }));
+  const auto answer = client.ask("version");
+  Peer peer(client.loop, client.path);
+  REQUIRE(client.run([&] { return !peer.received.empty(); }));
+  peer.respond();
+  REQUIRE(client.run([&] { return answer->has_value(); }));
+  CHECK(answer->value().has_value());
+}
