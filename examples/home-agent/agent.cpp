@@ -284,8 +284,9 @@ void Agent::finish() {
 }
 
 void Agent::note(const Error& error) {
-  trouble_ =
-      TroubleView{.what = fmt::format("{} on {}: {}", error.tried, error.on, error.reason), .remedy = error.remedy};
+  Error without_remedy = error;
+  without_remedy.remedy.clear();
+  trouble_ = TroubleView{.what = without_remedy.to_string(), .remedy = error.remedy};
   mnd::kernel::log(Level::kError, error.to_string());
 }
 

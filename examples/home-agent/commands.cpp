@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "mnd/linux/control_server.hpp"
+#include "mnd/linux/os_error.hpp"
 
 namespace mip6ha {
 namespace {
@@ -31,12 +32,9 @@ constexpr std::array<Command, 2> kCommands{{
 
 Error failure(const std::filesystem::path& socket, int number) {
   const bool denied = number == EACCES || number == EPERM;
-  return {.tried = "ask mip6-ha",
-          .on = socket.string(),
-          .reason = number == EAGAIN ? "no answer in time" : std::strerror(number),
-          .remedy = denied ? "ask as root or as a member of the group mnd"
-                           : "see that mip6-ha is running, and name its control-socket with --socket",
-          .os_error = number};
+  const char* remedy = denied ? "ask as root or as a member of the group mnd"
+                              : "see that mip6-ha is running, and name its control-socket with --socket";
+  return mnd::kernel::os_error(number == EAGAIN ? ETIMEDOUT : number, "ask mip6-ha", socket.string(), remedy);
 }
 
 std::string text_of(const json& object, const char* key) {

@@ -8,6 +8,7 @@
 #include <charconv>
 #include <map>
 #include <optional>
+#include <system_error>
 
 #include "mnd/linux/durable_file.hpp"
 
@@ -149,6 +150,10 @@ bool is_node_name(const std::string& name) {
   return !name.empty() && name.size() <= kMaxNodeName && std::all_of(name.begin(), name.end(), allowed);
 }
 
+std::string cause_of(const mip6::Error& error) {
+  return error.reason.empty() ? std::generic_category().message(error.os_error) : error.reason;
+}
+
 void read_secret(Reader& reader, NodeConfig& node) {
   const auto* setting = reader.require("secret-file", fmt::format("/etc/mip6-ha/{}.secret", node.name));
   if (setting == nullptr) return;
@@ -159,7 +164,7 @@ void read_secret(Reader& reader, NodeConfig& node) {
   node.secret_file = setting->value;
   auto secret = mnd::kernel::read_secret(node.secret_file);
   if (!secret)
-    reader.mistake(*setting, fmt::format("cannot be used: {}", secret.error().reason), secret.error().remedy);
+    reader.mistake(*setting, fmt::format("cannot be used: {}", cause_of(secret.error())), secret.error().remedy);
   else if (secret->empty())
     reader.mistake(*setting, "is empty", "write the pre-shared key into it, such as 32 random characters");
   else

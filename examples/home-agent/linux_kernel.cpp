@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "mnd/linux/kernel.hpp"
+#include "mnd/linux/os_error.hpp"
 
 namespace mip6ha {
 
@@ -27,11 +28,9 @@ tl::expected<std::unique_ptr<LinuxKernel>, Error> LinuxKernel::open(boost::asio:
                                                                     const std::string& interface) {
   const unsigned index = ::if_nametoindex(interface.c_str());
   if (index == 0)
-    return tl::unexpected(Error{.tried = "find the home link",
-                                .on = interface,
-                                .reason = std::strerror(errno),
-                                .remedy = "correct interface in the configuration, or make that interface first",
-                                .os_error = errno});
+    return tl::unexpected(
+        mnd::kernel::os_error(errno, "find the home link", interface,
+                              "correct interface in the configuration, or make that interface first"));
   auto xfrm = mnd::kernel::Xfrm::open();
   if (!xfrm) return tl::unexpected(xfrm.error());
   auto tunnel = mnd::kernel::AgentTunnel::open(home_agent, interface);

@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "mnd/linux/kernel.hpp"
+#include "mnd/linux/os_error.hpp"
 
 namespace mip6ha {
 namespace {
@@ -94,21 +95,17 @@ std::string remedy_for(int code, const std::filesystem::path& path) {
 }
 
 Error error_of(sqlite3* database, int code, std::string tried, const std::filesystem::path& path) {
+  const int kind = code & 0xff;
+  const bool by_system = database != nullptr && (kind == SQLITE_CANTOPEN || kind == SQLITE_IOERR);
   return {.tried = std::move(tried),
           .on = path.string(),
           .reason = database == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(database),
           .remedy = remedy_for(code, path),
-          .os_error = database == nullptr ? 0 : sqlite3_system_errno(database)};
+          .os_error = by_system ? sqlite3_system_errno(database) : 0};
 }
 
 Error system_error(std::string tried, const std::filesystem::path& path) {
-  const int number = errno;
-  return {
-      .tried = std::move(tried),
-      .on = path.string(),
-      .reason = std::strerror(number),
-      .remedy = fmt::format("see that {} can be written by the user that mip6-ha runs as", path.parent_path().string()),
-      .os_error = number};
+  return mnd::kernel::os_error(errno, std::move(tried), path.string(), remedy_for(SQLITE_CANTOPEN, path));
 }
 
 Error damaged(const std::filesystem::path& path, std::string reason) {

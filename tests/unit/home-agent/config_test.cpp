@@ -112,7 +112,7 @@ TEST_CASE("a node's name, address and secret are checked", "[ha-config]") {
                              "name"));
   CHECK(checker.only_mistake(kTop + node("laptop", "2001:db8:2::42", checker.secret), 5, "outside the prefix"));
   CHECK(checker.only_mistake(kTop + node("laptop", "2001:db8:1::1", checker.secret), 5, "own address"));
-  CHECK(checker.only_mistake(kTop + node("laptop", "2001:db8:1::42", "/no/such/file"), 6, "secret-file"));
+  CHECK(checker.only_mistake(kTop + node("laptop", "2001:db8:1::42", "/no/such/file"), 6, "No such file"));
   const auto open_to_all = checker.folder.write("open", "x", std::filesystem::perms{0644}).string();
   CHECK(checker.only_mistake(kTop + node("laptop", "2001:db8:1::42", open_to_all), 6, "secret-file"));
   const auto empty = checker.folder.write("empty", "\n").string();
