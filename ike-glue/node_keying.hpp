@@ -59,10 +59,12 @@ class NodeKeying {
   std::vector<NodeKeyingAction> handle(const NodeKeyingEvent& event, mip6::BootTime now);
   std::optional<mip6::BootTime> next_deadline() const;
 
-  bool usable() const;                                // an SA pair exists
-  std::optional<mip6::Ipv6Address> endpoint() const;  // local IKE address, as charon says or was told
-  std::string_view state() const;                     // for status: "established", "connecting", "charon not reachable"
-  bool migration_failed() const;                      // charon did not follow once: do not set K
+  bool usable() const;  // an SA pair exists; stays so while charon is away, since the kernel keeps the SAs
+  // Local IKE address, as charon says or was told; empty without an IKE_SA that could be moved (also while charon is
+  // away), and then K must not be set.
+  std::optional<mip6::Ipv6Address> endpoint() const;
+  std::string_view state() const;  // for status: "established", "connecting", "charon not reachable"
+  bool migration_failed() const;   // charon did not follow once: do not set K
 
  private:
   struct Impl;

@@ -128,7 +128,7 @@ void write_options(const std::vector<MobilityOption>& options, Writer& out) {
     out.pad_to({8, 0});
     if (out.size() <= kMaxMessageSize) return;
   }
-  assert(!"options do not fit in one Mobility Header");
+  assert(out.size() <= kMaxMessageSize);
 }
 
 }  // namespace mip6

@@ -3,13 +3,14 @@
 #include <linux/rtnetlink.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <map>
 #include <string_view>
 
 #include "mnd/linux/kernel.hpp"
 #include "mnd/linux/netlink.hpp"
+#include "mnd/linux/os_error.hpp"
 #include "mnd/linux/tunnel.hpp"
 #include "mnd/linux/tunnel_device.hpp"
 #include "mnd/linux/tunnel_messages.hpp"
@@ -25,8 +26,8 @@ std::string setting_path(const std::string& interface, const char* setting) {
   return "/proc/sys/net/ipv6/conf/" + interface + "/" + setting;
 }
 
-mip6::Error setting_error(const char* tried, const std::string& path, int os_error) {
-  return netlink_error(tried, path, {os_error, std::strerror(os_error)});
+mip6::Error setting_error(const char* tried, const std::string& path, int number) {
+  return os_error(number, tried, path, "start it as root, with /proc/sys/net/ipv6 writable");
 }
 
 tl::expected<char, mip6::Error> read_setting(const std::string& path) {
@@ -34,9 +35,9 @@ tl::expected<char, mip6::Error> read_setting(const std::string& path) {
   if (file < 0) return tl::unexpected(setting_error("read", path, errno));
   char value = '0';
   const bool complete = ::read(file, &value, 1) == 1;
-  const int os_error = complete ? 0 : errno;
+  const int number = complete ? 0 : errno;
   ::close(file);
-  if (!complete) return tl::unexpected(setting_error("read", path, os_error));
+  if (!complete) return tl::unexpected(setting_error("read", path, number));
   return value;
 }
 
@@ -44,9 +45,9 @@ tl::expected<void, mip6::Error> write_setting(const std::string& path, char valu
   const int file = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
   if (file < 0) return tl::unexpected(setting_error("change", path, errno));
   const bool complete = ::write(file, &value, 1) == 1;
-  const int os_error = complete ? 0 : errno;
+  const int number = complete ? 0 : errno;
   ::close(file);
-  if (!complete) return tl::unexpected(setting_error("change", path, os_error));
+  if (!complete) return tl::unexpected(setting_error("change", path, number));
   return {};
 }
 

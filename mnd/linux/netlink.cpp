@@ -25,7 +25,7 @@ namespace {
 constexpr std::size_t kReceiveBuffer = 65536;
 constexpr int kSocketBuffer = 1 << 20;
 
-Answer answer_of(int os_error) { return {os_error, os_error == 0 ? "" : std::strerror(os_error)}; }
+Answer answer_of(int os_error) { return {os_error, {}}; }
 
 std::string extended_ack(const nlmsghdr* header) {
   if ((header->nlmsg_flags & NLM_F_ACK_TLVS) == 0) return {};

@@ -65,7 +65,7 @@ class MessageBuilder {
 // What the kernel answered to one request.
 struct Answer {
   int os_error = 0;    // errno value; 0: done
-  std::string reason;  // the extended ack, or the text of os_error
+  std::string reason;  // the kernel's own words (extended ack), mostly empty
   bool ok() const { return os_error == 0; }
 };
 

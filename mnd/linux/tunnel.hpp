@@ -30,8 +30,8 @@ class NodeTunnel {
   // left.
   tl::expected<void, mip6::Error> set_up();
   // What is needed before a care-of address is used: packets with it as source leave by its own interface
-  // (default and home agent/128, from care_of/128 via gateway, main table; on-link if the gateway is ::). The kernel drops the route when
-  // the link goes down. Made for every usable care-of address, before any move.
+  // (default and home agent/128, from care_of/128 via gateway, main table; on-link if the gateway is ::). The kernel
+  // drops the route when the link goes down. Made for every usable care-of address, before any move.
   tl::expected<void, mip6::Error> add_care_of_route(std::uint32_t interface, const mip6::Ipv6Address& care_of,
                                                     const mip6::Ipv6Address& gateway);
   tl::expected<void, mip6::Error> remove_care_of_route(std::uint32_t interface, const mip6::Ipv6Address& care_of);

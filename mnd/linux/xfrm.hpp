@@ -1,5 +1,6 @@
 // IPsec and Mobile IPv6 transformations in the kernel: policies, care-of address states, MIGRATE with KMADDRESS.
-// xfrm messages are built in xfrm.cpp and nowhere else; ESP states belong to charon (or to manual keying, later).
+// xfrm messages are built in xfrm_messages.cpp and nowhere else; ESP states belong to charon (or to manual keying,
+// later).
 #pragma once
 
 #include <cstdint>

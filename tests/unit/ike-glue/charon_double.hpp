@@ -50,7 +50,7 @@ inline Section listed(const Sa& sa) {
 inline Section updown(const Sa& sa, bool up) {
   Section message;
   if (up) message.set("up", "yes");
-  for (const auto& [key, value] : listed(sa).entries()) message.set(key, std::get<Section>(value));
+  message.set(sa.name, *listed(sa).section(sa.name));
   return message;
 }
 

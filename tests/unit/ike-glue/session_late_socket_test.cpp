@@ -29,15 +29,6 @@ TEST_CASE("a folder that appears later with the socket in it is found", "[sessio
   CHECK(run_until(loop, [&] { return connected == 1; }));
 }
 
-TEST_CASE("nothing is tried again while nothing changes", "[session]") {
-  Client client;
-  client.session.start();
-  REQUIRE(client.run([&] { return !client.disconnected.empty(); }));
-  client.loop.restart();
-  CHECK(client.loop.poll() == 0);
-  CHECK(client.disconnected.size() == 1);
-}
-
 TEST_CASE("a request made before charon is there is answered when it is", "[session]") {
   Client client;
   client.session.start();

@@ -36,7 +36,6 @@ TEST_CASE("each message of a batch has its own answer, and a failure does not st
   REQUIRE(answers.size() == 3);
   CHECK(answers[0].ok());
   CHECK(answers[1].os_error == ENODEV);
-  CHECK_FALSE(answers[1].reason.empty());
   CHECK(answers[2].ok());
 }
 

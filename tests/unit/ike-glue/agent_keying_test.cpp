@@ -1,0 +1,317 @@
+// AgentKeying: one connection per node, replacing, verifying, refusals, stopping.
+#include "ike-glue/agent_keying.hpp"
+
+#include "tests/catch.hpp"
+#include "tests/unit/ike-glue/charon_double.hpp"
+
+using namespace ike_test;
+using namespace ike;
+
+namespace {
+
+const auto kOtherHome = address("2001:db8:1::43");
+
+struct Agent : Harness<AgentKeying, AgentKeyingEvent, AgentKeyingAction> {
+  Agent()
+      : Harness(AgentKeyingPolicy{kAgent,
+                                  {{"laptop", kHome, {"ha@example.org", "mn@example.org", "the secret"}, 11},
+                                   {"phone", kOtherHome, {"ha@example.org", "2001:db8:1::43", "another"}, 12}}}) {}
+
+  void connect(const std::vector<Sa>& sas = {}) {
+    handle(CharonConnected{});
+    load();
+    list(sas);
+    answer("get-conns", Section{}.set("conns", Section::List{}));
+  }
+  void load() {
+    while (answer("load-shared") && answer("load-conn")) {
+    }
+  }
+  void up(const Sa& sa) {
+    event("ike-updown", updown(sa, true));
+    event("child-updown", updown(sa, true));
+  }
+  void down(const Sa& sa) {
+    event("ike-updown", updown(sa, false));
+    event("child-updown", updown(sa, false));
+  }
+
+  const Sa first{
+      .name = "mip6ha-laptop", .uniqueid = 1, .local = kAgent, .remote = kFirst, .remote_id = "mn@example.org"};
+  const Sa second{.name = "mip6ha-laptop",
+                  .uniqueid = 2,
+                  .local = kAgent,
+                  .spi_in = "c0000003",
+                  .spi_out = "c0000004",
+                  .remote = kSecond,
+                  .remote_id = "mn@example.org"};
+};
+
+}  // namespace
+
+TEST_CASE("every node gets a connection of its own, one request at a time, before the list", "[agent-keying]") {
+  Agent agent;
+  agent.handle(CharonConnected{});
+  REQUIRE(agent.requests.size() == 1);
+  REQUIRE(agent.answer("load-shared"));
+  ike::Request connection;
+  REQUIRE(agent.requests.size() == 1);
+  REQUIRE(agent.take("load-conn", &connection));
+  const auto* loaded = connection.message.section("mip6ha-laptop");
+  REQUIRE(loaded != nullptr);
+  CHECK(*loaded->list("remote_addrs") == Section::List{"%any"});
+  CHECK(loaded->section("remote")->text_or("id", "") == "mn@example.org");
+  const auto* child = loaded->section("children")->section("reg");
+  CHECK(*child->list("local_ts") == Section::List{"2001:db8:1::1/128[135]"});
+  CHECK(*child->list("remote_ts") == Section::List{"2001:db8:1::42/128[135]"});
+  CHECK(child->text_or("reqid", "") == "11");
+  agent.handle(Answered{connection.id, Response{Section{}.set("success", "yes"), {}}});
+  REQUIRE(agent.answer("load-shared"));
+  REQUIRE(agent.take("load-conn", &connection));
+  CHECK(connection.message.section("mip6ha-phone")->section("children")->section("reg")->text_or("reqid", "") == "12");
+  CHECK_FALSE(agent.asked("list-sas"));
+  agent.handle(Answered{connection.id, Response{Section{}.set("success", "yes"), {}}});
+  CHECK(agent.asked("list-sas"));
+}
+
+TEST_CASE("a connection that charon refuses is told, and the next one loaded", "[agent-keying]") {
+  Agent agent;
+  agent.handle(CharonConnected{});
+  REQUIRE(agent.refuse("load-shared", "no such type"));
+  CHECK(agent.last<Trouble>()->what.find("laptop") != std::string::npos);
+  REQUIRE(agent.answer("load-shared"));
+  CHECK(agent.asked("load-conn"));
+}
+
+TEST_CASE("a node's SAs are told, and what a dead charon left for it is removed once", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.up(agent.first);
+  CHECK(agent.last<PeerKeysUp>()->home_address == kHome);
+  CHECK(agent.last<PeerKeysUp>()->spi_in == 0xc0000001);
+  REQUIRE(agent.last<DeletePeerStatesExcept>());
+  CHECK(agent.last<DeletePeerStatesExcept>()->reqid == 11);
+  CHECK(agent.last<DeletePeerStatesExcept>()->spis == std::vector<std::uint32_t>{0xc0000001, 0xc0000002});
+  agent.up(agent.second);
+  CHECK(agent.count<DeletePeerStatesExcept>() == 1);
+}
+
+TEST_CASE("SAs found in charon are adopted without removing any", "[agent-keying]") {
+  Agent agent;
+  agent.connect({agent.second, agent.first});
+  CHECK(agent.count<PeerKeysUp>() == 2);
+  CHECK(agent.last<PeerKeysUp>()->spi_in == 0xc0000003);  // the newest is told last
+  CHECK(agent.count<DeletePeerStatesExcept>() == 0);
+}
+
+TEST_CASE("connections of nodes no longer configured are taken out of charon, foreign ones not", "[agent-keying]") {
+  Agent agent;
+  agent.handle(CharonConnected{});
+  agent.load();
+  REQUIRE(agent.list({{.name = "mip6ha-sold", .uniqueid = 8}, {.name = "office", .uniqueid = 9}}));
+  REQUIRE(agent.answer("get-conns", Section{}.set("conns", Section::List{"mip6ha-sold", "mip6ha-laptop", "office"})));
+  CHECK(agent.terminated(8, false) == 1);
+  CHECK(agent.terminated(9, false) + agent.terminated(9, true) == 0);
+  CHECK(agent.unloaded("mip6ha-sold"));
+  CHECK_FALSE(agent.unloaded("mip6ha-laptop"));
+  CHECK_FALSE(agent.unloaded("office"));
+}
+
+TEST_CASE("keys are down when the last SA of a node is", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.up(agent.first);
+  agent.up(agent.second);
+  agent.down(agent.first);
+  CHECK(agent.count<PeerKeysDown>() == 0);
+  agent.down(agent.second);
+  REQUIRE(agent.count<PeerKeysDown>() == 1);
+  CHECK(agent.last<PeerKeysDown>()->home_address == kHome);
+}
+
+TEST_CASE("a replaced connection is left to the node for 300 ms, then dropped by force", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.up(agent.first);
+  agent.handle(PeerReplaceAsked{kHome, {}});
+  agent.pass(5s);
+  CHECK(agent.terminated(1, true) == 0);
+  agent.up(agent.second);
+  agent.pass(299ms);
+  CHECK(agent.terminated(1, true) == 0);
+  agent.pass(1ms);
+  CHECK(agent.terminated(1, true) == 1);
+  CHECK(agent.terminated(2, true) == 0);
+}
+
+TEST_CASE("a replaced connection that the node closes itself costs no request", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.up(agent.first);
+  agent.handle(PeerReplaceAsked{kHome, {}});
+  agent.up(agent.second);
+  agent.down(agent.first);
+  agent.pass(60s);
+  CHECK_FALSE(agent.asked("terminate"));
+}
+
+TEST_CASE("without a replacement the old connection is dropped after 30 s", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.up(agent.first);
+  agent.handle(PeerReplaceAsked{kHome, {}});
+  agent.pass(30s - 1ms);
+  CHECK(agent.terminated(1, true) == 0);
+  agent.pass(1ms);
+  CHECK(agent.terminated(1, true) == 1);
+}
+
+TEST_CASE("a replacement that came before it was asked for stays", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.up(agent.second);
+  agent.handle(PeerReplaceAsked{kHome, kSecond});
+  agent.pass(60s);
+  CHECK_FALSE(agent.asked("terminate"));
+}
+
+TEST_CASE("an IKE_SA that stays without child is dropped after 30 s", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  Sa childless = agent.first;
+  childless.child = false;
+  agent.event("ike-updown", updown(childless, true));
+  agent.pass(30s);
+  CHECK(agent.terminated(1, true) == 1);
+  CHECK(agent.count<PeerKeysUp>() == 0);
+}
+
+TEST_CASE("a node's move is verified by its own connection's list", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.up(agent.first);
+  agent.handle(PeerEndpointMoved{kHome, kSecond, true});
+  agent.pass(200ms);
+  ike::Request request;
+  REQUIRE(agent.take("list-sas", &request));
+  CHECK(request.message.text_or("ike", "") == "mip6ha-laptop");
+  CHECK(request.stream == "list-sa");
+  Sa moved = agent.first;
+  moved.remote = kSecond;
+  agent.handle(Answered{request.id, Response{{}, {listed(moved)}}});
+  CHECK(agent.count<Trouble>() == 0);
+  agent.pass(5s);
+  CHECK_FALSE(agent.asked("list-sas"));
+}
+
+TEST_CASE("a move that charon did not follow is told after a second look", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.up(agent.first);
+  agent.handle(PeerEndpointMoved{kHome, kSecond, true});
+  agent.pass(200ms);
+  REQUIRE(agent.list({agent.first}));
+  CHECK(agent.count<Trouble>() == 0);
+  agent.pass(800ms);
+  REQUIRE(agent.list({agent.first}));
+  REQUIRE(agent.count<Trouble>() == 1);
+  CHECK(agent.last<Trouble>()->what.find("laptop") != std::string::npos);
+}
+
+TEST_CASE("failed authentication is told with the claimed identity, and loads again once a minute", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  Sa refused = agent.first;
+  refused.state = "CONNECTING";
+  refused.child = false;
+  agent.event("ike-updown", updown(refused, false));
+  REQUIRE(agent.last<Trouble>());
+  CHECK(agent.last<Trouble>()->what.find("mn@example.org") != std::string::npos);
+  CHECK(agent.last<Trouble>()->what.find("the secret") == std::string::npos);
+  REQUIRE(agent.answer("load-shared"));
+  REQUIRE(agent.answer("load-conn"));
+  agent.pass(59s);
+  agent.event("ike-updown", updown(refused, false));
+  CHECK_FALSE(agent.asked("load-shared"));
+  agent.pass(1s);
+  agent.event("ike-updown", updown(refused, false));
+  CHECK(agent.asked("load-shared"));
+}
+
+TEST_CASE("failed authentication of a foreign connection is none of our business", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.event("ike-updown",
+              updown({.name = "office", .state = "CONNECTING", .child = false, .remote_id = "x@y"}, false));
+  CHECK(agent.actions.empty());
+}
+
+TEST_CASE("rekeying keeps the node's entry", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.up(agent.first);
+  agent.event("child-rekey", child_rekeyed(agent.first, "c000000a", "c000000b"));
+  CHECK(agent.last<PeerKeysUp>()->spi_in == 0xc000000a);
+  agent.event("ike-rekey", ike_rekeyed(agent.first, 9));
+  agent.event("ike-updown", updown(agent.first, false));
+  CHECK(agent.count<PeerKeysDown>() == 0);
+  Sa rekeyed = agent.first;
+  rekeyed.uniqueid = 9;
+  agent.event("ike-updown", updown(rekeyed, false));
+  CHECK(agent.count<PeerKeysDown>() == 1);
+}
+
+TEST_CASE("a restarted charon gets everything again, and keys stay up while it was away", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.up(agent.first);
+  agent.handle(CharonDisconnected{{.tried = "t", .on = "o"}});
+  CHECK(agent.count<PeerKeysDown>() == 0);
+  agent.connect();
+  agent.up(agent.first);
+  CHECK(agent.count<PeerKeysUp>() == 2);
+  CHECK(agent.count<DeletePeerStatesExcept>() == 2);
+}
+
+TEST_CASE("stopping terminates and unloads what is ours, and is over when it is gone", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.up(agent.first);
+  agent.handle(StopAsked{});
+  REQUIRE(agent.list({agent.first, {.name = "office", .uniqueid = 5}}));
+  CHECK(agent.terminated(1, false) == 1);
+  CHECK(agent.terminated(5, false) == 0);
+  REQUIRE(agent.answer("get-conns", Section{}.set("conns", Section::List{"mip6ha-laptop", "office"})));
+  CHECK(agent.unloaded("mip6ha-laptop"));
+  CHECK_FALSE(agent.unloaded("office"));
+  while (agent.answer("unload-shared") || agent.answer("unload-conn") || agent.answer("terminate")) {
+  }
+  CHECK(agent.count<Stopped>() == 0);
+  agent.down(agent.first);
+  CHECK(agent.count<Stopped>() == 1);
+}
+
+TEST_CASE("the agent's stop is bounded: force after a second, over after one and a half", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.up(agent.first);
+  agent.handle(StopAsked{});
+  REQUIRE(agent.list({agent.first}));
+  agent.pass(1s);
+  CHECK(agent.terminated(1, true) == 1);
+  agent.pass(500ms);
+  CHECK(agent.count<Stopped>() == 1);
+}
+
+TEST_CASE("nonsense from charon is survived by the agent", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.up(agent.first);
+  for (const auto* name : {"ike-updown", "child-updown", "ike-rekey", "child-rekey", "unheard-of"}) {
+    agent.event(name, {});
+    agent.event(name, Section{}.set("up", "yes").set("x", Section::List{"y"}));
+    agent.event(name, Section{}.set("mip6ha-laptop", Section{}.set("uniqueid", "-1").set("child-sas", "none")));
+  }
+  agent.handle(Answered{12345, Response{}});
+  CHECK(agent.count<PeerKeysDown>() == 0);
+}
