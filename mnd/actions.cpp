@@ -97,11 +97,15 @@ void Daemon::perform(const node::ReserveSequence& action) {
 
 void Daemon::perform(const node::NeedKeys& action) { feed(ike::EstablishAsked{action.attachment.care_of}); }
 
+bool Daemon::move_key_endpoint(const mip6::Ipv6Address& local) {
+  return done(xfrm_->move_key_endpoint(Side::kNode, ends_, kernel::kNodeReqid, local, config_.home_agent));
+}
+
+void Daemon::perform(const node::MoveOwnKeys& action) { move_key_endpoint(action.attachment.care_of); }
+
 void Daemon::perform(const node::MoveKeys& action) {
   const auto& local = action.attachment.care_of;
-  const bool accepted =
-      done(xfrm_->move_key_endpoint(Side::kNode, ends_, kernel::kNodeReqid, local, config_.home_agent));
-  feed(ike::EndpointMoved{.local = local, .accepted = accepted});
+  feed(ike::EndpointMoved{.local = local, .accepted = move_key_endpoint(local)});
 }
 
 void Daemon::perform(const node::RenewKeys& action) {
@@ -152,7 +156,7 @@ void Daemon::perform(const ike::KeysDown&) {
 }
 
 void Daemon::perform(const ike::MoveOwnEndpoint& action) {
-  done(xfrm_->move_key_endpoint(Side::kNode, ends_, kernel::kNodeReqid, action.local, config_.home_agent));
+  move_key_endpoint(action.local);
   feed(ike::OwnEndpointMoved{});
 }
 

@@ -73,6 +73,7 @@ class Daemon {
   void perform(const mip6::node::StopOutbound& action);
   void perform(const mip6::node::ReserveSequence& action);
   void perform(const mip6::node::NeedKeys& action);
+  void perform(const mip6::node::MoveOwnKeys& action);
   void perform(const mip6::node::MoveKeys& action);
   void perform(const mip6::node::RenewKeys& action);
   void perform(const mip6::node::AnnounceHomeAddress& action);
@@ -87,6 +88,8 @@ class Daemon {
   void perform(const ike::Trouble& action);
   void perform(const ike::Step& action);
   void perform(const ike::Stopped& action);
+  // Our own IKE endpoint becomes `local`; true if the kernel took it.
+  bool move_key_endpoint(const mip6::Ipv6Address& local);
   void leave_home_link();
   // Reports a failed kernel call; true if it succeeded.
   bool done(const tl::expected<void, mip6::Error>& result);

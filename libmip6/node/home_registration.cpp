@@ -99,7 +99,9 @@ void HomeRegistration::on(const Attached& event) {
     need_keys();
   }
   leave_home(was_at_home);
-  if (!soft) redirect_after_hard_move();
+  if (soft) return;
+  redirect_after_hard_move();
+  if (keys_ && endpoint_ && endpoint_ != attachment_->care_of) actions_.push_back(MoveOwnKeys{*attachment_});
 }
 
 // Another router or interface for the same care-of address: nothing that the home agent would have to know.

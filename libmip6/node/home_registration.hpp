@@ -78,6 +78,11 @@ struct ReserveSequence {
 struct NeedKeys {  // establish keys, from this attachment; answered by KeysUsable some time later
   Attachment attachment;
 };
+// Hard move: our own end of the key management follows at once, so that nobody takes its address for lost; what becomes
+// of the other end is told by the acknowledgement (MoveKeys or RenewKeys).
+struct MoveOwnKeys {
+  Attachment attachment;
+};
 struct MoveKeys {  // K agreed: the key management's endpoint moves here, on both ends, without any packet
   Attachment attachment;
 };
@@ -102,7 +107,7 @@ struct Trouble {                 // for status and log; the core goes on trying 
 };
 struct Stopped {};  // de-registered, or given up after kStopTimeout
 using Action = std::variant<UseAttachment, SendUpdate, SwitchOutbound, StopOutbound, ReserveSequence, NeedKeys,
-                            MoveKeys, RenewKeys, AnnounceHomeAddress, Registered, Trouble, Stopped>;
+                            MoveOwnKeys, MoveKeys, RenewKeys, AnnounceHomeAddress, Registered, Trouble, Stopped>;
 
 struct Policy {
   Ipv6Address home_address;

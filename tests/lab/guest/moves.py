@@ -25,13 +25,13 @@ def in_home_prefix(address):
     return ipaddress.IPv6Address(address) in ipaddress.IPv6Network(f"{HOME_AGENT}/64", strict=False)
 
 
-def whole(lab, agree, then=None, count=12):
+def whole(lab, agree, then=None, count=12, first="w1", order=ORDER):
     """The scenario from start to end. LAB_MOVES: how many moves instead of `count`; `then` may do more after the measured ones."""
     director = Director(lab, key_mobility=agree)
-    if not director.begin():
+    if not director.begin(first):
         return
     director.start_traffic()
-    director.run_moves(kinds(int(os.environ.get("LAB_MOVES", count))))
+    director.run_moves(kinds(int(os.environ.get("LAB_MOVES", count)), order))
     director.stop_traffic()
     if then and not os.environ.get("LAB_DEMO"):
         then(lab, director)
@@ -64,8 +64,8 @@ class Director:
                            for name in ("w1", "w2", HOME_LINK)}
 
     # --- before and after ---
-    def begin(self):
-        """Captures, charon, the programs, the first registration."""
+    def begin(self, first):
+        """Captures, charon, the programs, the first registration, on interface `first`."""
         lab = self.lab
         self.captures = lab.capture_all()
         for namespace in ("ha", "mn", "mn2"):
@@ -78,7 +78,7 @@ class Director:
         lab.node("mn2")
         lab.node("mn")
         self.at = lab.wait_registered("mn", timeout=15)
-        lab.check("the node registers", self.at == lab.care_of("mn", "w1"),
+        lab.check("the node registers", self.at == lab.care_of("mn", first),
                   f"registered at {self.at}, status {json.dumps(lab.status('mn'))}")
         second = lab.wait_registered("mn2", timeout=10)
         lab.check("the second node registers", second, json.dumps(lab.status("mn2")))
@@ -275,8 +275,8 @@ class Director:
         (OUT / "result.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
-def kinds(count):
-    return [ORDER[i % len(ORDER)] for i in range(count)]
+def kinds(count, order):
+    return [order[i % len(order)] for i in range(count)]
 
 
 def check_result(lab, result, director):

@@ -55,7 +55,7 @@ TEST_CASE("a move does not wait for the back-off of a refusal", "[registration]"
   node.give(KeysUsable{true, true, kA1.care_of});
   node.give(Attached{kA1, false});
   node.acknowledge(Status::kNotHomeSubnet, 0s);
-  CHECK(order(node.give(Attached{kA2, false})) == "UseAttachment SendUpdate");
+  CHECK(order(node.give(Attached{kA2, false})) == "UseAttachment SendUpdate MoveOwnKeys");
 }
 
 TEST_CASE("a refused refresh leaves the binding to its own end", "[registration]") {

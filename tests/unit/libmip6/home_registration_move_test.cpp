@@ -54,10 +54,13 @@ TEST_CASE("the first acknowledgement switches the payload on and says what was g
   CHECK(node.core.registered_at() == kA1);
 }
 
-TEST_CASE("in a hard move update and payload change over at once, the keys at the acknowledgement", "[registration]") {
+TEST_CASE("in a hard move update, payload and our end of the keys change over at once, the other end's later",
+          "[registration]") {
   Node node;
   node.register_at(kA1);
-  CHECK(order(node.give(Attached{kA2, false})) == "UseAttachment SendUpdate SwitchOutbound");
+  const auto moved = node.give(Attached{kA2, false});
+  CHECK(order(moved) == "UseAttachment SendUpdate SwitchOutbound MoveOwnKeys");
+  CHECK(only<MoveOwnKeys>(moved).attachment == kA2);
   const auto actions = node.acknowledge();
   CHECK(order(actions) == "MoveKeys Registered");
   CHECK(only<MoveKeys>(actions).attachment == kA2);
@@ -118,7 +121,7 @@ TEST_CASE("home: de-registration first, then payload, announcement and keys", "[
   Node node;
   node.register_at(kA1);
   const auto moved = node.give(Attached{kHome, false});
-  CHECK(order(moved) == "UseAttachment SendUpdate");
+  CHECK(order(moved) == "UseAttachment SendUpdate MoveOwnKeys");
   const auto update = only<SendUpdate>(moved).update;
   CHECK(update.lifetime == 0s);
   CHECK(update.acknowledge);
@@ -146,7 +149,8 @@ TEST_CASE("leaving home stops the payload until the registration stands, whateve
   Node node;
   node.register_at(kHome);
   const bool soft = GENERATE(true, false);
-  CHECK(order(node.give(Attached{kA1, soft})) == "UseAttachment SendUpdate StopOutbound");
+  CHECK(order(node.give(Attached{kA1, soft})) ==
+        (soft ? "UseAttachment SendUpdate StopOutbound" : "UseAttachment SendUpdate StopOutbound MoveOwnKeys"));
   CHECK(order(node.acknowledge()) == "SwitchOutbound MoveKeys Registered");
 }
 
@@ -175,8 +179,14 @@ TEST_CASE("after a detachment every attachment is a hard move, and the binding s
   CHECK(node.give(Detached{}).empty());
   CHECK(node.core.state() == State::kDetached);
   CHECK(node.core.expires());
-  const auto& where = GENERATE(kA1, kA2);
-  CHECK(order(node.give(Attached{where, true})) == "UseAttachment SendUpdate SwitchOutbound");
+  CHECK(order(node.give(Attached{kA2, true})) == "UseAttachment SendUpdate SwitchOutbound MoveOwnKeys");
+}
+
+TEST_CASE("back at the care-of address where the keys are, they stay", "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  node.give(Detached{});
+  CHECK(order(node.give(Attached{kA1, true})) == "UseAttachment SendUpdate SwitchOutbound");
 }
 
 TEST_CASE("home again after a detachment the way of the payload is set again", "[registration]") {
@@ -188,7 +198,7 @@ TEST_CASE("home again after a detachment the way of the payload is set again", "
     CHECK(order(node.acknowledge(Status::kAccepted, 0s)) == "SwitchOutbound AnnounceHomeAddress Registered");
   }
   SECTION("left before the answer") {
-    CHECK(order(node.give(Attached{kA1, false})) == "UseAttachment SendUpdate StopOutbound");
+    CHECK(order(node.give(Attached{kA1, false})) == "UseAttachment SendUpdate StopOutbound MoveOwnKeys");
   }
 }
 
@@ -199,7 +209,7 @@ TEST_CASE("a binding that expires while detached stops the payload", "[registrat
   CHECK(order(node.next()) == "StopOutbound");
   CHECK_FALSE(node.core.registered_at());
   CHECK_FALSE(node.core.next_deadline());
-  CHECK(order(node.give(Attached{kA2, false})) == "UseAttachment SendUpdate");
+  CHECK(order(node.give(Attached{kA2, false})) == "UseAttachment SendUpdate MoveOwnKeys");
 }
 
 TEST_CASE("keys that vanish are asked for again from here; updates wait for them", "[registration]") {

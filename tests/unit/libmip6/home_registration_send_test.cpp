@@ -208,7 +208,7 @@ TEST_CASE("the next block is asked for after an acknowledgement, long before the
   for (int i = 0; i < 100; ++i) {
     node.now += 2s;
     const auto moved = node.give(Attached{i % 2 == 0 ? kA2 : kA1, false});
-    CHECK(order(moved) == "UseAttachment SendUpdate SwitchOutbound");
+    CHECK(order(moved) == "UseAttachment SendUpdate SwitchOutbound MoveOwnKeys");
     for (const auto& reserve : all<ReserveSequence>(node.acknowledge())) node.give(SequenceReserved{reserve.end});
   }
   CHECK(node.core.last_sequence() == SequenceNumber{1100});

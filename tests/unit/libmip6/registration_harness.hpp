@@ -22,9 +22,10 @@ inline const Attachment kHome{5, kHomeAddress, address("fe80::1"), true};
 using Actions = std::vector<Action>;
 
 inline std::string name_of_action(const Action& action) {
-  static const char* const kNames[] = {"UseAttachment",       "SendUpdate", "SwitchOutbound", "StopOutbound",
-                                       "ReserveSequence",     "NeedKeys",   "MoveKeys",       "RenewKeys",
-                                       "AnnounceHomeAddress", "Registered", "Trouble",        "Stopped"};
+  static const char* const kNames[] = {
+      "UseAttachment", "SendUpdate",  "SwitchOutbound", "StopOutbound", "ReserveSequence",
+      "NeedKeys",      "MoveOwnKeys", "MoveKeys",       "RenewKeys",    "AnnounceHomeAddress",
+      "Registered",    "Trouble",     "Stopped"};
   return kNames[action.index()];
 }
 
