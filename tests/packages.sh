@@ -5,7 +5,7 @@
 packages_build=(cmake ninja-build g++ pkg-config libboost-dev libboost-program-options-dev libfmt-dev
   nlohmann-json3-dev libexpected-dev libnl-3-dev libnl-route-3-dev libsqlite3-dev libsystemd-dev)
 packages_test=(catch2 clang-format)
-packages_lab=(user-mode-linux charon-systemd strongswan-swanctl
+packages_lab=(user-mode-linux charon-systemd strongswan-swanctl strongswan-pki
   libstrongswan-standard-plugins radvd tcpdump iproute2 iputils-ping kmod procps
   python3-minimal python3 openssl gcc libc6-dev)
 

@@ -41,8 +41,8 @@ def rows(result):
         yield "soft move: notification to Binding Update, ms", median(moves, "soft", "bu_after_ms"), "", True, \
             "UMIP 1087 to 1149"
     seen = median(moves, None, "ike_packets")
-    yield "IKE packets per move", seen, "0" if agree else "6 or fewer", seen is not None and seen <= (0 if agree else 6), \
-        "MOBIKE 2 to 5"
+    yield "IKE packets per move", seen, "0" if agree else "6 or fewer", \
+        seen is not None and seen <= (0 if agree else 6), "MOBIKE 2 to 5"
     memory = result["mnd"]["rss_kib"]
     yield "resident memory of mnd, MiB", memory and round(memory / 1024, 1), "10 or less", \
         memory is not None and memory <= 10240, ""
@@ -51,10 +51,11 @@ def rows(result):
 def main(path):
     with open(path, encoding="utf-8") as file:
         result = json.load(file)
-    print(f"\n{'move':>4} {'kind':4} {'to':40} {'BU ms':>7} {'BA ms':>7} {'gap ms':>7} {'lost':>4} {'IKE':>3} {'K':3} {'seq':>5}")
+    print(f"\n{'move':>4} {'kind':4} {'to':40} {'BU ms':>7} {'BA ms':>7} {'gap ms':>7} "
+          f"{'lost':>4} {'IKE':>3} {'K':3} {'seq':>5}")
     for m in result["moves"]:
-        print(f"{m['n']:4} {m['kind']:4} {shown(m['to']):40} {shown(m['bu_after_ms']):>7} {shown(m['registered_ms']):>7} "
-              f"{shown(m['gap_ms']):>7} {shown(m['lost']):>4} {shown(m['ike_packets']):>3} "
+        print(f"{m['n']:4} {m['kind']:4} {shown(m['to']):40} {shown(m['bu_after_ms']):>7} "
+              f"{shown(m['registered_ms']):>7} {shown(m['gap_ms']):>7} {shown(m['lost']):>4} {shown(m['ike_packets']):>3} "
               f"{'yes' if m['k'] else 'no':3} {shown(m['sequence']):>5}")
     print(f"\n{'median of':46} {'here':>7}   {'wanted':20} {'reference in the same lab'}")
     good = True
@@ -62,8 +63,8 @@ def main(path):
         good = good and held
         print(f"{figure:46} {shown(seen):>7} {' ' if held else '!'} {wanted:20} {reference}")
     tcp, wire = result["tcp"], result["wire"]
-    print(f"\ntransfer: {tcp['bytes']} bytes, {'complete' if tcp['complete'] else 'NOT COMPLETE'}, {tcp['resets']} resets;"
-          f" steady ping gap {shown(result['steady_gap_ms'])} ms")
+    print(f"\ntransfer: {tcp['bytes']} bytes, {'complete' if tcp['complete'] else 'NOT COMPLETE'}, "
+          f"{tcp['resets']} resets; steady ping gap {shown(result['steady_gap_ms'])} ms")
     print(f"on the wire: {wire['bu_protected']} updates and {wire['ba_protected']} acknowledgements under ESP, "
           f"{wire['bu_clear'] + wire['ba_clear']} in the clear")
     print(f"processor time: mnd {shown(result['mnd']['cpu_ms'])} ms, mip6-ha {shown(result['ha']['cpu_ms'])} ms; "

@@ -14,7 +14,7 @@
 
 enum { kHeader = 512, kHeaderEnd = 576, kMax = 65536 };
 
-typedef long (*ptrace_fn)(int, pid_t, void *, void *);
+typedef long (*ptrace_fn)(int, pid_t, void*, void*);
 
 // Components 0 to 9 (x87 to PKRU) are within the 2696 bytes.
 static const uint64_t kKept = 0x3ff;
@@ -24,7 +24,7 @@ static size_t whole_size;
 
 static size_t area_size(ptrace_fn real, pid_t pid) {
   struct iovec all = {whole, sizeof whole};
-  return real(PTRACE_GETREGSET, pid, (void *)(uintptr_t)NT_X86_XSTATE, &all) == 0 ? all.iov_len : 0;
+  return real(PTRACE_GETREGSET, pid, (void*)(uintptr_t)NT_X86_XSTATE, &all) == 0 ? all.iov_len : 0;
 }
 
 long ptrace(enum __ptrace_request request, ...) {
@@ -33,11 +33,11 @@ long ptrace(enum __ptrace_request request, ...) {
   va_list rest;
   va_start(rest, request);
   pid_t pid = va_arg(rest, pid_t);
-  void *address = va_arg(rest, void *);
-  void *data = va_arg(rest, void *);
+  void* address = va_arg(rest, void*);
+  void* data = va_arg(rest, void*);
   va_end(rest);
   if (request != PTRACE_SETREGSET || (uintptr_t)address != NT_X86_XSTATE) return real(request, pid, address, data);
-  const struct iovec *given = data;
+  const struct iovec* given = data;
   if (!whole_size) whole_size = area_size(real, pid);
   if (given->iov_len >= whole_size || given->iov_len < kHeaderEnd) return real(request, pid, address, data);
   memset(whole, 0, whole_size);

@@ -63,10 +63,6 @@ def program(name):
     raise RuntimeError(f"{name} is not in LAB_BIN_DIR={folder}: build it first")
 
 
-def nice_to_read(seconds):
-    return f"{seconds:.1f} s"
-
-
 class Checks:
     """One line per check in OUT/checks; the runner counts them."""
 
@@ -87,6 +83,7 @@ class Lab:
         self.checks = Checks()
         self.check = self.checks.check
         self.processes = {}
+        self.agent_extra = ""  # further settings at the top of the home agent's configuration
         self.dad = dad or os.environ.get("LAB_DAD") == "on"
         RUN.mkdir(exist_ok=True)
 
@@ -98,7 +95,8 @@ class Lab:
                 raise RuntimeError(f"no address on {interface} of {namespace}: is radvd running?")
 
     def addresses(self, namespace, interface):
-        found = json.loads(run("ip", "-n", namespace, "-6", "-j", "addr", "show", "dev", interface, check=False) or "[]")
+        text = run("ip", "-n", namespace, "-6", "-j", "addr", "show", "dev", interface, check=False)
+        found = json.loads(text or "[]")
         return [a for link in found for a in link.get("addr_info", []) if a.get("scope") == "global"]
 
     def care_of(self, namespace, interface):
@@ -173,11 +171,14 @@ class Lab:
         config = RUN / "ha.conf"
         lines = [f"address = {HOME_AGENT}", "interface = home", f"prefix = {HOME_PREFIX}:/64",
                  f"key-mobility = {'yes' if key_mobility else 'no'}", f"vici-socket = {self.vici_socket('ha')}",
-                 f"control-socket = {RUN}/ha.control", f"state-directory = {RUN}/ha.state", extra]
+                 f"control-socket = {RUN}/ha.control", f"state-directory = {RUN}/ha.state", extra,
+                 self.agent_extra]
         (RUN / "ha.state").mkdir(exist_ok=True)
         for node in NODES.values():
             lines += [f"[node {node['name']}]", f"home-address = {node['home_address']}",
-                      f"identity = {node['identity']}", f"secret-file = {self.secret('ha-' + node['name'], node)}"]
+                      f"identity = {node['identity']}"]
+            if "certificate" not in node:
+                lines.append(f"secret-file = {self.secret('ha-' + node['name'], node)}")
         config.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return self.start("ha", "ha", program("mip6-ha"), "--config", str(config))
 
@@ -187,6 +188,12 @@ class Lab:
         path.write_text(node["secret"] + "\n", encoding="utf-8")
         return path
 
+    def proof(self, name, node):
+        """The setting by which a node proves itself."""
+        if "certificate" in node:
+            return f"certificate = {node['certificate']}"
+        return f"secret-file = {self.secret(name, node)}"
+
     def node(self, namespace, extra="", wrong=None):
         """Starts mnd of `mn` or `mn2`. wrong: settings that replace those of NODES."""
         node = {**NODES[namespace], **(wrong or {})}
@@ -195,7 +202,7 @@ class Lab:
         config.write_text(f"""home-address = {node['home_address']}/64
 home-agent = {HOME_AGENT}
 identity = {node['identity']}
-secret-file = {self.secret(namespace, node)}
+{self.proof(namespace, node)}
 keying = ikev2
 prefer = w1 w2
 vici-socket = {self.vici_socket(namespace)}
@@ -224,9 +231,8 @@ state-directory = {RUN}/{namespace}.state
         said = self.status(namespace)
         at = said.get("registered_at")
         attachment = said.get("attachment") or {}
-        if at and said.get("state") in ("registered", "at home", "at-home", "at_home") and at == attachment.get("care_of"):
-            return at
-        return None
+        settled = said.get("state") in ("registered", "at home") and at == attachment.get("care_of")
+        return at if at and settled else None
 
     def wait_registered(self, namespace="mn", address=None, timeout=10):
         def there():

@@ -26,7 +26,8 @@ def in_home_prefix(address):
 
 
 def whole(lab, agree, then=None, count=12, first="w1", order=ORDER):
-    """The scenario from start to end. LAB_MOVES: how many moves instead of `count`; `then` may do more after the measured ones."""
+    """The scenario from start to end. LAB_MOVES: how many moves instead of `count`; `then` may do more after the measured
+    ones."""
     director = Director(lab, key_mobility=agree)
     if not director.begin(first):
         return
@@ -42,7 +43,9 @@ def whole(lab, agree, then=None, count=12, first="w1", order=ORDER):
     check_result(lab, result, director)
     if "home" in [m.kind for m in director.moves]:
         check_wire_form(lab, director)
-    if not agree:
+    if agree:
+        check_no_new_ike(lab, director)
+    else:
         check_replacement(lab, director)
 
 
@@ -64,7 +67,7 @@ class Director:
                            for name in ("w1", "w2", HOME_LINK)}
 
     # --- before and after ---
-    def begin(self, first):
+    def begin(self, first="w1"):
         """Captures, charon, the programs, the first registration, on interface `first`."""
         lab = self.lab
         self.captures = lab.capture_all()
@@ -256,7 +259,8 @@ class Director:
             path = RUN / f"tcp.{name}.json"
             ends[name] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"errors": ["never ended"]}
         self.transfer_ends = ends
-        resets = {n: traffic.tcp_counters(run("cat", "/proc/net/snmp", namespace=n)) - self.resets[n] for n in self.resets}
+        resets = {n: traffic.tcp_counters(run("cat", "/proc/net/snmp", namespace=n)) - before
+                  for n, before in self.resets.items()}
         return {"bytes": sum(e.get("received", 0) for e in ends.values()),
                 "complete": all(e.get("checksum") is True and not e["errors"] for e in ends.values()),
                 "resets": sum(resets.values())}
@@ -267,7 +271,8 @@ class Director:
         lab = self.lab
         status = {name: lab.stop(name) for name in ("mnd.mn", "mnd.mn2", "ha")}
         time.sleep(0.3)
-        left = {n: leftovers.difference(self.before[n], leftovers.snapshot(n, lab.vici_socket(n))) for n in ("mn", "ha")}
+        left = {n: leftovers.difference(before, leftovers.snapshot(n, lab.vici_socket(n)))
+                for n, before in self.before.items()}
         self.exit_status = status
         return left
 
@@ -307,7 +312,7 @@ def check_result(lab, result, director):
     check("both charons' IKE endpoint is the care-of address after each move, the home address at home", not wrong,
           "; ".join(wrong))
     changed = [m.number for m in director.moves if m.endpoints[2] != director.second_endpoint]
-    check("the second node's IKE endpoint has not changed", director.second_endpoint and not changed, f"moves {changed}")
+    check("the second node's IKE endpoint has not changed", director.second_endpoint and not changed, changed)
     for namespace, left in result["leftovers"].items():
         check(f"after SIGTERM nothing is left in {namespace}", not left, "; ".join(left))
     check("both daemons end in time with status 0", all(s == 0 for s in director.exit_status.values()),
@@ -316,7 +321,8 @@ def check_result(lab, result, director):
 
 def check_wire_form(lab, director):
     """Away: home address option or type 2 routing header, and ESP; at home: plain ESP, neither of them."""
-    from_care_of = [p for p in director.packets if wire.is_update(p, HOME_ADDRESS, HOME_AGENT) and p.link in ("ar1", "ar2")]
+    from_care_of = [p for p in director.packets if p.link in ("ar1", "ar2") and
+                    wire.is_update(p, HOME_ADDRESS, HOME_AGENT)]
     at_home = [p for p in director.packets if p.link == "home" and p.protocol == wire.ESP and
                HOME_ADDRESS in (p.source, p.destination)]
     away_moves = [m for m in director.moves if m.kind != "home"]
@@ -326,6 +332,16 @@ def check_wire_form(lab, director):
     lab.check("at home, update and acknowledgement are plain ESP between home address and home agent",
               any(p.source == HOME_ADDRESS for p in at_home) and any(p.destination == HOME_ADDRESS for p in at_home) and
               all(p.option is None and p.routing is None for p in at_home), len(at_home))
+
+
+def check_no_new_ike(lab, director):
+    """K agreed: the IKE_SA of the first registration is the only one ever established, re-keying included."""
+    ike = [p for p in director.packets if p.link in ("ar1", "ar2", "home") and wire.is_ike(p)]
+    anew = [p for p in ike if p.time > director.moves[0].start and
+            wire.ike_exchange(p) in (wire.IKE_SA_INIT, wire.IKE_AUTH)]
+    first = {wire.ike_exchange(p) for p in ike if p.time <= director.moves[0].start}
+    lab.check("IKE was established once and never anew", not anew and {wire.IKE_SA_INIT, wire.IKE_AUTH} <= first,
+              [(p.source, wire.ike_exchange(p)) for p in anew][:4])
 
 
 def check_replacement(lab, director):

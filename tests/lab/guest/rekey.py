@@ -5,14 +5,6 @@ import time
 import vici
 from lab import wait_for
 
-IKE_SA_INIT, IKE_AUTH, CREATE_CHILD_SA = 34, 35, 36
-
-
-def exchange(packet):
-    """The exchange type of an IKE packet (RFC 7296, 3.1)."""
-    at = 4 if 4500 in packet.ports else 0
-    return packet.payload[at + 18] if len(packet.payload) > at + 18 else None
-
 
 def after_each_kind(lab, director):
     """One more move of each kind, each followed by a re-key of the IKE_SA and of its child."""
@@ -32,8 +24,8 @@ def after_each_kind(lab, director):
         wait_for(lambda b=before, s=socket: not set(spis(s)[1]) & set(b[1]), 3)
         after = spis(socket)
         endpoints = lab.ike_endpoints()
-        lab.check(f"after {kind} a re-key works from the new address, for IKE_SA and child", names and before[0] != after[0]
-                  and before[1] != after[1] and endpoints[0] == [move.new] and endpoints[1] == [move.new],
+        lab.check(f"after {kind} a re-key works from the new address, for IKE_SA and child",
+                  names and before[0] != after[0] and before[1] != after[1] and endpoints[0] == [move.new] and endpoints[1] == [move.new],
                   f"{before} {after} {endpoints}, should be at {move.new}")
         spans.append((begin, time.time()))
         # A re-keyed child's old inbound SA stays for some seconds; the next move must not be confused by it.

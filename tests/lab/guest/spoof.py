@@ -1,5 +1,5 @@
-"""Packets that nobody but the lab would send: forged Mobility Header messages and tunnel packets, over a raw socket of a
-chosen namespace. Used as a program: spoof.py NAMESPACE FORM... (what scenarios call through forged())."""
+"""Packets that nobody but the lab would send: forged Mobility Header messages and tunnel packets, over a raw socket of
+a chosen namespace. Used as a program: spoof.py NAMESPACE FORM... (what scenarios call through forged())."""
 
 import ipaddress
 import socket
@@ -44,7 +44,8 @@ def update(home_address, agent, sequence, care_of, lifetime=100):
 
 
 def acknowledgement(agent, home_address, sequence, status=0):
-    return mobility(agent, home_address, ACKNOWLEDGEMENT, struct.pack("!BBHH", status, 0x80, sequence, 100) + b"\1\2\0\0")
+    body = struct.pack("!BBHH", status, 0x80, sequence, 100) + b"\1\2\0\0"
+    return mobility(agent, home_address, ACKNOWLEDGEMENT, body)
 
 
 def ipv6(source, destination, protocol, payload):
@@ -84,8 +85,12 @@ def packets_of(form, source, home_address, agent, sequence, care_of):
     if form == "acknowledgement":  # to the node, through its care-of address
         message = acknowledgement(agent, home_address, sequence, 133)
         return ipv6(agent, care_of, ROUTING, routing_header(home_address, MOBILITY) + message), care_of
-    if form == "malformed":  # longer by its own word than it is
-        return ipv6(source, care_of, MOBILITY, mobility(source, care_of, UPDATE, b"\0" * 10, length=200)), care_of
+    if form == "malformed":  # an acknowledgement whose option is longer than the message; the kernel lets it through
+        body = struct.pack("!BBHH", 0, 0, sequence, 100) + b"\3\xc8\0\0"
+        return ipv6(source, care_of, MOBILITY, mobility(source, care_of, ACKNOWLEDGEMENT, body)), care_of
+    if form == "malformed-update":
+        body = struct.pack("!HHH", sequence, 0xD000, 100) + b"\3\xc8\0\0"
+        return ipv6(source, care_of, MOBILITY, mobility(source, care_of, UPDATE, body)), care_of
     if form == "tunnel":  # into the tunnel's other end, from a wrong outer address
         inner = ipv6(home_address, "2001:db8:f4::2", ICMPV6, echo(home_address, "2001:db8:f4::2"))
         return ipv6(source, agent, IPV6, inner), agent
@@ -97,8 +102,8 @@ def packets_of(form, source, home_address, agent, sequence, care_of):
 
 def forged(namespace, form, *, source, home_address, agent, sequence, care_of, count=1, pause=0.02, background=False):
     """Sends `count` packets of this form from the namespace."""
-    command = ["ip", "netns", "exec", namespace, "/usr/bin/python3", "-B", str(Path(__file__)), form, source, home_address,
-               agent, str(sequence), care_of, str(count), str(pause)]
+    command = ["ip", "netns", "exec", namespace, "/usr/bin/python3", "-B", str(Path(__file__)), form, source,
+               home_address, agent, str(sequence), care_of, str(count), str(pause)]
     if background:
         return subprocess.Popen(command)
     subprocess.run(command, check=True)

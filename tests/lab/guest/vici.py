@@ -148,9 +148,28 @@ def loaded(path):
     try:
         lines = ["connection " + name for name in client.call("get-conns").get("conns", [])]
         lines += ["secret " + name for name in client.call("get-shared").get("keys", [])]
+        lines += ["private key " + name for name in client.call("get-keys").get("keys", [])]
+        lines += ["authority " + name for name in client.call("get-authorities").get("authorities", [])]
         lines += ["pool " + name for name in client.call("get-pools")]
         lines += [f"IKE_SA {name} {sa['state']}" for name, sa in client.streamed("list-sas", "list-sa")]
         return lines
+    finally:
+        client.close()
+
+
+def certificates(path):
+    """What charon has of certificates, as (flag, private key there, PEM or DER as text that tells them apart)."""
+    client = Vici(path)
+    try:
+        client.register("list-cert")
+        client._send(_named(CMD_REQUEST, "list-certs") + encode({"type": "ANY", "flag": "ANY"}))
+        found = []
+        while True:
+            kind, _, answer = client.receive()
+            if kind == CMD_RESPONSE:
+                return found
+            if kind == EVENT:
+                found.append((answer.get("flag"), answer.get("has_privkey") == "yes", answer.get("data", "")))
     finally:
         client.close()
 

@@ -4,7 +4,7 @@ import ipaddress
 import struct
 from collections import namedtuple
 
-HOP_BY_HOP, TCP, UDP, IPV6, ROUTING, FRAGMENT, ESP, AH, ICMPV6, DSTOPTS, MOBILITY = 0, 6, 17, 41, 43, 44, 50, 51, 58, 60, 135
+HOP_BY_HOP, TCP, UDP, IPV6, ROUTING, FRAGMENT, ESP, AH, DSTOPTS, MOBILITY = 0, 6, 17, 41, 43, 44, 50, 51, 60, 135
 HOME_ADDRESS_OPTION = 201
 SKIPPED = {HOP_BY_HOP, ROUTING, FRAGMENT, DSTOPTS, AH}
 
@@ -114,6 +114,15 @@ def is_acknowledgement(packet, home_address, agent):
 def is_ike(packet):
     """UDP 500, or 4500 with the four zero bytes that tell IKE from ESP, or a NAT keep-alive: all of it counts."""
     return packet.ports is not None and packet.protocol == UDP and bool({500, 4500} & set(packet.ports))
+
+
+IKE_SA_INIT, IKE_AUTH, CREATE_CHILD_SA, INFORMATIONAL = range(34, 38)
+
+
+def ike_exchange(packet):
+    """The exchange type of an IKE packet (RFC 7296, 3.1), None if it is too short for one."""
+    at = 4 if 4500 in packet.ports else 0
+    return packet.payload[at + 18] if len(packet.payload) > at + 18 else None
 
 
 # --- netlink, captured from an nlmon device ---

@@ -1,0 +1,31 @@
+"""The kernel has no mip6 module: node and home agent say so; the node recovers by itself when it is loaded."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+import common
+from lab import RUN, run
+
+HERE = Path(__file__).resolve().parent
+spec = importlib.util.spec_from_file_location("trouble", HERE.parent / "trouble" / "scenario.py")
+trouble = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(trouble)
+
+# Nothing but the lab can load a module in there.
+MODPROBE = ("modprobe", "-d", os.environ["LAB_MODULES"], "-S", os.environ["LAB_KERNEL"])
+
+
+def scenario(lab):
+    common.charons(lab, "mn", "ha")
+    run(*MODPROBE, "-r", "mip6")
+    lab.agent()
+    lab.node("mn")
+    trouble.named(lab, "mip6|module", "kernel module missing")
+    if not lab.alive("ha"):
+        log = (RUN / "ha.log").read_text(encoding="utf-8")
+        lab.check("the home agent without the module says so and ends", "mip6" in log, log)
+    lab.stop("ha")
+    run(*MODPROBE, "mip6")
+    lab.agent()
+    trouble.recovers(lab, "module loaded", 60)
