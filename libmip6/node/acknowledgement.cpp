@@ -99,7 +99,7 @@ void HomeRegistration::on_accepted(const SentUpdate& sent, const BindingAcknowle
 
   if (exchange()->give_up_at) {
     phase_ = Ended{};
-    actions_.push_back(Stopped{});
+    actions_.push_back(Stopped{.deregistered = true});
     return;
   }
   if (registration && granted == Lifetime{0}) {
@@ -110,6 +110,7 @@ void HomeRegistration::on_accepted(const SentUpdate& sent, const BindingAcknowle
     return;
   }
 
+  inherited_until_.reset();
   const BootTime since = exchange()->since;
   const bool restore_outbound = exchange()->restore_outbound;
   phase_ = Quiet{};
@@ -134,13 +135,17 @@ void HomeRegistration::on_accepted(const SentUpdate& sent, const BindingAcknowle
 
 // RFC 6275 section 11.7.3: K set, our endpoint of the key management moves along; K clear, it is established anew.
 void HomeRegistration::keys_follow(bool key_mobility) {
-  if (endpoint_ == attachment_->care_of) return;
+  if (endpoint_ == attachment_->care_of) {
+    // Back where the other end still is, before it heard of a hard move.
+    if (own_endpoint_ != endpoint_) move_own_keys();
+    return;
+  }
   if (key_mobility) {
     actions_.push_back(MoveKeys{*attachment_});
   } else {
     actions_.push_back(RenewKeys{*attachment_, endpoint_ && endpoint_usable_});
   }
-  endpoint_ = attachment_->care_of;
+  endpoint_ = own_endpoint_ = attachment_->care_of;
   endpoint_usable_ = true;
 }
 

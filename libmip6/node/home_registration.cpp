@@ -58,6 +58,8 @@ HomeRegistration::HomeRegistration(const Policy& policy, SequenceNumber first_un
 std::vector<Action> HomeRegistration::handle(const Event& event, BootTime now) {
   if (std::holds_alternative<Ended>(phase_)) return {};
   now_ = std::max(now_, now);
+  if (!std::exchange(started_, true) && policy_.may_have_binding)
+    inherited_until_ = bound_until_ = now_ + policy_.lifetime;
   std::visit([this](const auto& specific) { on(specific); }, event);
   do_what_is_due();
   return std::exchange(actions_, {});
@@ -67,6 +69,7 @@ std::optional<BootTime> HomeRegistration::next_deadline() const {
   std::optional<BootTime> deadline;
   if (std::holds_alternative<Ended>(phase_)) return deadline;
   if (binding_) earliest(deadline, binding_->expires);
+  if (inherited_until_) earliest(deadline, *inherited_until_);
   if (const Exchange* current = exchange()) {
     if (current->give_up_at) earliest(deadline, *current->give_up_at);
     if (keys_ && reservation_.available() > 0) earliest(deadline, std::max(current->send_at, rate_.opens()));
@@ -101,16 +104,19 @@ void HomeRegistration::on(const Attached& event) {
   leave_home(was_at_home);
   if (soft) return;
   redirect_after_hard_move();
-  if (keys_ && endpoint_ && endpoint_ != attachment_->care_of) actions_.push_back(MoveOwnKeys{*attachment_});
+  if (keys_ && own_endpoint_ && own_endpoint_ != attachment_->care_of) move_own_keys();
 }
 
 // Another router or interface for the same care-of address: nothing that the home agent would have to know.
 void HomeRegistration::follow_same_care_of(const Attachment& attachment) {
+  const bool other_interface = attachment_->interface != attachment.interface;
   attachment_ = attachment;
   if (binding_ && same_care_of(binding_->attachment, attachment)) binding_->attachment = attachment;
   if (acknowledged_at_ && same_care_of(*acknowledged_at_, attachment)) acknowledged_at_ = attachment;
   actions_.push_back(UseAttachment{attachment});
   if (outbound_ && same_care_of(*outbound_, attachment)) switch_outbound();
+  // The neighbours on the home link know the home address by the link-layer address of the former interface.
+  if (attachment.at_home && other_interface) actions_.push_back(AnnounceHomeAddress{attachment});
 }
 
 // Who leaves home gives up the home address there, soft move or not: the home agent is about to look for duplicates
@@ -150,29 +156,34 @@ void HomeRegistration::switch_outbound() {
 // --- keys ---
 
 void HomeRegistration::need_keys() {
-  endpoint_ = attachment_->care_of;
+  endpoint_ = own_endpoint_ = attachment_->care_of;
   endpoint_usable_ = true;
   actions_.push_back(NeedKeys{*attachment_});
+}
+
+void HomeRegistration::move_own_keys() {
+  own_endpoint_ = attachment_->care_of;
+  actions_.push_back(MoveOwnKeys{*attachment_});
 }
 
 void HomeRegistration::on(const KeysUsable& event) {
   const bool came = !keys_;
   keys_ = Keys{.can_migrate = event.can_migrate};
   if (event.endpoint && event.endpoint != endpoint_) {
-    endpoint_ = event.endpoint;
+    endpoint_ = own_endpoint_ = event.endpoint;
     endpoint_usable_ = attachment_ && attachment_->care_of == *event.endpoint;
   }
   Exchange* current = exchange();
   if (!current || !(came || event.fresh)) return;
+  // Keys that come after there were none mean that the other end has changed too: no back-off counts any more. What was
+  // sent under keys that the home agent no longer had is lost: do not wait for the timeout.
+  if (!came && !current->awaiting && current->send_failures == 0) return;
   if (came) {
     current->timeout = {};
-    current->unanswered = 0;
+    current->unanswered = current->send_failures = 0;
   }
-  // What was sent under keys that the home agent no longer had is lost: do not wait for the timeout.
-  if (current->awaiting) {
-    current->awaiting = false;
-    current->send_at = now_;
-  }
+  current->awaiting = false;
+  current->send_at = now_;
 }
 
 void HomeRegistration::on(const KeysUnusable&) {
@@ -273,6 +284,7 @@ void HomeRegistration::do_what_is_due() {
     return;
   }
   expire_binding();
+  expire_inheritance();
   const bool away = attachment_ && !attachment_->at_home;
   if (away && !exchange() && (!binding_ || now_ >= binding_->refresh_at)) begin_exchange();
   send_if_due();
@@ -283,8 +295,22 @@ void HomeRegistration::expire_binding() {
   if (!binding_ || binding_lives()) return;
   binding_.reset();
   acknowledged_at_.reset();
+  if (attachment_ && attachment_->at_home) {
+    // The home agent defends the home address no longer: at home it is ours, whether the de-registration is answered or
+    // not.
+    if (outbound_ != attachment_) switch_outbound();
+    actions_.push_back(AnnounceHomeAddress{*attachment_});
+    return;
+  }
   outbound_.reset();
   actions_.push_back(StopOutbound{});
+}
+
+// A former process may have left a way for the payload; without a binding by now it leads nowhere.
+void HomeRegistration::expire_inheritance() {
+  if (!inherited_until_ || now_ < *inherited_until_) return;
+  inherited_until_.reset();
+  if (!binding_ && !(attachment_ && attachment_->at_home)) actions_.push_back(StopOutbound{});
 }
 
 void HomeRegistration::send_if_due() {
@@ -341,6 +367,7 @@ void HomeRegistration::on(const UpdateSendFailed& event) {
   current->awaiting = false;
   current->timeout = {};
   current->send_at = now_ + doubled(kFirstSendRetry, current->send_failures++, kLongestRetry);
+  actions_.push_back(UseAttachment{*attachment_});  // what the kernel lacks for the next one may be put there now
   if (current->send_failures >= kSendFailuresUntilTrouble)
     report("cannot send a Binding Update: " + event.reason,
            "check the route to the home agent " + policy_.home_agent.to_string() + " and the privileges of the daemon");

@@ -105,15 +105,18 @@ struct Trouble {                 // for status and log; the core goes on trying 
   std::string remedy;            // "check that ..."
   std::optional<Status> status;  // of the refusal, if it was one
 };
-struct Stopped {};  // de-registered, or given up after kStopTimeout
+struct Stopped {
+  bool deregistered = false;  // false: given up after kStopTimeout, or nothing to de-register
+};
 using Action = std::variant<UseAttachment, SendUpdate, SwitchOutbound, StopOutbound, ReserveSequence, NeedKeys,
                             MoveOwnKeys, MoveKeys, RenewKeys, AnnounceHomeAddress, Registered, Trouble, Stopped>;
 
 struct Policy {
   Ipv6Address home_address;
   Ipv6Address home_agent;
-  Lifetime lifetime{420};   // asked for; the home agent may grant less
-  bool link_local = false;  // L flag
+  Lifetime lifetime{420};         // asked for; the home agent may grant less
+  bool link_local = false;        // L flag
+  bool may_have_binding = false;  // a former process may have left a binding and its way for the payload
 };
 
 enum class State { kDetached, kWaitingForKeys, kRegistering, kRegistered, kAtHome, kDeregistering, kStopped };
@@ -199,9 +202,11 @@ class HomeRegistration {
   void redirect_after_hard_move();
   void switch_outbound();
   void need_keys();
+  void move_own_keys();
   void begin_exchange();
   void do_what_is_due();
   void expire_binding();
+  void expire_inheritance();
   void send_if_due();
   void send_update(Exchange& exchange, SequenceNumber number);
   bool wants_reservation() const;
@@ -230,10 +235,13 @@ class HomeRegistration {
   std::optional<Binding> binding_;
   std::optional<Attachment> acknowledged_at_;  // also at home, where there is no binding
   bool acknowledged_k_ = false;
+  bool started_ = false;
+  std::optional<BootTime> inherited_until_;  // what a former process left for the payload may lead somewhere
   std::optional<BootTime> bound_until_;      // the latest time at which the home agent may hold a binding of ours
   std::optional<Attachment> outbound_;       // where SwitchOutbound sent the payload last
   std::optional<Ipv6Address> endpoint_;      // of the key management, as asked for or told
   bool endpoint_usable_ = false;             // that address has worked ever since
+  std::optional<Ipv6Address> own_endpoint_;  // where our own end of it is, ahead of the other after a hard move
   std::optional<SequenceNumber> reserving_;  // asked for, not answered yet
   BootTime reserve_at_;                      // not before: the disk refused
   int reservation_failures_ = 0;
