@@ -16,7 +16,6 @@ constexpr milliseconds kStopPatience{1500};
 constexpr milliseconds kStopPlainPatience{1000};
 constexpr milliseconds kVerifyAfter{200};
 constexpr seconds kReplacePatience{30};
-constexpr seconds kChildlessPatience{30};
 constexpr seconds kLoadAgainAfter{60};
 
 }  // namespace
@@ -28,6 +27,7 @@ AgentKeying::Impl::Impl(AgentKeyingPolicy chosen) : policy(std::move(chosen)) {
         Node{.configured = node, .name = "mip6ha-" + node.name, .sas = {}, .loaded_again = {}, .verification = {}});
     by_name[nodes.back().name] = &nodes.back();
     by_address[node.home_address] = &nodes.back();
+    if (std::holds_alternative<Certificate>(node.credentials.proof)) by_certificate = node.credentials;
   }
 }
 
@@ -47,12 +47,15 @@ void AgentKeying::Impl::on(const CharonConnected&, mip6::BootTime) {
     to_load.push_back(&node);
   }
   loading = false;
+  certificate_loads.clear();
+  load_certificate();
   load_next();
 }
 
 void AgentKeying::Impl::on(const CharonDisconnected& event, mip6::BootTime) {
   connected = false;
   pending.clear();
+  certificate_loads.clear();
   to_load.clear();
   for (auto& node : nodes) {
     node.sas.clear();
@@ -67,6 +70,7 @@ void AgentKeying::Impl::on(const Answered& event, mip6::BootTime now) {
   const auto asked = found->second;
   pending.erase(found);
   switch (asked.purpose) {
+    case Purpose::kCertificate:
     case Purpose::kSecret:
     case Purpose::kConnection:
       return loaded(event, asked);
@@ -80,6 +84,10 @@ void AgentKeying::Impl::on(const Answered& event, mip6::BootTime now) {
       return;
     case Purpose::kStopList:
       return stop_listed(event);
+    case Purpose::kStopAuthorities:
+      return stop_authorities(event);
+    case Purpose::kStopKey:
+      return stop_key(event);
     case Purpose::kStopStep:
     case Purpose::kWhatever:
       return;
@@ -99,9 +107,13 @@ void AgentKeying::Impl::ike_updown(const Section& message, mip6::BootTime now) {
   if (!sa) return;
   std::erase(stop_waits_for, sa->uniqueid);
   auto* node = node_of_name(sa->name);
-  if (!is_up(message) && sa->state == "CONNECTING") return refused(message, now);
+  if (!is_up(message)) {
+    if (is_listing()) departed.ike_sa(sa->uniqueid);
+    if (node) gone(*node, sa->uniqueid);
+    if (sa->state == "CONNECTING") refused(message, now);
+    return;
+  }
   if (!node || sa->uniqueid == 0) return;
-  if (!is_up(message)) return gone(*node, sa->uniqueid);
   auto& known = node->sas[sa->uniqueid];
   known.remote = sa->remote;
   // Authenticated, but the selectors may not be the node's: nobody else closes it then.
@@ -115,6 +127,7 @@ void AgentKeying::Impl::child_updown(const Section& message, mip6::BootTime now)
   const auto sa = read_ike_sa(message, node->configured.reqid);
   if (!sa || sa->uniqueid == 0 || sa->spi_in == 0) return;
   if (is_up(message)) return keys_up(*node, *sa, now);
+  if (is_listing()) departed.child(sa->spi_in);
   const auto known = node->sas.find(sa->uniqueid);
   if (known == node->sas.end() || known->second.spi_in != sa->spi_in) return;
   // The node closed the CHILD_SA alone: its IKE_SA is of no use without.
@@ -154,12 +167,17 @@ void AgentKeying::Impl::refused(const Section& message, mip6::BootTime now) {
   const bool of_ours = sa->name.starts_with("mip6ha-") || sa->local == policy.home_agent;
   if (node == nodes.end() && !of_ours) return;
   const auto from = sa->remote ? sa->remote->to_string() : "an unknown address";
+  const bool certificate =
+      node != nodes.end() && std::holds_alternative<Certificate>(node->configured.credentials.proof);
   trouble({fmt::format("authentication of {} from {} failed", sa->remote_id, from),
            node == nodes.end() ? "no node with this identity is configured"
-                               : "check that the secret is the same here and at the node"});
+           : certificate ? "check that the node's certificate names this identity as subjectAltName and comes from "
+                           "the root in our bundle, and that it is valid"
+                         : "check that the secret is the same here and at the node"});
   if (node == nodes.end()) return;
   if (node->loaded_again && now - *node->loaded_again < kLoadAgainAfter) return;
   node->loaded_again = now;
+  if (certificate) load_certificate();
   to_load.push_back(&*node);
   load_next();
 }
@@ -196,12 +214,14 @@ void AgentKeying::Impl::on(const StopAsked&, mip6::BootTime now) {
   stop_deadline = now + kStopPatience;
   stop_force_at = now + kStopPlainPatience;
   pending.clear();
+  certificate_loads.clear();
   to_load.clear();
   if (!connected) return;
+  departed.forget();
   // From charon's own lists, not from what we believe: after a crash there may be more.
   request(Purpose::kStopList, nullptr, "list-sas", {}, "list-sa");
   request(Purpose::kStopConnections, nullptr, "get-conns", {});
-  for (const auto& node : nodes) request(Purpose::kStopStep, nullptr, "unload-shared", named("id", node.name));
+  withdraw_credentials();
 }
 
 // --- time ---
@@ -211,7 +231,7 @@ void AgentKeying::Impl::advance(mip6::BootTime now) {
   if (!connected) return;
   if (list_again_at && *list_again_at <= now) {
     list_again_at.reset();
-    request(Purpose::kAdopt, nullptr, "list-sas", {}, "list-sa");
+    list_for_adoption();
   }
   drop_due(now);
   for (auto& node : nodes) {
@@ -248,6 +268,13 @@ std::uint64_t AgentKeying::Impl::request(Purpose purpose, Node* node, std::strin
   out.emplace_back(Request{id, std::move(command), std::move(message), std::move(stream),
                            stop_deadline ? kStopRequestDeadline : kDeadline, false});
   return id;
+}
+
+// That a list is under way whose answer names what is to be adopted or waited for.
+bool AgentKeying::Impl::is_listing() const {
+  return std::any_of(pending.begin(), pending.end(), [](const auto& one) {
+    return one.second.purpose == Purpose::kAdopt || one.second.purpose == Purpose::kStopList;
+  });
 }
 
 void AgentKeying::Impl::terminate(Purpose purpose, std::uint64_t uniqueid, bool force) {

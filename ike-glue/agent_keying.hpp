@@ -53,8 +53,11 @@ struct DeletePeerStatesExcept {
   std::uint32_t reqid = 0;
   std::vector<std::uint32_t> spis;
 };
+struct PeerMoveFailed {  // PeerEndpointMoved was accepted, but charon is not there: its endpoint has not moved
+  mip6::Ipv6Address home_address;
+};
 using AgentKeyingAction =
-    std::variant<Request, PeerKeysUp, PeerKeysDown, DeletePeerStatesExcept, Trouble, Step, Stopped>;
+    std::variant<Request, PeerKeysUp, PeerKeysDown, DeletePeerStatesExcept, PeerMoveFailed, Trouble, Step, Stopped>;
 
 class AgentKeying {
  public:

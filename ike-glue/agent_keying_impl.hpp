@@ -10,6 +10,7 @@
 
 #include "ike-glue/agent_keying.hpp"
 #include "ike-glue/charon.hpp"
+#include "ike-glue/departed.hpp"
 
 namespace ike {
 
@@ -20,6 +21,7 @@ struct AgentKeying::Impl {
   using Actions = std::vector<AgentKeyingAction>;
 
   enum class Purpose {  // of a request under way
+    kCertificate,
     kSecret,
     kConnection,
     kAdopt,
@@ -27,6 +29,8 @@ struct AgentKeying::Impl {
     kVerify,
     kStopList,
     kStopConnections,
+    kStopAuthorities,
+    kStopKey,
     kStopStep,
     kWhatever,  // the answer changes nothing
   };
@@ -39,7 +43,9 @@ struct AgentKeying::Impl {
     std::uint32_t spi_out = 0;
     std::optional<mip6::Ipv6Address> remote;
     std::optional<mip6::BootTime> drop_at;
+    bool drop_asked = false;  // once already
   };
+  static constexpr seconds kChildlessPatience{30};
 
   struct Verification {
     mip6::Ipv6Address care_of;
@@ -83,9 +89,13 @@ struct AgentKeying::Impl {
   std::optional<mip6::BootTime> next_deadline() const;
 
   // agent_upkeep.cpp
+  void load_certificate();
   void load_next();
+  void load_connection(Node& node);
   void loaded(const Answered& answer, const Pending& asked);
+  void list_for_adoption();
   void adopt(const Answered& answer, mip6::BootTime now);
+  void adopt_one(Node& node, const IkeSa& sa, mip6::BootTime now);
   void forget_connections(const Answered& answer, Purpose purpose);
   void keys_up(Node& node, const IkeSa& sa, mip6::BootTime now);
   void announce_adopted(Node& node);
@@ -94,10 +104,14 @@ struct AgentKeying::Impl {
   void drop_due(mip6::BootTime now);
   void verify(Node& node, mip6::BootTime now);
   void verified(Node& node, const Answered& answer);
+  void withdraw_credentials();
+  void stop_authorities(const Answered& answer);
+  void stop_key(const Answered& answer);
   void stop_listed(const Answered& answer);
   void finish_stop(mip6::BootTime now);
 
   // everywhere
+  bool is_listing() const;
   std::uint64_t request(Purpose purpose, Node* node, std::string command, Section message, std::string stream = {});
   void terminate(Purpose purpose, std::uint64_t uniqueid, bool force);
   Node* node_of_name(const std::string& name);
@@ -116,7 +130,10 @@ struct AgentKeying::Impl {
   std::optional<mip6::BootTime> list_again_at;
   std::uint64_t next_id = 1;
   std::map<std::uint64_t, Pending> pending;
-  std::deque<Node*> to_load;  // the first is being loaded
+  Departed departed;
+  std::optional<Credentials> by_certificate;  // of a node that proves itself by certificate: ours is the same for all
+  std::deque<CredentialRequest> certificate_loads;  // before all nodes; the first is being loaded
+  std::deque<Node*> to_load;                        // the first is being loaded
   bool loading = false;
 
   std::optional<mip6::BootTime> stop_deadline;

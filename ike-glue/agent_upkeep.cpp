@@ -18,51 +18,82 @@ constexpr seconds kLeftoverPatience{10};  // of an older one that nobody asked t
 constexpr milliseconds kVerifyAgainAfter{800};
 constexpr seconds kListAgainAfter{2};
 constexpr seconds kDropAgainAfter{5};
+constexpr const char* kCertificateId = "mip6ha";  // begins the names of our CA certificates
 
 }  // namespace
 
 // --- loading ---
 
-// One node after the other, secret before connection, then what charon has is listed.
+void AgentKeying::Impl::load_certificate() {
+  if (!by_certificate || !certificate_loads.empty()) return;
+  for (auto& one : load_credentials(kCertificateId, *by_certificate)) certificate_loads.push_back(std::move(one));
+}
+
+// Our own certificate, then one node after the other, secret before connection, then what charon has is listed.
 void AgentKeying::Impl::load_next() {
   if (loading || stop_deadline) return;
+  if (!certificate_loads.empty()) {
+    loading = true;
+    const auto& next = certificate_loads.front();
+    request(Purpose::kCertificate, nullptr, next.command, next.message);
+    return;
+  }
   if (to_load.empty()) {
-    if (!listed && !list_again_at) request(Purpose::kAdopt, nullptr, "list-sas", {}, "list-sa");
+    if (!listed && !list_again_at) list_for_adoption();
     return;
   }
   loading = true;
   auto* node = to_load.front();
-  request(Purpose::kSecret, node, "load-shared", load_shared(node->name, node->configured.credentials));
+  const auto& credentials = node->configured.credentials;
+  if (std::holds_alternative<Certificate>(credentials.proof)) return load_connection(*node);
+  const auto secret = load_credentials(node->name, credentials).front();
+  request(Purpose::kSecret, node, secret.command, secret.message);
+}
+
+void AgentKeying::Impl::load_connection(Node& node) {
+  const Connection connection{.name = node.name,
+                              .local = policy.home_agent.to_string(),
+                              .remote = "%any",
+                              .local_selector = policy.home_agent,
+                              .remote_selector = node.configured.home_address,
+                              .reqid = node.configured.reqid,
+                              .ike_rekey = kIkeRekey,
+                              .child_rekey = kChildRekey,
+                              .dpd_delay = kDpdDelay};
+  request(Purpose::kConnection, &node, "load-conn", load_conn(connection, node.configured.credentials));
 }
 
 void AgentKeying::Impl::loaded(const Answered& answer, const Pending& asked) {
-  const auto& node = *asked.node;
   const auto refused_why =
       answer.response ? refusal(*answer.response) : std::optional(answer.response.error().to_string());
+  loading = false;
+  if (asked.purpose == Purpose::kCertificate) {
+    if (refused_why && !certificate_loads.empty())
+      trouble({fmt::format("charon refuses {} of the home agent: {}", certificate_loads.front().what, *refused_why),
+               "look at charon's log"});
+    if (!certificate_loads.empty()) certificate_loads.pop_front();
+    return load_next();
+  }
+  const auto& node = *asked.node;
   if (refused_why) {
     trouble(
         {fmt::format("charon refuses the {} of node {}: {}",
                      asked.purpose == Purpose::kSecret ? "secret" : "connection", node.configured.name, *refused_why),
          "look at charon's log"});
   } else if (asked.purpose == Purpose::kSecret) {
-    const Connection connection{.name = node.name,
-                                .local = policy.home_agent.to_string(),
-                                .remote = "%any",
-                                .local_selector = policy.home_agent,
-                                .remote_selector = node.configured.home_address,
-                                .reqid = node.configured.reqid,
-                                .ike_rekey = kIkeRekey,
-                                .child_rekey = kChildRekey,
-                                .dpd_delay = kDpdDelay};
-    request(Purpose::kConnection, asked.node, "load-conn", load_conn(connection, node.configured.credentials));
-    return;
+    loading = true;
+    return load_connection(*asked.node);
   }
-  loading = false;
   if (!to_load.empty()) to_load.pop_front();
   load_next();
 }
 
 // --- what charon has ---
+
+void AgentKeying::Impl::list_for_adoption() {
+  if (!is_listing()) departed.forget();
+  request(Purpose::kAdopt, nullptr, "list-sas", {}, "list-sa");
+}
 
 void AgentKeying::Impl::adopt(const Answered& answer, mip6::BootTime now) {
   if (!answer.response) {
@@ -71,22 +102,30 @@ void AgentKeying::Impl::adopt(const Answered& answer, mip6::BootTime now) {
   }
   for (const auto& item : answer.response->items) {
     const auto any = read_ike_sa(item, 0);
-    if (!any || any->uniqueid == 0) continue;
+    if (!any || any->uniqueid == 0 || departed.has(*any)) continue;
     auto* node = node_of_name(any->name);
     if (!node) {
       // A node that was taken out of the configuration while we were away.
       if (any->name.starts_with("mip6ha-")) terminate(Purpose::kWhatever, any->uniqueid, false);
       continue;
     }
-    const auto sa = read_ike_sa(item, node->configured.reqid);
-    auto& known = node->sas[sa->uniqueid];
-    if (known.child_up || !sa->child_installed) continue;
-    known = Sa{.child_up = true, .spi_in = sa->spi_in, .spi_out = sa->spi_out, .remote = sa->remote, .drop_at = {}};
-    known.announced = false;
+    adopt_one(*node, departed.by_now(*read_ike_sa(item, node->configured.reqid)), now);
   }
   listed = true;
   for (auto& node : nodes) announce_adopted(node);
   request(Purpose::kConnections, nullptr, "get-conns", {});
+}
+
+void AgentKeying::Impl::adopt_one(Node& node, const IkeSa& sa, mip6::BootTime now) {
+  if (sa.state == "CONNECTING") return;  // ends by itself, or an event tells that it is up
+  auto& known = node.sas[sa.uniqueid];
+  if (known.child_up) return;
+  if (!sa.child_installed) {
+    if (!known.drop_at) known.drop_at = now + kChildlessPatience;
+    return;
+  }
+  known = Sa{.child_up = true, .spi_in = sa.spi_in, .spi_out = sa.spi_out, .remote = sa.remote, .drop_at = {}};
+  known.announced = false;
 }
 
 void AgentKeying::Impl::announce_adopted(Node& node) {
@@ -150,13 +189,17 @@ void AgentKeying::Impl::gone(Node& node, std::uint64_t uniqueid) {
   step(fmt::format("{}: no IKE connection any more", node.configured.name));
 }
 
+// ike-updown takes it out of the list. One of which nothing is told even after a second time is not there.
 void AgentKeying::Impl::drop_due(mip6::BootTime now) {
   for (auto& node : nodes) {
+    std::vector<std::uint64_t> given_up;
     for (auto& [uniqueid, sa] : node.sas) {
       if (!sa.drop_at || *sa.drop_at > now) continue;
       terminate(Purpose::kWhatever, uniqueid, true);
-      sa.drop_at = now + kDropAgainAfter;  // ike-updown takes it out of the list
+      sa.drop_at = now + kDropAgainAfter;
+      if (std::exchange(sa.drop_asked, true)) given_up.push_back(uniqueid);
     }
+    for (const auto uniqueid : given_up) gone(node, uniqueid);
   }
 }
 
@@ -189,17 +232,43 @@ void AgentKeying::Impl::verified(Node& node, const Answered& answer) {
   } else if (asked.lists_left == 0) {
     trouble({fmt::format("charon did not follow {}'s move to {}", node.configured.name, asked.care_of.to_string()),
              "check that charon's kernel-netlink plugin is loaded; the node establishes IKE anew when it finds out"});
+    out.emplace_back(PeerMoveFailed{node.configured.home_address});
     node.verification.reset();
   }
 }
 
 // --- stopping ---
 
+void AgentKeying::Impl::withdraw_credentials() {
+  for (const auto& node : nodes) {
+    if (std::holds_alternative<PreSharedKey>(node.configured.credentials.proof))
+      request(Purpose::kStopStep, nullptr, "unload-shared", named("id", node.name));
+  }
+  if (!by_certificate) return;
+  request(Purpose::kStopAuthorities, nullptr, "get-authorities", {});
+  // Loaded once more, perhaps, to be told its id: an earlier run of ours may have loaded it.
+  request(Purpose::kStopKey, nullptr, "load-key", load_key(std::get<Certificate>(by_certificate->proof)));
+}
+
+void AgentKeying::Impl::stop_authorities(const Answered& answer) {
+  const auto* names = answer.response ? answer.response->message.list("authorities") : nullptr;
+  if (!names) return;
+  for (const auto& name : *names) {
+    if (is_authority(name, kCertificateId))
+      request(Purpose::kStopStep, nullptr, "unload-authority", named("name", name));
+  }
+}
+
+void AgentKeying::Impl::stop_key(const Answered& answer) {
+  const auto* id = answer.response ? answer.response->message.text("id") : nullptr;
+  if (id) request(Purpose::kStopStep, nullptr, "unload-key", named("id", *id));
+}
+
 void AgentKeying::Impl::stop_listed(const Answered& answer) {
   if (!answer.response) return;
   for (const auto& item : answer.response->items) {
     const auto sa = read_ike_sa(item, 0);
-    if (!sa || sa->uniqueid == 0 || !sa->name.starts_with("mip6ha-")) continue;
+    if (!sa || sa->uniqueid == 0 || departed.has(*sa) || !sa->name.starts_with("mip6ha-")) continue;
     terminate(Purpose::kStopStep, sa->uniqueid, sa->state == "CONNECTING");
     if (sa->state != "CONNECTING") stop_waits_for.push_back(sa->uniqueid);
   }

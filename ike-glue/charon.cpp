@@ -36,6 +36,29 @@ const std::pair<std::string, Section::Value>* wrapped(const Section& message) {
 
 std::string seconds(std::chrono::seconds value) { return fmt::format("{}s", value.count()); }
 
+std::string authority_prefix(const std::string& id) { return id + "-ca-"; }
+
+Section local_auth(const Credentials& credentials) {
+  Section local;
+  local.set("id", credentials.local_identity);
+  if (const auto* certificate = std::get_if<Certificate>(&credentials.proof))
+    local.set("auth", "pubkey").set("certs", Section::List{certificate->own});
+  else
+    local.set("auth", "psk");
+  return local;
+}
+
+Section remote_auth(const Credentials& credentials) {
+  Section remote;
+  remote.set("id", credentials.remote_identity);
+  // By its root's name and not as `cacerts`: charon would keep those for good, and trust them for other connections.
+  if (const auto* certificate = std::get_if<Certificate>(&credentials.proof))
+    remote.set("auth", "pubkey").set("ca_id", "asn1dn:#" + certificate->root);
+  else
+    remote.set("auth", "psk");
+  return remote;
+}
+
 }  // namespace
 
 Section load_conn(const Connection& connection, const Credentials& credentials) {
@@ -63,19 +86,34 @@ Section load_conn(const Connection& connection, const Credentials& credentials) 
       .set("proposals", Section::List{"aes128-aes256-sha256-x25519-ecp256"})
       .set("rekey_time", seconds(connection.ike_rekey));
   if (connection.dpd_delay.count() > 0) ike.set("dpd_delay", seconds(connection.dpd_delay));
-  ike.set("local", Section{}.set("auth", "psk").set("id", credentials.local_identity))
-      .set("remote", Section{}.set("auth", "psk").set("id", credentials.remote_identity))
+  ike.set("local", local_auth(credentials))
+      .set("remote", remote_auth(credentials))
       .set("children", Section{}.set(std::string(kChildName), std::move(child)));
   return Section{}.set(connection.name, std::move(ike));
 }
 
-Section load_shared(const std::string& id, const Credentials& credentials) {
-  return Section{}
-      .set("id", id)
-      .set("type", "IKE")
-      .set("data", credentials.secret)
-      .set("owners", Section::List{credentials.local_identity, credentials.remote_identity});
+std::vector<CredentialRequest> load_credentials(const std::string& id, const Credentials& credentials) {
+  if (const auto* key = std::get_if<PreSharedKey>(&credentials.proof)) {
+    Section message;
+    message.set("id", id)
+        .set("type", "IKE")
+        .set("data", key->secret)
+        .set("owners", Section::List{credentials.local_identity, credentials.remote_identity});
+    return {{"load-shared", std::move(message), "the secret"}};
+  }
+  const auto& certificate = std::get<Certificate>(credentials.proof);
+  Section authorities;
+  for (std::size_t i = 0; i < certificate.authorities.size(); ++i)
+    authorities.set(authority_prefix(id) + std::to_string(i), Section{}.set("cacert", certificate.authorities[i]));
+  return {{"load-authority", std::move(authorities), "the CA certificates"},
+          {"load-key", load_key(certificate), "the private key"}};
 }
+
+Section load_key(const Certificate& certificate) {
+  return Section{}.set("type", "any").set("data", certificate.private_key);
+}
+
+bool is_authority(std::string_view name, const std::string& id) { return name.starts_with(authority_prefix(id)); }
 
 Section initiate(const std::string& name) {
   return Section{}.set("child", std::string(kChildName)).set("ike", name).set("timeout", "-1");

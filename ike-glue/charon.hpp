@@ -27,7 +27,18 @@ struct Connection {
   std::chrono::seconds dpd_delay{};  // zero: does not ask
 };
 Section load_conn(const Connection& connection, const Credentials& credentials);
-Section load_shared(const std::string& id, const Credentials& credentials);
+// What charon has to be told before load_conn, in this order; `id` begins the name of all that has one.
+struct CredentialRequest {
+  std::string command;
+  Section message;
+  std::string_view what;  // "the secret"
+};
+std::vector<CredentialRequest> load_credentials(const std::string& id, const Credentials& credentials);
+// How to take it out again. Private keys have no name: charon answers load-key with the id to unload. CA certificates
+// are authorities, those of get-authorities whose name is_authority. Our own certificate comes with load_conn, and
+// charon (seen: 5.9.8) keeps it until it is told to forget all certificates or ends.
+Section load_key(const Certificate& certificate);
+bool is_authority(std::string_view name, const std::string& id);
 Section initiate(const std::string& name);
 Section terminate_by_id(std::uint64_t uniqueid, bool force);
 Section terminate_by_name(const std::string& name);  // by force; only where a name is used for one IKE_SA

@@ -7,6 +7,7 @@
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "ike-glue/credentials.hpp"
 #include "ike-glue/session.hpp"
 #include "ike-glue/vici.hpp"
 #include "libmip6/address.hpp"
@@ -48,13 +49,5 @@ struct Step {  // something a user may want to follow: "IKE established from 200
   std::string what;
 };
 struct Stopped {};
-
-// How a node and its home agent authenticate each other (IKEv2).
-struct Credentials {
-  std::string local_identity;
-  std::string remote_identity;
-  std::string secret;  // pre-shared key; never in a log
-  // certificate authentication comes with a later version
-};
 
 }  // namespace ike

@@ -22,22 +22,59 @@ constexpr seconds kIkeRekey{4 * 3600};
 constexpr seconds kChildRekey{3600};
 constexpr seconds kDpdDelay{60};
 
-enum class Reason { kSecret, kHomeAddress, kProposal, kNoSecret, kSilent };
+enum class Reason { kSecret, kHomeAddress, kProposal, kNoSecret, kNotTrusted, kNotValid, kSilent };
 
 // What charon's log says, in its words at level 1.
-constexpr std::array<std::pair<std::string_view, Reason>, 7> kLogLines{{
+constexpr std::array<std::pair<std::string_view, Reason>, 11> kLogLines{{
     {"received AUTHENTICATION_FAILED", Reason::kSecret},
     {"MAC mismatched", Reason::kSecret},
     {"constraint check failed", Reason::kSecret},
     {"received TS_UNACCEPTABLE", Reason::kHomeAddress},
     {"received NO_PROPOSAL_CHOSEN", Reason::kProposal},
     {"no shared key found for", Reason::kNoSecret},
+    {"no private key found for", Reason::kNoSecret},
+    {"certificate invalid (valid from", Reason::kNotValid},
+    {"no issuer certificate found for", Reason::kNotTrusted},
+    {"no trusted ", Reason::kNotTrusted},
     {"peer not responding", Reason::kSilent},
 }};
+
+// What only certificates bring, or what is different with them.
+std::optional<Trouble> words_on_certificates(Reason reason, const NodeKeyingPolicy& policy) {
+  const auto agent = policy.home_agent.to_string();
+  const auto& identity = policy.credentials.local_identity;
+  const auto& peer = policy.credentials.remote_identity;
+  switch (reason) {
+    case Reason::kSecret:
+      return Trouble{
+          fmt::format("authentication between {} and home agent {} failed: wrong certificate or identity", identity,
+                      agent),
+          fmt::format("check that our certificate names {} as subjectAltName, that the home agent knows this "
+                      "identity, and that both have the root of the other's certificate",
+                      identity)};
+    case Reason::kNoSecret:
+      return Trouble{fmt::format("charon has no private key for {}", identity),
+                     "check that private key and certificate belong together; they are loaded again with the next "
+                     "attempt"};
+    case Reason::kNotTrusted:
+      return Trouble{fmt::format("the certificate of home agent {} is not trusted", agent),
+                     fmt::format("check that our bundle has the root it comes from, and that it names {} as "
+                                 "subjectAltName",
+                                 peer)};
+    case Reason::kNotValid:
+      return Trouble{
+          fmt::format("a certificate between {} and home agent {} has expired or is not valid yet", identity, agent),
+          "check the clock, and renew the certificate: 'openssl x509 -noout -dates' shows its dates"};
+    default:
+      return std::nullopt;
+  }
+}
 
 Trouble words(Reason reason, const NodeKeyingPolicy& policy) {
   const auto agent = policy.home_agent.to_string();
   const auto& identity = policy.credentials.local_identity;
+  if (std::holds_alternative<Certificate>(policy.credentials.proof))
+    if (auto trouble = words_on_certificates(reason, policy)) return *trouble;
   switch (reason) {
     case Reason::kSecret:
       return {
@@ -56,6 +93,8 @@ Trouble words(Reason reason, const NodeKeyingPolicy& policy) {
     case Reason::kNoSecret:
       return {fmt::format("charon has no shared secret for {} and {}", identity, policy.credentials.remote_identity),
               "it is loaded again with the next attempt; check that nothing else clears charon's credentials"};
+    case Reason::kNotTrusted:  // certificates, which are not ours to use here
+    case Reason::kNotValid:
     case Reason::kSilent:
       break;
   }
@@ -86,10 +125,25 @@ void NodeKeying::Impl::begin_attempt(mip6::BootTime now) {
   out.emplace_back(MoveOwnEndpoint{attempt->wish.local});
 }
 
-// Secret and connection are loaded each time: others may have unloaded them.
+// Credentials and connection are loaded each time: others may have unloaded them.
 void NodeKeying::Impl::load_secret() {
   attempt->step = Attempt::Step::kSecret;
-  attempt->request = request(Purpose::kSecret, "load-shared", load_shared(secret_id, policy.credentials));
+  const auto& next = loads[attempt->loaded];
+  attempt->request = request(Purpose::kSecret, next.command, next.message);
+}
+
+void NodeKeying::Impl::load_connection() {
+  attempt->step = Attempt::Step::kConnection;
+  const Connection connection{.name = attempt->name,
+                              .local = attempt->wish.local.to_string(),
+                              .remote = policy.home_agent.to_string(),
+                              .local_selector = policy.home_address,
+                              .remote_selector = policy.home_agent,
+                              .reqid = policy.reqid,
+                              .ike_rekey = kIkeRekey,
+                              .child_rekey = kChildRekey,
+                              .dpd_delay = kDpdDelay};
+  attempt->request = request(Purpose::kConnection, "load-conn", load_conn(connection, policy.credentials));
 }
 
 void NodeKeying::Impl::attempt_answered(Purpose purpose, const Answered& answer, mip6::BootTime now) {
@@ -106,28 +160,14 @@ void NodeKeying::Impl::attempt_answered(Purpose purpose, const Answered& answer,
     return attempt_failed({}, {why.to_string(), why.remedy}, now);
   }
   if (const auto refused = refusal(*answer.response)) {
-    static constexpr auto kSteps = std::to_array<std::pair<Purpose, std::string_view>>({
-        {Purpose::kSecret, "the secret"},
-        {Purpose::kConnection, "the connection"},
-        {Purpose::kInitiate, "to connect"},
-    });
-    const auto* what =
-        std::find_if(kSteps.begin(), kSteps.end(), [&](const auto& one) { return one.first == purpose; });
-    return attempt_failed({}, {fmt::format("charon refuses {}: {}", what->second, *refused), "look at charon's log"},
-                          now);
+    const auto what = purpose == Purpose::kSecret       ? loads[attempt->loaded].what
+                      : purpose == Purpose::kConnection ? std::string_view("the connection")
+                                                        : std::string_view("to connect");
+    return attempt_failed({}, {fmt::format("charon refuses {}: {}", what, *refused), "look at charon's log"}, now);
   }
   if (purpose == Purpose::kSecret) {
-    attempt->step = Attempt::Step::kConnection;
-    const Connection connection{.name = attempt->name,
-                                .local = attempt->wish.local.to_string(),
-                                .remote = policy.home_agent.to_string(),
-                                .local_selector = policy.home_address,
-                                .remote_selector = policy.home_agent,
-                                .reqid = policy.reqid,
-                                .ike_rekey = kIkeRekey,
-                                .child_rekey = kChildRekey,
-                                .dpd_delay = kDpdDelay};
-    attempt->request = request(Purpose::kConnection, "load-conn", load_conn(connection, policy.credentials));
+    if (++attempt->loaded < loads.size()) return load_secret();
+    load_connection();
   } else if (purpose == Purpose::kConnection) {
     attempt->step = Attempt::Step::kInitiate;
     attempt->request = request_slow(Purpose::kInitiate, "initiate", initiate(attempt->name));

@@ -25,6 +25,7 @@ NodeKeying::Impl::Impl(NodeKeyingPolicy chosen) : policy(std::move(chosen)), bac
   auto host = policy.home_address.to_string();
   std::replace(host.begin(), host.end(), ':', '-');
   secret_id = "mip6-" + host;
+  loads = load_credentials(secret_id, policy.credentials);
   prefix = secret_id + "-";
 }
 
@@ -68,6 +69,10 @@ void NodeKeying::Impl::on(const Answered& event, mip6::BootTime now) {
       return;
     case Purpose::kStopList:
       return stop_listed(event, now);
+    case Purpose::kStopAuthorities:
+      return stop_authorities(event);
+    case Purpose::kStopKey:
+      return stop_key(event);
     case Purpose::kStopStep:
     case Purpose::kWhatever:
       return;
@@ -90,6 +95,7 @@ void NodeKeying::Impl::ike_updown(const Section& message, mip6::BootTime now) {
     if (attempt && sa->name == attempt->name) attempt->ike_up = true;
     return;
   }
+  if (is_listing()) departed.ike_sa(sa->uniqueid);
   std::erase_if(leaving, [&](const Leaving& one) { return one.uniqueid == sa->uniqueid; });
   if (current && current->uniqueid == sa->uniqueid) {
     lost_current(now, "the IKE connection was closed");
@@ -103,6 +109,7 @@ void NodeKeying::Impl::child_updown(const Section& message, mip6::BootTime now) 
   if (!sa || !is_ours(sa->name) || sa->spi_in == 0) return;
   const bool of_current = current && current->uniqueid == sa->uniqueid;
   if (!is_up(message)) {
+    if (is_listing()) departed.child(sa->spi_in);
     // The IKE_SA is still there, or ike-updown had come first. A pair that a rekey has replaced is not missed.
     if (!of_current || current->spi_in != sa->spi_in) return;
     lost_current(now, "the SAs with the home agent were closed");
@@ -218,7 +225,7 @@ void NodeKeying::Impl::on(const StopAsked&, mip6::BootTime now) {
   // From charon's own lists, not from what we believe: after a crash there may be more.
   list_sas(Purpose::kStopList);
   request(Purpose::kStopConnections, "get-conns", {});
-  request(Purpose::kStopStep, "unload-shared", named("id", secret_id));
+  withdraw_credentials();
 }
 
 // --- time ---
@@ -270,6 +277,18 @@ std::uint64_t NodeKeying::Impl::request_slow(Purpose purpose, std::string comman
   return id;
 }
 
+std::uint64_t NodeKeying::Impl::list_sas(Purpose purpose) {
+  if (!is_listing()) departed.forget();
+  return request(purpose, "list-sas", {}, "list-sa");
+}
+
+bool NodeKeying::Impl::is_listing() const {
+  return std::any_of(pending.begin(), pending.end(), [](const auto& one) {
+    return one.second == Purpose::kAdopt || one.second == Purpose::kCheck || one.second == Purpose::kVerify ||
+           one.second == Purpose::kStopList;
+  });
+}
+
 void NodeKeying::Impl::unload(const std::string& name, Purpose purpose) {
   request(purpose, "unload-conn", named("name", name));
 }
@@ -287,7 +306,7 @@ std::vector<IkeSa> NodeKeying::Impl::ours(const Answered& answer) const {
   if (!answer.response) return found;
   for (const auto& item : answer.response->items) {
     auto sa = read_ike_sa(item, policy.reqid);
-    if (sa && is_ours(sa->name) && sa->uniqueid != 0) found.push_back(std::move(*sa));
+    if (sa && is_ours(sa->name) && sa->uniqueid != 0 && !departed.has(*sa)) found.push_back(departed.by_now(*sa));
   }
   return found;
 }

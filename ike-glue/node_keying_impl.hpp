@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "ike-glue/charon.hpp"
+#include "ike-glue/departed.hpp"
 #include "ike-glue/node_keying.hpp"
 
 namespace ike {
@@ -29,6 +30,8 @@ struct NodeKeying::Impl {
     kVerify,
     kStopList,
     kStopConnections,
+    kStopAuthorities,
+    kStopKey,
     kStopStep,
     kWhatever,  // the answer changes nothing
   };
@@ -57,6 +60,7 @@ struct NodeKeying::Impl {
     mip6::BootTime deadline;
     mip6::BootTime move_deadline = {};  // of kMovingOwn
     std::uint64_t request = 0;          // the one under way
+    std::size_t loaded = 0;             // of `loads`
     bool ike_up = false;
     std::optional<Trouble> failure = {};  // what the log said
   };
@@ -98,6 +102,7 @@ struct NodeKeying::Impl {
   void wish_for(Wish wished);
   void begin_attempt(mip6::BootTime now);
   void load_secret();
+  void load_connection();
   void attempt_answered(Purpose purpose, const Answered& answer, mip6::BootTime now);
   void attempt_log(const Section& message, mip6::BootTime now);
   void check_attempt(mip6::BootTime now);
@@ -120,18 +125,22 @@ struct NodeKeying::Impl {
   void verify(mip6::BootTime now);
   void verified(const Answered& answer, mip6::BootTime now);
   void migration_refused(const mip6::Ipv6Address& local, Trouble trouble);
+  void withdraw_credentials();
+  void stop_authorities(const Answered& answer);
+  void stop_key(const Answered& answer);
   void stop_listed(const Answered& answer, mip6::BootTime now);
   void finish_stop(mip6::BootTime now);
 
   // everywhere
   std::uint64_t request(Purpose purpose, std::string command, Section message, std::string stream = {});
   std::uint64_t request_slow(Purpose purpose, std::string command, Section message);
-  std::uint64_t list_sas(Purpose purpose) { return request(purpose, "list-sas", {}, "list-sa"); }
+  std::uint64_t list_sas(Purpose purpose);
+  bool is_listing() const;
   void unload(const std::string& name, Purpose purpose = Purpose::kWhatever);
   bool is_ours(std::string_view name) const;
   std::uint64_t number_of(std::string_view name) const;  // of a name that is ours
   void skip_name(std::string_view name);
-  std::vector<IkeSa> ours(const Answered& answer) const;  // all of a listing that are ours
+  std::vector<IkeSa> ours(const Answered& answer) const;  // all of a listing that are ours and still there
   bool is_leaving(std::uint64_t uniqueid) const;
   void trouble(Trouble value) { out.emplace_back(std::move(value)); }
   void step(std::string what) { out.emplace_back(ike::Step{std::move(what)}); }
@@ -139,6 +148,7 @@ struct NodeKeying::Impl {
   NodeKeyingPolicy policy;
   std::string prefix;  // of the names of our connections: one name per attempt
   std::string secret_id;
+  std::vector<CredentialRequest> loads;
   Actions out;
 
   bool connected = false;
@@ -149,6 +159,7 @@ struct NodeKeying::Impl {
   std::uint64_t next_id = 1;
   std::uint64_t next_name = 1;
   std::map<std::uint64_t, Purpose> pending;
+  Departed departed;
 
   std::optional<Current> current;
   std::optional<Attempt> attempt;

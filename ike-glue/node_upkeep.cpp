@@ -180,6 +180,29 @@ void NodeKeying::Impl::migration_refused(const mip6::Ipv6Address& local, Trouble
 
 // --- stopping ---
 
+void NodeKeying::Impl::withdraw_credentials() {
+  const auto* certificate = std::get_if<Certificate>(&policy.credentials.proof);
+  if (!certificate) {
+    request(Purpose::kStopStep, "unload-shared", named("id", secret_id));
+    return;
+  }
+  request(Purpose::kStopAuthorities, "get-authorities", {});
+  // Loaded once more, perhaps, to be told its id: an earlier run of ours may have loaded it.
+  request(Purpose::kStopKey, "load-key", load_key(*certificate));
+}
+
+void NodeKeying::Impl::stop_authorities(const Answered& answer) {
+  const auto* names = answer.response ? answer.response->message.list("authorities") : nullptr;
+  if (!names) return;
+  for (const auto& name : *names)
+    if (is_authority(name, secret_id)) request(Purpose::kStopStep, "unload-authority", named("name", name));
+}
+
+void NodeKeying::Impl::stop_key(const Answered& answer) {
+  const auto* id = answer.response ? answer.response->message.text("id") : nullptr;
+  if (id) request(Purpose::kStopStep, "unload-key", named("id", *id));
+}
+
 void NodeKeying::Impl::stop_listed(const Answered& answer, mip6::BootTime now) {
   for (const auto& sa : ours(answer)) {
     request_slow(Purpose::kStopStep, "terminate", terminate_by_id(sa.uniqueid, half_open(sa)));
@@ -191,6 +214,7 @@ void NodeKeying::Impl::stop_listed(const Answered& answer, mip6::BootTime now) {
 void NodeKeying::Impl::finish_stop(mip6::BootTime now) {
   const bool asked = std::any_of(pending.begin(), pending.end(), [](const auto& one) {
     return one.second == Purpose::kStopList || one.second == Purpose::kStopConnections ||
+           one.second == Purpose::kStopAuthorities || one.second == Purpose::kStopKey ||
            one.second == Purpose::kStopStep;
   });
   const bool clean = !asked && leaving.empty();

@@ -89,6 +89,7 @@ struct Session::Impl : std::enable_shared_from_this<Impl> {
   asio::local::stream_protocol::socket socket;
   asio::steady_timer timer;
   std::unique_ptr<SocketWatch> watch;
+  bool watching = false;
 
   Phase phase = Phase::kNew;
   std::uint64_t generation = 0;  // of the connection; handlers of an earlier one do nothing
@@ -124,7 +125,7 @@ void Session::Impl::connect() {
       if (self->phase == Phase::kClosed) self->connect();
     });
   }
-  watch->start();
+  watching = watch->start();
   if (socket_path.native().size() > 107) {  // sizeof sockaddr_un::sun_path, less the closing zero
     close(error("connect to charon", "the path of the socket is too long", "configure a shorter path", ENAMETOOLONG),
           true);
@@ -194,7 +195,8 @@ void Session::Impl::close(const mip6::Error& why, bool wait_for_folder) {
 }
 
 void Session::Impl::plan_retry(bool wait_for_folder) {
-  if (wait_for_folder && tries_after_change == 0) return arm_timer();
+  // Without inotify nothing tells of the folder: then by time, as after any other failure.
+  if (wait_for_folder && watching && tries_after_change == 0) return arm_timer();
   if (tries_after_change > 0) --tries_after_change;
   const auto doublings = std::min(failures - 1, 9U);
   const auto delay = failures == 1 ? milliseconds{0} : std::min(kFirstRetry * (1 << doublings), kLastRetry);

@@ -30,7 +30,8 @@ class Session {
   using Done = std::function<void(tl::expected<Response, mip6::Error>)>;
 
   // `events`: registered on each connection before `connected` is called. Looks for the socket again when its folder
-  // changes (inotify); no polling. Handlers may make requests and may destroy the Session.
+  // changes (inotify); no polling, unless inotify fails: then every 10 s at the latest. Handlers may make requests and
+  // may destroy the Session.
   Session(boost::asio::io_context& loop, std::filesystem::path socket, std::vector<std::string> events,
           Handlers handlers);
   ~Session();

@@ -13,9 +13,10 @@ const auto kOtherHome = address("2001:db8:1::43");
 
 struct Agent : Harness<AgentKeying, AgentKeyingEvent, AgentKeyingAction> {
   Agent()
-      : Harness(AgentKeyingPolicy{kAgent,
-                                  {{"laptop", kHome, {"ha@example.org", "mn@example.org", "the secret"}, 11},
-                                   {"phone", kOtherHome, {"ha@example.org", "2001:db8:1::43", "another"}, 12}}}) {}
+      : Harness(AgentKeyingPolicy{
+            kAgent,
+            {{"laptop", kHome, {"ha@example.org", "mn@example.org", PreSharedKey{"the secret"}}, 11},
+             {"phone", kOtherHome, {"ha@example.org", "2001:db8:1::43", PreSharedKey{"another"}}, 12}}}) {}
 
   void connect(const std::vector<Sa>& sas = {}) {
     handle(CharonConnected{});
@@ -186,6 +187,76 @@ TEST_CASE("an IKE_SA that stays without child is dropped after 30 s", "[agent-ke
   CHECK(agent.count<PeerKeysUp>() == 0);
 }
 
+TEST_CASE("a childless IKE_SA that charon lists is dropped after 30 s, a half open one left to charon",
+          "[agent-keying]") {
+  Agent agent;
+  Sa childless = agent.first;
+  Sa half_open = agent.second;
+  childless.child = half_open.child = false;
+  half_open.state = "CONNECTING";
+  agent.connect({childless, half_open});
+  agent.pass(30s - 1ms);
+  CHECK_FALSE(agent.asked("terminate"));
+  agent.pass(1min);
+  CHECK(agent.terminated(1, true) > 0);
+  CHECK(agent.terminated(2, true) + agent.terminated(2, false) == 0);
+}
+
+TEST_CASE("an IKE_SA of which charon tells no end is asked to go twice, not for ever", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.up(agent.first);
+  agent.handle(PeerReplaceAsked{kHome, {}});
+  agent.pass(1h);
+  CHECK(agent.terminated(1, true) == 2);
+  CHECK(agent.count<PeerKeysDown>() == 1);
+  CHECK_FALSE(agent.core.next_deadline());
+}
+
+TEST_CASE("an IKE_SA that ends unauthenticated is not asked to go", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  Sa half_open = agent.first;
+  half_open.child = false;
+  agent.event("ike-updown", updown(half_open, true));
+  half_open.state = "CONNECTING";
+  agent.event("ike-updown", updown(half_open, false));
+  agent.pass(2min);
+  CHECK_FALSE(agent.asked("terminate"));
+}
+
+TEST_CASE("what goes while it is being listed is not adopted", "[agent-keying]") {
+  Agent agent;
+  agent.handle(CharonConnected{});
+  agent.load();
+  SECTION("the IKE_SA") {
+    agent.event("ike-updown", updown(agent.first, false));
+    REQUIRE(agent.list({agent.first}));
+    agent.pass(1min);
+    CHECK_FALSE(agent.asked("terminate"));
+  }
+  SECTION("its child alone") {
+    agent.event("child-updown", updown(agent.first, false));
+    REQUIRE(agent.list({agent.first}));
+    agent.pass(1min);
+    CHECK(agent.terminated(1, true) > 0);
+  }
+  CHECK(agent.count<PeerKeysUp>() == 0);
+}
+
+TEST_CASE("stopping does not wait for what goes while it is being listed", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.up(agent.first);
+  agent.handle(StopAsked{});
+  agent.down(agent.first);
+  REQUIRE(agent.list({agent.first}));
+  REQUIRE(agent.answer("get-conns", Section{}.set("conns", Section::List{})));
+  while (agent.answer("unload-shared") || agent.answer("terminate")) {
+  }
+  CHECK(agent.count<Stopped>() == 1);
+}
+
 TEST_CASE("a node's move is verified by its own connection's list", "[agent-keying]") {
   Agent agent;
   agent.connect();
@@ -216,6 +287,9 @@ TEST_CASE("a move that charon did not follow is told after a second look", "[age
   REQUIRE(agent.list({agent.first}));
   REQUIRE(agent.count<Trouble>() == 1);
   CHECK(agent.last<Trouble>()->what.find("laptop") != std::string::npos);
+  // So that the next acknowledgement says so.
+  REQUIRE(agent.count<PeerMoveFailed>() == 1);
+  CHECK(agent.last<PeerMoveFailed>()->home_address == kHome);
 }
 
 TEST_CASE("failed authentication is told with the claimed identity, and loads again once a minute", "[agent-keying]") {

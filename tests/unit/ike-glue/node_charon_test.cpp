@@ -30,6 +30,38 @@ TEST_CASE("of two that survived the newest is adopted and the other terminated",
   CHECK(node.terminated(2, false) + node.terminated(2, true) == 0);
 }
 
+TEST_CASE("what goes while it is being listed is not adopted by the node", "[node-keying]") {
+  Node node;
+  node.handle(EstablishAsked{kFirst});
+  node.handle(CharonConnected{});
+  SECTION("the IKE_SA") {
+    node.event("ike-updown", updown(node.first, false));
+    REQUIRE(node.list({node.first}));
+    CHECK(node.terminated(1, false) == 0);
+  }
+  SECTION("its child alone") {
+    node.event("child-updown", updown(node.first, false));
+    REQUIRE(node.list({node.first}));
+    CHECK(node.terminated(1, false) == 1);
+  }
+  CHECK(node.count<KeysUp>() == 0);
+  CHECK(node.asked("load-shared"));
+}
+
+TEST_CASE("keys that go while the end of an attempt is being looked for are not taken for its success",
+          "[node-keying]") {
+  Node node;
+  node.connect();
+  node.handle(EstablishAsked{kFirst});
+  REQUIRE(node.load_and_initiate());
+  node.pass(10s);
+  REQUIRE(node.asked("list-sas"));
+  node.event("child-updown", updown(node.first, false));
+  REQUIRE(node.list({node.first}));
+  CHECK(node.count<KeysUp>() == 0);
+  CHECK(node.count<Trouble>() == 1);
+}
+
 TEST_CASE("foreign connections are never touched", "[node-keying]") {
   Sa foreign = {.name = "office", .uniqueid = 5};
   Sa neighbour = {.name = "mip6-2001-db8-1--42-77-1", .uniqueid = 6};  // of home address 2001:db8:1::42:77

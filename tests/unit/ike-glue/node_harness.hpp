@@ -9,7 +9,9 @@ namespace ike_test {
 using namespace ike;
 
 struct Node : Harness<NodeKeying, NodeKeyingEvent, NodeKeyingAction> {
-  Node() : Harness(NodeKeyingPolicy{kHome, kAgent, {"mn@example.org", "ha@example.org", "the secret"}, 11}) {}
+  Node()
+      : Harness(NodeKeyingPolicy{kHome, kAgent, {"mn@example.org", "ha@example.org", PreSharedKey{"the secret"}}, 11}) {
+  }
 
   static std::string name(int number) { return "mip6-2001-db8-1--42-" + std::to_string(number); }
 

@@ -1,8 +1,25 @@
 // The session when charon is started after us.
+#include <sys/inotify.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
 #include "tests/catch.hpp"
 #include "tests/unit/ike-glue/scripted_peer.hpp"
 
 using namespace ike_test;
+
+namespace {
+bool no_inotify = false;
+}
+
+// In place of the C library's, to refuse as the kernel does when fs.inotify.max_user_instances are in use.
+extern "C" int inotify_init1(int flags) noexcept {
+  if (!no_inotify) return static_cast<int>(::syscall(SYS_inotify_init1, flags));
+  errno = EMFILE;
+  return -1;
+}
 
 TEST_CASE("a socket that appears later is connected to", "[session]") {
   Client client;
@@ -39,4 +56,14 @@ TEST_CASE("a request made before charon is there is answered when it is", "[sess
   peer.respond();
   REQUIRE(client.run([&] { return answer->has_value(); }));
   CHECK(answer->value().has_value());
+}
+
+TEST_CASE("without inotify a socket that appears later is connected to as well", "[session]") {
+  no_inotify = true;
+  Client client;
+  client.session.start();
+  REQUIRE(client.run([&] { return !client.disconnected.empty(); }));
+  Peer peer(client.loop, client.path);
+  CHECK(client.run([&] { return client.connected == 1; }));
+  no_inotify = false;
 }

@@ -1,0 +1,202 @@
+// A PEM bundle to its parts: blocks (RFC 7468), and as much of a certificate's DER as tells who issued it to whom
+// (RFC 5280 section 4.1).
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <optional>
+
+#include "ike-glue/credentials.hpp"
+
+namespace ike {
+namespace {
+
+constexpr std::string_view kBegin = "-----BEGIN ";
+constexpr std::string_view kDashes = "-----";
+constexpr std::array<std::string_view, 3> kKeyLabels{"PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"};
+constexpr std::string_view kOrder = "the file has the private key, our certificate, then the CA certificates";
+
+tl::unexpected<mip6::Error> refused(std::string reason, std::string remedy) {
+  return tl::unexpected(
+      mip6::Error{.tried = "read the certificate bundle", .reason = std::move(reason), .remedy = std::move(remedy)});
+}
+
+// --- PEM ---
+
+struct Block {
+  std::string_view label;
+  std::string_view content;  // between the lines BEGIN and END
+  std::string_view whole;
+};
+
+// Takes the next block off `rest`; an empty optional at the end, an error if it does not end itself.
+tl::expected<std::optional<Block>, mip6::Error> next_block(std::string_view& rest) {
+  const auto begin = rest.find(kBegin);
+  if (begin == std::string_view::npos) return std::optional<Block>{};
+  const auto label = rest.substr(begin + kBegin.size());
+  const auto label_end = label.find(kDashes);
+  const auto name = label.substr(0, label_end);
+  if (label_end == std::string_view::npos || name.find('\n') != std::string_view::npos)
+    return refused("a line '-----BEGIN' does not end with '-----'", std::string(kOrder));
+  const auto last_line = fmt::format("-----END {}-----", name);
+  const auto content = label.substr(label_end + kDashes.size());
+  const auto end = content.find(last_line);
+  // The end that is found must not be that of a later block of the same kind.
+  if (end == std::string_view::npos || content.substr(0, end).find(kBegin) != std::string_view::npos)
+    return refused(fmt::format("a block {} has no end", name), "copy the file again, whole");
+  const auto whole_size = kBegin.size() + label_end + kDashes.size() + end + last_line.size();
+  const Block block{name, content.substr(0, end), rest.substr(begin, whole_size)};
+  rest.remove_prefix(begin + whole_size);
+  return block;
+}
+
+std::optional<std::string> from_base64(std::string_view text) {
+  constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string bytes;
+  std::uint32_t bits = 0;
+  int count = 0;
+  for (const char letter : text) {
+    if (letter == '\n' || letter == '\r' || letter == ' ' || letter == '\t') continue;
+    if (letter == '=') break;
+    const auto value = kLetters.find(letter);
+    if (value == std::string_view::npos) return std::nullopt;
+    bits = (bits << 6 | static_cast<std::uint32_t>(value)) & 0xffffff;
+    count += 6;
+    if (count < 8) continue;
+    count -= 8;
+    bytes += static_cast<char>(bits >> count & 0xff);
+  }
+  return bytes;
+}
+
+// --- DER ---
+
+struct Element {
+  std::uint8_t tag = 0;
+  std::string_view content;
+  std::string_view whole;
+};
+
+std::optional<Element> next_element(std::string_view& rest) {
+  const auto byte = [&rest](std::size_t at) { return static_cast<std::uint8_t>(rest[at]); };
+  if (rest.size() < 2) return std::nullopt;
+  std::size_t size = byte(1);
+  std::size_t header = 2;
+  if (size >= 0x80) {
+    const std::size_t octets = size & 0x7f;
+    if (octets == 0 || octets > 4 || rest.size() < header + octets) return std::nullopt;
+    size = 0;
+    for (std::size_t i = 0; i < octets; ++i) size = size << 8 | byte(header + i);
+    header += octets;
+  }
+  if (rest.size() - header < size) return std::nullopt;
+  const Element element{byte(0), rest.substr(header, size), rest.substr(0, header + size)};
+  rest.remove_prefix(header + size);
+  return element;
+}
+
+struct Names {
+  std::string issuer;  // DER
+  std::string subject;
+};
+
+std::optional<Names> names_of(std::string_view der) {
+  constexpr std::uint8_t kSequence = 0x30;
+  constexpr std::uint8_t kVersion = 0xa0;
+  const auto certificate = next_element(der);
+  if (!certificate || certificate->tag != kSequence) return std::nullopt;
+  auto rest = certificate->content;
+  const auto to_be_signed = next_element(rest);
+  if (!to_be_signed || to_be_signed->tag != kSequence) return std::nullopt;
+  rest = to_be_signed->content;
+  auto serial = next_element(rest);
+  if (serial && serial->tag == kVersion) serial = next_element(rest);
+  const auto algorithm = next_element(rest);
+  const auto issuer = next_element(rest);
+  const auto validity = next_element(rest);
+  const auto subject = next_element(rest);
+  if (!serial || !algorithm || !validity || !subject) return std::nullopt;
+  if (issuer->tag != kSequence || subject->tag != kSequence) return std::nullopt;
+  return Names{std::string(issuer->whole), std::string(subject->whole)};
+}
+
+std::string hex(std::string_view bytes) {
+  std::string text;
+  for (const char byte : bytes) text += fmt::format("{:02x}", static_cast<std::uint8_t>(byte));
+  return text;
+}
+
+// --- the bundle ---
+
+class Bundle {
+ public:
+  tl::expected<void, mip6::Error> take(const Block& block) {
+    if (block.label == "CERTIFICATE") return take_certificate(block);
+    // openssl writes the curve in front of a key that it made; the key names it, too
+    if (block.label == "EC PARAMETERS") return {};
+    const bool traditional = block.content.find("Proc-Type: 4,ENCRYPTED") != std::string_view::npos;
+    if (block.label == "ENCRYPTED PRIVATE KEY" || traditional)
+      return refused("the private key is encrypted",
+                     "nobody could type its passphrase: decrypt it with 'openssl pkey', the file's mode protects it");
+    if (std::find(kKeyLabels.begin(), kKeyLabels.end(), block.label) == kKeyLabels.end())
+      return refused(fmt::format("has a block {}, which is of no use here", block.label), std::string(kOrder));
+    if (!found_.private_key.empty()) return refused("has two private keys", "keep the one of our certificate");
+    found_.private_key = block.whole;
+    return {};
+  }
+
+  tl::expected<Certificate, mip6::Error> finish() {
+    if (found_.private_key.empty())
+      return refused("has no private key", "add the block '-----BEGIN PRIVATE KEY-----' that our certificate is for");
+    if (found_.own.empty()) return refused("has no certificate", "add our certificate after the private key");
+    if (found_.authorities.empty())
+      return refused(
+          "has no CA certificate",
+          "add, after our own, intermediate certificates and the root that the peer's certificate comes from");
+    if (roots_ == 0)
+      return refused("has no root certificate", "add the root that the peer's certificate comes from, at the end");
+    if (roots_ > 1)
+      return refused("has more than one root certificate", "keep the one that the peer's certificate comes from");
+    return std::move(found_);
+  }
+
+ private:
+  tl::expected<void, mip6::Error> take_certificate(const Block& block) {
+    ++certificates_;
+    const auto der = from_base64(block.content);
+    const auto names = der ? names_of(*der) : std::nullopt;
+    if (!names)
+      return refused(fmt::format("certificate {} of the file cannot be read", certificates_),
+                     "copy it again; it is X.509 in PEM form");
+    const bool root = names->issuer == names->subject;
+    if (certificates_ == 1) {
+      if (root) return refused("its first certificate is a root, not our own", std::string(kOrder));
+      found_.own = block.whole;
+      return {};
+    }
+    found_.authorities.emplace_back(block.whole);
+    if (!root) return {};
+    ++roots_;
+    found_.root = hex(names->subject);
+    return {};
+  }
+
+  Certificate found_;
+  int certificates_ = 0;
+  int roots_ = 0;
+};
+
+}  // namespace
+
+tl::expected<Certificate, mip6::Error> parse_certificate(std::string_view bundle) {
+  Bundle parts;
+  for (;;) {
+    const auto block = next_block(bundle);
+    if (!block) return tl::unexpected(block.error());
+    if (!*block) return parts.finish();
+    if (auto taken = parts.take(**block); !taken) return tl::unexpected(std::move(taken.error()));
+  }
+}
+
+}  // namespace ike

@@ -1,0 +1,39 @@
+// How a node and its home agent prove to each other who they are (IKEv2): a pre-shared key or certificates. No I/O.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <variant>
+#include <vector>
+
+#include "libmip6/error.hpp"
+
+namespace ike {
+
+struct PreSharedKey {
+  std::string secret;  // never in a log
+};
+
+struct Certificate {                     // each text is one complete PEM block
+  std::string private_key;               // never in a log
+  std::string own;                       // names our identity as subjectAltName
+  std::vector<std::string> authorities;  // intermediates, which the peer is sent, and the root
+  std::string root;                      // subject of the root, DER in hex: the peer's certificate must come from it
+};
+
+using Proof = std::variant<PreSharedKey, Certificate>;
+
+struct Credentials {
+  std::string local_identity;
+  std::string remote_identity;
+  Proof proof;
+};
+
+// From one PEM bundle: our private key (PKCS#8 or traditional, not encrypted), our certificate before all other
+// certificates, then CA certificates, exactly one of which is a root (issued by itself). Text between blocks is
+// skipped. Signatures and validity are charon's to check. The error has reason and remedy for the file's owner, and
+// nothing of the key; `on` is left to the caller.
+tl::expected<Certificate, mip6::Error> parse_certificate(std::string_view bundle);
+
+}  // namespace ike
