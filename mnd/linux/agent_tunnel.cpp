@@ -214,24 +214,29 @@ tl::expected<void, mip6::Error> AgentTunnel::unbind(const mip6::Ipv6Address& hom
 
 tl::expected<void, mip6::Error> AgentTunnel::remove_all() {
   NetlinkSocket& socket = impl_->socket;
+  FirstError result;
   const auto proxies = list(socket, dump_proxy_neighbours(), parse_proxy_neighbour, "proxy neighbours");
-  if (!proxies) return tl::unexpected(proxies.error());
-  std::vector<NetlinkMessage> removals;
-  for (const DumpedProxy& proxy : *proxies) {
-    if (proxy.ours) removals.push_back(delete_proxy_neighbour(proxy.interface, proxy.address));
+  result.keep(proxies);
+  if (proxies) {
+    std::vector<NetlinkMessage> removals;
+    for (const DumpedProxy& proxy : *proxies) {
+      if (proxy.ours) removals.push_back(delete_proxy_neighbour(proxy.interface, proxy.address));
+    }
+    result.keep(perform(socket, removals, Harmless::kAbsent, "remove proxy neighbours", impl_->home_interface));
   }
-  auto done = perform(socket, removals, Harmless::kAbsent, "remove proxy neighbours", impl_->home_interface);
-  if (!done) return done;
+  // Before the device goes, which has the mark.
   const auto link = find_device(socket, kAgentTunnelName);
-  if (!link) return tl::unexpected(link.error());
-  if (*link && (*link)->alias.starts_with(kProxySetMark)) {
+  result.keep(link);
+  if (link && *link && (*link)->alias.starts_with(kProxySetMark)) {
     // An interface that is gone has no setting either.
     const std::string path = setting_path((*link)->alias.substr(kProxySetMark.size()), "proxy_ndp");
-    if (auto restored = write_setting(path, '0'); !restored && restored.error().os_error != ENOENT) return restored;
+    if (auto restored = write_setting(path, '0'); !restored && restored.error().os_error != ENOENT)
+      result.keep(restored);
   }
   impl_->filters.clear();
   impl_->device = 0;
-  return remove_device(socket, kAgentTunnelName);
+  result.keep(remove_device(socket, kAgentTunnelName));
+  return result.value();
 }
 
 }  // namespace mnd::kernel

@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::size_t kMaxStateFile = 1024 * 1024;
 constexpr std::size_t kMaxSecret = 4096;
+constexpr std::size_t kMaxKeyFile = 64 * 1024 - 1;  // what is in it goes to charon: VICI's longest value
 
 int real_open(const char* path, int flags, unsigned mode) { return ::open(path, flags, mode); }
 long real_write(int fd, const void* data, std::size_t size) { return ::write(fd, data, size); }
@@ -64,6 +65,44 @@ tl::expected<std::string, int> read_all(int fd, std::size_t limit) {
   }
 }
 
+struct SecretKind {
+  std::string_view name;     // "the secret"
+  std::string_view content;  // "the shared secret"
+  std::size_t limit;
+};
+
+tl::expected<std::string, mip6::Error> read_protected(const std::filesystem::path& path, const SecretKind& kind) {
+  const auto tried = fmt::format("read {}", kind.name);
+  const auto refused = [&](std::string reason, std::string remedy) {
+    return tl::unexpected(
+        mip6::Error{.tried = tried, .on = path.string(), .reason = std::move(reason), .remedy = std::move(remedy)});
+  };
+  // O_NONBLOCK: the name of a pipe must not stop the daemon
+  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  const int open_error = errno;
+  if (!file)
+    return tl::unexpected(os_error(open_error, tried, path.string(),
+                                   open_error == ENOENT
+                                       ? fmt::format("write {} into this file, mode 0640 or stricter", kind.content)
+                                       : "make the file readable for the user mnd runs as"));
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) return failed(errno, fmt::format("look at {}", kind.name), path);
+  if (!S_ISREG(status.st_mode))
+    return refused("not a regular file", fmt::format("name a file that contains {}", kind.content));
+  if (status.st_uid != 0 && status.st_uid != ::geteuid())
+    return refused("the file belongs to another user", fmt::format("chown root {}", path.string()));
+  if ((status.st_mode & 0037) != 0)
+    return refused(fmt::format("mode {:04o} lets others at it", status.st_mode & 07777),
+                   fmt::format("chmod 0640 {}", path.string()));
+  auto content = read_all(file.get(), kind.limit);
+  if (!content)
+    return tl::unexpected(
+        os_error(content.error(), tried, path.string(), fmt::format("{} has at most {} bytes", kind.name, kind.limit)));
+  if (content->ends_with('\n')) content->pop_back();
+  if (content->empty()) return refused("the file is empty", fmt::format("write {} into it", kind.content));
+  return std::move(*content);
+}
+
 }  // namespace
 
 const FileCalls kFileCalls{.open = real_open, .write = real_write, .fsync = ::fsync, .rename = ::rename};
@@ -98,33 +137,11 @@ tl::expected<std::optional<std::string>, mip6::Error> read_durable(const std::fi
 }
 
 tl::expected<std::string, mip6::Error> read_secret(const std::filesystem::path& path) {
-  const auto refused = [&](std::string reason, std::string remedy) {
-    return tl::unexpected(mip6::Error{
-        .tried = "read the secret", .on = path.string(), .reason = std::move(reason), .remedy = std::move(remedy)});
-  };
-  // O_NONBLOCK: the name of a pipe must not stop the daemon
-  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  const int open_error = errno;
-  if (!file)
-    return tl::unexpected(os_error(open_error, "read the secret", path.string(),
-                                   open_error == ENOENT
-                                       ? "write the shared secret into this file, mode 0640 or stricter"
-                                       : "make the file readable for the user mnd runs as"));
-  struct stat status {};
-  if (::fstat(file.get(), &status) != 0) return failed(errno, "look at the secret", path);
-  if (!S_ISREG(status.st_mode)) return refused("not a regular file", "name a file that contains the secret");
-  if (status.st_uid != 0 && status.st_uid != ::geteuid())
-    return refused("the file belongs to another user", fmt::format("chown root {}", path.string()));
-  if ((status.st_mode & 0037) != 0)
-    return refused(fmt::format("mode {:04o} lets others at it", status.st_mode & 07777),
-                   fmt::format("chmod 0640 {}", path.string()));
-  auto content = read_all(file.get(), kMaxSecret);
-  if (!content)
-    return tl::unexpected(os_error(content.error(), "read the secret", path.string(),
-                                   fmt::format("a secret has at most {} bytes", kMaxSecret)));
-  if (content->ends_with('\n')) content->pop_back();
-  if (content->empty()) return refused("the file is empty", "write the shared secret into it");
-  return std::move(*content);
+  return read_protected(path, {"the secret", "the shared secret", kMaxSecret});
+}
+
+tl::expected<std::string, mip6::Error> read_key_file(const std::filesystem::path& path) {
+  return read_protected(path, {"the certificate file", "private key and certificates", kMaxKeyFile});
 }
 
 }  // namespace mnd::kernel

@@ -33,6 +33,7 @@ struct Address {
   mip6::Ipv6Address address;
   std::uint8_t prefix_length = 0;
   std::uint32_t flags = 0;  // IFA_F_*
+  bool ours = false;        // put there by us: the home address on the home link
   bool operator==(const Address&) const = default;
 };
 struct DefaultRoute {  // main table, not ours, with a gateway

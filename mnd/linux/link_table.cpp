@@ -121,7 +121,8 @@ std::optional<Address> parse_address(const nlmsghdr& message) {
   return Address{.interface = header->ifa_index,
                  .address = *own,
                  .prefix_length = header->ifa_prefixlen,
-                 .flags = number_of<std::uint32_t>(found[IFA_FLAGS]).value_or(header->ifa_flags)};
+                 .flags = number_of<std::uint32_t>(found[IFA_FLAGS]).value_or(header->ifa_flags),
+                 .ours = number_of<std::uint8_t>(found[IFA_PROTO]) == kRouteProtocol};
 }
 
 // The next hops of RTA_MULTIPATH that have a gateway.

@@ -254,20 +254,25 @@ tl::expected<void, mip6::Error> NodeTunnel::prefer_home_address(bool preferred) 
 tl::expected<void, mip6::Error> NodeTunnel::remove_all() {
   impl_->device = 0;
   NetlinkSocket& socket = impl_->socket;
+  FirstError result;
   // The address first: without it nothing can leave by another table once the rule is gone.
-  auto done = impl_->remove_addresses([](const HomeAddress&) { return true; });
-  if (!done) return done;
-  const auto routes = list(socket, dump_routes(), parse_route, "routes");
-  if (!routes) return tl::unexpected(routes.error());
+  result.keep(impl_->remove_addresses([](const HomeAddress&) { return true; }));
   std::vector<NetlinkMessage> removals;
-  for (const DumpedRoute& dumped : *routes) {
-    if (dumped.ours) removals.push_back(delete_route(dumped.route));
+  const auto routes = list(socket, dump_routes(), parse_route, "routes");
+  result.keep(routes);
+  if (routes) {
+    for (const DumpedRoute& dumped : *routes) {
+      if (dumped.ours) removals.push_back(delete_route(dumped.route));
+    }
   }
   const auto rules = list(socket, dump_rules(), parse_our_rule, "rules");
-  if (!rules) return tl::unexpected(rules.error());
-  for (const auto& source : *rules) removals.push_back(delete_rule(source));
-  done = perform(socket, removals, Harmless::kAbsent, "remove routes and rules", kTunnelName);
-  return done ? remove_device(socket, kTunnelName) : done;
+  result.keep(rules);
+  if (rules) {
+    for (const auto& source : *rules) removals.push_back(delete_rule(source));
+  }
+  result.keep(perform(socket, removals, Harmless::kAbsent, "remove routes and rules", kTunnelName));
+  result.keep(remove_device(socket, kTunnelName));
+  return result.value();
 }
 
 }  // namespace mnd::kernel

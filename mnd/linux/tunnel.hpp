@@ -49,7 +49,8 @@ class NodeTunnel {
   tl::expected<void, mip6::Error> stop_outbound();
   // The home address is chosen by new connections (registered), or not (deprecated).
   tl::expected<void, mip6::Error> prefer_home_address(bool preferred);
-  // Everything of ours goes, also without set_up(): device, addresses, rules, routes by protocol number.
+  // Everything of ours goes, also without set_up(): device, addresses, rules, routes by protocol number; each also if
+  // another could not be removed. The first error.
   tl::expected<void, mip6::Error> remove_all();
 
   struct Impl;
@@ -87,7 +88,7 @@ class AgentTunnel {
   // What the kernel has, also from a former process (known from set_up() on): unbind() or forget_care_of() what has no
   // binding any more.
   std::vector<BoundCareOf> bound() const;
-  tl::expected<void, mip6::Error> remove_all();  // also restores proxy_ndp if set_up() changed it
+  tl::expected<void, mip6::Error> remove_all();  // the same, and restores proxy_ndp if set_up() changed it
 
   struct Impl;
 

@@ -28,6 +28,19 @@ tl::expected<void, mip6::Error> perform(NetlinkSocket& socket, const std::vector
                                         Harmless harmless, const std::string& tried, const std::string& on,
                                         const std::string& remedy = {});
 
+// For steps that are all done, also after one of them failed.
+class FirstError {
+ public:
+  template <typename Value>
+  void keep(const tl::expected<Value, mip6::Error>& step) {
+    if (!step && result_) result_ = tl::unexpected(step.error());
+  }
+  const tl::expected<void, mip6::Error>& value() const { return result_; }
+
+ private:
+  tl::expected<void, mip6::Error> result_;
+};
+
 // Dumps and parses.
 template <typename Value>
 tl::expected<std::vector<Value>, mip6::Error> list(NetlinkSocket& socket, const NetlinkMessage& request,

@@ -133,3 +133,12 @@ TEST_CASE("a secret that is missing, empty, too long or no file is refused") {
   ::mkfifo((folder / "pipe").c_str(), 0600);
   CHECK(read_secret(folder / "pipe").error().reason == "not a regular file");
 }
+
+TEST_CASE("a key file may be larger than a secret, and is protected like one") {
+  const TemporaryFolder folder;
+  CHECK(read_key_file(folder.file("key", std::string(20000, 'x'))).value().size() == 20000);
+  CHECK(read_key_file(folder.file("long", std::string(70000, 'x'))).error().os_error == EFBIG);
+  CHECK(read_key_file(folder.file("open", "x", 0644)).error().remedy == "chmod 0640 " + (folder / "open").string());
+  CHECK(read_key_file(folder / "none").error().remedy ==
+        "write private key and certificates into this file, mode 0640 or stricter");
+}

@@ -3,9 +3,11 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 
+#include <cerrno>
 #include <map>
 
 #include "mnd/linux/kernel.hpp"
+#include "mnd/linux/tunnel_device.hpp"
 #include "mnd/linux/tunnel_messages.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/linux/golden.hpp"
@@ -257,4 +259,18 @@ TEST_CASE("messages cut short give nothing, or less", "[tunnel]") {
       CHECK(parse_route(cut)->route != tunnel_route(kHomeTable));
     }
   }
+}
+
+TEST_CASE("of steps that are all done the first error stays", "[tunnel]") {
+  const auto failed = [](int number) {
+    return tl::unexpected(mip6::Error{.tried = "t", .on = "o", .reason = {}, .remedy = {}, .os_error = number});
+  };
+  FirstError result;
+  result.keep(tl::expected<int, mip6::Error>(7));
+  CHECK(result.value());
+  result.keep(tl::expected<int, mip6::Error>(failed(EPERM)));
+  result.keep(tl::expected<void, mip6::Error>(failed(ENODEV)));
+  result.keep(tl::expected<void, mip6::Error>());
+  REQUIRE_FALSE(result.value());
+  CHECK(result.value().error().os_error == EPERM);
 }
