@@ -115,7 +115,7 @@ void Agent::make_cores(const NodeTable& nodes) {
     keying.nodes.push_back(
         {.name = node.name,
          .home_address = node.home_address,
-         .credentials = {.local_identity = config_.identity, .remote_identity = node.identity, .secret = node.secret},
+         .credentials = {.local_identity = config_.identity, .remote_identity = node.identity, .proof = node.proof},
          .reqid = nodes.at(node.home_address).reqid});
   }
   home_agent_ = std::make_unique<mip6::agent::HomeAgent>(policy);
@@ -147,6 +147,7 @@ Result Agent::take_up_bindings() {
   drain();
   for (const auto& home_address : leftovers)
     if (!performer_->bound().contains(home_address)) performer_->check(kernel_->unbind(home_address));
+  performer_->forget_former_bindings();
   return {};
 }
 
@@ -170,7 +171,8 @@ void Agent::connect_charon() {
 // The keying core sees one charon, there when both connections are.
 void Agent::session_connected(bool slow) {
   (slow ? slow_connected_ : fast_connected_) = true;
-  if (!fast_connected_ || !slow_connected_) return;
+  // A charon that was lost while stopping is asked nothing any more.
+  if (!fast_connected_ || !slow_connected_ || stopping_) return;
   lost_because_.reset();
   trouble_.reset();
   mnd::kernel::log(Level::kInfo, fmt::format("charon connected socket={}", config_.vici_socket.string()));
@@ -179,7 +181,11 @@ void Agent::session_connected(bool slow) {
 
 void Agent::session_lost(bool slow, const Error& why) {
   const bool was_connected = fast_connected_ && slow_connected_;
-  (slow ? slow_connected_ : fast_connected_) = false;
+  bool& connected = slow ? slow_connected_ : fast_connected_;
+  lost_while_stopping_ = lost_while_stopping_ || (stopping_ && connected);
+  connected = false;
+  // What is going may still be told by the other session's events.
+  if (stopping_ && slow) return;
   // Both fail together, for one reason: it is told once.
   if (!was_connected && (slow || why == lost_because_)) return;
   lost_because_ = why;
@@ -271,10 +277,10 @@ void Agent::stop() {
 void Agent::finish() {
   if (finished_) return;
   finished_ = true;
-  if (!stopped_cleanly_)
-    mnd::kernel::log(Level::kWarning, "charon did not confirm in time that it dropped our connections");
+  const bool clean = stopped_cleanly_ && !lost_while_stopping_;
+  if (!clean) mnd::kernel::log(Level::kWarning, "charon did not confirm in time that it dropped our connections");
   // States of a charon that died or hangs would go on working for an hour.
-  if (!stopped_cleanly_ || !fast_connected_)
+  if (!clean || !fast_connected_ || !slow_connected_)
     for (const auto& [home_address, reqid] : reqids_)
       performer_->check(kernel_->delete_states_except(home_address, reqid, {}));
   for (const auto& error : kernel_->remove_all()) note(error);

@@ -59,6 +59,7 @@ class Agent {
   void on(const ike::PeerKeysUp& action);
   void on(const ike::PeerKeysDown& action);
   void on(const ike::DeletePeerStatesExcept& action);
+  void on(const ike::PeerMoveFailed& action);
   void on(const ike::Trouble& trouble);
   void on(const ike::Step& step);
   void on(const ike::Stopped& stopped);
@@ -96,7 +97,8 @@ class Agent {
   bool slow_connected_ = false;
   std::optional<mip6::Error> lost_because_;  // why charon is not connected
   bool stopping_ = false;
-  bool stopped_cleanly_ = false;  // charon has nothing of ours any more
+  bool stopped_cleanly_ = false;  // charon has nothing of ours any more, if it was there all the time
+  bool lost_while_stopping_ = false;
   bool finished_ = false;
   RateLimit malformed_;
   std::map<mip6::Ipv6Address, mip6::BootTime> expiry_;  // of the binding, for lifetime_left

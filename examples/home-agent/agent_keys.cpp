@@ -45,6 +45,8 @@ void Agent::on(const ike::PeerKeysDown& action) {
 
 void Agent::on(const ike::DeletePeerStatesExcept& action) { performer_->perform(action); }
 
+void Agent::on(const ike::PeerMoveFailed& action) { performer_->perform(action); }
+
 void Agent::on(const ike::Trouble& trouble) {
   trouble_ = TroubleView{.what = trouble.what, .remedy = trouble.remedy};
   mnd::kernel::log(Level::kWarning, fmt::format("{} ({})", trouble.what, trouble.remedy));

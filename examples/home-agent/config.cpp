@@ -126,6 +126,22 @@ bool outside(const Config& config, const Ipv6Address& address) {
   return config.prefix.length > 0 && !config.prefix.contains(address);
 }
 
+std::string cause_of(const mip6::Error& error) {
+  return error.reason.empty() ? std::generic_category().message(error.os_error) : error.reason;
+}
+
+void read_certificate(Reader& reader, Config& config) {
+  const ConfigSetting* setting = reader.find("certificate");
+  const auto path = reader.path("certificate");
+  if (!path) return;
+  const auto content = mnd::kernel::read_key_file(*path);
+  auto parsed = content.and_then([](const std::string& bundle) { return ike::parse_certificate(bundle); });
+  if (parsed)
+    config.certificate = std::move(*parsed);
+  else
+    reader.mistake(*setting, fmt::format("cannot be used: {}", cause_of(parsed.error())), parsed.error().remedy);
+}
+
 void read_top(const ConfigSection& section, Config& config, Mistakes& mistakes) {
   Reader reader{section, mistakes};
   read_home_link(reader, config);
@@ -137,6 +153,7 @@ void read_top(const ConfigSection& section, Config& config, Mistakes& mistakes) 
     if (address) config.address = *address;
   }
   config.identity = reader.identity().value_or(config.address.to_string());
+  read_certificate(reader, config);
   read_key_mobility(reader, config);
   read_lifetime(reader, config);
   config.vici_socket = reader.path("vici-socket").value_or(config.vici_socket);
@@ -150,28 +167,30 @@ bool is_node_name(const std::string& name) {
   return !name.empty() && name.size() <= kMaxNodeName && std::all_of(name.begin(), name.end(), allowed);
 }
 
-std::string cause_of(const mip6::Error& error) {
-  return error.reason.empty() ? std::generic_category().message(error.os_error) : error.reason;
-}
-
-void read_secret(Reader& reader, NodeConfig& node) {
-  const auto* setting = reader.require("secret-file", fmt::format("/etc/mip6-ha/{}.secret", node.name));
+// `by_certificate`: a setting `certificate` stands at the top, right or wrong.
+void read_proof(Reader& reader, const Config& config, bool by_certificate, NodeConfig& node) {
+  const auto* setting = reader.find("secret-file");
+  if (setting == nullptr && by_certificate) {
+    if (config.certificate) node.proof = *config.certificate;
+    return;
+  }
+  const auto example = fmt::format("/etc/mip6-ha/{}.secret", node.name);
+  setting = reader.require("secret-file", example + ", or, for nodes with certificates, certificate = FILE at the top");
   if (setting == nullptr) return;
   if (!setting->value.starts_with('/')) {
     reader.mistake(*setting, "is not an absolute path", "begin it with /");
     return;
   }
-  node.secret_file = setting->value;
-  auto secret = mnd::kernel::read_secret(node.secret_file);
+  auto secret = mnd::kernel::read_secret(setting->value);
   if (!secret)
     reader.mistake(*setting, fmt::format("cannot be used: {}", cause_of(secret.error())), secret.error().remedy);
   else if (secret->empty())
     reader.mistake(*setting, "is empty", "write the pre-shared key into it, such as 32 random characters");
   else
-    node.secret = std::move(*secret);
+    node.proof = ike::PreSharedKey{std::move(*secret)};
 }
 
-NodeConfig read_node(const ConfigSection& section, const Config& config, Mistakes& mistakes) {
+NodeConfig read_node(const ConfigSection& section, const Config& config, bool by_certificate, Mistakes& mistakes) {
   NodeConfig node;
   node.name = section.argument;
   if (!is_node_name(node.name))
@@ -188,7 +207,7 @@ NodeConfig read_node(const ConfigSection& section, const Config& config, Mistake
     if (address) node.home_address = *address;
   }
   node.identity = reader.identity().value_or(node.home_address.to_string());
-  read_secret(reader, node);
+  read_proof(reader, config, by_certificate, node);
   reader.refuse_unknown();
   return node;
 }
@@ -206,8 +225,22 @@ class Uniqueness {
                           fmt::format("give every node a {} of its own", what)});
   }
 
+  // With one secret for both, each could pose as the other towards charon, whatever identity it is to have.
+  void check_secret(const NodeConfig& node, const ConfigSection& section, Mistakes& mistakes) {
+    const auto* key = std::get_if<ike::PreSharedKey>(&node.proof);
+    if (key == nullptr || key->secret.empty()) return;
+    const auto [other, fresh] = secrets_.try_emplace(key->secret, &section);
+    const auto* setting = section.find("secret-file");
+    if (!fresh && setting != nullptr)
+      mistakes.push_back({setting->file, setting->line,
+                          fmt::format("secret-file: [{}] has the same secret as [{}] in line {}", section.name,
+                                      other->second->name, other->second->line),
+                          "give every node a secret of its own: each of the two could pose as the other"});
+  }
+
  private:
   std::map<std::string, const ConfigSection*> seen_;
+  std::map<std::string, const ConfigSection*> secrets_;
 };
 
 }  // namespace
@@ -224,6 +257,7 @@ tl::expected<Config, Mistakes> check_config(const mnd::kernel::ConfigContent& co
   for (const auto& section : sections)
     if (section.name.empty()) top.settings.insert(top.settings.end(), section.settings.begin(), section.settings.end());
   read_top(top, config, mistakes);
+  const bool by_certificate = top.find("certificate") != nullptr;
 
   Uniqueness uniqueness;
   for (const auto& section : sections) {
@@ -233,8 +267,9 @@ tl::expected<Config, Mistakes> check_config(const mnd::kernel::ConfigContent& co
           {section.file, section.line, fmt::format("no such section: [{}]", section.name), "known is: [node NAME]"});
       continue;
     }
-    NodeConfig node = read_node(section, config, mistakes);
+    NodeConfig node = read_node(section, config, by_certificate, mistakes);
     uniqueness.check("name", node.name, section, mistakes);
+    uniqueness.check_secret(node, section, mistakes);
     if (!node.home_address.is_unspecified()) {
       uniqueness.check("home address", node.home_address.to_string(), section, mistakes);
       uniqueness.check("identity", node.identity, section, mistakes);

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "ike-glue/credentials.hpp"
 #include "libmip6/address.hpp"
 #include "libmip6/wire/message.hpp"
 #include "mnd/linux/config_file.hpp"
@@ -16,17 +18,17 @@ struct NodeConfig {  // [node NAME]
   std::string name;  // [a-z0-9-], at most kMaxNodeName characters
   mip6::Ipv6Address home_address;
   std::string identity;  // default: the home address
-  std::filesystem::path secret_file;
-  std::string secret;  // its content; never printed
+  ike::Proof proof;      // content of secret-file = FILE, or our own certificate; never printed
 };
 inline constexpr std::size_t kMaxNodeName = 40;
 
 struct Config {
-  mip6::Ipv6Address address;  // our own, on the home link
-  std::string interface;      // that the home link is on
-  mip6::Ipv6Prefix prefix;    // of the home link
-  std::string identity;       // default: the address
-  bool key_mobility = true;   // key-mobility = yes|no: K is answered with K
+  mip6::Ipv6Address address;                    // our own, on the home link
+  std::string interface;                        // that the home link is on
+  mip6::Ipv6Prefix prefix;                      // of the home link
+  std::string identity;                         // default: the address
+  std::optional<ike::Certificate> certificate;  // our own: content of certificate = FILE; never printed
+  bool key_mobility = true;                     // key-mobility = yes|no: K is answered with K
   mip6::Lifetime lifetime{3600};
   std::filesystem::path vici_socket = "/var/run/charon.vici";
   std::filesystem::path control_socket = "/run/mip6-ha/control.sock";

@@ -9,6 +9,7 @@
 
 #include "libmip6/address.hpp"
 #include "libmip6/error.hpp"
+#include "mnd/linux/tunnel.hpp"
 
 namespace mip6ha {
 
@@ -22,6 +23,8 @@ class KernelPort {
   virtual Result bind(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& care_of) = 0;
   virtual Result forget_care_of(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& care_of) = 0;
   virtual Result unbind(const mip6::Ipv6Address& home_address) = 0;
+  // What the kernel has, also from a former process.
+  virtual std::vector<mnd::kernel::BoundCareOf> bound() const = 0;
   // Tells the home link that packets for the home address come to us.
   virtual Result advertise(const mip6::Ipv6Address& home_address) = 0;
 

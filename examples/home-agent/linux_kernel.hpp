@@ -37,6 +37,7 @@ class LinuxKernel final : public KernelPort {
   Result bind(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& care_of) override;
   Result forget_care_of(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& care_of) override;
   Result unbind(const mip6::Ipv6Address& home_address) override;
+  std::vector<mnd::kernel::BoundCareOf> bound() const override { return tunnel_.bound(); }
   Result advertise(const mip6::Ipv6Address& home_address) override;
   Result route_through(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& care_of) override;
   Result route_straight(const mip6::Ipv6Address& home_address) override;

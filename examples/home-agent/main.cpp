@@ -42,7 +42,7 @@ int run_daemon(const std::string& path, bool check_only) {
   }
   std::signal(SIGPIPE, SIG_IGN);
   boost::asio::io_context loop;
-  boost::asio::signal_set signals{loop, SIGTERM, SIGINT};
+  boost::asio::signal_set signals{loop, SIGTERM, SIGINT, SIGHUP};  // SIGHUP: the terminal was closed
   mip6ha::Agent agent{loop, std::move(*config)};
   if (const auto started = agent.start(); !started) {
     mnd::kernel::log(mnd::kernel::Level::kError, started.error().to_string());

@@ -22,6 +22,22 @@ void Performer::perform(const ike::DeletePeerStatesExcept& action) {
   check(kernel_.delete_states_except(action.home_address, action.reqid, action.spis));
 }
 
+void Performer::perform(const ike::PeerMoveFailed& action) {
+  outlets_.to_agent(mip6::agent::KeysMoved{.home_address = action.home_address, .possible = false});
+}
+
+void Performer::forget_former_bindings() {
+  std::set<Address> unbound;
+  for (const auto& [home_address, care_of] : kernel_.bound()) {
+    const auto present = bound_to(home_address);
+    if (!present)
+      unbound.insert(home_address);
+    else if (*present != care_of)
+      check(kernel_.forget_care_of(home_address, care_of));
+  }
+  for (const auto& home_address : unbound) check(kernel_.unbind(home_address));
+}
+
 bool Performer::check(const tl::expected<void, mip6::Error>& result) {
   if (result) return true;
   ++kernel_failures_;

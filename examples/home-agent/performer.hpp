@@ -37,6 +37,11 @@ class Performer {
 
   void perform(const mip6::agent::Action& action);
   void perform(const ike::DeletePeerStatesExcept& action);
+  void perform(const ike::PeerMoveFailed& action);
+
+  // Takes from the kernel what a former process left beside the present bindings: care-of addresses that it was still
+  // accepting packets from, and home addresses that have no binding any more.
+  void forget_former_bindings();
 
   // The care-of address whose packets are tunnelled, by home address.
   const std::map<mip6::Ipv6Address, mip6::Ipv6Address>& bound() const { return bound_; }

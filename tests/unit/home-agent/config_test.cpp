@@ -7,6 +7,7 @@
 
 #include "temporary_folder.hpp"
 #include "tests/catch.hpp"
+#include "tests/unit/ike-glue/certificates.hpp"
 
 namespace mip6ha {
 namespace {
@@ -55,7 +56,7 @@ TEST_CASE("three lines and a node are enough; the rest has defaults", "[ha-confi
   REQUIRE(config->nodes.size() == 1);
   CHECK(config->nodes[0].name == "laptop");
   CHECK(config->nodes[0].identity == "2001:db8:1::42");
-  CHECK(config->nodes[0].secret == "not told to anybody");
+  CHECK(std::get<ike::PreSharedKey>(config->nodes[0].proof).secret == "not told to anybody");
 }
 
 TEST_CASE("every setting reaches its place", "[ha-config]") {
@@ -119,13 +120,52 @@ TEST_CASE("a node's name, address and secret are checked", "[ha-config]") {
   CHECK(checker.only_mistake(kTop + node("laptop", "2001:db8:1::42", empty), 6, "empty"));
 }
 
+TEST_CASE("a node without secret proves itself by certificate, one with a secret by that", "[ha-config]") {
+  const Checker checker;
+  const auto bundle = checker.folder.write("ha.pem", test_certificates::kBundle).string();
+  const auto config = checker.check(fmt::format("{}certificate = {}\n[node laptop]\nhome-address = 2001:db8:1::42\n{}",
+                                                kTop, bundle, node("desk", "2001:db8:1::43", checker.secret)));
+  REQUIRE(config);
+  REQUIRE(config->nodes.size() == 2);
+  CHECK(config->nodes[0].identity == "2001:db8:1::42");
+  REQUIRE(std::holds_alternative<ike::Certificate>(config->nodes[0].proof));
+  CHECK(std::get<ike::Certificate>(config->nodes[0].proof).own == config->certificate->own);
+  CHECK(std::holds_alternative<ike::PreSharedKey>(config->nodes[1].proof));
+}
+
+TEST_CASE("a node without secret and a faulty certificate are one mistake each", "[ha-config]") {
+  using namespace test_certificates;
+  const Checker checker;
+  const std::string bare = "[node laptop]\nhome-address = 2001:db8:1::42\n";
+  CHECK(checker.only_mistake(kTop + bare, 4, "secret-file is missing"));
+  const auto with = [&](const std::string& file) { return fmt::format("{}certificate = {}\n{}", kTop, file, bare); };
+  CHECK(checker.only_mistake(with("/no/such/file"), 4, "No such file"));
+  CHECK(checker.only_mistake(with("ha.pem"), 4, "absolute"));
+  CHECK(checker.only_mistake(with(checker.folder.write("cut.pem", kKey + kNode).string()), 4, "no CA certificate"));
+  const auto open = checker.folder.write("open.pem", kBundle, std::filesystem::perms{0644}).string();
+  CHECK(checker.only_mistake(with(open), 4, "lets others at it"));
+}
+
 TEST_CASE("two nodes share neither name nor home address nor identity", "[ha-config]") {
   const Checker checker;
+  const auto another = checker.folder.write("another", "another secret\n").string();
   const auto first = kTop + node("one", "2001:db8:1::42", checker.secret, "identity = mn@example.org\n");
-  CHECK(checker.only_mistake(first + node("one", "2001:db8:1::43", checker.secret), 8, "name 'one'"));
-  CHECK(checker.only_mistake(first + node("two", "2001:db8:1:0::42", checker.secret), 8, "home address"));
-  CHECK(checker.only_mistake(first + node("two", "2001:db8:1::43", checker.secret, "identity = mn@example.org\n"), 8,
+  CHECK(checker.only_mistake(first + node("one", "2001:db8:1::43", another), 8, "name 'one'"));
+  CHECK(checker.only_mistake(first + node("two", "2001:db8:1:0::42", another), 8, "home address"));
+  CHECK(checker.only_mistake(first + node("two", "2001:db8:1::43", another, "identity = mn@example.org\n"), 8,
                              "identity"));
+}
+
+TEST_CASE("two nodes with one secret are refused, in one file or two, and the secret is not told", "[ha-config]") {
+  const Checker checker;
+  auto second_file = checker.secret;
+  SECTION("in one file") {}
+  SECTION("in two files") { second_file = checker.folder.write("copy", "not told to anybody").string(); }
+  const auto text = kTop + node("one", "2001:db8:1::42", checker.secret) + node("two", "2001:db8:1::43", second_file);
+  REQUIRE(checker.only_mistake(text, 9, "[node two]"));
+  const auto told = checker.check(text).error().front().to_string();
+  CHECK(told.find("[node one]") != std::string::npos);
+  CHECK(told.find("not told") == std::string::npos);
 }
 
 TEST_CASE("a node does not have the home agent's identity", "[ha-config]") {

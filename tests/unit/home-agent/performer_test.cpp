@@ -25,11 +25,13 @@ class PretendedKernel final : public KernelPort {
   Calls& calls;
   std::string refuse;
   std::function<void(bool)> dad_done;
+  std::vector<mnd::kernel::BoundCareOf> left;  // by a former process
   explicit PretendedKernel(Calls& log) : calls{log} {}
 
   Result bind(const Ipv6Address&, const Ipv6Address& care_of) override { return call("bind", care_of); }
   Result forget_care_of(const Ipv6Address&, const Ipv6Address& care_of) override { return call("forget", care_of); }
-  Result unbind(const Ipv6Address&) override { return call("unbind"); }
+  Result unbind(const Ipv6Address& home) override { return call(home == kHome ? "unbind" : "unbind other"); }
+  std::vector<mnd::kernel::BoundCareOf> bound() const override { return left; }
   Result advertise(const Ipv6Address&) override { return call("advertise"); }
   Result route_through(const Ipv6Address&, const Ipv6Address& care_of) override { return call("through", care_of); }
   Result route_straight(const Ipv6Address&) override { return call("straight"); }
@@ -222,6 +224,24 @@ TEST_CASE("keys that moved are told to both cores", "[performer]") {
   CHECK(told.accepted == moved);
   REQUIRE(bench.to_agent.size() == 1);
   CHECK(std::get<agent::KeysMoved>(bench.to_agent.front()).possible == moved);
+}
+
+TEST_CASE("keys that charon did not move are told to the core that answers updates", "[performer]") {
+  Bench bench;
+  bench.performer.perform(ike::PeerMoveFailed{kHome});
+  REQUIRE(bench.to_agent.size() == 1);
+  const auto& told = std::get<agent::KeysMoved>(bench.to_agent.front());
+  CHECK(told.home_address == kHome);
+  CHECK_FALSE(told.possible);
+}
+
+TEST_CASE("what a killed process left beside the present bindings goes", "[performer]") {
+  const auto other = *Ipv6Address::parse("2001:db8:1::43");
+  Bench bench;
+  bench.registered_at(kSecond);
+  bench.kernel.left = {{kHome, kFirst}, {kHome, kSecond}, {other, kFirst}, {other, kSecond}};
+  bench.performer.forget_former_bindings();
+  CHECK(bench.calls == Calls{"forget 1", "unbind other"});
 }
 
 TEST_CASE("replacing keys is the keying core's business", "[performer]") {
