@@ -41,53 +41,68 @@ void Daemon::drain() {
   }
   draining_ = false;
   rearm();
+  publish_status();
 }
 
 void Daemon::perform(const node::UseAttachment& action) {
   const auto& attachment = action.attachment;
   if (!attachment.at_home) {
-    done(xfrm_->set_care_of(Side::kNode, ends_, attachment.care_of));
+    ready_to_send_ = done("xfrm", xfrm_->set_care_of(Side::kNode, ends_, attachment.care_of));
     return;
   }
-  done(xfrm_->clear_care_of(Side::kNode, ends_));
+  ready_to_send_ = done("xfrm", xfrm_->clear_care_of(Side::kNode, ends_));
   if (attachment.gateway)
-    done(tunnel_->attach_home_link(attachment.interface, config_.home_prefix.length, *attachment.gateway));
+    ready_to_send_ &= done(
+        "tunnel", tunnel_->attach_home_link(attachment.interface, config_.home_prefix.length, *attachment.gateway));
+  if (home_link_ != 0 && home_link_ != attachment.interface) done("tunnel", tunnel_->detach_home_link(home_link_));
   home_link_ = attachment.interface;
   maybe_on_home_link_ = true;
 }
 
 void Daemon::perform(const node::SendUpdate& action) {
+  if (!ready_to_send_) {
+    const auto* why = troubles_.shown();
+    feed(node::UpdateSendFailed{.sequence = action.update.sequence,
+                                .reason = why ? why->what : "the attachment is not set up"});
+    return;
+  }
   const auto bytes = mip6::write_message(action.update);
   if (const auto sent = socket_->send(bytes, config_.home_agent); !sent)
     feed(node::UpdateSendFailed{.sequence = action.update.sequence, .reason = sent.error().to_string()});
+  // The home agent is about to look for duplicates of the home address on the home link (RFC 6275 section 10.3.1).
+  if (const auto& attachment = registration_->attachment(); attachment && !attachment->at_home) leave_home_link();
 }
 
 void Daemon::perform(const node::SwitchOutbound& action) {
   const auto& attachment = action.attachment;
-  if (attachment.at_home) {
-    if (attachment.gateway) done(tunnel_->send_through_home_link(attachment.interface, *attachment.gateway));
-  } else {
-    done(tunnel_->send_through_tunnel(attachment.care_of));
-    leave_home_link();
-  }
-  if (!preferred_) preferred_ = done(tunnel_->prefer_home_address(true));
+  bool switched = false;
+  if (!attachment.at_home)
+    switched = done("tunnel", tunnel_->send_through_tunnel(attachment.care_of));
+  else if (attachment.gateway)
+    switched = done("tunnel", tunnel_->send_through_home_link(attachment.interface, *attachment.gateway));
+  if (switched) prefer_home_address(true);
 }
 
 void Daemon::leave_home_link() {
   if (!maybe_on_home_link_) return;
-  maybe_on_home_link_ = !done(tunnel_->detach_home_link(home_link_));
+  maybe_on_home_link_ = !done("tunnel", tunnel_->detach_home_link(home_link_));
   home_link_ = 0;
 }
 
+void Daemon::prefer_home_address(bool preferred) {
+  if (preferred_ == preferred) return;
+  if (done("tunnel", tunnel_->prefer_home_address(preferred))) preferred_ = preferred;
+}
+
 void Daemon::perform(const node::StopOutbound&) {
-  done(tunnel_->stop_outbound());
+  done("tunnel", tunnel_->stop_outbound());
   leave_home_link();
-  if (preferred_) preferred_ = !done(tunnel_->prefer_home_address(false));
+  prefer_home_address(false);
 }
 
 void Daemon::perform(const node::ReserveSequence& action) {
   if (const auto stored = store_.store(action.end)) {
-    trouble_over("disk");
+    troubles_.over("disk");
     feed(node::SequenceReserved{action.end});
   } else {
     trouble("disk", stored.error().to_string(), stored.error().remedy);
@@ -98,7 +113,8 @@ void Daemon::perform(const node::ReserveSequence& action) {
 void Daemon::perform(const node::NeedKeys& action) { feed(ike::EstablishAsked{action.attachment.care_of}); }
 
 bool Daemon::move_key_endpoint(const mip6::Ipv6Address& local) {
-  return done(xfrm_->move_key_endpoint(Side::kNode, ends_, kernel::kNodeReqid, local, config_.home_agent));
+  return done("IKE endpoint",
+              xfrm_->move_key_endpoint(Side::kNode, ends_, kernel::kNodeReqid, local, config_.home_agent));
 }
 
 void Daemon::perform(const node::MoveOwnKeys& action) { move_key_endpoint(action.attachment.care_of); }
@@ -113,11 +129,11 @@ void Daemon::perform(const node::RenewKeys& action) {
 }
 
 void Daemon::perform(const node::AnnounceHomeAddress& action) {
-  done(kernel::advertise(action.attachment.interface, config_.home_address));
+  done("announcement", kernel::advertise(action.attachment.interface, config_.home_address));
 }
 
 void Daemon::perform(const node::Registered& action) {
-  trouble_over("registration");
+  troubles_.over("registration");
   const auto took = std::chrono::duration<double, std::milli>(action.took).count();
   if (action.attachment.at_home)
     journal_.add("home", fmt::format("at home, de-registered in {:.1f} ms (seq {})", took, action.sequence.value()));
@@ -125,13 +141,17 @@ void Daemon::perform(const node::Registered& action) {
     journal_.add("registered", fmt::format("care-of {} registered in {:.1f} ms for {} s (seq {}, K {})",
                                            action.attachment.care_of.to_string(), took, action.lifetime.count(),
                                            action.sequence.value(), action.key_mobility ? "agreed" : "not agreed"));
-  publish_status();
 }
 
-void Daemon::perform(const node::Trouble& action) { trouble("registration", action.what, action.remedy); }
+void Daemon::perform(const node::Trouble& action) {
+  // While the disk refuses, the core can only say that it has no number; the disk's own words tell more.
+  if (troubles_.current("disk") && !action.status) return;
+  trouble("registration", action.what, action.remedy);
+}
 
-void Daemon::perform(const node::Stopped&) {
-  journal_.add("stopped", "the home agent serves us no longer");
+void Daemon::perform(const node::Stopped& action) {
+  journal_.add("stopped",
+               action.deregistered ? "the home agent serves us no longer" : "without an answer to a de-registration");
   feed(ike::StopAsked{});
 }
 
@@ -144,7 +164,7 @@ void Daemon::perform(const ike::Request& action) {
 }
 
 void Daemon::perform(const ike::KeysUp& action) {
-  trouble_over("keys");
+  troubles_.over("keys");
   journal_.add("keys", fmt::format("usable (SPI in {:#010x}, out {:#010x})", action.spi_in, action.spi_out));
   feed(node::KeysUsable{
       .can_migrate = !keying_.migration_failed(), .fresh = action.fresh, .endpoint = keying_.endpoint()});
@@ -160,14 +180,16 @@ void Daemon::perform(const ike::MoveOwnEndpoint& action) {
   feed(ike::OwnEndpointMoved{});
 }
 
-void Daemon::perform(const ike::DeleteStatesExcept& action) {
+void Daemon::perform(const ike::DeleteStatesExcept& action) { delete_esp_states_except(action.spis); }
+
+void Daemon::delete_esp_states_except(const std::vector<std::uint32_t>& spis) {
   const auto states = xfrm_->esp_states(ends_, kernel::kNodeReqid);
   if (!states) {
-    done(tl::unexpected(states.error()));
+    done("xfrm", tl::unexpected(states.error()));
     return;
   }
   for (const auto& state : *states)
-    if (std::ranges::find(action.spis, state.spi) == action.spis.end()) done(xfrm_->delete_esp_state(state));
+    if (std::ranges::find(spis, state.spi) == spis.end()) done("xfrm", xfrm_->delete_esp_state(state));
 }
 
 void Daemon::perform(const ike::Trouble& action) { trouble("keys", action.what, action.remedy); }
@@ -178,22 +200,20 @@ void Daemon::perform(const ike::Stopped&) {
   if (stopping_) clean_up();
 }
 
-bool Daemon::done(const tl::expected<void, mip6::Error>& result) {
-  if (result) return true;
-  trouble("kernel call", result.error().to_string(), result.error().remedy);
+bool Daemon::done(const std::string& kind, const tl::expected<void, mip6::Error>& result) {
+  if (result) {
+    troubles_.over(kind);
+    return true;
+  }
+  mip6::Error error = result.error();
+  const std::string remedy = std::exchange(error.remedy, {});
+  trouble(kind, error.to_string(), remedy);
   return false;
 }
 
-void Daemon::trouble(std::string source, std::string what, std::string remedy) {
-  const bool known = trouble_ && trouble_->current && trouble_->source == source && trouble_->what == what;
-  if (known) return;
-  journal_.add("trouble", remedy.empty() ? what : what + "; " + remedy);
-  trouble_ = CurrentTrouble{std::move(source), std::move(what), std::move(remedy), kernel::boot_now()};
-  publish_status();
-}
-
-void Daemon::trouble_over(const std::string& source) {
-  if (trouble_ && trouble_->source == source) trouble_->current = false;
+void Daemon::trouble(const std::string& source, std::string what, std::string remedy) {
+  const std::string told = remedy.empty() ? what : what + "; " + remedy;
+  if (troubles_.begin(source, std::move(what), std::move(remedy), kernel::boot_now())) journal_.add("trouble", told);
 }
 
 }  // namespace mnd

@@ -22,7 +22,8 @@ std::vector<mip6::Candidate> candidates(const kernel::NetworkState& network) {
     const auto entry = network.links.find(address.interface);
     if (entry == network.links.end()) continue;
     const kernel::Link& link = entry->second;
-    if (link.loopback || link.ours || link.tunnel) continue;
+    // The home address that we put on the home link proves nothing: it stays when the cable is plugged in elsewhere.
+    if (link.loopback || link.ours || link.tunnel || address.ours) continue;
     const auto has = [&](std::uint32_t flag) { return (address.flags & flag) != 0; };
     mip6::Candidate candidate{.interface = address.interface,
                               .interface_name = link.name,

@@ -8,7 +8,8 @@
 
 namespace mnd {
 
-// Every address of a link that is not loopback, not a tunnel and not ours, with the state of its link.
+// Every address that we did not put there ourselves, of a link that is not loopback, not a tunnel and not ours, with
+// the state of its link.
 std::vector<mip6::Candidate> candidates(const kernel::NetworkState& network);
 
 }  // namespace mnd

@@ -26,11 +26,11 @@ constexpr std::size_t kMaxSocketPath = 107;     // sun_path
 constexpr std::size_t kMaxInterfaceName = 15;   // IFNAMSIZ - 1
 constexpr std::size_t kSuggestionDistance = 3;  // letters of difference up to which a key is thought to be meant
 
-constexpr std::array<std::string_view, 12> kKeys{"home-address", "home-agent",  "identity",       "home-agent-identity",
-                                                 "secret-file",  "keying",      "lifetime",       "prefer",
-                                                 "exclude",      "vici-socket", "control-socket", "state-directory"};
-// Keys that will have a meaning; whoever writes them today is told so.
-constexpr std::array<std::string_view, 3> kLaterKeys{"certificate", "private-key", "home-agent-certificate"};
+constexpr std::array<std::string_view, 13> kKeys{
+    "home-address", "home-agent", "identity", "home-agent-identity", "secret-file",    "certificate",    "keying",
+    "lifetime",     "prefer",     "exclude",  "vici-socket",         "control-socket", "state-directory"};
+// What others call it; whoever writes them is told our way.
+constexpr std::array<std::string_view, 3> kCertificateKeys{"private-key", "ca-certificate", "home-agent-certificate"};
 
 // Letters to insert, remove or replace to get from one to the other (Levenshtein).
 std::size_t distance(std::string_view from, std::string_view to) {
@@ -70,7 +70,7 @@ class Checker {
     collect(sections);
     addresses();
     identities();
-    secret();
+    proof();
     keying();
     lifetime();
     interfaces();
@@ -84,7 +84,8 @@ class Checker {
   void addresses();
   void home_address(const ConfigSetting& setting);
   void identities();
-  void secret();
+  void proof();
+  void certificate(const ConfigSetting& setting);
   void keying();
   void lifetime();
   void interfaces();
@@ -126,8 +127,9 @@ void Checker::collect(const std::vector<kernel::ConfigSection>& sections) {
     for (const auto& setting : section.settings) {
       if (contains(kKeys, setting.key)) {
         settings_.insert_or_assign(setting.key, setting);
-      } else if (contains(kLaterKeys, setting.key)) {
-        mistake(setting, "not available in this version", "use a shared secret: secret-file = /etc/mnd/secret");
+      } else if (contains(kCertificateKeys, setting.key)) {
+        mistake(setting, "unknown setting",
+                "certificate = FILE has private key, certificate and CA certificates in one");
       } else {
         const auto meant = nearest_key(setting.key);
         mistake(setting, "unknown setting",
@@ -199,20 +201,40 @@ void Checker::identities() {
       mistake(*identity, "node and home agent have the same identity", "give each a name of its own");
 }
 
-void Checker::secret() {
-  const auto* setting = require("secret-file", "secret-file = /etc/mnd/secret");
+void Checker::certificate(const ConfigSetting& setting) {
+  const auto content = kernel::read_key_file(config_.proof_file);
+  auto parsed = content.and_then([](const std::string& bundle) { return ike::parse_certificate(bundle); });
+  if (parsed)
+    config_.proof = std::move(*parsed);
+  else
+    mistake(setting, fmt::format("{}: {}", config_.proof_file.string(), reason_of(parsed.error())),
+            parsed.error().remedy);
+}
+
+void Checker::proof() {
+  const auto* by_certificate = find("certificate");
+  if (by_certificate && find("secret-file")) {
+    mistake(*by_certificate, "there is also a secret-file", "keep the one of the two that the home agent expects");
+    return;
+  }
+  const auto* setting =
+      by_certificate ? by_certificate
+                     : require("secret-file", "secret-file = /etc/mnd/secret' or 'certificate = /etc/mnd/laptop.pem");
   if (!setting) return;
   if (setting->value.empty()) {
-    mistake(*setting, "is empty", "write the path of the file with the shared secret, /etc/mnd/secret");
+    mistake(*setting, "is empty",
+            by_certificate ? "write the path of the file with private key and certificates, /etc/mnd/laptop.pem"
+                           : "write the path of the file with the shared secret, /etc/mnd/secret");
     return;
   }
   // relative paths count from the configuration's folder
-  config_.secret_file = path_.parent_path() / setting->value;
-  auto secret = kernel::read_secret(config_.secret_file);
+  config_.proof_file = path_.parent_path() / setting->value;
+  if (by_certificate) return certificate(*setting);
+  auto secret = kernel::read_secret(config_.proof_file);
   if (secret)
-    config_.secret = std::move(*secret);
+    config_.proof = ike::PreSharedKey{std::move(*secret)};
   else
-    mistake(*setting, fmt::format("{}: {}", config_.secret_file.string(), reason_of(secret.error())),
+    mistake(*setting, fmt::format("{}: {}", config_.proof_file.string(), reason_of(secret.error())),
             secret.error().remedy);
 }
 

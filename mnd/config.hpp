@@ -6,6 +6,7 @@
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "ike-glue/credentials.hpp"
 #include "libmip6/address.hpp"
 #include "libmip6/wire/message.hpp"
 #include "mnd/linux/config_file.hpp"
@@ -20,8 +21,9 @@ struct Config {
   mip6::Ipv6Address home_agent;         // home-agent = 2001:db8:1::1
   std::string identity;                 // identity = laptop@example.org
   std::string home_agent_identity;      // home-agent-identity; default: the home agent's address
-  std::filesystem::path secret_file;    // secret-file = /etc/mnd/secret (mode 0640 or stricter)
-  std::string secret;                   // its content; never printed
+  std::filesystem::path proof_file;     // secret-file = /etc/mnd/secret, or certificate = /etc/mnd/laptop.pem: one of
+                                        // them, mode 0640 or stricter
+  ike::Proof proof;                     // its content; never printed
   Keying keying = Keying::kIkev2;       // keying = ikev2
   mip6::Lifetime lifetime{420};         // lifetime = 420 (seconds, 4 to 262140)
   std::vector<std::string> preference;  // prefer = eth* wl* (interface patterns, most preferred first)

@@ -1,5 +1,7 @@
 #include "mnd/daemon.hpp"
 
+#include <linux/if_addr.h>
+
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <csignal>
@@ -38,7 +40,7 @@ ike::NodeKeyingPolicy keying_policy(const Config& config) {
           .home_agent = config.home_agent,
           .credentials = {.local_identity = config.identity,
                           .remote_identity = config.home_agent_identity,
-                          .secret = config.secret},
+                          .proof = config.proof},
           .reqid = kernel::kNodeReqid};
 }
 
@@ -57,7 +59,7 @@ Daemon::Daemon(boost::asio::io_context& loop, Config config)
       ends_{.home_address = config_.home_address, .home_agent = config_.home_agent},
       movement_{movement_policy(config_)},
       store_{config_.state_directory, config_.home_address, config_.home_agent},
-      signals_{loop, SIGTERM, SIGINT},
+      signals_{loop, SIGTERM, SIGINT, SIGHUP},
       timer_{loop, [this] { deadline(); }},
       keying_{keying_policy(config_)} {}
 
@@ -81,15 +83,15 @@ void Daemon::bring_up() {
   if (stopping_) return;
   bring_up_again_.reset();
   if (const auto up = bring_up_kernel(); !up) {
-    trouble("kernel", "cannot " + up.error().tried + " (" + up.error().on + "): " + up.error().reason,
-            up.error().remedy);
+    done("start", up);
     bring_up_again_ = kernel::boot_now() + bring_up_backoff_;
     bring_up_backoff_ = std::min(2 * bring_up_backoff_, kMaxBringUpBackoff);
     rearm();
     return;
   }
-  trouble_over("kernel");
-  start_keying();
+  troubles_.over("start");
+  if (!registration_) start_registration();
+  if (!fast_) start_keying();
   network_changed(monitor_->state());
 }
 
@@ -100,14 +102,13 @@ tl::expected<void, mip6::Error> Daemon::bring_up_kernel() {
     if (!opened) return tl::unexpected(opened.error());
     xfrm_ = std::move(*opened);
   }
-  if (const auto required = xfrm_->require_esp(kernel::Side::kNode, ends_, kernel::kNodeReqid); !required)
-    return required;
+  if (auto required = xfrm_->require_esp(kernel::Side::kNode, ends_, kernel::kNodeReqid); !required) return required;
   if (!tunnel_) {
     auto opened = kernel::NodeTunnel::open(config_.home_address, config_.home_agent);
     if (!opened) return tl::unexpected(opened.error());
     tunnel_ = std::move(*opened);
   }
-  if (const auto made = tunnel_->set_up(); !made) return made;
+  if (auto made = tunnel_->set_up(); !made) return made;
   if (!socket_) {
     auto opened = kernel::MobilitySocket::open(loop_, config_.home_address,
                                                [this](const kernel::MobilityPacket& packet) { received(packet); });
@@ -117,50 +118,69 @@ tl::expected<void, mip6::Error> Daemon::bring_up_kernel() {
   if (!monitor_) {
     auto monitor = std::make_unique<kernel::LinkMonitor>(
         loop_, [this](const kernel::NetworkState& network) { network_changed(network); });
-    if (const auto started = monitor->start(); !started) return started;
+    if (auto started = monitor->start(); !started) return started;
     monitor_ = std::move(monitor);
   }
   return {};
 }
 
-void Daemon::start_keying() {
-  if (fast_) return;
+void Daemon::start_registration() {
   const auto stored = store_.load();
   if (!stored) trouble("disk", stored.error().to_string(), stored.error().remedy);
-  const auto first = stored && *stored ? **stored : mip6::SequenceNumber{};
-  registration_.emplace(
-      mip6::node::Policy{
-          .home_address = config_.home_address, .home_agent = config_.home_agent, .lifetime = config_.lifetime},
-      first);
-  const auto connected = [this] {
-    if (++sessions_connected_ == 2) feed(ike::CharonConnected{});
-  };
-  const auto disconnected = [this](const mip6::Error& why) {
-    sessions_connected_ = std::max(0, sessions_connected_ - 1);
-    feed(ike::CharonDisconnected{why});
-  };
+  const bool known = stored && *stored;
+  registration_.emplace(mip6::node::Policy{.home_address = config_.home_address,
+                                           .home_agent = config_.home_agent,
+                                           .lifetime = config_.lifetime,
+                                           .may_have_binding = known},
+                        known ? **stored : mip6::SequenceNumber{});
+}
+
+void Daemon::start_keying() {
   fast_ = std::make_unique<ike::Session>(
       loop_, config_.vici_socket, kCharonEvents,
-      ike::Session::Handlers{.connected = connected,
-                             .disconnected = disconnected,
-                             .event = [this](const std::string& name, const ike::Section& message) {
-                               feed(ike::CharonEvent{name, message});
-                             }});
+      ike::Session::Handlers{.connected =
+                                 [this] {
+                                   fast_connected_ = true;
+                                   charon_connected();
+                                 },
+                             .disconnected = [this](const mip6::Error& why) { charon_lost(why); },
+                             .event =
+                                 [this](const std::string& name, const ike::Section& message) {
+                                   feed(ike::CharonEvent{name, message});
+                                 }});
   slow_ = std::make_unique<ike::Session>(
       loop_, config_.vici_socket, std::vector<std::string>{},
-      ike::Session::Handlers{
-          .connected = connected,
-          .disconnected = [this](const mip6::Error&) { sessions_connected_ = std::max(0, sessions_connected_ - 1); },
-          .event = [](const std::string&, const ike::Section&) {}});
+      ike::Session::Handlers{.connected =
+                                 [this] {
+                                   slow_connected_ = true;
+                                   charon_connected();
+                                 },
+                             .disconnected = [this](const mip6::Error&) { slow_connected_ = false; },
+                             .event = [](const std::string&, const ike::Section&) {}});
   fast_->start();
   slow_->start();
+}
+
+// Told once for each connection of the fast session, which has the events; when the slow one alone comes and goes, its
+// requests are answered with errors, and charon is what it was.
+void Daemon::charon_connected() {
+  if (!fast_connected_ || !slow_connected_ || charon_told_) return;
+  charon_told_ = true;
+  troubles_.over("keys");
+  feed(ike::CharonConnected{});
+}
+
+void Daemon::charon_lost(const mip6::Error& why) {
+  fast_connected_ = charon_told_ = false;
+  feed(ike::CharonDisconnected{why});
 }
 
 void Daemon::network_changed(const kernel::NetworkState& network) {
   if (!registration_ || stopping_) return;
   const auto usable = mip6::usable_attachments(candidates(network), movement_, registration_->attachment());
-  add_care_of_routes(usable);
+  const auto fresh = add_care_of_routes(usable);
   follow(usable);
+  announce(fresh, network);
   remove_stale_care_of_routes(usable);
   solicit_on_new_links(network);
 }
@@ -174,32 +194,53 @@ void Daemon::solicit_on_new_links(const kernel::NetworkState& network) {
     running[index] = link.up && link.running;
     const auto before = link_running_.find(index);
     const bool came_up = running[index] && before != link_running_.end() && !before->second;
-    if (came_up && !std::ranges::any_of(network.default_routes, [&](const auto& r) { return r.interface == index; }))
+    const auto leads_there = [interface = index](const auto& route) { return route.interface == interface; };
+    if (came_up && std::ranges::none_of(network.default_routes, leads_there))
       if (const auto sent = kernel::solicit_routers(index); !sent)
         kernel::log(kernel::Level::kDebug, sent.error().to_string());
   }
   link_running_ = std::move(running);
 }
 
-void Daemon::add_care_of_routes(const std::vector<Choice>& usable) {
+std::vector<mip6::Attachment> Daemon::add_care_of_routes(const std::vector<Choice>& usable) {
+  std::vector<mip6::Attachment> fresh;
+  troubles_.over("care-of route");  // of an address that may be gone by now; said again below if it is not
   for (const auto& [attachment, reason] : usable) {
     if (attachment.at_home || !attachment.gateway) continue;
     const auto key = std::pair{attachment.interface, attachment.care_of};
     const auto known = care_of_routes_.find(key);
     if (known != care_of_routes_.end() && known->second == *attachment.gateway) continue;
-    if (done(tunnel_->add_care_of_route(attachment.interface, attachment.care_of, *attachment.gateway)))
+    if (done("care-of route",
+             tunnel_->add_care_of_route(attachment.interface, attachment.care_of, *attachment.gateway)))
       care_of_routes_[key] = *attachment.gateway;
+    fresh.push_back(attachment);
+  }
+  return fresh;
+}
+
+// A router that had packets for this address while nobody was here holds an unanswered neighbour entry, and would ask
+// again only after a second; an advertisement completes it (RFC 4861 section 7.2.6). An optimistic address must not
+// override anybody's entry (RFC 4429 section 3.3).
+void Daemon::announce(const std::vector<mip6::Attachment>& care_of_addresses, const kernel::NetworkState& network) {
+  for (const auto& attachment : care_of_addresses) {
+    const bool optimistic = std::ranges::any_of(network.addresses, [&](const kernel::Address& one) {
+      return one.address == attachment.care_of && (one.flags & IFA_F_OPTIMISTIC);
+    });
+    if (optimistic) continue;
+    if (const auto sent = kernel::advertise(attachment.interface, attachment.care_of); !sent)
+      kernel::log(kernel::Level::kDebug, sent.error().to_string());
   }
 }
 
 void Daemon::remove_stale_care_of_routes(const std::vector<Choice>& usable) {
   std::erase_if(care_of_routes_, [&](const auto& entry) {
-    const auto& [interface, care_of] = entry.first;
+    const std::uint32_t interface = entry.first.first;
+    const mip6::Ipv6Address& care_of = entry.first.second;
     const bool wanted = std::ranges::any_of(usable, [&](const Choice& choice) {
       return !choice.attachment.at_home && choice.attachment.interface == interface &&
              choice.attachment.care_of == care_of;
     });
-    if (!wanted) done(tunnel_->remove_care_of_route(interface, care_of));
+    if (!wanted) done("care-of route", tunnel_->remove_care_of_route(interface, care_of));
     return !wanted;
   });
 }
@@ -238,6 +279,8 @@ void Daemon::received(const kernel::MobilityPacket& packet) {
     feed(mip6::node::RefreshRequestReceived{});
   else if (const auto* error = std::get_if<mip6::BindingError>(&*message))
     feed(mip6::node::BindingErrorReceived{*error});
+  else
+    ++malformed_;  // of no use to a mobile node
 }
 
 void Daemon::deadline() {
@@ -268,12 +311,16 @@ void Daemon::stop(const std::string& why) {
     clean_up();
 }
 
-// Nothing of ours stays in the kernel.
+// Nothing of ours stays in the kernel, whatever a former process or a charon that is gone left there.
 void Daemon::clean_up() {
   socket_.reset();
-  monitor_.reset();
-  if (tunnel_) done(tunnel_->remove_all());
-  if (xfrm_) done(xfrm_->remove_all(kernel::kNodeReqid, kernel::kNodeReqid, config_.home_agent));
+  if (!tunnel_)
+    if (auto opened = kernel::NodeTunnel::open(config_.home_address, config_.home_agent)) tunnel_ = std::move(*opened);
+  if (tunnel_) done("tunnel", tunnel_->remove_all());
+  if (xfrm_) {
+    delete_esp_states_except({});
+    done("xfrm", xfrm_->remove_all(kernel::kNodeReqid, kernel::kNodeReqid, config_.home_agent));
+  }
   loop_.stop();
 }
 

@@ -26,6 +26,7 @@
 #include "mnd/linux/tunnel.hpp"
 #include "mnd/linux/xfrm.hpp"
 #include "mnd/sequence_store.hpp"
+#include "mnd/troubles.hpp"
 
 namespace mnd {
 
@@ -39,28 +40,25 @@ class Daemon {
 
  private:
   using KeyingEvent = ike::NodeKeyingEvent;
-  // The last trouble that is still true, told by `status` until something shows that it is over.
-  struct CurrentTrouble {
-    std::string source;  // "kernel", "registration", "keys", "disk": who has to say that it is over
-    std::string what;
-    std::string remedy;
-    mip6::BootTime since;
-    bool current = true;
-  };
-
   // --- daemon.cpp: start, movement, deadlines, stop ---
   void bring_up();
   tl::expected<void, mip6::Error> bring_up_kernel();
+  void start_registration();
   void start_keying();
+  void charon_connected();
+  void charon_lost(const mip6::Error& why);
   void network_changed(const kernel::NetworkState& network);
   void solicit_on_new_links(const kernel::NetworkState& network);
-  void add_care_of_routes(const std::vector<mip6::Choice>& usable);
+  // Returns those that are new.
+  std::vector<mip6::Attachment> add_care_of_routes(const std::vector<mip6::Choice>& usable);
+  void announce(const std::vector<mip6::Attachment>& care_of_addresses, const kernel::NetworkState& network);
   void remove_stale_care_of_routes(const std::vector<mip6::Choice>& usable);
   void follow(const std::vector<mip6::Choice>& usable);
   void deadline();
   void rearm();
   void stop(const std::string& why);
   void clean_up();
+  void delete_esp_states_except(const std::vector<std::uint32_t>& spis);
   void received(const kernel::MobilityPacket& packet);
 
   // --- actions.cpp: what the cores decided ---
@@ -91,10 +89,10 @@ class Daemon {
   // Our own IKE endpoint becomes `local`; true if the kernel took it.
   bool move_key_endpoint(const mip6::Ipv6Address& local);
   void leave_home_link();
-  // Reports a failed kernel call; true if it succeeded.
-  bool done(const tl::expected<void, mip6::Error>& result);
-  void trouble(std::string source, std::string what, std::string remedy);
-  void trouble_over(const std::string& source);
+  void prefer_home_address(bool preferred);
+  // Reports a failed kernel call of that kind, or that the kind works again; true if it succeeded.
+  bool done(const std::string& kind, const tl::expected<void, mip6::Error>& result);
+  void trouble(const std::string& source, std::string what, std::string remedy);
 
   // --- status.cpp: the control socket ---
   kernel::ControlServer::Answer control(const nlohmann::json& request);
@@ -118,7 +116,9 @@ class Daemon {
   std::unique_ptr<kernel::LinkMonitor> monitor_;
   std::unique_ptr<ike::Session> fast_;  // everything but initiate and terminate, and the events
   std::unique_ptr<ike::Session> slow_;
-  int sessions_connected_ = 0;
+  bool fast_connected_ = false;
+  bool slow_connected_ = false;
+  bool charon_told_ = false;  // the keying core knows of the connection
 
   std::optional<mip6::node::HomeRegistration> registration_;
   ike::NodeKeying keying_;
@@ -130,9 +130,10 @@ class Daemon {
   // A former process may have left the home address on the home link, we don't know which: interface 0 is any.
   bool maybe_on_home_link_ = true;
   std::uint32_t home_link_ = 0;
+  bool ready_to_send_ = false;  // the kernel has what an update from the attachment needs
   std::string attachment_reason_;
-  bool preferred_ = false;  // new connections choose the home address
-  std::optional<CurrentTrouble> trouble_;
+  std::optional<bool> preferred_;  // new connections choose the home address; unknown after a start
+  Troubles troubles_;
   std::uint64_t malformed_ = 0;
   mip6::Duration bring_up_backoff_ = std::chrono::seconds{1};
   std::optional<mip6::BootTime> bring_up_again_;

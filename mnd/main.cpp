@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <boost/program_options.hpp>
+#include <csignal>
 #include <exception>
 #include <iostream>
 
@@ -25,6 +26,7 @@ int run(const std::string& file, bool only_check) {
     fmt::print("{}: no mistakes\n", file);
     return kOk;
   }
+  std::signal(SIGPIPE, SIG_IGN);  // whoever reads the log may go away
   boost::asio::io_context loop{1};
   mnd::Daemon daemon{loop, std::move(*config)};
   if (const auto started = daemon.start(); !started) {

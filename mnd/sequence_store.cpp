@@ -23,9 +23,9 @@ mip6::Error damaged(const std::filesystem::path& file) {
 
 }  // namespace
 
-SequenceStore::SequenceStore(std::filesystem::path folder, const mip6::Ipv6Address& home_address,
+SequenceStore::SequenceStore(const std::filesystem::path& folder, const mip6::Ipv6Address& home_address,
                              const mip6::Ipv6Address& home_agent)
-    : file_{std::move(folder) / ("sequence-" + home_address.to_string() + "-" + home_agent.to_string() + ".json")} {}
+    : file_{folder / ("sequence-" + home_address.to_string() + "-" + home_agent.to_string() + ".json")} {}
 
 tl::expected<std::optional<mip6::SequenceNumber>, mip6::Error> SequenceStore::load() const {
   const auto content = kernel::read_durable(file_);

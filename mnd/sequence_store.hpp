@@ -14,7 +14,7 @@ namespace mnd {
 // One file per pair of home address and home agent, in a folder that is made (0700) if missing.
 class SequenceStore {
  public:
-  SequenceStore(std::filesystem::path folder, const mip6::Ipv6Address& home_address,
+  SequenceStore(const std::filesystem::path& folder, const mip6::Ipv6Address& home_address,
                 const mip6::Ipv6Address& home_agent);
 
   // End (exclusive) of the last reserved block. Empty: nothing was ever stored. An error: there is a file, but it

@@ -40,7 +40,7 @@ json Daemon::status() const {
              {"lifetime_s", config_.lifetime.count()},
              {"keying",
               {{"method", "ikev2"},
-               {"state", std::string{keying_.state()}},
+               {"state", fast_ ? std::string{keying_.state()} : "not started"},
                {"endpoint", or_null(keying_.endpoint(), [](const auto& a) { return a.to_string(); })},
                {"migration_failed", keying_.migration_failed()}}},
              {"state", "starting"},
@@ -50,11 +50,11 @@ json Daemon::status() const {
              {"sequence", nullptr},
              {"key_mobility", nullptr},
              {"last_error", nullptr}};
-  if (trouble_)
-    state["last_error"] = {{"what", trouble_->what},
-                           {"remedy", trouble_->remedy},
-                           {"ago_s", seconds_between(trouble_->since, now)},
-                           {"current", trouble_->current}};
+  if (const auto* trouble = troubles_.shown())
+    state["last_error"] = {{"what", trouble->what},
+                           {"remedy", trouble->remedy},
+                           {"ago_s", seconds_between(trouble->since, now)},
+                           {"current", trouble->current}};
   if (!registration_) return state;
   const auto& registration = *registration_;
   const auto& counters = registration.counters();

@@ -79,6 +79,12 @@ TEST_CASE("addresses of loopback, tunnels and our own device are no candidates")
   CHECK(mnd::candidates(state).empty());
 }
 
+TEST_CASE("the home address that we put on the home link is no candidate, and no sign of being there") {
+  auto state = network();
+  state.addresses[0].ours = true;
+  CHECK(mnd::candidates(state).empty());
+}
+
 TEST_CASE("an address whose link is not known yet is no candidate") {
   auto state = network();
   state.links.clear();

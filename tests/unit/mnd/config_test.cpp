@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "tests/catch.hpp"
+#include "tests/unit/ike-glue/certificates.hpp"
 #include "tests/unit/linux/temporary_folder.hpp"
 
 namespace {
@@ -75,7 +76,7 @@ TEST_CASE("five lines are enough") {
   CHECK(config->home_agent.to_string() == "2001:db8:1::1");
   CHECK(config->identity == "laptop@example.org");
   CHECK(config->home_agent_identity == "2001:db8:1::1");
-  CHECK(config->secret == "geheim");
+  CHECK(std::get<ike::PreSharedKey>(config->proof).secret == "geheim");
   CHECK(config->lifetime == mip6::Lifetime{420});
   CHECK(config->control_socket == "/run/mnd/control.sock");
 }
@@ -113,7 +114,9 @@ TEST_CASE("missing settings are named with a line that can be copied") {
   const auto mistakes = mistakes_of("");
   REQUIRE(mistakes.size() == 4);
   CHECK(mistakes[0] == "mnd.conf: home-address: is missing; add a line 'home-address = 2001:db8:1::42/64'");
-  CHECK(mistakes[3] == "mnd.conf: secret-file: is missing; add a line 'secret-file = /etc/mnd/secret'");
+  CHECK(mistakes[3] ==
+        "mnd.conf: secret-file: is missing; add a line 'secret-file = /etc/mnd/secret' or "
+        "'certificate = /etc/mnd/laptop.pem'");
 }
 
 TEST_CASE("an unknown setting gets the nearest name, if there is one near") {
@@ -171,14 +174,48 @@ TEST_CASE("a secret that is missing, open to others or empty is refused without 
   CHECK(begins(mistakes[0], "mnd.conf:4: secret-file: secret: the file is empty"));
 }
 
+TEST_CASE("five lines are enough with a certificate") {
+  Files files{with("secret-file", "certificate = laptop.pem")};
+  files.folder.file("laptop.pem", test_certificates::kBundle, 0640);
+  const auto config = mnd::load_config(files.path);
+  REQUIRE(config);
+  const auto* certificate = std::get_if<ike::Certificate>(&config->proof);
+  REQUIRE(certificate);
+  CHECK(certificate->authorities.size() == 2);
+}
+
+TEST_CASE("secret and certificate at once are a mistake") {
+  CHECK(begins(mistake_of(std::string{kFiveLines} + "certificate = laptop.pem\n"),
+               "mnd.conf:6: certificate: there is also a secret-file; keep the one"));
+}
+
+TEST_CASE("a certificate file that is missing, open to others or incomplete is refused without showing it") {
+  using namespace test_certificates;
+  const auto mistake = [](const std::string& bundle, unsigned mode) {
+    Files files{with("secret-file", "certificate = laptop.pem")};
+    files.folder.file("laptop.pem", bundle, mode);
+    const auto mistakes = mistakes_of(files);
+    REQUIRE(mistakes.size() == 1);
+    CHECK(mistakes[0].find("bm90") == std::string::npos);
+    return mistakes[0];
+  };
+  CHECK(begins(mistake_of(with("secret-file", "certificate = none.pem")),
+               "mnd.conf:4: certificate: none.pem: No such file or directory; write private key and certificates"));
+  CHECK(begins(mistake_of(with("secret-file", "certificate =")), "mnd.conf:4: certificate: is empty"));
+  CHECK(mistake(kBundle, 0644).find("chmod 0640 laptop.pem") != std::string::npos);
+  CHECK(begins(mistake("\n", 0640), "mnd.conf:4: certificate: laptop.pem: the file is empty"));
+  CHECK(begins(mistake(kNode + kRoot, 0640), "mnd.conf:4: certificate: laptop.pem: has no private key; "));
+  CHECK(begins(mistake(kKey + kNode, 0640), "mnd.conf:4: certificate: laptop.pem: has no CA certificate; "));
+}
+
 TEST_CASE("what comes later is named as such") {
   CHECK(mistake_of(with("keying", "keying = ikev1")) ==
         "mnd.conf:5: keying: 'ikev1' is not available in this version; write 'keying = ikev2'");
   CHECK(mistake_of(with("keying", "keying = manual")) ==
         "mnd.conf:5: keying: 'manual' is not available in this version; write 'keying = ikev2'");
   CHECK(begins(mistake_of(with("keying", "keying = ikev3")), "mnd.conf:5: keying: 'ikev3' is no keying method"));
-  CHECK(begins(mistake_of(std::string{kFiveLines} + "certificate = x.pem\n"),
-               "mnd.conf:6: certificate: not available in this version"));
+  CHECK(begins(mistake_of(std::string{kFiveLines} + "private-key = x.pem\n"),
+               "mnd.conf:6: private-key: unknown setting; certificate = FILE has private key"));
 }
 
 TEST_CASE("lifetimes are whole seconds from 4 to 262140") {

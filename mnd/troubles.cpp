@@ -1,0 +1,31 @@
+#include "mnd/troubles.hpp"
+
+#include <utility>
+
+namespace mnd {
+
+bool Troubles::begin(const std::string& source, std::string what, std::string remedy, mip6::BootTime now) {
+  const auto known = by_source_.find(source);
+  if (known != by_source_.end() && known->second.current && known->second.what == what) return false;
+  by_source_.insert_or_assign(source, TroubleReport{std::move(what), std::move(remedy), now});
+  return true;
+}
+
+void Troubles::over(const std::string& source) {
+  if (const auto known = by_source_.find(source); known != by_source_.end()) known->second.current = false;
+}
+
+bool Troubles::current(const std::string& source) const {
+  const auto known = by_source_.find(source);
+  return known != by_source_.end() && known->second.current;
+}
+
+const TroubleReport* Troubles::shown() const {
+  const auto rank = [](const TroubleReport& report) { return std::pair{report.current, report.since}; };
+  const TroubleReport* best = nullptr;
+  for (const auto& [source, report] : by_source_)
+    if (!best || rank(report) > rank(*best)) best = &report;
+  return best;
+}
+
+}  // namespace mnd

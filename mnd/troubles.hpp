@@ -1,0 +1,31 @@
+// What is wrong, by its source, until that source says that it is over: for `mip6ctl status`.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "libmip6/time.hpp"
+
+namespace mnd {
+
+struct TroubleReport {
+  std::string what;
+  std::string remedy;
+  mip6::BootTime since;
+  bool current = true;  // false: it is over, kept as the last one there was
+};
+
+class Troubles {
+ public:
+  // `source` is one of a few fixed words. False if that source told the same before and it is not over.
+  bool begin(const std::string& source, std::string what, std::string remedy, mip6::BootTime now);
+  void over(const std::string& source);
+  bool current(const std::string& source) const;
+  // The newest one that is not over, else the newest; nullptr if there never was one.
+  const TroubleReport* shown() const;
+
+ private:
+  std::map<std::string, TroubleReport> by_source_;
+};
+
+}  // namespace mnd
