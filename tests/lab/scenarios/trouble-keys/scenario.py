@@ -1,4 +1,4 @@
-"""Trouble at the start: charon's socket not permitted, wrong secret, home agent that cannot be
+"""Trouble at the start: charon hanging, its socket not permitted, wrong secret, home agent that cannot be
 reached or does not have the address. Status names each with its remedy, and the daemon recovers by itself."""
 
 import importlib.util
@@ -21,7 +21,10 @@ spec.loader.exec_module(trouble)
 def scenario(lab):
     common.charons(lab, "mn", "ha")
     agent_with(lab, {"secret": "not the node's secret"})
+    lab.processes["charon.mn"].send_signal(signal.SIGSTOP)
     lab.node("mn")
+    trouble.named(lab, "charon", "charon hanging at the start")
+    lab.processes["charon.mn"].send_signal(signal.SIGCONT)
     trouble.named(lab, "secret|authenticat", "wrong secret")
     agent_with(lab, {"home_address": "2001:db8:1::99"})
     trouble.named(lab, "address|selector|authori[sz]", "home agent without the address", 60)
