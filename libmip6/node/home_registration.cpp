@@ -114,8 +114,10 @@ void HomeRegistration::follow_same_care_of(const Attachment& attachment) {
   if (binding_ && same_care_of(binding_->attachment, attachment)) binding_->attachment = attachment;
   if (acknowledged_at_ && same_care_of(*acknowledged_at_, attachment)) acknowledged_at_ = attachment;
   actions_.push_back(UseAttachment{attachment});
-  if (outbound_ && same_care_of(*outbound_, attachment)) switch_outbound();
-  // The neighbours on the home link know the home address by the link-layer address of the former interface.
+  if (!outbound_ || !same_care_of(*outbound_, attachment)) return;
+  switch_outbound();
+  // The neighbours on the home link know the home address by the link-layer address of the former interface. Before the
+  // home agent has agreed, nothing is announced (RFC 6275 section 11.5.5): that comes with its acknowledgement.
   if (attachment.at_home && other_interface) actions_.push_back(AnnounceHomeAddress{attachment});
 }
 
@@ -175,10 +177,12 @@ void HomeRegistration::on(const KeysUsable& event) {
   }
   Exchange* current = exchange();
   if (!current || !(came || event.fresh)) return;
-  // Keys that come after there were none mean that the other end has changed too: no back-off counts any more. What was
-  // sent under keys that the home agent no longer had is lost: do not wait for the timeout.
-  if (!came && !current->awaiting && current->send_failures == 0) return;
-  if (came) {
+  // Keys that come after there were none mean that the other end has changed too, and fresh ones may be what sending
+  // lacked: no back-off counts any more. What was sent under keys that the home agent no longer had is lost: do not
+  // wait for the timeout.
+  const bool failing = current->send_failures > 0;
+  if (!came && !current->awaiting && !failing) return;
+  if (came || failing) {
     current->timeout = {};
     current->unanswered = current->send_failures = 0;
   }
@@ -250,8 +254,9 @@ void HomeRegistration::on(const StopAsked&) {
   if (const Exchange* current = exchange(); current && current->give_up_at) return;
   const bool may_be_bound = binding_lives() || (bound_until_ && now_ < *bound_until_);
   if (!may_be_bound || !attachment_ || !keys_) {
+    const bool home_agreed = acknowledged_at_ && acknowledged_at_->at_home;
     phase_ = Ended{};
-    actions_.push_back(Stopped{});
+    actions_.push_back(Stopped{.deregistered = home_agreed && !may_be_bound});
     return;
   }
   begin_exchange();
@@ -295,22 +300,26 @@ void HomeRegistration::expire_binding() {
   if (!binding_ || binding_lives()) return;
   binding_.reset();
   acknowledged_at_.reset();
-  if (attachment_ && attachment_->at_home) {
-    // The home agent defends the home address no longer: at home it is ours, whether the de-registration is answered or
-    // not.
-    if (outbound_ != attachment_) switch_outbound();
-    actions_.push_back(AnnounceHomeAddress{*attachment_});
-    return;
-  }
-  outbound_.reset();
-  actions_.push_back(StopOutbound{});
+  go_on_without_binding();
 }
 
 // A former process may have left a way for the payload; without a binding by now it leads nowhere.
 void HomeRegistration::expire_inheritance() {
   if (!inherited_until_ || now_ < *inherited_until_) return;
   inherited_until_.reset();
-  if (!binding_ && !(attachment_ && attachment_->at_home)) actions_.push_back(StopOutbound{});
+  if (!binding_) go_on_without_binding();
+}
+
+// The home agent defends the home address no longer: at home it is ours, whether the de-registration is answered or
+// not; away it cannot be used.
+void HomeRegistration::go_on_without_binding() {
+  if (attachment_ && attachment_->at_home) {
+    if (outbound_ != attachment_) switch_outbound();
+    actions_.push_back(AnnounceHomeAddress{*attachment_});
+    return;
+  }
+  outbound_.reset();
+  actions_.push_back(StopOutbound{});
 }
 
 void HomeRegistration::send_if_due() {

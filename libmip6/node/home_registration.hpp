@@ -71,7 +71,9 @@ struct SendUpdate {
 struct SwitchOutbound {  // payload with the home address as source leaves this way from now on
   Attachment attachment;
 };
-struct StopOutbound {};  // no binding, or home left: no payload from the home address, new connections do not choose it
+// No binding (of ours, or any longer one of a former process), or home left: no payload from the home address, new
+// connections do not choose it.
+struct StopOutbound {};
 struct ReserveSequence {
   SequenceNumber end;  // exclusive; answer with SequenceReserved or SequenceReservationFailed
 };
@@ -90,7 +92,9 @@ struct RenewKeys {  // K refused: key management is established anew from here, 
   Attachment attachment;
   bool previous_usable = false;
 };
-struct AnnounceHomeAddress {  // RFC 6275 section 11.5.5: Neighbor Advertisement with Override on the home link
+// RFC 6275 section 11.5.5: Neighbor Advertisement with Override on the home link; once the home agent has agreed, its
+// binding has expired, or the interface there is another one.
+struct AnnounceHomeAddress {
   Attachment attachment;
 };
 struct Registered {  // for status and log
@@ -106,7 +110,9 @@ struct Trouble {                 // for status and log; the core goes on trying 
   std::optional<Status> status;  // of the refusal, if it was one
 };
 struct Stopped {
-  bool deregistered = false;  // false: given up after kStopTimeout, or nothing to de-register
+  // The home agent has agreed, now or before at home, that it serves us no longer. False: refused, given up after
+  // kStopTimeout, impossible without keys or attachment, or never registered.
+  bool deregistered = false;
 };
 using Action = std::variant<UseAttachment, SendUpdate, SwitchOutbound, StopOutbound, ReserveSequence, NeedKeys,
                             MoveOwnKeys, MoveKeys, RenewKeys, AnnounceHomeAddress, Registered, Trouble, Stopped>;
@@ -207,6 +213,7 @@ class HomeRegistration {
   void do_what_is_due();
   void expire_binding();
   void expire_inheritance();
+  void go_on_without_binding();
   void send_if_due();
   void send_update(Exchange& exchange, SequenceNumber number);
   bool wants_reservation() const;

@@ -175,7 +175,9 @@ TEST_CASE("a stop away de-registers the care-of address and ends with the acknow
   CHECK(find_option<AlternateCareOfAddress>(update.options)->care_of == kA1.care_of);
   CHECK(node.core.state() == State::kDeregistering);
   const auto status = GENERATE(Status::kAccepted, Status::kNotHomeAgentForThisNode);
-  CHECK(order(node.acknowledge(status, 0s)) == "Stopped");
+  const auto stopped = node.acknowledge(status, 0s);
+  CHECK(order(stopped) == "Stopped");
+  CHECK(only<Stopped>(stopped).deregistered);
   CHECK(node.core.state() == State::kStopped);
   CHECK(node.give(Attached{kA2, false}).empty());
   CHECK_FALSE(node.core.next_deadline());
@@ -188,7 +190,9 @@ TEST_CASE("a stop is repeated after 1 s and given up after 2 s", "[registration]
   const auto begin = node.now;
   CHECK(order(node.next()) == "SendUpdate");
   CHECK(node.now == begin + 1s);
-  CHECK(order(node.next()) == "Stopped");
+  const auto given_up = node.next();
+  CHECK(order(given_up) == "Stopped");
+  CHECK_FALSE(only<Stopped>(given_up).deregistered);
   CHECK(node.now == begin + kStopTimeout);
 }
 
@@ -199,20 +203,45 @@ TEST_CASE("a stop with a registration unanswered de-registers what may have come
   CHECK(only<SendUpdate>(node.give(StopAsked{})).update.lifetime == 0s);
 }
 
+TEST_CASE("a stop whose de-registration is refused ends without it", "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  node.give(StopAsked{});
+  const auto refused = node.acknowledge(Status::kInsufficientResources, 0s);
+  CHECK(order(refused) == "Trouble Stopped");
+  CHECK_FALSE(only<Stopped>(refused).deregistered);
+}
+
 TEST_CASE("a stop with nothing to de-register is immediate", "[registration]") {
   Node node;
+  bool deregistered = false;
   SECTION("before anything") {}
   SECTION("attached, but never sent an update") { node.give(Attached{kA1, false}); }
   SECTION("detached") {
     node.register_at(kA1);
     node.give(Detached{});
   }
-  SECTION("at home") { node.register_at(kHome); }
+  SECTION("at home") {
+    node.register_at(kHome);
+    deregistered = true;
+  }
+  SECTION("lost the home link") {
+    node.register_at(kHome);
+    node.give(Detached{});
+    deregistered = true;
+  }
+  SECTION("left home, the registration unanswered and keys gone") {
+    node.register_at(kHome);
+    node.give(Attached{kA1, false});
+    node.give(KeysUnusable{});
+  }
   SECTION("keys gone") {
     node.register_at(kA1);
     node.give(KeysUnusable{});
   }
-  CHECK(order(node.give(StopAsked{})) == "Stopped");
+  const auto actions = node.give(StopAsked{});
+  CHECK(order(actions) == "Stopped");
+  CHECK(only<Stopped>(actions).deregistered == deregistered);
 }
 
 TEST_CASE("a move during a stop is followed; losing the last attachment ends it", "[registration]") {
@@ -227,5 +256,9 @@ TEST_CASE("a move during a stop is followed; losing the last attachment ends it"
     while (node.core.state() != State::kStopped) node.next();
     CHECK(node.now == begin + kStopTimeout);
   }
-  SECTION("detached") { CHECK(order(node.give(Detached{})) == "Stopped"); }
+  SECTION("detached") {
+    const auto actions = node.give(Detached{});
+    CHECK(order(actions) == "Stopped");
+    CHECK_FALSE(only<Stopped>(actions).deregistered);
+  }
 }

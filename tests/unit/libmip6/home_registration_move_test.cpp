@@ -190,58 +190,13 @@ TEST_CASE("back from a hard move before its answer our end of the keys comes bac
     CHECK(only<MoveOwnKeys>(node.give(Attached{kA1, false})).attachment == kA1);
     CHECK(order(node.acknowledge()) == "Registered");
   }
+  SECTION("at once also if key management has not heard of the move") {
+    node.give(KeysUsable{true, true, kA1.care_of});
+    CHECK(only<MoveOwnKeys>(node.give(Attached{kA1, false})).attachment == kA1);
+  }
   SECTION("by a soft move: with the answer") {
     CHECK(all<MoveOwnKeys>(node.give(Attached{kA1, true})).empty());
     CHECK(order(node.acknowledge()) == "SwitchOutbound MoveOwnKeys Registered");
-  }
-}
-
-TEST_CASE("at home the binding runs out while nobody answers: the home address stays, and is announced",
-          "[registration]") {
-  Node node;
-  node.register_at(kA1);
-  node.give(Attached{kHome, true});
-  Actions seen;
-  for (int i = 0; i < 100 && node.core.registered_at(); ++i)
-    for (auto& action : node.next()) seen.push_back(std::move(action));
-  CHECK_FALSE(node.core.registered_at());
-  CHECK(all<StopOutbound>(seen).empty());
-  CHECK(only<SwitchOutbound>(seen).attachment == kHome);
-  CHECK(only<AnnounceHomeAddress>(seen).attachment == kHome);
-  CHECK(node.core.next_deadline());
-}
-
-TEST_CASE("at home by another interface the neighbours are told", "[registration]") {
-  Node node;
-  node.register_at(kHome);
-  Attachment other = kHome;
-  other.interface = 9;
-  CHECK(order(node.give(Attached{other, true})) == "UseAttachment SwitchOutbound AnnounceHomeAddress");
-}
-
-TEST_CASE("what a former process left for the payload goes when its binding must have run out", "[registration]") {
-  Node node;
-  node.core = HomeRegistration{Policy{.home_address = kHomeAddress,
-                                      .home_agent = kHomeAgent,
-                                      .lifetime = 420s,
-                                      .link_local = false,
-                                      .may_have_binding = true},
-                               SequenceNumber{1000}};
-  node.give(Attached{kA1, false});
-  SECTION("without an answer") {
-    CHECK(node.core.next_deadline() == node.now + 420s);
-    CHECK(order(node.next()) == "StopOutbound");
-    CHECK_FALSE(node.core.next_deadline());
-  }
-  SECTION("not after an answer") {
-    node.give(KeysUsable{true, false, kA1.care_of});
-    node.acknowledge();
-    CHECK(node.core.next_deadline() == node.core.expires().value() - 105s);
-  }
-  SECTION("a stop de-registers it") {
-    node.give(KeysUsable{true, false, kA1.care_of});
-    CHECK(only<SendUpdate>(node.give(StopAsked{})).update.lifetime == 0s);
-    CHECK(only<Stopped>(node.acknowledge(Status::kAccepted, 0s)).deregistered);
   }
 }
 
@@ -282,4 +237,30 @@ TEST_CASE("keys that vanish are asked for again from here; updates wait for them
   CHECK(node.core.state() == State::kRegistered);
   CHECK(all<SendUpdate>(node.give(Attached{kA2, false})).empty());
   CHECK(order(node.give(KeysUsable{true, true, kA2.care_of})) == "SendUpdate");
+}
+
+TEST_CASE("another interface for the home link is announced there, another router is not", "[registration]") {
+  Node node;
+  node.register_at(kHome);
+  auto other = kHome;
+  SECTION("interface") {
+    other.interface = 9;
+    const auto actions = node.give(Attached{other, GENERATE(true, false)});
+    CHECK(order(actions) == "UseAttachment SwitchOutbound AnnounceHomeAddress");
+    CHECK(only<AnnounceHomeAddress>(actions).attachment == other);
+  }
+  SECTION("router") {
+    other.gateway = address("fe80::beef");
+    CHECK(order(node.give(Attached{other, true})) == "UseAttachment SwitchOutbound");
+  }
+}
+
+TEST_CASE("before the home agent has agreed another interface for the home link is not announced", "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  node.give(Attached{kHome, true});
+  auto other = kHome;
+  other.interface = 9;
+  CHECK(order(node.give(Attached{other, true})) == "UseAttachment");
+  CHECK(only<AnnounceHomeAddress>(node.acknowledge(Status::kAccepted, 0s)).attachment == other);
 }

@@ -253,29 +253,6 @@ TEST_CASE("an update that the kernel refused is tried again soon, but not in a s
   CHECK(order(node.acknowledge()).find("SwitchOutbound") == 0);
 }
 
-TEST_CASE("fresh keys end the back-off of updates that could not be sent", "[registration]") {
-  Node node;
-  node.register_at(kA1);
-  node.give(Attached{kA2, false});
-  for (int i = 0; i < 8; ++i) {
-    node.give(UpdateSendFailed{*node.core.last_sequence(), "No such process"});
-    if (i < 7) node.next();
-  }
-  node.now += 1s;
-  REQUIRE(node.core.next_deadline() > node.now + 5s);
-  CHECK(order(node.give(KeysUsable{true, true, kA1.care_of})) == "SendUpdate");
-}
-
-TEST_CASE("keys that come after there were none end the back-off of a refusal", "[registration]") {
-  Node node;
-  node.give(KeysUsable{true, true, kA1.care_of});
-  node.give(Attached{kA1, false});
-  node.acknowledge(Status::kNotHomeAgentForThisNode, 0s);
-  node.give(KeysUnusable{});
-  node.now += 1s;
-  CHECK(order(node.give(KeysUsable{true, true, kA1.care_of})) == "SendUpdate");
-}
-
 TEST_CASE("new keys while an update is unanswered: it is sent again at once", "[registration]") {
   Node node;
   node.register_at(kA1);
@@ -295,4 +272,58 @@ TEST_CASE("an update that was repeated because of new keys does not count as una
     node.now += 500ms;
     CHECK(order(node.give(KeysUsable{true, true, {}})) == "SendUpdate");
   }
+}
+
+TEST_CASE("keys that come or are fresh end the back-off of failed sending", "[registration]") {
+  Node node;
+  node.give(KeysUsable{true, true, {}});
+  node.give(Attached{kA1, false});
+  for (int i = 0; i < 9; ++i) {
+    node.give(UpdateSendFailed{*node.core.last_sequence(), "No such process"});
+    node.next();
+  }
+  node.give(UpdateSendFailed{*node.core.last_sequence(), "No such process"});
+  REQUIRE(node.core.next_deadline() > node.now + 30s);
+  node.now += 2s;
+  SECTION("fresh") { CHECK(order(node.give(KeysUsable{true, true, {}})) == "SendUpdate"); }
+  SECTION("came") {
+    node.give(KeysUnusable{});
+    CHECK(order(node.give(KeysUsable{true, false, {}})) == "SendUpdate");
+  }
+  SECTION("neither") {
+    CHECK(node.give(KeysUsable{true, false, {}}).empty());
+    return;
+  }
+  CHECK(node.core.next_deadline() == node.now + 1500ms);
+  node.give(UpdateSendFailed{*node.core.last_sequence(), "No such process"});
+  CHECK(node.core.next_deadline() == node.now + 100ms);
+}
+
+TEST_CASE("keys that come end the back-off of a refusal, and the rate limit holds", "[registration]") {
+  Node node;
+  node.give(KeysUsable{true, true, {}});
+  node.give(Attached{kA1, false});
+  for (int i = 0; i < 6; ++i) {
+    node.acknowledge(Status::kNotHomeAgentForThisNode, 0s);
+    node.next();
+  }
+  const auto refused_at = node.now;
+  std::size_t sent = 0;
+  for (int i = 0; i < 10; ++i) {
+    node.acknowledge(Status::kNotHomeAgentForThisNode, 0s);
+    node.give(KeysUnusable{});
+    node.now += 10ms;
+    sent += all<SendUpdate>(node.give(KeysUsable{true, true, {}})).size();
+  }
+  CHECK(sent == 2);
+  CHECK(node.core.next_deadline() == refused_at + 1s);
+}
+
+TEST_CASE("fresh keys do not shorten the back-off of a refusal", "[registration]") {
+  Node node;
+  node.give(KeysUsable{true, true, {}});
+  node.give(Attached{kA1, false});
+  node.acknowledge(Status::kNotHomeAgentForThisNode, 0s);
+  node.now += 1s;
+  CHECK(node.give(KeysUsable{true, true, {}}).empty());
 }
