@@ -51,7 +51,7 @@ def rows(result):
                        f"{shown(steady)} (steady)", "")
         yield count_row("soft move: pings lost", median(moves, "soft", "lost"), 0, "0", "")
         yield ("soft move: notification to Binding Update, ms", median(moves, "soft", "bu_after_ms"), "", True, True,
-               "UMIP 1087 to 1149")
+               "")
     yield count_row("IKE packets per move", median(moves, None, "ike_packets"), 0 if agree else 6,
                     "0" if agree else "6 or fewer", "MOBIKE 2 to 5")
     memory = result["mnd"]["rss_kib"]
