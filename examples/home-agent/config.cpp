@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 #include "mnd/linux/durable_file.hpp"
 
@@ -39,8 +40,8 @@ class Reader {
     return setting;
   }
   void mistake(const ConfigSetting& setting, std::string_view problem, std::string remedy) {
-    mistakes_.push_back(
-        {setting.file, setting.line, fmt::format("{}: '{}' {}", setting.key, setting.value, problem), remedy});
+    mistakes_.push_back({setting.file, setting.line, fmt::format("{}: '{}' {}", setting.key, setting.value, problem),
+                         std::move(remedy)});
   }
   void refuse_unknown() {
     for (const auto& setting : section_.settings)
