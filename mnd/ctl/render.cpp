@@ -30,7 +30,10 @@ std::string_view colour_of_state(std::string_view state) {
 
 std::string row(std::string_view name, std::string_view content) { return fmt::format("{:<14}{}\n", name, content); }
 
-std::string or_unknown(std::string content) { return content.empty() ? "unknown" : content; }
+std::string or_unknown(std::string content) {
+  if (content.empty()) return "unknown";
+  return content;
+}
 
 std::string whole(const json& object, const char* name) {
   const auto value = number(object, name);
@@ -39,7 +42,7 @@ std::string whole(const json& object, const char* name) {
 
 // The state, with how long it will last.
 std::string state_text(const json& status) {
-  const auto state = or_unknown(text(status, "state"));
+  auto state = or_unknown(text(status, "state"));
   const auto expires = number(status, "expires_in_s");
   if (!expires) return state;
   const auto lifetime = number(status, "lifetime_s");
@@ -127,7 +130,7 @@ std::string render_status(const json& status, Colours colours) {
 }
 
 std::string render_change(const json& status, Colours colours) {
-  const auto state = or_unknown(text(status, "state"));
+  auto state = or_unknown(text(status, "state"));
   auto result = coloured(state, colour_of_state(state), colours) + ": " + attachment_text(status);
   if (number(status, "sequence")) result += ", sequence " + whole(status, "sequence");
   result += ", keys " + or_unknown(text(member(status, "keying"), "state"));

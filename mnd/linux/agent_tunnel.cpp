@@ -185,6 +185,7 @@ tl::expected<void, mip6::Error> AgentTunnel::bind(const mip6::Ipv6Address& home_
 
 tl::expected<void, mip6::Error> AgentTunnel::Impl::remove_filters(const std::vector<BoundCareOf>& which) {
   std::vector<NetlinkMessage> messages;
+  messages.reserve(which.size());
   for (const BoundCareOf& key : which) messages.push_back(remove_pass(device, filters.at(key)));
   auto done = perform(socket, messages, Harmless::kAbsent, "remove a care-of address's filter", kAgentTunnelName);
   if (done) {
