@@ -105,7 +105,7 @@ void Daemon::perform(const node::ReserveSequence& action) {
     troubles_.over("disk");
     feed(node::SequenceReserved{action.end});
   } else {
-    trouble("disk", stored.error().to_string(), stored.error().remedy);
+    trouble("disk", stored.error().to_string(), stored.error().remedy, true);
     feed(node::SequenceReservationFailed{});
   }
 }
@@ -207,13 +207,14 @@ bool Daemon::done(const std::string& kind, const tl::expected<void, mip6::Error>
   }
   mip6::Error error = result.error();
   const std::string remedy = std::exchange(error.remedy, {});
-  trouble(kind, error.to_string(), remedy);
+  trouble(kind, error.to_string(), remedy, true);
   return false;
 }
 
-void Daemon::trouble(const std::string& source, std::string what, std::string remedy) {
+void Daemon::trouble(const std::string& source, std::string what, std::string remedy, bool local) {
   const std::string told = remedy.empty() ? what : what + "; " + remedy;
-  if (troubles_.begin(source, std::move(what), std::move(remedy), kernel::boot_now())) journal_.add("trouble", told);
+  if (troubles_.begin(source, std::move(what), std::move(remedy), kernel::boot_now(), local))
+    journal_.add("trouble", told);
 }
 
 }  // namespace mnd

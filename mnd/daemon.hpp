@@ -92,7 +92,7 @@ class Daemon {
   void prefer_home_address(bool preferred);
   // Reports a failed kernel call of that kind, or that the kind works again; true if it succeeded.
   bool done(const std::string& kind, const tl::expected<void, mip6::Error>& result);
-  void trouble(const std::string& source, std::string what, std::string remedy);
+  void trouble(const std::string& source, std::string what, std::string remedy, bool local = false);
 
   // --- status.cpp: the control socket ---
   kernel::ControlServer::Answer control(const nlohmann::json& request);

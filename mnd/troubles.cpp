@@ -1,13 +1,14 @@
 #include "mnd/troubles.hpp"
 
+#include <tuple>
 #include <utility>
 
 namespace mnd {
 
-bool Troubles::begin(const std::string& source, std::string what, std::string remedy, mip6::BootTime now) {
+bool Troubles::begin(const std::string& source, std::string what, std::string remedy, mip6::BootTime now, bool local) {
   const auto known = by_source_.find(source);
   if (known != by_source_.end() && known->second.current && known->second.what == what) return false;
-  by_source_.insert_or_assign(source, TroubleReport{std::move(what), std::move(remedy), now});
+  by_source_.insert_or_assign(source, TroubleReport{std::move(what), std::move(remedy), now, local});
   return true;
 }
 
@@ -21,7 +22,9 @@ bool Troubles::current(const std::string& source) const {
 }
 
 const TroubleReport* Troubles::shown() const {
-  const auto rank = [](const TroubleReport& report) { return std::pair{report.current, report.since}; };
+  const auto rank = [](const TroubleReport& report) {
+    return std::tuple{report.current, report.current && report.local, report.since};
+  };
   const TroubleReport* best = nullptr;
   for (const auto& [source, report] : by_source_)
     if (!best || rank(report) > rank(*best)) best = &report;

@@ -12,16 +12,18 @@ struct TroubleReport {
   std::string what;
   std::string remedy;
   mip6::BootTime since;
+  bool local = false;   // this machine's own kernel or disk
   bool current = true;  // false: it is over, kept as the last one there was
 };
 
 class Troubles {
  public:
   // `source` is one of a few fixed words. False if that source told the same before and it is not over.
-  bool begin(const std::string& source, std::string what, std::string remedy, mip6::BootTime now);
+  bool begin(const std::string& source, std::string what, std::string remedy, mip6::BootTime now, bool local = false);
   void over(const std::string& source);
   bool current(const std::string& source) const;
-  // The newest one that is not over, else the newest; nullptr if there never was one.
+  // Of those that are not over the newest, local ones first (nothing can go well before they are mended); else the
+  // newest; nullptr if there never was one.
   const TroubleReport* shown() const;
 
  private:

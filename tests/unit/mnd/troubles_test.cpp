@@ -39,6 +39,15 @@ TEST_CASE("a newer trouble that passed does not hide an older one that is still 
   CHECK(troubles.shown()->current);
 }
 
+TEST_CASE("what this machine lacks is shown before what others answer, until it is over") {
+  Troubles troubles;
+  troubles.begin("xfrm", "no module mip6", "modprobe mip6", kStart, true);
+  troubles.begin("keys", "no answer", "", kStart + 1s);
+  CHECK(troubles.shown()->what == "no module mip6");
+  troubles.over("xfrm");
+  CHECK(troubles.shown()->what == "no answer");
+}
+
 TEST_CASE("the same trouble of the same source is new only after it was over") {
   Troubles troubles;
   CHECK(troubles.begin("disk", "full", "", kStart));

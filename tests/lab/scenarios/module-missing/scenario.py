@@ -21,7 +21,8 @@ def scenario(lab):
     run(*MODPROBE, "-r", "mip6")
     lab.agent()
     lab.node("mn")
-    trouble.named(lab, "mip6|module", "kernel module missing")
+    trouble.named(lab, "care-of address states", "kernel module missing")
+    lab.check("the remedy names the module", "mip6" in lab.trouble("mn")[1], lab.trouble("mn"))
     if not lab.alive("ha"):
         log = (RUN / "ha.log").read_text(encoding="utf-8")
         lab.check("the home agent without the module says so and ends", "mip6" in log, log)
