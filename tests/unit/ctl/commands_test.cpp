@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "tests/catch.hpp"
-#include "tests/unit/linux/temporary_folder.hpp"
+#include "tests/unit/temporary_folder.hpp"
 
 using namespace mip6ctl;
 

@@ -6,7 +6,7 @@
 
 #include "examples/home-agent/rate_limit.hpp"
 #include "mnd/linux/log.hpp"
-#include "temporary_folder.hpp"
+#include "source_folder.hpp"
 #include "tests/catch.hpp"
 
 namespace mip6ha {

@@ -5,9 +5,10 @@
 
 #include <algorithm>
 
-#include "temporary_folder.hpp"
+#include "source_folder.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/ike-glue/certificates.hpp"
+#include "tests/unit/temporary_folder.hpp"
 
 namespace mip6ha {
 namespace {
@@ -22,8 +23,8 @@ std::string node(const std::string& name, const std::string& address, const std:
 }
 
 struct Checker {
-  test::TemporaryFolder folder;
-  std::string secret = folder.write("secret", "not told to anybody\n").string();
+  TemporaryFolder folder;
+  std::string secret = folder.file("secret", "not told to anybody\n").string();
 
   tl::expected<Config, Mistakes> check(const std::string& text) const {
     return check_config(mnd::kernel::parse_config_content(text, "ha.conf"), "ha.conf");
@@ -114,15 +115,15 @@ TEST_CASE("a node's name, address and secret are checked", "[ha-config]") {
   CHECK(checker.only_mistake(kTop + node("laptop", "2001:db8:2::42", checker.secret), 5, "outside the prefix"));
   CHECK(checker.only_mistake(kTop + node("laptop", "2001:db8:1::1", checker.secret), 5, "own address"));
   CHECK(checker.only_mistake(kTop + node("laptop", "2001:db8:1::42", "/no/such/file"), 6, "No such file"));
-  const auto open_to_all = checker.folder.write("open", "x", std::filesystem::perms{0644}).string();
+  const auto open_to_all = checker.folder.file("open", "x", 0644).string();
   CHECK(checker.only_mistake(kTop + node("laptop", "2001:db8:1::42", open_to_all), 6, "secret-file"));
-  const auto empty = checker.folder.write("empty", "\n").string();
+  const auto empty = checker.folder.file("empty", "\n").string();
   CHECK(checker.only_mistake(kTop + node("laptop", "2001:db8:1::42", empty), 6, "empty"));
 }
 
 TEST_CASE("a node without secret proves itself by certificate, one with a secret by that", "[ha-config]") {
   const Checker checker;
-  const auto bundle = checker.folder.write("ha.pem", test_certificates::kBundle).string();
+  const auto bundle = checker.folder.file("ha.pem", test_certificates::kBundle).string();
   const auto config = checker.check(fmt::format("{}certificate = {}\n[node laptop]\nhome-address = 2001:db8:1::42\n{}",
                                                 kTop, bundle, node("desk", "2001:db8:1::43", checker.secret)));
   REQUIRE(config);
@@ -141,14 +142,14 @@ TEST_CASE("a node without secret and a faulty certificate are one mistake each",
   const auto with = [&](const std::string& file) { return fmt::format("{}certificate = {}\n{}", kTop, file, bare); };
   CHECK(checker.only_mistake(with("/no/such/file"), 4, "No such file"));
   CHECK(checker.only_mistake(with("ha.pem"), 4, "absolute"));
-  CHECK(checker.only_mistake(with(checker.folder.write("cut.pem", kKey + kNode).string()), 4, "no CA certificate"));
-  const auto open = checker.folder.write("open.pem", kBundle, std::filesystem::perms{0644}).string();
+  CHECK(checker.only_mistake(with(checker.folder.file("cut.pem", kKey + kNode).string()), 4, "no CA certificate"));
+  const auto open = checker.folder.file("open.pem", kBundle, 0644).string();
   CHECK(checker.only_mistake(with(open), 4, "lets others at it"));
 }
 
 TEST_CASE("two nodes share neither name nor home address nor identity", "[ha-config]") {
   const Checker checker;
-  const auto another = checker.folder.write("another", "another secret\n").string();
+  const auto another = checker.folder.file("another", "another secret\n").string();
   const auto first = kTop + node("one", "2001:db8:1::42", checker.secret, "identity = mn@example.org\n");
   CHECK(checker.only_mistake(first + node("one", "2001:db8:1::43", another), 8, "name 'one'"));
   CHECK(checker.only_mistake(first + node("two", "2001:db8:1:0::42", another), 8, "home address"));
@@ -160,7 +161,7 @@ TEST_CASE("two nodes with one secret are refused, in one file or two, and the se
   const Checker checker;
   auto second_file = checker.secret;
   SECTION("in one file") {}
-  SECTION("in two files") { second_file = checker.folder.write("copy", "not told to anybody").string(); }
+  SECTION("in two files") { second_file = checker.folder.file("copy", "not told to anybody").string(); }
   const auto text = kTop + node("one", "2001:db8:1::42", checker.secret) + node("two", "2001:db8:1::43", second_file);
   REQUIRE(checker.only_mistake(text, 9, "[node two]"));
   const auto told = checker.check(text).error().front().to_string();

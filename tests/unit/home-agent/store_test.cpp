@@ -7,8 +7,8 @@
 #include <fstream>
 
 #include "mnd/linux/kernel.hpp"
-#include "temporary_folder.hpp"
 #include "tests/catch.hpp"
+#include "tests/unit/temporary_folder.hpp"
 
 namespace mip6ha {
 namespace {
@@ -36,7 +36,7 @@ std::unique_ptr<Store> opened(const std::filesystem::path& folder) {
 }
 
 TEST_CASE("each node has a reqid of its own, the same after a restart", "[store]") {
-  const test::TemporaryFolder folder;
+  const TemporaryFolder folder;
   const auto first = mnd::kernel::kAgentFirstReqid;
   {
     const auto store = opened(folder.path());
@@ -50,7 +50,7 @@ TEST_CASE("each node has a reqid of its own, the same after a restart", "[store]
 }
 
 TEST_CASE("a node that moves to another home address keeps its reqid", "[store]") {
-  const test::TemporaryFolder folder;
+  const TemporaryFolder folder;
   const auto store = opened(folder.path());
   const auto reqid = store->reqid_of("one", address("2001:db8:1::42"));
   CHECK(store->reqid_of("one", address("2001:db8:1::50")) == reqid);
@@ -60,7 +60,7 @@ TEST_CASE("a node that moves to another home address keeps its reqid", "[store]"
 }
 
 TEST_CASE("a record is there again with all its fields after reopening", "[store]") {
-  const test::TemporaryFolder folder;
+  const TemporaryFolder folder;
   auto without_binding = record("2001:db8:1::43", 65535);
   without_binding.care_of.reset();
   without_binding.key_mobility = false;
@@ -78,7 +78,7 @@ TEST_CASE("a record is there again with all its fields after reopening", "[store
 }
 
 TEST_CASE("saving a record replaces the former one of that home address", "[store]") {
-  const test::TemporaryFolder folder;
+  const TemporaryFolder folder;
   const auto store = opened(folder.path());
   CHECK(store->save(record("2001:db8:1::42", 7)));
   CHECK(store->save(record("2001:db8:1::42", 8)));
@@ -89,7 +89,7 @@ TEST_CASE("saving a record replaces the former one of that home address", "[stor
 }
 
 TEST_CASE("what was saved survives a process that is killed right after", "[store]") {
-  const test::TemporaryFolder folder;
+  const TemporaryFolder folder;
   const pid_t child = ::fork();
   if (child == 0) {
     auto store = Store::open(folder.path());
@@ -112,7 +112,7 @@ TEST_CASE("what was saved survives a process that is killed right after", "[stor
 }
 
 TEST_CASE("folder and database are made, for their owner only", "[store]") {
-  const test::TemporaryFolder folder;
+  const TemporaryFolder folder;
   const auto state = folder.path() / "state";
   const auto store = opened(state);
   using std::filesystem::perms;
@@ -123,7 +123,7 @@ TEST_CASE("folder and database are made, for their owner only", "[store]") {
 }
 
 TEST_CASE("a second process is kept out while the first has the store open", "[store]") {
-  const test::TemporaryFolder folder;
+  const TemporaryFolder folder;
   const auto store = opened(folder.path());
   const pid_t child = ::fork();
   if (child == 0) {
@@ -137,14 +137,14 @@ TEST_CASE("a second process is kept out while the first has the store open", "[s
 }
 
 // The error of opening a store whose file was spoilt.
-mip6::Error refusal(const test::TemporaryFolder& folder) {
+mip6::Error refusal(const TemporaryFolder& folder) {
   const auto store = Store::open(folder.path());
   REQUIRE_FALSE(store);
   return store.error();
 }
 
 TEST_CASE("a damaged database is an error with a remedy, not a start at zero", "[store]") {
-  const test::TemporaryFolder folder;
+  const TemporaryFolder folder;
   {
     const auto store = opened(folder.path());
     for (std::uint16_t i = 0; i < 500; ++i) {
@@ -159,7 +159,7 @@ TEST_CASE("a damaged database is an error with a remedy, not a start at zero", "
 
   SECTION("emptied") { std::filesystem::resize_file(file, 0); }
   SECTION("cut short") { std::filesystem::resize_file(file, size / 2); }
-  SECTION("something else") { folder.write("agent.db", std::string(size, 'x')); }
+  SECTION("something else") { folder.file("agent.db", std::string(size, 'x')); }
   SECTION("a page overwritten") {
     std::fstream stream{file, std::ios::in | std::ios::out | std::ios::binary};
     stream.seekp(static_cast<std::streamoff>(size) - 4096);
@@ -173,7 +173,7 @@ TEST_CASE("a damaged database is an error with a remedy, not a start at zero", "
 }
 
 TEST_CASE("a database of a newer version is left alone", "[store]") {
-  const test::TemporaryFolder folder;
+  const TemporaryFolder folder;
   opened(folder.path());
   {
     // user_version stands at byte 60 of the file, big-endian.
@@ -185,17 +185,17 @@ TEST_CASE("a database of a newer version is left alone", "[store]") {
 }
 
 TEST_CASE("a first start that was interrupted is repeated", "[store]") {
-  const test::TemporaryFolder folder;
-  folder.write("agent.db.new", "half made");
-  folder.write("agent.db.new-wal", "half made");
+  const TemporaryFolder folder;
+  folder.file("agent.db.new", "half made");
+  folder.file("agent.db.new-wal", "half made");
   const auto records = opened(folder.path())->records();
   REQUIRE(records);
   CHECK(records->empty());
 }
 
 TEST_CASE("a state directory that cannot be is an error with a remedy", "[store]") {
-  const test::TemporaryFolder folder;
-  folder.write("file", "");
+  const TemporaryFolder folder;
+  folder.file("file", "");
   const auto store = Store::open(folder.path() / "file");
   REQUIRE_FALSE(store);
   CHECK_FALSE(store.error().remedy.empty());

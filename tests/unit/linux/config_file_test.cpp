@@ -1,7 +1,7 @@
 #include "mnd/linux/config_file.hpp"
 
 #include "tests/catch.hpp"
-#include "tests/unit/linux/temporary_folder.hpp"
+#include "tests/unit/temporary_folder.hpp"
 
 using namespace mnd::kernel;
 

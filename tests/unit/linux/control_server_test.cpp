@@ -12,7 +12,7 @@
 
 #include "mnd/linux/descriptor.hpp"
 #include "tests/catch.hpp"
-#include "tests/unit/linux/temporary_folder.hpp"
+#include "tests/unit/temporary_folder.hpp"
 
 using namespace mnd::kernel;
 using nlohmann::json;

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "tests/catch.hpp"
-#include "tests/unit/linux/temporary_folder.hpp"
+#include "tests/unit/temporary_folder.hpp"
 
 using namespace mnd::kernel;
 

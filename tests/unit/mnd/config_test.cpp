@@ -5,7 +5,7 @@
 
 #include "tests/catch.hpp"
 #include "tests/unit/ike-glue/certificates.hpp"
-#include "tests/unit/linux/temporary_folder.hpp"
+#include "tests/unit/temporary_folder.hpp"
 
 namespace {
 

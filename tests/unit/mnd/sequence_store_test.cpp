@@ -1,23 +1,12 @@
 // The node's durable sequence number state.
 #include "mnd/sequence_store.hpp"
 
-#include <unistd.h>
-
-#include <cstdlib>
 #include <fstream>
 
 #include "tests/catch.hpp"
+#include "tests/unit/temporary_folder.hpp"
 
 namespace {
-
-struct Folder {
-  Folder() {
-    char name[] = "/tmp/mnd-store-XXXXXX";
-    path = mkdtemp(name);
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-  std::filesystem::path path;
-};
 
 mnd::SequenceStore store_in(const std::filesystem::path& folder) {
   return {folder, *mip6::Ipv6Address::parse("2001:db8:1::42"), *mip6::Ipv6Address::parse("2001:db8:1::1")};
@@ -30,24 +19,24 @@ void damage(const std::filesystem::path& folder, const std::string& content) {
 }  // namespace
 
 TEST_CASE("nothing is loaded where nothing was ever stored") {
-  const Folder folder;
-  const auto loaded = store_in(folder.path).load();
+  const TemporaryFolder folder;
+  const auto loaded = store_in(folder.path()).load();
   REQUIRE(loaded);
   CHECK_FALSE(loaded->has_value());
 }
 
 TEST_CASE("what was stored is loaded by the next process") {
-  const Folder folder;
-  REQUIRE(store_in(folder.path / "made").store(mip6::SequenceNumber{65535}));
-  const auto loaded = store_in(folder.path / "made").load();
+  const TemporaryFolder folder;
+  REQUIRE(store_in(folder.path() / "made").store(mip6::SequenceNumber{65535}));
+  const auto loaded = store_in(folder.path() / "made").load();
   REQUIRE(loaded);
   CHECK(*loaded == mip6::SequenceNumber{65535});
 }
 
 TEST_CASE("the state of another home agent is not taken for this one's") {
-  const Folder folder;
-  REQUIRE(store_in(folder.path).store(mip6::SequenceNumber{7}));
-  const mnd::SequenceStore other{folder.path, *mip6::Ipv6Address::parse("2001:db8:1::42"),
+  const TemporaryFolder folder;
+  REQUIRE(store_in(folder.path()).store(mip6::SequenceNumber{7}));
+  const mnd::SequenceStore other{folder.path(), *mip6::Ipv6Address::parse("2001:db8:1::42"),
                                  *mip6::Ipv6Address::parse("2001:db8:1::2")};
   const auto loaded = other.load();
   REQUIRE(loaded);
@@ -55,20 +44,20 @@ TEST_CASE("the state of another home agent is not taken for this one's") {
 }
 
 TEST_CASE("a damaged state is an error, never a silent start at zero") {
-  const Folder folder;
-  const auto store = store_in(folder.path);
+  const TemporaryFolder folder;
+  const auto store = store_in(folder.path());
   REQUIRE(store.store(mip6::SequenceNumber{7}));
   const std::string content =
       GENERATE("", "garbage", "{\"version\":1}", "{\"version\":1,\"reserved_until\":65536}",
                "{\"version\":1,\"reserved_until\":-1}", "{\"version\":2,\"reserved_until\":7}", "[1,2]");
-  damage(folder.path, content);
+  damage(folder.path(), content);
   const auto loaded = store.load();
   REQUIRE_FALSE(loaded);
   CHECK_FALSE(loaded.error().remedy.empty());
 }
 
 TEST_CASE("a folder that cannot be made is told as an error") {
-  const Folder folder;
-  std::ofstream{folder.path / "file"} << "in the way";
-  CHECK_FALSE(store_in(folder.path / "file" / "below").store(mip6::SequenceNumber{1}));
+  const TemporaryFolder folder;
+  std::ofstream{folder.path() / "file"} << "in the way";
+  CHECK_FALSE(store_in(folder.path() / "file" / "below").store(mip6::SequenceNumber{1}));
 }
