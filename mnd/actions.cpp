@@ -101,13 +101,10 @@ void Daemon::perform(const node::StopOutbound&) {
 }
 
 void Daemon::perform(const node::ReserveSequence& action) {
-  if (const auto stored = store_.store(action.end)) {
-    troubles_.over("disk");
+  if (done("disk", store_.store(action.end)))
     feed(node::SequenceReserved{action.end});
-  } else {
-    trouble("disk", stored.error().to_string(), stored.error().remedy, true);
+  else
     feed(node::SequenceReservationFailed{});
-  }
 }
 
 void Daemon::perform(const node::NeedKeys& action) { feed(ike::EstablishAsked{action.attachment.care_of}); }

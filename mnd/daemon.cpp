@@ -126,7 +126,7 @@ tl::expected<void, mip6::Error> Daemon::bring_up_kernel() {
 
 void Daemon::start_registration() {
   const auto stored = store_.load();
-  if (!stored) trouble("disk", stored.error().to_string(), stored.error().remedy);
+  if (!stored) done("disk", tl::unexpected(stored.error()));
   const bool known = stored && *stored;
   registration_.emplace(mip6::node::Policy{.home_address = config_.home_address,
                                            .home_agent = config_.home_agent,
