@@ -91,6 +91,8 @@ def packets_of(form, source, home_address, agent, sequence, care_of):
     if form == "malformed-update":
         body = struct.pack("!HHH", sequence, 0xD000, 100) + b"\3\xc8\0\0"
         return ipv6(source, care_of, MOBILITY, mobility(source, care_of, UPDATE, body)), care_of
+    if form == "unknown-type":  # a message of a type that `sequence` names
+        return ipv6(source, agent, MOBILITY, mobility(source, agent, sequence, b"\1\0")), agent
     if form == "tunnel":  # into the tunnel's other end, from a wrong outer address
         inner = ipv6(home_address, "2001:db8:f4::2", ICMPV6, echo(home_address, "2001:db8:f4::2"))
         return ipv6(source, agent, IPV6, inner), agent

@@ -1,12 +1,12 @@
 """The payload's path while away: through the tunnel, both ways; new connections choose the home address; forged tunnel
 packets are dropped; what is inside the ESP of an update, alternate care-of address option included."""
 
-import re
 import struct
 import subprocess
 import time
 
 import common
+import esp
 import wire
 from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, RUN, program, run, wait_for
 from spoof import forged
@@ -35,7 +35,7 @@ def scenario(lab):
         forged(where, form, source=source, care_of=at, **own)
         time.sleep(0.3)
         times.append(time.time())
-    lab.wire_keys = esp_keys()
+    lab.wire_keys = esp.keys("mn")
     before = lab.status("mn")["sequence"]
     subprocess.run([program("mip6ctl"), "--socket", f"{RUN}/mn.control", "refresh"], check=False)
     wait_for(lambda: lab.status("mn")["sequence"] != before and lab.registered_at("mn"), 5)
@@ -58,13 +58,6 @@ def scenario(lab):
     inside(lab, at, sequence)
 
 
-def esp_keys():
-    """(SPI, key) of the node's ESP states with AES-CBC."""
-    text = run("ip", "xfrm", "state", namespace="mn")
-    return {int(spi, 16): key for spi, key in
-            re.findall(r"spi (0x[0-9a-f]+) .*?enc cbc\(aes\) 0x([0-9a-f]+)", text, re.DOTALL)}
-
-
 def inside(lab, at, sequence):
     """The last update, decrypted with the kernel's own key."""
     updates = [p for p in wire.packets(lab.captures) if wire.is_update(p, HOME_ADDRESS, HOME_AGENT) and p.link == "ar1"]
@@ -72,10 +65,7 @@ def inside(lab, at, sequence):
     key = update and lab.wire_keys.get(update.spi)
     if not lab.check("the last update's SA is one of the node's", key, update):
         return
-    # ESP: SPI, number, 16 bytes of IV, text, 16 bytes of HMAC-SHA-256-128.
-    result = subprocess.run(["openssl", "enc", "-d", f"-aes-{len(key) * 4}-cbc", "-nopad", "-K", key, "-iv",
-                             update.payload[8:24].hex()], input=update.payload[24:-16], capture_output=True, check=True)
-    text = result.stdout
+    _, text = esp.decrypt(update.payload, key)
     kind, number, flags = text[2], *struct.unpack_from("!HH", text, 6)
     options = text[12:8 * (1 + text[1])]
     lab.check("inside is a Binding Update with A, H and K and its sequence number",
