@@ -4,7 +4,9 @@
 
 packages_build=(cmake ninja-build g++ pkg-config libboost-dev libboost-program-options-dev libfmt-dev
   nlohmann-json3-dev libexpected-dev libnl-3-dev libnl-route-3-dev libsqlite3-dev libsystemd-dev)
-packages_test=(catch2 clang-format)
+packages_bench=(libbenchmark-dev)
+packages_test=(catch2 clang-format tshark "${packages_bench[@]}")
+packages_fuzz=(clang-19 libclang-rt-19-dev llvm-19 python3-minimal)
 packages_lab=(user-mode-linux charon-systemd strongswan-swanctl strongswan-pki
   libstrongswan-standard-plugins radvd tcpdump iproute2 iputils-ping kmod procps
   python3-minimal python3 openssl gcc libc6-dev)

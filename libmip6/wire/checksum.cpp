@@ -1,10 +1,8 @@
-// The checksum of the Mobility Header (RFC 6275 section 6.1.1, pseudo-header of RFC 8200 section 8.1).
-#include "libmip6/wire/message.hpp"
+// The checksum over pseudo-header and message.
+#include "libmip6/wire/checksum.hpp"
 
 namespace mip6 {
 namespace {
-
-constexpr std::uint32_t kMobilityHeaderProtocol = 135;
 
 std::uint64_t sum_of(std::span<const std::uint8_t> bytes) {
   std::uint64_t sum = 0;
@@ -14,13 +12,18 @@ std::uint64_t sum_of(std::span<const std::uint8_t> bytes) {
 
 }  // namespace
 
-std::uint16_t checksum(std::span<const std::uint8_t> message, const Ipv6Address& source,
-                       const Ipv6Address& destination) {
+std::uint16_t checksum(std::span<const std::uint8_t> message, const Ipv6Address& source, const Ipv6Address& destination,
+                       UpperLayer protocol) {
   const std::size_t length = message.size();
   std::uint64_t sum = sum_of(source.bytes) + sum_of(destination.bytes) + sum_of(message);
-  sum += (length >> 16U) + (length & 0xffffU) + kMobilityHeaderProtocol;
+  sum += (length >> 16U) + (length & 0xffffU) + static_cast<std::uint8_t>(protocol);
   while (sum > 0xffff) sum = (sum >> 16U) + (sum & 0xffffU);
   return static_cast<std::uint16_t>(~sum);
+}
+
+bool verify_checksum(std::span<const std::uint8_t> message, const Ipv6Address& source, const Ipv6Address& destination,
+                     UpperLayer protocol) {
+  return checksum(message, source, destination, protocol) == 0;
 }
 
 }  // namespace mip6

@@ -6,16 +6,16 @@
 #include <cassert>
 #include <optional>
 
+#include "libmip6/wire/message.hpp"
+
 namespace mip6 {
 namespace {
 
-// A Mobility Header's length is 8 bits in units of 8 octets, not counting the first 8 (section 6.1.1).
-constexpr std::size_t kMaxMessageSize = 256 * 8;
-
 struct OptionKind {
   std::uint8_t type;
-  std::uint8_t length;  // of the data
+  std::uint8_t length;  // of the data; the least, where `variable`
   Alignment alignment;
+  bool variable;
   MobilityOption (*parse)(Reader& in);
 };
 
@@ -27,24 +27,30 @@ MobilityOption parse_nonce_indices(Reader& in) {
   indices.care_of = in.u16();
   return indices;
 }
-MobilityOption parse_authorization(Reader& in) {
-  BindingAuthorizationData data;
-  const auto bytes = in.take(data.authenticator.size());
-  std::copy(bytes.begin(), bytes.end(), data.authenticator.begin());
-  return data;
+MobilityOption parse_authorization(Reader& in) { return BindingAuthorizationData{in.array<12>()}; }
+MobilityOption parse_identifier(Reader& in) {
+  const std::uint8_t subtype = in.u8();
+  const auto identifier = in.take(in.remaining());
+  return MobileNodeIdentifier{subtype, Bytes{identifier.begin(), identifier.end()}};
 }
+MobilityOption parse_restart_counter(Reader& in) { return RestartCounter{in.u32()}; }
 
-constexpr OptionKind kRefreshAdvice{2, 2, {2, 0}, parse_refresh_advice};        // section 6.2.4
-constexpr OptionKind kAlternateCareOf{3, 16, {8, 6}, parse_alternate_care_of};  // section 6.2.5
-constexpr OptionKind kNonceIndices{4, 4, {2, 0}, parse_nonce_indices};          // section 6.2.6
-constexpr OptionKind kAuthorization{5, 12, {8, 2}, parse_authorization};        // section 6.2.7
-constexpr std::array kKinds{&kRefreshAdvice, &kAlternateCareOf, &kNonceIndices, &kAuthorization};
+constexpr OptionKind kRefreshAdvice{2, 2, {2, 0}, false, parse_refresh_advice};        // section 6.2.4
+constexpr OptionKind kAlternateCareOf{3, 16, {8, 6}, false, parse_alternate_care_of};  // section 6.2.5
+constexpr OptionKind kNonceIndices{4, 4, {2, 0}, false, parse_nonce_indices};          // section 6.2.6
+constexpr OptionKind kAuthorization{5, 12, {8, 2}, false, parse_authorization};        // section 6.2.7
+constexpr OptionKind kIdentifier{8, 1, {1, 0}, true, parse_identifier};                // RFC 4283 section 3
+constexpr OptionKind kRestartCounter{28, 4, {4, 2}, false, parse_restart_counter};     // RFC 5847 section 3.4
+constexpr std::array kKinds{&kRefreshAdvice, &kAlternateCareOf, &kNonceIndices,
+                            &kAuthorization, &kIdentifier,      &kRestartCounter};
 
-void write_head(const OptionKind& kind, bool align, Writer& out) {
+void write_head(const OptionKind& kind, std::size_t length, bool align, Writer& out) {
+  assert(kind.variable ? length >= kind.length && length <= 255 : length == kind.length);
   if (align) out.pad_to(kind.alignment);
   out.u8(kind.type);
-  out.u8(kind.length);
+  out.u8(static_cast<std::uint8_t>(length));
 }
+void write_head(const OptionKind& kind, bool align, Writer& out) { write_head(kind, kind.length, align, out); }
 
 struct OptionWriter {
   Writer& out;
@@ -68,6 +74,15 @@ struct OptionWriter {
     write_head(kAuthorization, true, out);
     out.append(option.authenticator);
   }
+  void operator()(const MobileNodeIdentifier& option) const {
+    write_head(kIdentifier, option.identifier.size() + 1, align, out);
+    out.u8(option.subtype);
+    out.append(option.identifier);
+  }
+  void operator()(const RestartCounter& option) const {
+    write_head(kRestartCounter, align, out);
+    out.u32(option.value);
+  }
   void operator()(const UnknownOption& option) const {
     assert(option.type > kPadNType && option.data.size() <= 255);
     out.u8(option.type);
@@ -90,8 +105,10 @@ std::optional<MobilityOption> parse_option(std::uint8_t type, Reader& in) {
     const auto data = in.take(length);
     return UnknownOption{type, Bytes{data.begin(), data.end()}};
   }
-  if (length != (*kind)->length) in.fail_at(length_offset, "an option has the wrong length for its type");
-  return (*kind)->parse(in);
+  if ((*kind)->variable ? length < (*kind)->length : length != (*kind)->length)
+    in.fail_at(length_offset, "an option has the wrong length for its type");
+  Reader data = in.sub_reader(length);
+  return (*kind)->parse(data);
 }
 
 }  // namespace
@@ -102,8 +119,8 @@ std::uint16_t lifetime_units(Lifetime lifetime) {
 
 Lifetime lifetime_of(std::uint16_t units) { return Lifetime{units * 4}; }
 
-std::vector<MobilityOption> parse_options(Reader& in) {
-  std::vector<MobilityOption> options;
+MobilityOptions parse_options(Reader& in) {
+  MobilityOptions options;
   while (in.remaining() > 0) {
     const std::size_t start = in.offset();
     const std::uint8_t type = in.u8();
@@ -117,7 +134,7 @@ std::vector<MobilityOption> parse_options(Reader& in) {
   return options;
 }
 
-void write_options(const std::vector<MobilityOption>& options, Writer& out) {
+void write_options(const MobilityOptions& options, Writer& out) {
   const std::size_t start = out.size();
   for (const bool align : {true, false}) {
     out.truncate(start);

@@ -1,13 +1,16 @@
 // The writer and its padding.
 #include "libmip6/wire/writer.hpp"
 
-#include "libmip6/wire/options.hpp"
-
 namespace mip6 {
 
 void Writer::u16(std::uint16_t value) {
   u8(static_cast<std::uint8_t>(value >> 8));
   u8(static_cast<std::uint8_t>(value & 0xff));
+}
+
+void Writer::u32(std::uint32_t value) {
+  u16(static_cast<std::uint16_t>(value >> 16));
+  u16(static_cast<std::uint16_t>(value & 0xffff));
 }
 
 void Writer::pad_to(Alignment alignment) {

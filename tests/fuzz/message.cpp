@@ -11,6 +11,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (message.error().offset > size || message.error().reason.empty()) std::abort();
     return 0;
   }
+  if (const auto* acknowledgement = std::get_if<mip6::BindingAcknowledgement>(&*message))
+    if (mip6::name_of(acknowledgement->status).empty()) std::abort();
   const auto written = mip6::write_message(*message);
   const auto again = mip6::parse_message(written);
   if (!again || *again != *message) std::abort();

@@ -12,8 +12,8 @@ STANDARD = r"<[a-z_0-9]+>|<tl/expected\.hpp>"  # a C header has a .h, a library'
 # The first rule whose beginning fits a file's path counts: what its includes may be.
 RULES = [
     ("libmip6/address.cpp", rf'{STANDARD}|"libmip6/.*"|<(arpa/inet|netinet/in|sys/socket)\.h>'),
-    ("libmip6/", rf'{STANDARD}|"libmip6/.*"'),
-    ("ike-glue/", r'<.*>|"ike-glue/.*"|"libmip6/(address|time|error)\.hpp"'),
+    ("libmip6/", rf'{STANDARD}|<boost/container/small_vector\.hpp>|"libmip6/.*"'),
+    ("ike-glue/", r'<.*>|"ike-glue/.*"|"libmip6/(address|time|error|defect)\.hpp"'),
     ("mnd/linux/", r'<.*>|"mnd/linux/.*"|"libmip6/.*"'),
     ("mnd/ctl/", r'<.*>|"mnd/ctl/.*"'),
     ("mnd/", r'<.*>|"mnd/.*"|"libmip6/.*"|"ike-glue/.*"'),

@@ -86,7 +86,18 @@ TEST_CASE("a lifetime that the wire cannot hold is written as the nearest that i
 TEST_CASE("each status has its own name, others are unknown", "[wire]") {
   std::set<std::string_view> names;
   for (unsigned status = 0; status < 256; ++status) names.insert(name_of(static_cast<Status>(status)));
-  CHECK(names.size() == 16);
+  CHECK(names.size() == 20);
   CHECK(name_of(Status::kSequenceNumberOutOfWindow) == "sequence number out of window");
   CHECK(name_of(static_cast<Status>(200)) == "unknown status");
+}
+
+TEST_CASE("the options of a home registration have room in the message itself", "[wire]") {
+  const BindingUpdate update{.home_registration = true,
+                             .options = {AlternateCareOfAddress{address("2001:db8:a2::7")}, NonceIndices{1, 2}}};
+  const auto parsed = parse_message(write_message(update));
+  REQUIRE(parsed);
+  const auto& again = std::get<BindingUpdate>(*parsed);
+  const auto distance = reinterpret_cast<const char*>(again.options.data()) - reinterpret_cast<const char*>(&again);
+  CHECK(distance >= 0);
+  CHECK(distance < static_cast<std::ptrdiff_t>(sizeof again));
 }

@@ -12,7 +12,7 @@ using mip6::test::round_trip;
 namespace {
 
 // Where an option of this type begins in the bytes of an update with these options before it.
-std::size_t offset_after(std::vector<MobilityOption> before, const MobilityOption& option, std::uint8_t type) {
+std::size_t offset_after(MobilityOptions before, const MobilityOption& option, std::uint8_t type) {
   before.push_back(option);
   const auto wire = write_message(BindingUpdate{.options = before});
   for (std::size_t at = 12; at < wire.size(); at += wire[at] == 0 ? 1 : wire[at + 1] + 2U)
@@ -20,8 +20,8 @@ std::size_t offset_after(std::vector<MobilityOption> before, const MobilityOptio
   return 0;
 }
 
-std::vector<MobilityOption> filler(std::size_t size) {
-  std::vector<MobilityOption> options;
+MobilityOptions filler(std::size_t size) {
+  MobilityOptions options;
   if (size >= 2) options.emplace_back(UnknownOption{100, Bytes(size - 2, 0xee)});
   return options;
 }
@@ -29,9 +29,11 @@ std::vector<MobilityOption> filler(std::size_t size) {
 }  // namespace
 
 TEST_CASE("each option survives the wire", "[wire][options]") {
-  const std::vector<MobilityOption> options{
+  const MobilityOptions options{
       BindingRefreshAdvice{400s},           AlternateCareOfAddress{address("2001:db8:a2::7")},
       NonceIndices{0x1234, 0x5678},         UnknownOption{200, bytes("")},
+      MobileNodeIdentifier{1, bytes("61")}, MobileNodeIdentifier{7, {}},
+      MobileNodeIdentifier{1, Bytes(254)},  RestartCounter{0x12345678},
       UnknownOption{201, Bytes(255, 0x11)}, BindingAuthorizationData{{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}}};
   const BindingUpdate update{.options = options};
   CHECK(round_trip(update) == update);
@@ -44,7 +46,16 @@ TEST_CASE("options begin where their alignment wants them, whatever comes before
     CHECK(offset_after(filler(before), AlternateCareOfAddress{}, 3) % 8 == 6);
     CHECK(offset_after(filler(before), NonceIndices{}, 4) % 2 == 0);
     CHECK(offset_after(filler(before), BindingAuthorizationData{}, 5) % 8 == 2);
+    CHECK(offset_after(filler(before), RestartCounter{}, 28) % 4 == 2);
+    CHECK(offset_after(filler(before), MobileNodeIdentifier{}, 8) == 12 + before);
   }
+}
+
+TEST_CASE("a Mobile Node Identifier is a subtype and the rest of its option", "[wire][options]") {
+  const auto parsed = parse_message(bytes("3b 02 05 00 0000 0000 0000 0000 0805 01 6140622e 00 0202 0005"));
+  REQUIRE(parsed);
+  CHECK((std::get<BindingUpdate>(*parsed).options ==
+         MobilityOptions{MobileNodeIdentifier{1, bytes("6140622e")}, BindingRefreshAdvice{20s}}));
 }
 
 TEST_CASE("one octet is padded with Pad1, more with PadN", "[wire][options]") {
@@ -68,14 +79,14 @@ TEST_CASE("nothing follows the authorization data", "[wire][options]") {
 TEST_CASE("padding of any content is skipped", "[wire][options]") {
   const auto parsed = parse_message(bytes("3b 02 05 00 0000 0000 0000 0000 00 0102ffff 00 00 0202 0005 00"));
   REQUIRE(parsed);
-  CHECK(std::get<BindingUpdate>(*parsed).options == std::vector<MobilityOption>{BindingRefreshAdvice{20s}});
+  CHECK(std::get<BindingUpdate>(*parsed).options == MobilityOptions{BindingRefreshAdvice{20s}});
 }
 
 TEST_CASE("an unknown option is skipped, and the ones behind it are read", "[wire][options]") {
   const auto parsed = parse_message(bytes("3b 02 05 00 0000 0000 0000 0000 c803aabbcc 00 0202 0005 0100"));
   REQUIRE(parsed);
   CHECK(std::get<BindingUpdate>(*parsed).options ==
-        std::vector<MobilityOption>{UnknownOption{200, bytes("aabbcc")}, BindingRefreshAdvice{20s}});
+        MobilityOptions{UnknownOption{200, bytes("aabbcc")}, BindingRefreshAdvice{20s}});
 }
 
 TEST_CASE("an option beyond the end is refused at its length", "[wire][options]") {
@@ -95,6 +106,8 @@ TEST_CASE("an option with another length than its type has is refused", "[wire][
   CHECK(failure_of("3b 01 05 00 0000 0000 0000 0000 0302 0000") == expected);
   CHECK(failure_of("3b 01 05 00 0000 0000 0000 0000 0402 0000") == expected);
   CHECK(failure_of("3b 01 05 00 0000 0000 0000 0000 0502 0000") == expected);
+  CHECK(failure_of("3b 01 05 00 0000 0000 0000 0000 0800 0000") == expected);
+  CHECK(failure_of("3b 01 05 00 0000 0000 0000 0000 1c02 0000") == expected);
 }
 
 TEST_CASE("authorization data that is not last, or has padding behind it, is refused", "[wire][options]") {
