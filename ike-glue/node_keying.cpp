@@ -190,10 +190,10 @@ void NodeKeying::Impl::on(const EndpointMoved& event, mip6::BootTime now) {
 void NodeKeying::Impl::on(const ReestablishAsked& event, mip6::BootTime now) {
   last_local = event.local;
   verification.reset();
-  const Wish wished{event.local, true, !event.previous_usable};
+  const Wish wished{event.local, true, !event.previous_usable, event.used_up};
   if (!connected) {
     wish_for(wished);
-  } else if (current && current->local == event.local && !current->doomed) {
+  } else if (current && current->local == event.local && !current->doomed && !event.used_up) {
     // Back where the present IKE_SA was established: only our own side may have been told otherwise.
     if (attempt) abandon_attempt();
     wish.reset();
@@ -239,7 +239,7 @@ void NodeKeying::Impl::advance(mip6::BootTime now) {
   if (attempt && attempt->deadline <= now) check_attempt(now);
   if (verification && verification->request == 0 && verification->at <= now) verify(now);
   if (!adopted || attempt || !wish) return;
-  if (current && !current->doomed && (!wish->replace || wish->local == current->local)) {
+  if (current && !current->doomed && (!wish->replace || (wish->local == current->local && !wish->anew))) {
     wish.reset();
     return;
   }
@@ -252,7 +252,8 @@ std::optional<mip6::BootTime> NodeKeying::Impl::next_deadline() const {
   const auto consider = [&first](mip6::BootTime at) { first = first ? std::min(*first, at) : at; };
   for (const auto& one : leaving) consider(one.guard);
   if (stop_deadline) consider(*stop_deadline);
-  if (!connected) return first;
+  // Stopping, advance() looks at nothing else.
+  if (!connected || stop_deadline) return first;
   if (adopt_again_at) consider(*adopt_again_at);
   if (attempt) consider(attempt->deadline);
   if (attempt && attempt->step == Attempt::Step::kMovingOwn) consider(attempt->move_deadline);

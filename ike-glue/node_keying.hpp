@@ -27,9 +27,10 @@ struct EndpointMoved {  // the kernel was told (K agreed); verify that charon fo
   mip6::Ipv6Address local;
   bool accepted = true;  // false: the kernel refused
 };
-struct ReestablishAsked {  // K refused
+struct ReestablishAsked {  // K refused, or the keys are used up
   mip6::Ipv6Address local;
   bool previous_usable = false;  // the address of the present connection still works
+  bool used_up = false;          // also if the present connection runs from there already
 };
 struct OwnEndpointMoved {};  // answers MoveOwnEndpoint, done or not
 using NodeKeyingEvent = std::variant<CharonConnected, CharonDisconnected, Answered, CharonEvent, EstablishAsked,

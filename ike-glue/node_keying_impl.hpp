@@ -50,6 +50,7 @@ struct NodeKeying::Impl {
     mip6::Ipv6Address local;
     bool replace = false;  // also if keys are up
     bool hard = false;     // the address of the present IKE_SA is gone
+    bool anew = false;     // also if the present IKE_SA runs from there
   };
 
   struct Attempt {

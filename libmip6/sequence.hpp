@@ -36,30 +36,57 @@ class SequenceNumber {
   std::uint16_t value_ = 0;
 };
 
-// Hands out sequence numbers from blocks that were made durable before. The owner writes `wanted_reservation()` to
-// non-volatile storage and then calls reserved(); numbers of a block that was lost in a crash are never used.
+// What the disk holds of a node's numbers.
+struct SequenceState {
+  SequenceNumber first_unused;  // end (exclusive) of the last durable block
+  // The first number used under the present keys, or an earlier one. Empty: not known (lost, or never stored), and so
+  // neither is what was used under them.
+  std::optional<SequenceNumber> first_under_keys{};
+  bool operator==(const SequenceState&) const = default;
+};
+
+// RFC 6275 section 15.3: further ahead of the first number under the same keys an update captured then could be
+// acceptable again.
+inline constexpr std::uint16_t kHalfSpace{1U << 15};
+
+// Hands out sequence numbers from blocks that were made durable before, and none that may have been used under the
+// present keys. The owner writes `wanted()` to non-volatile storage and then calls reserved(); numbers of a block that
+// was lost in a crash are never used.
 class SequenceReservation {
  public:
   static constexpr std::uint16_t kBlockSize = 64;  // a crash loop must not eat the space
 
-  // `first_unused`: the end of the last block on disk (exclusive), or any number if the keys are new.
-  explicit SequenceReservation(SequenceNumber first_unused);
+  // `stored`: what the disk holds; with a node's first keys any number, and no first one.
+  explicit SequenceReservation(const SequenceState& stored);
 
-  // The next number, or empty if no durable number is left (ask for a reservation and wait).
+  // The next number. Empty: no durable one is left (ask for a reservation and wait), or the keys are spent().
   std::optional<SequenceNumber> take();
-  // Numbers that can be taken without waiting.
+  // Numbers that can be taken without waiting for the disk.
   std::uint16_t available() const;
-  // Exclusive end that the disk must hold next; empty if enough is reserved (at least half a block).
-  std::optional<SequenceNumber> wanted_reservation() const;
-  // The disk now holds `end` (exclusive).
-  void reserved(SequenceNumber end);
-  // After status 135: go on after `last_accepted`. Drops what was reserved.
+  // No further number under these keys: half the space is used, or it is not known what is. Only fresh keys help.
+  bool spent() const;
+  // It is time for fresh keys, but there are numbers left: three quarters of the half space are used.
+  bool nearly_spent() const;
+  // Numbers of the half space that are used, as far as is known: 0 to 2^15; 2^15 if it is not known.
+  std::uint16_t used_under_keys() const;
+  // What the disk must hold next; empty if enough is reserved (at least half a block) and it knows under which keys.
+  std::optional<SequenceState> wanted() const;
+  // The disk now holds this.
+  void reserved(const SequenceState& stored);
+  // After status 135: go on after `last_accepted`. Drops what was reserved. Where the numbers from there on may have
+  // been used under the present keys these are spent.
   void restart_after(SequenceNumber last_accepted);
+  // Keys under which no number was used yet.
+  void keys_are_fresh();
   SequenceNumber next_unused() const { return next_; }
 
  private:
+  std::uint16_t ahead() const;  // of the next number before the first one under the present keys
+
   SequenceNumber next_;
   SequenceNumber end_;  // exclusive
+  std::optional<SequenceNumber> first_under_keys_;
+  bool first_is_stored_ = false;  // the disk knows a first number for these keys, this one or an earlier one
 };
 
 }  // namespace mip6

@@ -101,7 +101,7 @@ void Daemon::perform(const node::StopOutbound&) {
 }
 
 void Daemon::perform(const node::ReserveSequence& action) {
-  if (done("disk", store_.store(action.end)))
+  if (done("disk", store_.store({action.end, action.first_under_keys})))
     feed(node::SequenceReserved{action.end});
   else
     feed(node::SequenceReservationFailed{});
@@ -122,7 +122,9 @@ void Daemon::perform(const node::MoveKeys& action) {
 }
 
 void Daemon::perform(const node::RenewKeys& action) {
-  feed(ike::ReestablishAsked{.local = action.attachment.care_of, .previous_usable = action.previous_usable});
+  if (action.used_up) journal_.add("keys", "renewed: their sequence numbers are used up, or it is not known which are");
+  feed(ike::ReestablishAsked{
+      .local = action.attachment.care_of, .previous_usable = action.previous_usable, .used_up = action.used_up});
 }
 
 void Daemon::perform(const node::AnnounceHomeAddress& action) {
@@ -146,6 +148,15 @@ void Daemon::perform(const node::Trouble& action) {
   trouble("registration", action.what, action.remedy);
 }
 
+// Asking for prefixes needs ICMPv6, which the daemon does not speak yet.
+void Daemon::perform(const node::PrefixDiscoveryNecessary&) {
+  journal_.add("prefixes", "the home agent says that the prefixes of the home network have changed or soon will");
+}
+
+// There is one home agent only; Trouble has told the user.
+void Daemon::perform(const node::NotServed&) {}
+void Daemon::perform(const node::AgentSilent&) {}
+
 void Daemon::perform(const node::Stopped& action) {
   journal_.add("stopped",
                action.deregistered ? "the home agent serves us no longer" : "without an answer to a de-registration");
@@ -163,8 +174,10 @@ void Daemon::perform(const ike::Request& action) {
 void Daemon::perform(const ike::KeysUp& action) {
   troubles_.over("keys");
   journal_.add("keys", fmt::format("usable (SPI in {:#010x}, out {:#010x})", action.spi_in, action.spi_out));
-  feed(node::KeysUsable{
-      .can_migrate = !keying_.migration_failed(), .fresh = action.fresh, .endpoint = keying_.endpoint()});
+  feed(node::KeysUsable{.can_migrate = !keying_.migration_failed(),
+                        .fresh = action.fresh,
+                        .endpoint = keying_.endpoint(),
+                        .dynamic = true});
 }
 
 void Daemon::perform(const ike::KeysDown&) {

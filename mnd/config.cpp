@@ -8,6 +8,7 @@
 #include <charconv>
 #include <map>
 #include <numeric>
+#include <optional>
 #include <sstream>
 #include <system_error>
 #include <utility>
@@ -21,14 +22,17 @@ namespace {
 using kernel::ConfigMistake;
 using kernel::ConfigSetting;
 
-constexpr int kMinLifetime = 4;                 // seconds: one unit on the wire
+constexpr long kMinLifetime = 4;                // seconds: one unit on the wire
+constexpr long kMinFirstTimeout = 100;          // milliseconds
+constexpr long kMaxFirstTimeout = 32000;        // milliseconds: later ones are no longer, either
 constexpr std::size_t kMaxSocketPath = 107;     // sun_path
 constexpr std::size_t kMaxInterfaceName = 15;   // IFNAMSIZ - 1
 constexpr std::size_t kSuggestionDistance = 3;  // letters of difference up to which a key is thought to be meant
 
-constexpr std::array<std::string_view, 13> kKeys{
-    "home-address", "home-agent", "identity", "home-agent-identity", "secret-file",    "certificate",    "keying",
-    "lifetime",     "prefer",     "exclude",  "vici-socket",         "control-socket", "state-directory"};
+constexpr std::array<std::string_view, 14> kKeys{"home-address",   "home-agent",     "identity", "home-agent-identity",
+                                                 "secret-file",    "certificate",    "keying",   "lifetime",
+                                                 "first-timeout",  "prefer",         "exclude",  "vici-socket",
+                                                 "control-socket", "state-directory"};
 // What others call it; whoever writes them is told our way.
 constexpr std::array<std::string_view, 3> kCertificateKeys{"private-key", "ca-certificate", "home-agent-certificate"};
 
@@ -72,7 +76,7 @@ class Checker {
     identities();
     proof();
     keying();
-    lifetime();
+    times();
     interfaces();
     paths();
     if (!mistakes_.empty()) return tl::unexpected(std::move(mistakes_));
@@ -87,7 +91,8 @@ class Checker {
   void proof();
   void certificate(const ConfigSetting& setting);
   void keying();
-  void lifetime();
+  std::optional<long> number(std::string_view key, std::string_view what, std::string_view unit, long from, long to);
+  void times();
   void interfaces();
   void paths();
   std::vector<std::string> patterns(std::string_view key);
@@ -247,18 +252,25 @@ void Checker::keying() {
     mistake(*setting, fmt::format("'{}' is no keying method", setting->value), "write 'keying = ikev2'");
 }
 
-void Checker::lifetime() {
-  const auto* setting = find("lifetime");
-  if (!setting) return;
+// Empty if the setting is missing or wrong.
+std::optional<long> Checker::number(std::string_view key, std::string_view what, std::string_view unit, long from,
+                                    long to) {
+  const auto* setting = find(key);
+  if (!setting) return std::nullopt;
   const auto& text = setting->value;
-  long seconds = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  const bool whole = error == std::errc{} && end == text.data() + text.size();
-  if (!whole || seconds < kMinLifetime || seconds > mip6::kMaxLifetime.count())
-    mistake(*setting, fmt::format("'{}' is not a lifetime", text),
-            fmt::format("write a number of seconds from {} to {}", kMinLifetime, mip6::kMaxLifetime.count()));
-  else
-    config_.lifetime = mip6::Lifetime{seconds};
+  long value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc{} && end == text.data() + text.size() && value >= from && value <= to) return value;
+  mistake(*setting, fmt::format("'{}' is not a {}", text, what),
+          fmt::format("write a number of {} from {} to {}", unit, from, to));
+  return std::nullopt;
+}
+
+void Checker::times() {
+  if (const auto seconds = number("lifetime", "lifetime", "seconds", kMinLifetime, mip6::kMaxLifetime.count()))
+    config_.lifetime = mip6::Lifetime{*seconds};
+  if (const auto wait = number("first-timeout", "timeout", "milliseconds", kMinFirstTimeout, kMaxFirstTimeout))
+    config_.first_timeout = std::chrono::milliseconds{*wait};
 }
 
 std::vector<std::string> Checker::patterns(std::string_view key) {

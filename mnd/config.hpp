@@ -1,6 +1,7 @@
 // The daemon's configuration: /etc/mnd/mnd.conf, five lines are enough.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <string>
 #include <tl/expected.hpp>
@@ -18,14 +19,16 @@ enum class Keying { kIkev2 };  // ikev1 and manual come later; named with the re
 struct Config {
   mip6::Ipv6Address home_address;  // home-address = 2001:db8:1::42/64 (length 64 if not given)
   mip6::Ipv6Prefix home_prefix;
-  mip6::Ipv6Address home_agent;         // home-agent = 2001:db8:1::1
-  std::string identity;                 // identity = laptop@example.org
-  std::string home_agent_identity;      // home-agent-identity; default: the home agent's address
-  std::filesystem::path proof_file;     // secret-file = /etc/mnd/secret, or certificate = /etc/mnd/laptop.pem: one of
-                                        // them, mode 0640 or stricter
-  ike::Proof proof;                     // its content; never printed
-  Keying keying = Keying::kIkev2;       // keying = ikev2
-  mip6::Lifetime lifetime{420};         // lifetime = 420 (seconds, 4 to 262140)
+  mip6::Ipv6Address home_agent;      // home-agent = 2001:db8:1::1
+  std::string identity;              // identity = laptop@example.org
+  std::string home_agent_identity;   // home-agent-identity; default: the home agent's address
+  std::filesystem::path proof_file;  // secret-file = /etc/mnd/secret, or certificate = /etc/mnd/laptop.pem: one of
+                                     // them, mode 0640 or stricter
+  ike::Proof proof;                  // its content; never printed
+  Keying keying = Keying::kIkev2;    // keying = ikev2
+  mip6::Lifetime lifetime{420};      // lifetime = 420 (seconds, 4 to 262140)
+  // first-timeout = 1500 (milliseconds until a first registration is repeated; RFC 6275 InitialBindackTimeoutFirstReg)
+  std::chrono::milliseconds first_timeout{1500};
   std::vector<std::string> preference;  // prefer = eth* wl* (interface patterns, most preferred first)
   std::vector<std::string> exclude;     // exclude = docker*
   std::filesystem::path vici_socket = "/var/run/charon.vici";      // vici-socket

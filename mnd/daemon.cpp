@@ -115,6 +115,12 @@ tl::expected<void, mip6::Error> Daemon::bring_up_kernel() {
     if (!opened) return tl::unexpected(opened.error());
     socket_ = std::move(*opened);
   }
+  if (!care_of_socket_) {
+    auto opened = kernel::MobilitySocket::open(
+        loop_, mip6::Ipv6Address{}, [this](const kernel::MobilityPacket& packet) { received_at_care_of(packet); });
+    if (!opened) return tl::unexpected(opened.error());
+    care_of_socket_ = std::move(*opened);
+  }
   if (!monitor_) {
     auto monitor = std::make_unique<kernel::LinkMonitor>(
         loop_, [this](const kernel::NetworkState& network) { network_changed(network); });
@@ -131,8 +137,9 @@ void Daemon::start_registration() {
   registration_.emplace(mip6::node::Policy{.home_address = config_.home_address,
                                            .home_agent = config_.home_agent,
                                            .lifetime = config_.lifetime,
-                                           .may_have_binding = known},
-                        known ? **stored : mip6::SequenceNumber{});
+                                           .may_have_binding = known,
+                                           .first_timeout = config_.first_timeout},
+                        known ? **stored : mip6::SequenceState{});
 }
 
 void Daemon::start_keying() {
@@ -277,10 +284,17 @@ void Daemon::received(const kernel::MobilityPacket& packet) {
     feed(mip6::node::AcknowledgementReceived{*acknowledgement});
   else if (std::holds_alternative<mip6::BindingRefreshRequest>(*message))
     feed(mip6::node::RefreshRequestReceived{});
-  else if (const auto* error = std::get_if<mip6::BindingError>(&*message))
-    feed(mip6::node::BindingErrorReceived{*error});
   else
     ++malformed_;  // of no use to a mobile node
+}
+
+// RFC 6275 section 9.3.3: a Binding Error goes to the address on the wire, which away is the care-of address, and in
+// the clear. Nothing else that comes there is looked at.
+void Daemon::received_at_care_of(const kernel::MobilityPacket& packet) {
+  if (packet.source != config_.home_agent) return;
+  const auto message = mip6::parse_message(packet.message);
+  if (!message) return;
+  if (const auto* error = std::get_if<mip6::BindingError>(&*message)) feed(mip6::node::BindingErrorReceived{*error});
 }
 
 void Daemon::deadline() {
@@ -314,6 +328,7 @@ void Daemon::stop(const std::string& why) {
 // Nothing of ours stays in the kernel, whatever a former process or a charon that is gone left there.
 void Daemon::clean_up() {
   socket_.reset();
+  care_of_socket_.reset();
   if (!tunnel_)
     if (auto opened = kernel::NodeTunnel::open(config_.home_address, config_.home_agent)) tunnel_ = std::move(*opened);
   if (tunnel_) done("tunnel", tunnel_->remove_all());

@@ -60,6 +60,7 @@ class Daemon {
   void clean_up();
   void delete_esp_states_except(const std::vector<std::uint32_t>& spis);
   void received(const kernel::MobilityPacket& packet);
+  void received_at_care_of(const kernel::MobilityPacket& packet);
 
   // --- actions.cpp: what the cores decided ---
   void feed(mip6::node::Event event);
@@ -77,6 +78,9 @@ class Daemon {
   void perform(const mip6::node::AnnounceHomeAddress& action);
   void perform(const mip6::node::Registered& action);
   void perform(const mip6::node::Trouble& action);
+  void perform(const mip6::node::PrefixDiscoveryNecessary& action);
+  void perform(const mip6::node::NotServed& action);
+  void perform(const mip6::node::AgentSilent& action);
   void perform(const mip6::node::Stopped& action);
   void perform(const ike::Request& action);
   void perform(const ike::KeysUp& action);
@@ -112,7 +116,8 @@ class Daemon {
   std::unique_ptr<kernel::ControlServer> control_;
   std::optional<kernel::Xfrm> xfrm_;
   std::optional<kernel::NodeTunnel> tunnel_;
-  std::unique_ptr<kernel::MobilitySocket> socket_;
+  std::unique_ptr<kernel::MobilitySocket> socket_;          // at the home address: everything that ESP protects
+  std::unique_ptr<kernel::MobilitySocket> care_of_socket_;  // at any address: Binding Errors
   std::unique_ptr<kernel::LinkMonitor> monitor_;
   std::unique_ptr<ike::Session> fast_;  // everything but initiate and terminate, and the events
   std::unique_ptr<ike::Session> slow_;

@@ -1,4 +1,5 @@
-// The file is one JSON object: {"version": 1, "reserved_until": 41216}.
+// The file is one JSON object: {"version": 1, "reserved_until": 41216, "first_under_keys": 40960}. The last member is
+// missing where that number is not known; files of older versions never have it.
 #include "mnd/sequence_store.hpp"
 
 #include <nlohmann/json.hpp>
@@ -21,30 +22,39 @@ mip6::Error damaged(const std::filesystem::path& file) {
           .remedy = "nothing to do with dynamic keys: new keys are made and a new file is written"};
 }
 
+// Nothing where `name` is no 16 bit number.
+std::optional<mip6::SequenceNumber> number(const json& state, const char* name) {
+  const auto found = state.find(name);
+  if (found == state.end() || !found->is_number_unsigned() || found->get<std::uint64_t>() > 0xffff) return std::nullopt;
+  return mip6::SequenceNumber{found->get<std::uint16_t>()};
+}
+
 }  // namespace
 
 SequenceStore::SequenceStore(const std::filesystem::path& folder, const mip6::Ipv6Address& home_address,
                              const mip6::Ipv6Address& home_agent)
     : file_{folder / ("sequence-" + home_address.to_string() + "-" + home_agent.to_string() + ".json")} {}
 
-tl::expected<std::optional<mip6::SequenceNumber>, mip6::Error> SequenceStore::load() const {
+tl::expected<std::optional<mip6::SequenceState>, mip6::Error> SequenceStore::load() const {
   const auto content = kernel::read_durable(file_);
   if (!content) return tl::unexpected(content.error());
-  if (!*content) return std::optional<mip6::SequenceNumber>{};
+  if (!*content) return std::optional<mip6::SequenceState>{};
   const json state = json::parse(**content, nullptr, false);
   if (!state.is_object() || state.value("version", json{}) != kFileVersion) return tl::unexpected(damaged(file_));
-  const auto until = state.find("reserved_until");
-  if (until == state.end() || !until->is_number_unsigned() || until->get<std::uint64_t>() > 0xffff)
-    return tl::unexpected(damaged(file_));
-  return mip6::SequenceNumber{until->get<std::uint16_t>()};
+  const auto until = number(state, "reserved_until");
+  const auto first = number(state, "first_under_keys");
+  if (!until || (!first && state.contains("first_under_keys"))) return tl::unexpected(damaged(file_));
+  return mip6::SequenceState{*until, first};
 }
 
-tl::expected<void, mip6::Error> SequenceStore::store(mip6::SequenceNumber end) const {
+tl::expected<void, mip6::Error> SequenceStore::store(const mip6::SequenceState& state) const {
   const auto folder = file_.parent_path();
   std::error_code ignored;  // a folder that cannot be made is told by the write below
   if (std::filesystem::create_directories(folder, ignored))
     std::filesystem::permissions(folder, std::filesystem::perms::owner_all, ignored);
-  return kernel::replace_durably(file_, json{{"version", kFileVersion}, {"reserved_until", end.value()}}.dump() + "\n");
+  json content{{"version", kFileVersion}, {"reserved_until", state.first_unused.value()}};
+  if (state.first_under_keys) content["first_under_keys"] = state.first_under_keys->value();
+  return kernel::replace_durably(file_, content.dump() + "\n");
 }
 
 }  // namespace mnd

@@ -17,11 +17,11 @@ class SequenceStore {
   SequenceStore(const std::filesystem::path& folder, const mip6::Ipv6Address& home_address,
                 const mip6::Ipv6Address& home_agent);
 
-  // End (exclusive) of the last reserved block. Empty: nothing was ever stored. An error: there is a file, but it
-  // cannot be read or is damaged; its numbers are lost.
-  tl::expected<std::optional<mip6::SequenceNumber>, mip6::Error> load() const;
+  // Empty: nothing was ever stored. An error: there is a file, but it cannot be read or is damaged; its numbers are
+  // lost.
+  tl::expected<std::optional<mip6::SequenceState>, mip6::Error> load() const;
   // Returns when the disk holds it.
-  tl::expected<void, mip6::Error> store(mip6::SequenceNumber end) const;
+  tl::expected<void, mip6::Error> store(const mip6::SequenceState& state) const;
 
  private:
   std::filesystem::path file_;

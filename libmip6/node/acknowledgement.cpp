@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "libmip6/defect.hpp"
 #include "libmip6/node/backoff.hpp"
 #include "libmip6/node/home_registration.hpp"
 
@@ -16,8 +17,8 @@ constexpr Duration kFirstNotServedRetry = std::chrono::seconds{4};
 constexpr Duration kLongestNotServedRetry = std::chrono::seconds{64};
 
 bool not_served(Status status) {
-  return status == Status::kNotHomeSubnet || status == Status::kNotHomeAgentForThisNode ||
-         status == Status::kDuplicateAddressDetectionFailed;
+  return status == Status::kHomeRegistrationNotSupported || status == Status::kNotHomeSubnet ||
+         status == Status::kNotHomeAgentForThisNode || status == Status::kDuplicateAddressDetectionFailed;
 }
 
 std::string remedy_for(Status status) {
@@ -38,6 +39,11 @@ std::string remedy_for(Status status) {
       return "make sure that no other node uses this home address, and that the state folder survives restarts";
     case Status::kRegistrationTypeChangeDisallowed:
       return "wait until the home agent's correspondent binding for this address has expired";
+    case Status::kMobileRouterOperationNotPermitted:
+    case Status::kInvalidPrefix:
+    case Status::kNotAuthorizedForPrefix:
+    case Status::kForwardingSetupFailed:
+      return "the home agent takes this node for a mobile router, which it is not: check its entry there";
     case Status::kInvalidCareOfAddress:
       return "the home agent accepts no care-of address from this network: use another interface";
     default:
@@ -58,7 +64,8 @@ void HomeRegistration::on(const AcknowledgementReceived& event) {
   if (found == current->sent.end()) return ignore_acknowledgement();
 
   // A home agent that knows nothing of us has nothing to de-register.
-  const bool nothing_there = deregisters(*current) && acknowledgement.status == Status::kNotHomeAgentForThisNode;
+  const bool nothing_there = deregisters(*current) && acknowledgement.status == Status::kNotHomeAgentForThisNode &&
+                             !planted(Defect::kUnknownAtHomeRefused);
   const SentUpdate sent = *found;
   if (is_accepted(acknowledgement.status) || nothing_there) return on_accepted(sent, acknowledgement);
   exchange()->sent.erase(exchange()->sent.begin() + (found - current->sent.begin()));
@@ -118,7 +125,7 @@ void HomeRegistration::on_accepted(const SentUpdate& sent, const BindingAcknowle
   acknowledged_k_ = acknowledgement.key_mobility && sent.key_mobility;
   last_trouble_.clear();
   if (registration) {
-    Duration refresh = Duration{granted} / 4 * 3;
+    Duration refresh = planted(Defect::kNoRefresh) ? Duration{granted} : Duration{granted} / 4 * 3;
     const auto* advice = find_option<BindingRefreshAdvice>(acknowledgement.options);
     if (advice && advice->interval > Lifetime{0}) refresh = std::min<Duration>(refresh, advice->interval);
     binding_ = Binding{*attachment_, sent.at + granted, sent.at + refresh};
@@ -131,6 +138,8 @@ void HomeRegistration::on_accepted(const SentUpdate& sent, const BindingAcknowle
   if (attachment_->at_home) actions_.push_back(AnnounceHomeAddress{*attachment_});
   keys_follow(acknowledged_k_);
   actions_.push_back(Registered{*attachment_, sent.sequence, granted, acknowledged_k_, now_ - since});
+  if (acknowledgement.status == Status::kAcceptedPrefixDiscoveryNecessary)
+    actions_.push_back(PrefixDiscoveryNecessary{});
 }
 
 // RFC 6275 section 11.7.3: K set, our endpoint of the key management moves along; K clear, it is established anew.
@@ -140,11 +149,8 @@ void HomeRegistration::keys_follow(bool key_mobility) {
     if (own_endpoint_ != endpoint_) move_own_keys();
     return;
   }
-  if (key_mobility) {
-    actions_.push_back(MoveKeys{*attachment_});
-  } else {
-    actions_.push_back(RenewKeys{*attachment_, endpoint_ && endpoint_usable_});
-  }
+  if (!key_mobility) return renew_keys(false);
+  if (!planted(Defect::kKeysLeftBehind)) actions_.push_back(MoveKeys{*attachment_});
   endpoint_ = own_endpoint_ = attachment_->care_of;
   endpoint_usable_ = true;
 }
@@ -154,7 +160,11 @@ void HomeRegistration::on_refused(Status status) {
   ++counters_.refused;
   Exchange& current = *exchange();
   const bool stopping = current.give_up_at.has_value();
-  if (not_served(status)) {
+  if (status == Status::kDuplicateAddressDetectionFailed) {
+    // RFC 6275 section 11.7.1 forbids to use the address again, and without a binding nothing uses it. Whether the
+    // other host has gone is asked seldom: the usual one is this node itself, a moment after it has left home.
+    back_off(current, kLongestNotServedRetry, kLongestNotServedRetry);
+  } else if (not_served(status)) {
     back_off(current, kFirstNotServedRetry, kLongestNotServedRetry);
   } else {
     back_off(current, kFirstRefusalRetry, kLongestRefusalRetry);
@@ -163,6 +173,7 @@ void HomeRegistration::on_refused(Status status) {
              (deregisters(current) ? "de-registration" : "registration") + ": " + std::string{name_of(status)} +
              " (status " + std::to_string(static_cast<int>(status)) + ")",
          remedy_for(status), status);
+  if (not_served(status) && !deregisters(current)) actions_.push_back(NotServed{status});
   if (!stopping) return;
   phase_ = Ended{};
   actions_.push_back(Stopped{});

@@ -1,24 +1,16 @@
-// The mobile node's home registration: moves, when updates are sent, and what happens at deadlines. What an answer of
-// the home agent means is in acknowledgement.cpp.
+// The mobile node's home registration: moves, what others ask for, and what happens at deadlines. Updates are sent in
+// sending.cpp, keys and numbers are in keys.cpp; what an answer of the home agent means is in acknowledgement.cpp.
 #include "libmip6/node/home_registration.hpp"
 
 #include <algorithm>
 #include <cassert>
 #include <utility>
 
-#include "libmip6/node/backoff.hpp"
+#include "libmip6/defect.hpp"
 
 namespace mip6::node {
 namespace {
 
-// With fewer numbers left the next block is asked for even while an update is outstanding.
-constexpr std::uint16_t kFewNumbers = 4;
-constexpr int kUnansweredUntilTrouble = 3;
-constexpr int kSendFailuresUntilTrouble = 3;
-constexpr std::size_t kMaxOutstanding = 16;
-constexpr Duration kFirstSendRetry = std::chrono::milliseconds{100};
-constexpr Duration kFirstReservationRetry = std::chrono::seconds{1};
-constexpr Duration kLongestRetry = std::chrono::seconds{32};
 // Binding Errors are not authenticated: forged ones must not make us send more than this.
 constexpr Duration kBindingErrorInterval = std::chrono::seconds{10};
 
@@ -50,9 +42,9 @@ std::string_view name_of(State state) {
   return "unknown";
 }
 
-HomeRegistration::HomeRegistration(const Policy& policy, SequenceNumber first_unused)
-    : policy_{policy}, reservation_{first_unused} {
-  assert(policy.lifetime > Lifetime{0});
+HomeRegistration::HomeRegistration(const Policy& policy, const SequenceState& stored)
+    : policy_{policy}, reservation_{stored}, forecast_{reservation_.used_under_keys()} {
+  assert(policy.lifetime > Lifetime{0} && policy.first_timeout > Duration{});
 }
 
 std::vector<Action> HomeRegistration::handle(const Event& event, BootTime now) {
@@ -72,7 +64,7 @@ std::optional<BootTime> HomeRegistration::next_deadline() const {
   if (inherited_until_) earliest(deadline, *inherited_until_);
   if (const Exchange* current = exchange()) {
     if (current->give_up_at) earliest(deadline, *current->give_up_at);
-    if (keys_ && reservation_.available() > 0) earliest(deadline, std::max(current->send_at, rate_.opens()));
+    if (can_send(*current)) earliest(deadline, std::max(current->send_at, rate_.opens()));
   } else if (binding_ && attachment_) {
     earliest(deadline, binding_->refresh_at);
   }
@@ -92,6 +84,7 @@ void HomeRegistration::on(const Attached& event) {
   const bool was_detached = !attachment_;
   const bool was_at_home = attachment_ && attachment_->at_home;
   attachment_ = event.attachment;
+  renewal_asked_ = false;  // it was asked for from where the node is no longer, and K may end it
   if (!soft) endpoint_usable_ = endpoint_ == attachment_->care_of;
   actions_.push_back(UseAttachment{*attachment_});
   begin_exchange();
@@ -155,90 +148,44 @@ void HomeRegistration::switch_outbound() {
   actions_.push_back(SwitchOutbound{*attachment_});
 }
 
-// --- keys ---
-
-void HomeRegistration::need_keys() {
-  endpoint_ = own_endpoint_ = attachment_->care_of;
-  endpoint_usable_ = true;
-  actions_.push_back(NeedKeys{*attachment_});
-}
-
-void HomeRegistration::move_own_keys() {
-  own_endpoint_ = attachment_->care_of;
-  actions_.push_back(MoveOwnKeys{*attachment_});
-}
-
-void HomeRegistration::on(const KeysUsable& event) {
-  const bool came = !keys_;
-  keys_ = Keys{.can_migrate = event.can_migrate};
-  if (event.endpoint && event.endpoint != endpoint_) {
-    endpoint_ = own_endpoint_ = event.endpoint;
-    endpoint_usable_ = attachment_ && attachment_->care_of == *event.endpoint;
-  }
-  Exchange* current = exchange();
-  if (!current || !(came || event.fresh)) return;
-  // Keys that come after there were none mean that the other end has changed too, and fresh ones may be what sending
-  // lacked: no back-off counts any more. What was sent under keys that the home agent no longer had is lost: do not
-  // wait for the timeout.
-  const bool failing = current->send_failures > 0;
-  if (!came && !current->awaiting && !failing) return;
-  if (came || failing) {
-    current->timeout = {};
-    current->unanswered = current->send_failures = 0;
-  }
-  current->awaiting = false;
-  current->send_at = now_;
-}
-
-void HomeRegistration::on(const KeysUnusable&) {
-  if (!keys_) return;
-  keys_.reset();
-  if (const Exchange* current = exchange(); current && current->give_up_at) return;
-  if (attachment_) need_keys();
-}
-
-// --- sequence numbers ---
-
-void HomeRegistration::on(const SequenceReserved& event) {
-  reservation_.reserved(event.end);
-  if (reserving_ != event.end) return;
-  reserving_.reset();
-  reservation_failures_ = 0;
-}
-
-void HomeRegistration::on(const SequenceReservationFailed&) {
-  if (!reserving_) return;
-  reserving_.reset();
-  reserve_at_ = now_ + doubled(kFirstReservationRetry, reservation_failures_++, kLongestRetry);
-  report("cannot store the sequence numbers of Binding Updates",
-         "make the state folder writable and free some space there: no update is sent without a stored number");
-}
-
-// A disk that is busy must not hold up a move: the next block is stored in a quiet moment, long before it is needed.
-bool HomeRegistration::wants_reservation() const {
-  const bool quiet = !exchange() || reservation_.available() < kFewNumbers;
-  return quiet && !reserving_ && reservation_.wanted_reservation();
-}
-
-void HomeRegistration::reserve_if_wanted() {
-  if (now_ < reserve_at_ || !wants_reservation()) return;
-  reserving_ = reservation_.wanted_reservation();
-  actions_.push_back(ReserveSequence{*reserving_});
-}
-
 // --- what others ask for ---
 
 void HomeRegistration::on(const RefreshRequestReceived&) {
   if (attachment_ && binding_lives() && !exchange()) begin_exchange();
 }
 
+// RFC 6275 section 11.3.6. Anyone can send it, so that a registration never ends by it.
 void HomeRegistration::on(const BindingErrorReceived& event) {
   constexpr std::uint8_t kUnknownBinding = 1;
+  constexpr std::uint8_t kUnrecognizedType = 2;
+  if (event.error.status == kUnrecognizedType && exchange() && exchange()->awaiting)
+    report("home agent " + policy_.home_agent.to_string() + " says that it does not know Binding Updates",
+           "check the home agent's address: that host may be no home agent");
   if (event.error.status != kUnknownBinding || event.error.home_address != policy_.home_address) return;
+  if (planted(Defect::kBindingErrorObeyed) && binding_) binding_->expires = now_;
   if (!attachment_ || attachment_->at_home || exchange() || now_ < binding_errors_heeded_at_) return;
   binding_errors_heeded_at_ = now_ + kBindingErrorInterval;
   begin_exchange();
 }
+
+// RFC 6275 section 11.3.5. Told, but not obeyed: whoever forged one could keep the node from registering. While nobody
+// answers the updates are few anyhow, and another home agent is tried after some.
+void HomeRegistration::on(const ParameterProblemReceived& event) {
+  constexpr std::uint8_t kUnrecognizedHeader = 1;
+  constexpr std::uint8_t kUnrecognizedOption = 2;
+  if (!exchange() || !exchange()->awaiting) return;
+  const std::string whose = "home agent " + policy_.home_agent.to_string();
+  if (event.code == kUnrecognizedHeader)
+    return report(whose + " says that it does not know the Mobility Header",
+                  "check the home agent's address: that host may be no home agent");
+  if (event.code == kUnrecognizedOption)
+    return report(whose + " says that it does not know the home address option",
+                  "check the home agent's address: that host may be no home agent");
+  report(whose + " says that a Binding Update is wrong at byte " + std::to_string(event.pointer) + " of the packet",
+         "look into the home agent's log");
+}
+
+void HomeRegistration::on(const HomeAddressValid& event) { home_address_valid_until_ = event.until; }
 
 void HomeRegistration::on(const RefreshAsked&) {
   if (!attachment_) return;
@@ -265,11 +212,7 @@ void HomeRegistration::on(const StopAsked&) {
 
 void HomeRegistration::on(const DeadlineReached&) {}
 
-// --- sending ---
-
-bool HomeRegistration::deregisters(const Exchange& current) const {
-  return current.give_up_at.has_value() || attachment_->at_home;
-}
+// --- deadlines ---
 
 // Drops what is outstanding: an acknowledgement of an update for a former attachment must not count for this one.
 void HomeRegistration::begin_exchange() {
@@ -293,6 +236,7 @@ void HomeRegistration::do_what_is_due() {
   const bool away = attachment_ && !attachment_->at_home;
   if (away && !exchange() && (!binding_ || now_ >= binding_->refresh_at)) begin_exchange();
   send_if_due();
+  renew_if_used_up();
   reserve_if_wanted();
 }
 
@@ -322,66 +266,6 @@ void HomeRegistration::go_on_without_binding() {
   actions_.push_back(StopOutbound{});
 }
 
-void HomeRegistration::send_if_due() {
-  Exchange* current = exchange();
-  if (!current || !keys_ || now_ < current->send_at || reservation_.available() == 0) return;
-  if (now_ < rate_.opens()) {
-    if (!current->limited) ++counters_.rate_limited;
-    current->limited = true;
-    return;
-  }
-  if (current->awaiting) {
-    current->send_failures = 0;
-    ++current->unanswered;
-  }
-  const bool silent = current->unanswered >= kUnansweredUntilTrouble;
-  send_update(*current, *reservation_.take());
-  if (silent)
-    report("home agent " + policy_.home_agent.to_string() + " does not answer",
-           "check that the home agent is running and can be reached from " + attachment_->care_of.to_string());
-}
-
-// RFC 6275 section 11.7.1; to return home section 11.5.5. A retransmission differs in its number only, which is a new
-// one, and its timeout is doubled (section 11.8).
-void HomeRegistration::send_update(Exchange& current, SequenceNumber number) {
-  BindingUpdate update;
-  update.sequence = number;
-  update.acknowledge = true;
-  update.home_registration = true;
-  update.link_local = policy_.link_local;
-  update.key_mobility = keys_->can_migrate;
-  update.lifetime = deregisters(current) ? Lifetime{0} : policy_.lifetime;
-  update.options = {AlternateCareOfAddress{attachment_->care_of}};
-
-  ++counters_.updates_sent;
-  if (!current.sent.empty()) ++counters_.retransmissions;
-  rate_.count(now_);
-  last_sequence_ = number;
-  if (update.lifetime > Lifetime{0}) bound_until_ = std::max(bound_until_.value_or(now_), now_ + update.lifetime);
-
-  const bool first_registration = !binding_lives() && !current.give_up_at;
-  const auto initial = first_registration ? kInitialBindackTimeoutFirstReg : kInitialBindackTimeout;
-  current.timeout = current.timeout == Duration{} ? initial : std::min(2 * current.timeout, kMaxBindackTimeout);
-  current.awaiting = true;
-  current.limited = false;
-  current.send_at = now_ + current.timeout;
-  current.sent.push_back({number, now_, update.lifetime, update.key_mobility});
-  if (current.sent.size() > kMaxOutstanding) current.sent.erase(current.sent.begin());
-  actions_.push_back(SendUpdate{std::move(update)});
-}
-
-void HomeRegistration::on(const UpdateSendFailed& event) {
-  Exchange* current = exchange();
-  if (!current || !current->awaiting || event.sequence != last_sequence_) return;
-  current->awaiting = false;
-  current->timeout = {};
-  current->send_at = now_ + doubled(kFirstSendRetry, current->send_failures++, kLongestRetry);
-  actions_.push_back(UseAttachment{*attachment_});  // what the kernel lacks for the next one may be put there now
-  if (current->send_failures >= kSendFailuresUntilTrouble)
-    report("cannot send a Binding Update: " + event.reason,
-           "check the route to the home agent " + policy_.home_agent.to_string() + " and the privileges of the daemon");
-}
-
 void HomeRegistration::report(std::string what, std::string remedy, std::optional<Status> status) {
   if (what == last_trouble_) return;
   last_trouble_ = what;
@@ -397,7 +281,7 @@ State HomeRegistration::state() const {
   if (!attachment_) return State::kDetached;
   if (!current) return attachment_->at_home ? State::kAtHome : State::kRegistered;
   if (binding_lives() && same_care_of(binding_->attachment, *attachment_)) return State::kRegistered;
-  if (!keys_) return State::kWaitingForKeys;
+  if (!keys_ || reservation_.spent()) return State::kWaitingForKeys;
   return attachment_->at_home ? State::kDeregistering : State::kRegistering;
 }
 
@@ -414,5 +298,7 @@ std::optional<SequenceNumber> HomeRegistration::last_sequence() const { return l
 bool HomeRegistration::key_mobility() const { return acknowledged_k_; }
 
 const Counters& HomeRegistration::counters() const { return counters_; }
+
+std::size_t HomeRegistration::outstanding() const { return exchange() ? exchange()->sent.size() : 0; }
 
 }  // namespace mip6::node

@@ -1,5 +1,8 @@
 // The mobile node's side of home registration (RFC 6275 sections 11.5.5, 11.7.1, 11.7.3, 11.8) as a core without I/O:
-// events and the time go in, actions come out in the order in which they are to be performed.
+// events and the time go in, actions come out in the order in which they are to be performed. Both are in events.hpp.
+//
+// It is the node's Binding Update List (RFC 6275 section 11.1) as far as home registrations need one: one entry, for
+// one home address with one home agent.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +13,8 @@
 #include <vector>
 
 #include "libmip6/address.hpp"
+#include "libmip6/forecast.hpp"
+#include "libmip6/node/events.hpp"
 #include "libmip6/node/movement.hpp"
 #include "libmip6/node/update_rate.hpp"
 #include "libmip6/sequence.hpp"
@@ -23,106 +28,14 @@ inline constexpr Duration kMaxBindackTimeout = std::chrono::seconds{32};
 inline constexpr Duration kInitialBindackTimeoutFirstReg = std::chrono::milliseconds{1500};
 inline constexpr Duration kStopTimeout = std::chrono::seconds{2};  // a stop waits no longer for its acknowledgement
 
-// --- events ---
-struct Attached {  // the best attachment changed
-  Attachment attachment;
-  // The previous one still works (soft move): what is in flight to it arrives.
-  bool previous_usable = false;
-};
-struct Detached {};          // no usable attachment is left
-struct KeysUsable {          // an SA pair for the Mobility Header is in the kernel
-  bool can_migrate = false;  // dynamic keying whose endpoint can be moved: the K flag is set in updates
-  bool fresh = false;        // keys never used before: nothing sent under them yet
-  // The local address that key management uses now, where that is known; without it the core goes by what it asked for.
-  std::optional<Ipv6Address> endpoint;
-};
-struct KeysUnusable {};    // no SA pair: updates wait
-struct SequenceReserved {  // what ReserveSequence asked for is durable
-  SequenceNumber end;
-};
-struct SequenceReservationFailed {};  // the disk refused; tried again after a back-off
-struct AcknowledgementReceived {
-  BindingAcknowledgement acknowledgement;
-};
-struct RefreshRequestReceived {};
-struct BindingErrorReceived {
-  BindingError error;
-};
-struct UpdateSendFailed {  // the kernel refused the update with this number
-  SequenceNumber sequence;
-  std::string reason;
-};
-struct RefreshAsked {};     // by the user: register again now
-struct StopAsked {};        // de-register, then Stopped
-struct DeadlineReached {};  // the time of next_deadline() has come; early or late is harmless
-using Event = std::variant<Attached, Detached, KeysUsable, KeysUnusable, SequenceReserved, SequenceReservationFailed,
-                           AcknowledgementReceived, RefreshRequestReceived, BindingErrorReceived, UpdateSendFailed,
-                           RefreshAsked, StopAsked, DeadlineReached>;
-
-// --- actions ---
-// Home address option and routing header states for it; at home: none of them, but the home address on the home link,
-// which it must leave with the UseAttachment of the next attachment away (the home agent looks for duplicates then).
-struct UseAttachment {
-  Attachment attachment;
-};
-struct SendUpdate {
-  BindingUpdate update;
-};
-struct SwitchOutbound {  // payload with the home address as source leaves this way from now on
-  Attachment attachment;
-};
-// No binding (of ours, or any longer one of a former process), or home left: no payload from the home address, new
-// connections do not choose it.
-struct StopOutbound {};
-struct ReserveSequence {
-  SequenceNumber end;  // exclusive; answer with SequenceReserved or SequenceReservationFailed
-};
-struct NeedKeys {  // establish keys, from this attachment; answered by KeysUsable some time later
-  Attachment attachment;
-};
-// Hard move: our own end of the key management follows at once, so that nobody takes its address for lost; what becomes
-// of the other end is told by the acknowledgement (MoveKeys or RenewKeys).
-struct MoveOwnKeys {
-  Attachment attachment;
-};
-struct MoveKeys {  // K agreed: the key management's endpoint moves here, on both ends, without any packet
-  Attachment attachment;
-};
-struct RenewKeys {  // K refused: key management is established anew from here, make before break
-  Attachment attachment;
-  bool previous_usable = false;
-};
-// RFC 6275 section 11.5.5: Neighbor Advertisement with Override on the home link; once the home agent has agreed, its
-// binding has expired, or the interface there is another one.
-struct AnnounceHomeAddress {
-  Attachment attachment;
-};
-struct Registered {  // for status and log
-  Attachment attachment;
-  SequenceNumber sequence;
-  Lifetime lifetime{};  // granted; zero at home
-  bool key_mobility = false;
-  Duration took{};  // from Attached (or the cause) to the acknowledgement
-};
-struct Trouble {                 // for status and log; the core goes on trying with back-off unless it was stopped
-  std::string what;              // "home agent 2001:db8:1::1 does not answer (3 updates sent)"
-  std::string remedy;            // "check that ..."
-  std::optional<Status> status;  // of the refusal, if it was one
-};
-struct Stopped {
-  // The home agent has agreed, now or before at home, that it serves us no longer. False: refused, given up after
-  // kStopTimeout, impossible without keys or attachment, or never registered.
-  bool deregistered = false;
-};
-using Action = std::variant<UseAttachment, SendUpdate, SwitchOutbound, StopOutbound, ReserveSequence, NeedKeys,
-                            MoveOwnKeys, MoveKeys, RenewKeys, AnnounceHomeAddress, Registered, Trouble, Stopped>;
-
 struct Policy {
   Ipv6Address home_address;
   Ipv6Address home_agent;
   Lifetime lifetime{420};         // asked for; the home agent may grant less
   bool link_local = false;        // L flag
   bool may_have_binding = false;  // a former process may have left a binding and its way for the payload
+  // InitialBindackTimeoutFirstReg (RFC 6275 section 13): while there is no binding; not zero.
+  Duration first_timeout = kInitialBindackTimeoutFirstReg;
 };
 
 enum class State { kDetached, kWaitingForKeys, kRegistering, kRegistered, kAtHome, kDeregistering, kStopped };
@@ -139,8 +52,8 @@ struct Counters {
 
 class HomeRegistration {
  public:
-  // `first_unused`: where the numbers go on; the end of the last durable block after a restart.
-  HomeRegistration(const Policy& policy, SequenceNumber first_unused);
+  // `stored`: what the disk holds; where it holds nothing any number, and no first one under the present keys.
+  HomeRegistration(const Policy& policy, const SequenceState& stored);
 
   std::vector<Action> handle(const Event& event, BootTime now);  // `now` never goes back
   std::optional<BootTime> next_deadline() const;                 // empty: nothing to wait for
@@ -152,10 +65,16 @@ class HomeRegistration {
   std::optional<SequenceNumber> last_sequence() const;  // of the last update sent
   bool key_mobility() const;                            // K of the last acknowledgement
   const Counters& counters() const;
+  // Where the numbers go on under other keys, with another home agent for instance.
+  SequenceNumber next_sequence() const { return reservation_.next_unused(); }
+  std::uint16_t used_under_keys() const { return reservation_.used_under_keys(); }  // of 2^15; that if not known
+  const SequenceForecast& forecast() const { return forecast_; }
+  std::size_t outstanding() const;  // updates remembered until their acknowledgement; bounded
 
  private:
   struct Keys {
     bool can_migrate = false;
+    bool dynamic = true;
   };
   struct SentUpdate {
     SequenceNumber sequence;
@@ -180,6 +99,7 @@ class HomeRegistration {
     Duration timeout{};                  // of the last update; zero: the next one begins with the initial timeout
     bool restore_outbound = false;       // the kernel may have dropped the routes while the node was detached
     int unanswered = 0;                  // timeouts in a row
+    bool silence_told = false;           // by AgentSilent
     int send_failures = 0;               // in a row
     int refusals = 0;                    // in a row
     std::vector<SentUpdate> sent;        // outstanding, oldest first
@@ -197,28 +117,38 @@ class HomeRegistration {
   void on(const AcknowledgementReceived& event);
   void on(const RefreshRequestReceived& event);
   void on(const BindingErrorReceived& event);
+  void on(const ParameterProblemReceived& event);
+  void on(const HomeAddressValid& event);
   void on(const UpdateSendFailed& event);
   void on(const RefreshAsked& event);
   void on(const StopAsked& event);
   void on(const DeadlineReached& event);
 
-  // home_registration.cpp: moves, sending, deadlines
+  // home_registration.cpp: moves, deadlines
   void follow_same_care_of(const Attachment& attachment);
   void leave_home(bool was_at_home);
   void redirect_after_hard_move();
   void switch_outbound();
-  void need_keys();
-  void move_own_keys();
   void begin_exchange();
   void do_what_is_due();
   void expire_binding();
   void expire_inheritance();
   void go_on_without_binding();
-  void send_if_due();
-  void send_update(Exchange& exchange, SequenceNumber number);
+  void report(std::string what, std::string remedy, std::optional<Status> status = std::nullopt);
+
+  // keys.cpp: keys and the numbers used under them
+  void need_keys();
+  void move_own_keys();
+  void renew_keys(bool used_up);
+  void renew_if_used_up();
   bool wants_reservation() const;
   void reserve_if_wanted();
-  void report(std::string what, std::string remedy, std::optional<Status> status = std::nullopt);
+
+  // sending.cpp: updates
+  bool can_send(const Exchange& exchange) const;
+  void send_if_due();
+  void send_update(Exchange& exchange, SequenceNumber number);
+  Lifetime lifetime_to_ask_for() const;
 
   // acknowledgement.cpp: what an answer means
   void on_out_of_window(SequenceNumber last_accepted);
@@ -249,9 +179,12 @@ class HomeRegistration {
   std::optional<Ipv6Address> endpoint_;      // of the key management, as asked for or told
   bool endpoint_usable_ = false;             // that address has worked ever since
   std::optional<Ipv6Address> own_endpoint_;  // where our own end of it is, ahead of the other after a hard move
-  std::optional<SequenceNumber> reserving_;  // asked for, not answered yet
+  std::optional<SequenceState> reserving_;   // asked for, not answered yet
   BootTime reserve_at_;                      // not before: the disk refused
   int reservation_failures_ = 0;
+  bool renewal_asked_ = false;  // fresh keys, of key management or the user, because of the numbers
+  SequenceForecast forecast_;
+  std::optional<BootTime> home_address_valid_until_;
   BootTime binding_errors_heeded_at_;  // not before
   std::optional<SequenceNumber> last_sequence_;
   std::string last_trouble_;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <optional>
 
+#include "libmip6/defect.hpp"
 #include "libmip6/time.hpp"
 
 namespace mip6::node {
@@ -15,6 +16,7 @@ class UpdateRate {
  public:
   // The earliest time at which one more may be sent.
   BootTime opens() const {
+    if (planted(Defect::kNoRateLimit)) return BootTime::min();
     const auto& oldest = sent_[next_];
     return oldest ? *oldest + std::chrono::seconds{1} : BootTime::min();
   }

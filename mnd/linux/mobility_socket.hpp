@@ -25,8 +25,8 @@ struct MobilityPacket {
 class MobilitySocket {
  public:
   using Received = std::function<void(const MobilityPacket&)>;
-  // Receives packets to `local` only (bound with IPV6_FREEBIND: the address may come later).
-  // The ESP policies must be there before: nothing in the clear is to reach it.
+  // Receives packets to `local` only (bound with IPV6_FREEBIND: the address may come later); unspecified: to any
+  // address. The ESP policies must be there before: nothing in the clear is to reach it, at the home address.
   static tl::expected<std::unique_ptr<MobilitySocket>, mip6::Error> open(boost::asio::io_context& loop,
                                                                          const mip6::Ipv6Address& local,
                                                                          Received received);

@@ -81,6 +81,24 @@ TEST_CASE("a soft re-establishment makes before it breaks", "[node-keying]") {
   CHECK(node.terminated(1, true) == 0);
 }
 
+TEST_CASE("keys that are used up are made anew from the same address too", "[node-keying]") {
+  Node node;
+  node.establish();
+  const bool used_up = GENERATE(true, false);
+  node.handle(ReestablishAsked{kFirst, true, used_up});
+  if (!used_up) {
+    CHECK(node.requests.empty());
+    return;
+  }
+  REQUIRE(node.load_and_initiate());
+  CHECK(node.terminated(1, false) == 0);
+  Sa here = node.second;
+  here.local = kFirst;
+  node.up(here);
+  CHECK(node.last<KeysUp>()->fresh);
+  CHECK(node.terminated(1, false) == 1);
+}
+
 TEST_CASE("a hard re-establishment moves our own end first, to close the old connection from there", "[node-keying]") {
   Node node;
   node.establish();

@@ -27,8 +27,9 @@ TEST_CASE("a refusal is reported with its remedy and retried with back-off, for 
   node.give(Attached{kA1, false});
   const auto status =
       GENERATE(Status::kReasonUnspecified, Status::kAdministrativelyProhibited, Status::kInsufficientResources,
-               Status::kHomeRegistrationNotSupported, Status::kRegistrationTypeChangeDisallowed,
-               Status::kInvalidCareOfAddress, Status{140}, Status{143}, Status{255});
+               Status::kRegistrationTypeChangeDisallowed, Status::kMobileRouterOperationNotPermitted,
+               Status::kInvalidPrefix, Status::kNotAuthorizedForPrefix, Status::kForwardingSetupFailed,
+               Status::kInvalidCareOfAddress, Status{175}, Status{255});
   const auto trouble = only<Trouble>(node.acknowledge(status, 0s));
   CHECK(trouble.status == status);
   CHECK(trouble.what.find("(status " + std::to_string(static_cast<int>(status)) + ")") != std::string::npos);
@@ -45,9 +46,72 @@ TEST_CASE("a home agent that does not serve the address is asked less often", "[
   node.give(KeysUsable{true, true, kA1.care_of});
   node.give(Attached{kA1, false});
   const auto status =
-      GENERATE(Status::kNotHomeSubnet, Status::kNotHomeAgentForThisNode, Status::kDuplicateAddressDetectionFailed);
+      GENERATE(Status::kHomeRegistrationNotSupported, Status::kNotHomeSubnet, Status::kNotHomeAgentForThisNode);
   CHECK(waits_after_refusals(node, status, 6) == std::vector<Duration>{4s, 8s, 16s, 32s, 64s, 64s});
   CHECK(order(node.acknowledge()) == "SwitchOutbound Registered");
+}
+
+TEST_CASE("where another home agent or address could help that is told, besides the back-off", "[registration]") {
+  Node node;
+  node.give(KeysUsable{true, true, kA1.care_of});
+  node.give(Attached{kA1, false});
+  const auto status = GENERATE(Status::kHomeRegistrationNotSupported, Status::kNotHomeSubnet,
+                               Status::kNotHomeAgentForThisNode, Status::kDuplicateAddressDetectionFailed);
+  const auto actions = node.acknowledge(status, 0s);
+  CHECK(order(actions) == "Trouble NotServed");
+  CHECK(only<NotServed>(actions).status == status);
+  CHECK(order(node.next()) == "SendUpdate");
+}
+
+TEST_CASE("a home address that another host has is seldom asked for again", "[registration]") {
+  Node node;
+  node.give(KeysUsable{true, true, kA1.care_of});
+  node.give(Attached{kA1, false});
+  CHECK(waits_after_refusals(node, Status::kDuplicateAddressDetectionFailed, 3) ==
+        std::vector<Duration>{64s, 64s, 64s});
+}
+
+TEST_CASE("status 1 is a registration, and asks for the prefixes of the home link", "[registration]") {
+  Node node;
+  node.give(KeysUsable{true, true, kA1.care_of});
+  node.give(Attached{kA1, false});
+  CHECK(order(node.acknowledge(Status::kAcceptedPrefixDiscoveryNecessary)) ==
+        "SwitchOutbound Registered PrefixDiscoveryNecessary");
+  CHECK(node.core.state() == State::kRegistered);
+}
+
+TEST_CASE("any other status below 128 is a registration and nothing more", "[registration]") {
+  Node node;
+  node.give(KeysUsable{true, true, kA1.care_of});
+  node.give(Attached{kA1, false});
+  CHECK(order(node.acknowledge(Status{GENERATE(2, 127)})) == "SwitchOutbound Registered");
+}
+
+TEST_CASE("Parameter Problems are told once while an answer is awaited, and change nothing", "[registration]") {
+  Node node;
+  const std::uint8_t code = GENERATE(std::uint8_t{0}, std::uint8_t{1}, std::uint8_t{2});
+  CHECK(node.give(ParameterProblemReceived{code, 40}).empty());
+  node.register_at(kA1);
+  CHECK(node.give(ParameterProblemReceived{code, 40}).empty());
+  node.give(Attached{kA2, true});
+  const auto deadline = node.core.next_deadline();
+  const auto actions = node.give(ParameterProblemReceived{code, 40});
+  CHECK(order(actions) == "Trouble");
+  CHECK_FALSE(only<Trouble>(actions).remedy.empty());
+  CHECK(node.give(ParameterProblemReceived{code, 40}).empty());
+  CHECK(node.core.next_deadline() == deadline);
+  CHECK(order(node.acknowledge()) == "SwitchOutbound MoveKeys Registered");
+}
+
+TEST_CASE("a Binding Error about the type of message is told if an answer is awaited, and else ignored",
+          "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  CHECK(node.give(BindingErrorReceived{{2, {}, {}}}).empty());
+  node.give(Attached{kA2, true});
+  CHECK(order(node.give(BindingErrorReceived{{2, {}, {}}})) == "Trouble");
+  CHECK(node.give(BindingErrorReceived{{3, kHomeAddress, {}}}).empty());
+  CHECK(order(node.acknowledge()) == "SwitchOutbound MoveKeys Registered");
 }
 
 TEST_CASE("a move does not wait for the back-off of a refusal", "[registration]") {

@@ -10,17 +10,19 @@ namespace {
 // Of a process that found stored sequence numbers.
 Node restarted() {
   Node node;
-  node.core = HomeRegistration{Policy{kHomeAddress, kHomeAgent, 420s, false, true}, SequenceNumber{1000}};
+  node.core = HomeRegistration{Policy{kHomeAddress, kHomeAgent, 420s, false, true},
+                               SequenceState{SequenceNumber{1000}, SequenceNumber{900}}};
   return node;
 }
 
-// Until nothing but retransmissions can be left to come; the actions that were no SendUpdate, with their times.
+// Until nothing but retransmissions can be left to come; what was done beside sending and telling so, with their times.
 std::vector<std::pair<BootTime, std::string>> in_silence(Node& node, Duration time) {
   std::vector<std::pair<BootTime, std::string>> seen;
   const auto end = node.now + time;
   while (node.core.next_deadline() && *node.core.next_deadline() <= end)
     for (const auto& action : node.next())
-      if (const auto name = name_of_action(action); name != "SendUpdate" && name != "Trouble")
+      if (const auto name = name_of_action(action);
+          name != "SendUpdate" && name != "Trouble" && name != "AgentSilent" && name != "RenewKeys")
         seen.emplace_back(node.now, name);
   return seen;
 }

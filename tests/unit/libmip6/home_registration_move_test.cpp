@@ -31,7 +31,7 @@ TEST_CASE("a home registration has A and H, the lifetime, and the care-of addres
 }
 
 TEST_CASE("the L flag is set as the policy says", "[registration]") {
-  HomeRegistration core{Policy{kHomeAddress, kHomeAgent, 420s, true}, SequenceNumber{7}};
+  HomeRegistration core{Policy{kHomeAddress, kHomeAgent, 420s, true}, SequenceState{SequenceNumber{7}}};
   core.handle(KeysUsable{true, true, {}}, BootTime{1s});
   core.handle(SequenceReserved{SequenceNumber{71}}, BootTime{1s});
   CHECK(only<SendUpdate>(core.handle(Attached{kA1, false}, BootTime{1s})).update.link_local);

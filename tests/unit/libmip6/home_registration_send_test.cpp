@@ -38,6 +38,49 @@ TEST_CASE("with a binding the first repetition comes after 1 s", "[registration]
   CHECK(intervals(node, 3) == std::vector<Duration>{1s, 2s, 4s});
 }
 
+TEST_CASE("the timeout of a first registration can be set", "[registration]") {
+  Node node;
+  Policy policy{kHomeAddress, kHomeAgent};
+  policy.first_timeout = 5s;
+  node.core = HomeRegistration{policy, SequenceState{SequenceNumber{1000}}};
+  node.give(KeysUsable{true, true, {}});
+  node.give(Attached{kA1, false});
+  CHECK(intervals(node, 3) == std::vector<Duration>{5s, 10s, 20s});
+}
+
+TEST_CASE("the lifetime asked for is never longer than the home address is valid", "[registration]") {
+  Node node;
+  node.give(KeysUsable{true, true, {}});
+  node.give(HomeAddressValid{node.now + 103s});
+  CHECK(only<SendUpdate>(node.give(Attached{kA1, false})).update.lifetime == 100s);
+  node.acknowledge(Status::kAccepted, 100s);
+  node.give(HomeAddressValid{});
+  CHECK(only<SendUpdate>(node.next()).update.lifetime == 420s);
+}
+
+TEST_CASE("a home address that is no longer valid is not registered, only de-registered", "[registration]") {
+  Node node;
+  node.give(KeysUsable{true, true, {}});
+  node.give(HomeAddressValid{node.now + GENERATE(0s, 3s)});
+  CHECK(order(node.give(Attached{kA1, false})) == "UseAttachment Trouble");
+  CHECK_FALSE(node.core.next_deadline());
+  CHECK(only<SendUpdate>(node.give(Attached{kHome, false})).update.lifetime == 0s);
+}
+
+TEST_CASE("a lifetime of less than the wire's unit does not become a de-registration", "[registration]") {
+  Node node{1000, 2s};
+  node.give(KeysUsable{true, true, {}});
+  CHECK(only<SendUpdate>(node.give(Attached{kA1, false})).update.lifetime == 4s);
+}
+
+TEST_CASE("what is remembered of updates that nobody answers is bounded", "[registration]") {
+  Node node;
+  node.give(KeysUsable{true, true, {}});
+  node.give(Attached{kA1, false});
+  for (int i = 0; i < 100; ++i) node.next();
+  CHECK(node.core.outstanding() == 16);
+}
+
 TEST_CASE("a repetition differs from the first update by its number alone", "[registration]") {
   Node node;
   node.give(KeysUsable{true, true, {}});
@@ -48,14 +91,17 @@ TEST_CASE("a repetition differs from the first update by its number alone", "[re
   CHECK(second == first);
 }
 
-TEST_CASE("after three unanswered updates the user is told, once", "[registration]") {
+TEST_CASE("after three unanswered updates the user and whoever knows another home agent are told, once",
+          "[registration]") {
   Node node;
   node.give(KeysUsable{true, true, {}});
   node.give(Attached{kA1, false});
   CHECK(order(node.next()) == "SendUpdate");
   CHECK(order(node.next()) == "SendUpdate");
   const auto actions = node.next();
-  CHECK(order(actions) == "SendUpdate Trouble");
+  CHECK(order(actions) == "AgentSilent RenewKeys SendUpdate Trouble");
+  // It may have lost the keys: nothing under them would ever be answered.
+  CHECK(only<RenewKeys>(actions).used_up);
   CHECK(only<Trouble>(actions).what == "home agent 2001:db8:1::1 does not answer");
   CHECK_FALSE(only<Trouble>(actions).remedy.empty());
   CHECK(order(node.next()) == "SendUpdate");
@@ -65,7 +111,7 @@ TEST_CASE("after three unanswered updates the user is told, once", "[registratio
   node.give(Attached{kA2, false});
   node.next();
   node.next();
-  CHECK(order(node.next()) == "SendUpdate Trouble");
+  CHECK(order(node.next()) == "AgentSilent RenewKeys SendUpdate Trouble");
 }
 
 TEST_CASE("an early deadline does nothing, a late one does one thing", "[registration]") {
@@ -132,6 +178,12 @@ TEST_CASE("the lifetime counts from the sending of the update, and is refreshed 
   SECTION("a home agent that grants more than was asked for") {
     node.acknowledge(Status::kAccepted, 9999s);
     CHECK(node.core.expires() == sent_at + 420s);
+  }
+  SECTION("refresh advice that is longer than the lifetime allows is not heeded") {
+    auto acknowledgement = node.acknowledgement(Status::kAccepted, 40s);
+    acknowledgement.options = {BindingRefreshAdvice{400s}};
+    node.give(AcknowledgementReceived{acknowledgement});
+    CHECK(node.core.next_deadline() == sent_at + 30s);
   }
   SECTION("refresh advice is heeded if it is shorter") {
     auto acknowledgement = node.acknowledgement();

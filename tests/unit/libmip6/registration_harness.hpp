@@ -22,10 +22,22 @@ inline const Attachment kHome{5, kHomeAddress, address("fe80::1"), true};
 using Actions = std::vector<Action>;
 
 inline std::string name_of_action(const Action& action) {
-  static const char* const kNames[] = {
-      "UseAttachment", "SendUpdate",  "SwitchOutbound", "StopOutbound", "ReserveSequence",
-      "NeedKeys",      "MoveOwnKeys", "MoveKeys",       "RenewKeys",    "AnnounceHomeAddress",
-      "Registered",    "Trouble",     "Stopped"};
+  static const char* const kNames[] = {"UseAttachment",
+                                       "SendUpdate",
+                                       "SwitchOutbound",
+                                       "StopOutbound",
+                                       "ReserveSequence",
+                                       "NeedKeys",
+                                       "MoveOwnKeys",
+                                       "MoveKeys",
+                                       "RenewKeys",
+                                       "AnnounceHomeAddress",
+                                       "Registered",
+                                       "Trouble",
+                                       "PrefixDiscoveryNecessary",
+                                       "NotServed",
+                                       "AgentSilent",
+                                       "Stopped"};
   return kNames[action.index()];
 }
 
@@ -57,8 +69,11 @@ struct Node {
   BootTime now{100s};
   bool disk_answers = true;
 
+  // The first number is the first one under the present keys, and the disk knows that.
   explicit Node(std::uint16_t first_unused = 1000, Lifetime lifetime = 420s)
-      : core{Policy{kHomeAddress, kHomeAgent, lifetime, false}, SequenceNumber{first_unused}} {}
+      : Node{SequenceState{SequenceNumber{first_unused}, SequenceNumber{first_unused}}, lifetime} {}
+  explicit Node(const SequenceState& stored, Lifetime lifetime = 420s)
+      : core{Policy{kHomeAddress, kHomeAgent, lifetime, false}, stored} {}
 
   // The actions for one event, the reservations among them answered and left out.
   Actions give(const Event& event) {

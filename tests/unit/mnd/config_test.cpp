@@ -78,18 +78,21 @@ TEST_CASE("five lines are enough") {
   CHECK(config->home_agent_identity == "2001:db8:1::1");
   CHECK(std::get<ike::PreSharedKey>(config->proof).secret == "geheim");
   CHECK(config->lifetime == mip6::Lifetime{420});
+  CHECK(config->first_timeout == std::chrono::milliseconds{1500});
   CHECK(config->control_socket == "/run/mnd/control.sock");
 }
 
 TEST_CASE("every setting is taken over, and a drop-in file wins") {
   const Files files{std::string{kFiveLines} +
-                    "home-agent-identity = ha.example.org\nlifetime = 600\nprefer = eth* wl?an0\nexclude = docker*\n"
+                    "home-agent-identity = ha.example.org\nlifetime = 600\nfirst-timeout = 3000\nprefer = eth* "
+                    "wl?an0\nexclude = docker*\n"
                     "vici-socket = /run/charon.vici\ncontrol-socket = /run/c\nstate-directory = /var/lib/x\n"};
   files.folder.file("mnd.conf.d/lifetime.conf", "lifetime = 4\n");
   const auto config = mnd::load_config(files.path);
   REQUIRE(config);
   CHECK(config->home_agent_identity == "ha.example.org");
   CHECK(config->lifetime == mip6::Lifetime{4});
+  CHECK(config->first_timeout == std::chrono::milliseconds{3000});
   CHECK(config->preference == std::vector<std::string>{"eth*", "wl?an0"});
   CHECK(config->exclude == std::vector<std::string>{"docker*"});
   CHECK(config->vici_socket == "/run/charon.vici");
@@ -222,6 +225,13 @@ TEST_CASE("lifetimes are whole seconds from 4 to 262140") {
   for (const char* good : {"4", "262140"}) CHECK(mistakes_of(std::string{kFiveLines} + "lifetime = " + good).empty());
   for (const char* bad : {"3", "262141", "-4", "7 min", "", "420s", "99999999999999999999"})
     CHECK(begins(mistake_of(std::string{kFiveLines} + "lifetime = " + bad), "mnd.conf:6: lifetime: "));
+}
+
+TEST_CASE("the first timeout is a whole number of milliseconds from 100 to 32000") {
+  for (const char* good : {"100", "32000"})
+    CHECK(mistakes_of(std::string{kFiveLines} + "first-timeout = " + good).empty());
+  for (const char* bad : {"99", "32001", "1.5", "2s"})
+    CHECK(begins(mistake_of(std::string{kFiveLines} + "first-timeout = " + bad), "mnd.conf:6: first-timeout: "));
 }
 
 TEST_CASE("interface patterns are names and shell patterns with blanks between them") {

@@ -1,0 +1,58 @@
+// How long the sequence numbers last: what was used under the present keys, and when 2^15 and 2^16 of them will be
+// (RFC 6275 section 15.3: with manual keys, replays become possible once the numbers come round again).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+
+#include "libmip6/sequence.hpp"
+#include "libmip6/time.hpp"
+
+namespace mip6 {
+
+inline constexpr std::uint32_t kWholeSpace = 1U << 16;
+
+// Counts every number that is used, retransmissions included, and forecasts from the rate of that.
+class SequenceForecast {
+ public:
+  static constexpr Duration kWindow = std::chrono::minutes{10};  // a rate is what was used in so long
+  // What lies further ahead than this is never, for practical purposes. (Duration itself ends after 292 years.)
+  static constexpr Duration kFarthest = std::chrono::years{100};
+
+  struct Remaining {                              // from now on; zero: used up already; empty: never at this rate
+    std::optional<Duration> until_half_space{};   // 2^15 numbers: fresh keys are needed
+    std::optional<Duration> until_whole_space{};  // 2^16 numbers
+  };
+
+  // `used`: numbers that the present keys have seen before (of a former process); no rate comes from these.
+  explicit SequenceForecast(std::uint32_t used = 0) : used_{used} {}
+
+  void used(BootTime now, std::uint32_t numbers = 1);  // `now` never goes back
+  // From now on other keys count; the rates stay, they are the movement's.
+  void keys_renewed() { used_ = 0; }
+
+  // Stays at 2^32 - 1 once there.
+  std::uint32_t used_under_present_keys() const { return used_; }
+  // Rates are numbers per second. The window's end is `now`, its beginning the minute in which it began.
+  double current_rate(BootTime now) const;
+  double highest_rate() const;  // over any window so far
+  Remaining remaining_at(double rate) const;
+
+  // Until `limit` numbers are used when `used` are by now. Empty if that is further away than kFarthest, or if `rate`
+  // is zero, negative or no number.
+  static std::optional<Duration> time_until(std::uint32_t limit, std::uint32_t used, double rate);
+
+ private:
+  struct Minute {
+    std::int64_t number = -1;  // since boot
+    std::uint32_t used = 0;
+  };
+  std::uint32_t used_in_window(BootTime now) const;
+
+  std::array<Minute, kWindow / std::chrono::minutes{1}> minutes_{};  // each at its number modulo their count
+  std::uint32_t used_;
+  std::uint32_t most_in_window_ = 0;
+};
+
+}  // namespace mip6

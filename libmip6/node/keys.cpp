@@ -1,0 +1,119 @@
+// The mobile node's home registration: keys, and the sequence numbers that are used under them.
+#include <algorithm>
+
+#include "libmip6/defect.hpp"
+#include "libmip6/node/backoff.hpp"
+#include "libmip6/node/home_registration.hpp"
+
+namespace mip6::node {
+namespace {
+
+// With fewer numbers left the next block is asked for even while an update is outstanding.
+constexpr std::uint16_t kFewNumbers = 4;
+constexpr Duration kFirstReservationRetry = std::chrono::seconds{1};
+constexpr Duration kLongestReservationRetry = std::chrono::seconds{32};
+
+}  // namespace
+
+void HomeRegistration::need_keys() {
+  endpoint_ = own_endpoint_ = attachment_->care_of;
+  endpoint_usable_ = true;
+  actions_.push_back(NeedKeys{*attachment_});
+}
+
+void HomeRegistration::move_own_keys() {
+  own_endpoint_ = attachment_->care_of;
+  actions_.push_back(MoveOwnKeys{*attachment_});
+}
+
+// Make before break; if they are used up, also where key management runs from here already.
+void HomeRegistration::renew_keys(bool used_up) {
+  actions_.push_back(RenewKeys{*attachment_, endpoint_ && endpoint_usable_, used_up});
+  endpoint_ = own_endpoint_ = attachment_->care_of;
+  endpoint_usable_ = true;
+}
+
+void HomeRegistration::on(const KeysUsable& event) {
+  const bool came = !keys_;
+  keys_ = Keys{.can_migrate = event.can_migrate && event.dynamic, .dynamic = event.dynamic};
+  if (event.fresh) {
+    reservation_.keys_are_fresh();
+    forecast_.keys_renewed();
+    renewal_asked_ = false;
+  }
+  if (event.endpoint && event.endpoint != endpoint_) {
+    endpoint_ = own_endpoint_ = event.endpoint;
+    endpoint_usable_ = attachment_ && attachment_->care_of == *event.endpoint;
+  }
+  Exchange* current = exchange();
+  if (!current || !(came || event.fresh)) return;
+  // Keys that come after there were none mean that the other end has changed too, and fresh ones may be what sending
+  // lacked: no back-off counts any more. What was sent under keys that the home agent no longer had is lost: do not
+  // wait for the timeout.
+  const bool failing = current->send_failures > 0;
+  if (!came && !current->awaiting && !failing) return;
+  if (came || failing) {
+    current->timeout = {};
+    current->unanswered = current->send_failures = 0;
+  }
+  current->awaiting = false;
+  current->send_at = now_;
+}
+
+void HomeRegistration::on(const KeysUnusable&) {
+  if (!keys_) return;
+  keys_.reset();
+  renewal_asked_ = false;
+  if (const Exchange* current = exchange(); current && current->give_up_at) return;
+  if (attachment_) need_keys();
+}
+
+// --- sequence numbers ---
+
+// RFC 6275 section 15.3: keys are renewed before more than half of the space is used under them, in a quiet moment as
+// soon as three quarters of that are; and before anything is sent whose number they may have seen already.
+void HomeRegistration::renew_if_used_up() {
+  if (!keys_ || !attachment_) return;
+  const bool needed = exchange() && reservation_.spent();
+  const bool soon = !exchange() && reservation_.nearly_spent();
+  if (!needed && (!soon || renewal_asked_)) return;
+  if (!keys_->dynamic) {
+    report(needed ? "no sequence number is left that was surely not used under the present keys"
+                  : "three quarters of the sequence numbers that are safe under the present keys are used",
+           "set new keys for this node here and at the home agent");
+  } else if (!renewal_asked_) {
+    renew_keys(true);
+  }
+  renewal_asked_ = true;
+}
+
+void HomeRegistration::on(const SequenceReserved& event) {
+  const bool asked_for = reserving_ && reserving_->first_unused == event.end;
+  reservation_.reserved(asked_for ? *reserving_ : SequenceState{event.end});
+  if (!asked_for) return;
+  reserving_.reset();
+  reservation_failures_ = 0;
+}
+
+void HomeRegistration::on(const SequenceReservationFailed&) {
+  if (!reserving_) return;
+  reserving_.reset();
+  reserve_at_ = now_ + doubled(kFirstReservationRetry, reservation_failures_++, kLongestReservationRetry);
+  report("cannot store the sequence numbers of Binding Updates",
+         "make the state folder writable and free some space there: no update is sent without a stored number");
+}
+
+// A disk that is busy must not hold up a move: the next block is stored in a quiet moment, long before it is needed.
+bool HomeRegistration::wants_reservation() const {
+  const bool quiet = !exchange() || reservation_.available() < kFewNumbers;
+  return quiet && !reserving_ && reservation_.wanted();
+}
+
+void HomeRegistration::reserve_if_wanted() {
+  if (now_ < reserve_at_ || !wants_reservation()) return;
+  reserving_ = reservation_.wanted();
+  actions_.push_back(ReserveSequence{reserving_->first_unused, reserving_->first_under_keys});
+  if (planted(Defect::kNumberBeforeReservation)) reservation_.reserved(*reserving_);
+}
+
+}  // namespace mip6::node
