@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <charconv>
 
+#include "libmip6/defect.hpp"
+
 namespace ike {
 namespace {
 
@@ -65,12 +67,13 @@ Section load_conn(const Connection& connection, const Credentials& credentials) 
   const auto selector = [](const mip6::Ipv6Address& host) {
     return Section::List{fmt::format("{}/128[{}]", host.to_string(), kMobilityHeader)};
   };
+  const bool any_peer = mip6::planted(mip6::Defect::kPeerSelectorAny) && connection.remote == "%any";
   Section child;
   child.set("mode", "transport_proxy")
       .set("policies", "no")  // they are the daemon's; charon rewrites its own at a move
       .set("reqid", std::to_string(connection.reqid))
       .set("local_ts", selector(connection.local_selector))
-      .set("remote_ts", selector(connection.remote_selector))
+      .set("remote_ts", any_peer ? Section::List{"::/0[135]"} : selector(connection.remote_selector))
       .set("esp_proposals", Section::List{"aes128-sha256", "aes256-sha256"})
       .set("rekey_time", seconds(connection.child_rekey))
       .set("start_action", "none")

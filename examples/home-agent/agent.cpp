@@ -24,6 +24,14 @@ std::int64_t unix_now() {
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
+// All others have no behaviour here (return routability, Home Agent Switch, ...): they are answered like unknown ones.
+bool is_about_bindings(const mip6::Message& message) {
+  return std::holds_alternative<mip6::BindingUpdate>(message) ||
+         std::holds_alternative<mip6::BindingAcknowledgement>(message) ||
+         std::holds_alternative<mip6::BindingRefreshRequest>(message) ||
+         std::holds_alternative<mip6::BindingError>(message);
+}
+
 }  // namespace
 
 Agent::Agent(boost::asio::io_context& loop, Config config) : loop_{loop}, config_{std::move(config)} {}
@@ -106,19 +114,19 @@ void Agent::make_performer(NodeTable nodes) {
 void Agent::make_cores(const NodeTable& nodes) {
   mip6::agent::Policy policy;
   policy.address = config_.address;
-  policy.home_prefixes = {config_.prefix};
+  policy.home_prefixes = {{.prefix = config_.prefix}};
   policy.key_mobility = config_.key_mobility;
   policy.max_lifetime = config_.lifetime;
   ike::AgentKeyingPolicy keying{.home_agent = config_.address, .nodes = {}};
   for (const auto& node : config_.nodes) {
-    policy.nodes.push_back({.home_address = node.home_address, .dynamic_keys = true});
+    served_.serve({.home_address = node.home_address, .dynamic_keys = true});
     keying.nodes.push_back(
         {.name = node.name,
          .home_address = node.home_address,
          .credentials = {.local_identity = config_.identity, .remote_identity = node.identity, .proof = node.proof},
          .reqid = nodes.at(node.home_address).reqid});
   }
-  home_agent_ = std::make_unique<mip6::agent::HomeAgent>(policy);
+  home_agent_ = std::make_unique<mip6::agent::HomeAgent>(policy, served_);
   keying_ = std::make_unique<ike::AgentKeying>(std::move(keying));
 }
 
@@ -222,7 +230,7 @@ void Agent::handle(const ike::AgentKeyingEvent& event) {
 void Agent::received(const mnd::kernel::MobilityPacket& packet) {
   const auto message = mip6::parse_message(packet.message);
   if (!message) return drop(message.error().reason, packet.source);
-  if (const auto* unknown = std::get_if<mip6::UnknownMessage>(&*message)) return unrecognized(*unknown, packet);
+  if (!is_about_bindings(*message)) return unrecognized(*message, packet);
   const auto* update = std::get_if<mip6::BindingUpdate>(&*message);
   if (update == nullptr) return drop("not a message for a home agent", packet.source);
   // Without a security association it is anybody's word, and an answer would leave in the clear (RFC 6275 section 5.1).
@@ -233,9 +241,9 @@ void Agent::received(const mnd::kernel::MobilityPacket& packet) {
                                                       .unix_time = unix_now()}});
 }
 
-void Agent::unrecognized(const mip6::UnknownMessage& message, const mnd::kernel::MobilityPacket& packet) {
+void Agent::unrecognized(const mip6::Message& message, const mnd::kernel::MobilityPacket& packet) {
   drop("unknown type of message", packet.source);
-  mip6::agent::MessageUnrecognized event{.type = message.type, .source = packet.source};
+  mip6::agent::MessageUnrecognized event{.type = mip6::mh_type(message), .source = packet.source};
   if (packet.home_address_option) {
     event.source = *packet.home_address_option;
     event.home_address_in_option = packet.source;

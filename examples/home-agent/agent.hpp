@@ -65,7 +65,7 @@ class Agent {
   void on(const ike::Stopped& stopped);
 
   void received(const mnd::kernel::MobilityPacket& packet);
-  void unrecognized(const mip6::UnknownMessage& message, const mnd::kernel::MobilityPacket& packet);
+  void unrecognized(const mip6::Message& message, const mnd::kernel::MobilityPacket& packet);
   void drop(std::string_view reason, const mip6::Ipv6Address& source);
   void session_connected(bool slow);
   void session_lost(bool slow, const mip6::Error& why);
@@ -82,6 +82,7 @@ class Agent {
   std::unique_ptr<Store> store_;
   std::unique_ptr<LinuxKernel> kernel_;
   std::unique_ptr<Performer> performer_;
+  mip6::agent::ServedNodes served_;
   std::unique_ptr<mip6::agent::HomeAgent> home_agent_;
   std::unique_ptr<ike::AgentKeying> keying_;
   std::unique_ptr<ike::Session> fast_session_;

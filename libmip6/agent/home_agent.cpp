@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cassert>
+#include <string>
+#include <utility>
 
-#include "libmip6/agent/validation.hpp"
+#include "libmip6/defect.hpp"
 
 namespace mip6::agent {
 namespace {
@@ -17,24 +19,24 @@ BindingRecord without_binding(const BindingRecord& record) {
 
 }  // namespace
 
-HomeAgent::HomeAgent(const Policy& policy) : policy_{policy} {
-  for (const auto& node : policy.nodes) served_.emplace(node.home_address, node);
-}
+HomeAgent::HomeAgent(const Policy& policy, const Authorisation& authorisation)
+    : policy_{policy}, authorisation_{authorisation} {}
 
 std::vector<Action> HomeAgent::restore(const std::vector<BindingRecord>& records, std::int64_t unix_now, BootTime now) {
   assert(entries_.empty());
   Actions out;
   for (const auto& record : records) {
-    Entry& entry = entries_[record.home_address];
+    Entry& entry = entry_of(record.home_address);
     entry.record = record;
+    entry.known = true;
     // A clock that was set back must not make a binding live longer than was granted.
-    const Lifetime left = std::min(Lifetime{record.expires_unix - unix_now}, record.granted);
-    if (!record.care_of || left <= Lifetime{0} || !served_.contains(record.home_address)) {
+    entry.expires = now + std::min(Lifetime{record.expires_unix - unix_now}, record.granted);
+    const Lifetime left = remaining(end_of(entry), now);
+    if (!record.care_of || left <= Lifetime{0} || !serves(record.home_address)) {
       entry.record = without_binding(record);
       continue;
     }
-    entry.expires = now + left;
-    reschedule(record.home_address, entry);
+    reschedule(entry);
     out.push_back(InstallBinding{record.home_address, *record.care_of, true, record.link_local});
     out.push_back(Report{record.home_address,
                          "restored at " + record.care_of->to_string() + " for " + std::to_string(left.count()) + " s",
@@ -53,43 +55,62 @@ std::vector<Action> HomeAgent::handle(const Event& event, BootTime now) {
 }
 
 std::optional<BootTime> HomeAgent::next_deadline() const {
-  if (deadlines_.empty()) return std::nullopt;
-  return deadlines_.begin()->first;
+  const auto end = ends_.next();
+  const auto forgetting = forgettings_.next();
+  return end && forgetting ? std::min(end, forgetting) : end ? end : forgetting;
 }
 
 const BindingRecord* HomeAgent::find(const Ipv6Address& home_address) const {
   const auto found = entries_.find(home_address);
-  return found != entries_.end() && found->second.record ? &*found->second.record : nullptr;
+  return found != entries_.end() && found->second.known ? &found->second.record : nullptr;
 }
 
 std::vector<BindingRecord> HomeAgent::records() const {
   std::vector<BindingRecord> records;
   records.reserve(entries_.size());
   for (const auto& [home_address, entry] : entries_)
-    if (entry.record) records.push_back(*entry.record);
+    if (entry.known) records.push_back(entry.record);
   std::sort(records.begin(), records.end(),
             [](const auto& a, const auto& b) { return a.home_address < b.home_address; });
   return records;
 }
 
+bool HomeAgent::serves(const Ipv6Address& home_address) const {
+  return authorisation_.standing_of(home_address) == Standing::kServed;
+}
+
+HomeAgent::Entry* HomeAgent::find_entry(const Ipv6Address& home_address) {
+  const auto found = entries_.find(home_address);
+  return found == entries_.end() ? nullptr : &found->second;
+}
+
+HomeAgent::Entry& HomeAgent::entry_of(const Ipv6Address& home_address) {
+  Entry& entry = entries_[home_address];
+  entry.record.home_address = home_address;
+  return entry;
+}
+
 void HomeAgent::on(const UpdateReceived& event, BootTime now, Actions& out) {
   ++counters_.updates;
-  const auto verdict = validate(event, policy_, served_, find(event.home_address));
+  if (planted(Defect::kStrangersRemembered)) entry_of(event.home_address);
+  const auto verdict = validate(event, policy_, authorisation_, find(event.home_address), now);
   if (const auto* dropped = std::get_if<Dropped>(&verdict)) return drop(event.home_address, dropped->why, out);
   if (const auto* refused = std::get_if<Refused>(&verdict))
-    return refuse(event.home_address, reply_through(event), *refused, out);
+    return refuse(event.home_address, reply_path(event, policy_.home_prefixes, now), *refused, out);
   const auto& request = std::get<Request>(verdict);
-  Entry& entry = entries_[request.home_address];
+  Entry& entry = entry_of(request.home_address);
   entry.pending ? join(entry, request, now, out) : begin(entry, request, now, out);
-  reschedule(request.home_address, entry);
+  reschedule(entry);
 }
 
 // An update arrives while an earlier one waits for an answer from the link or the disk. Only the newest is
 // acknowledged: the node has stopped waiting for the others (section 11.8).
 void HomeAgent::join(Entry& entry, const Request& request, BootTime now, Actions& out) {
   Pending& pending = *entry.pending;
+  // After both: what follows the newest can be out of the window of the one that is being stored (section 9.5.1).
   const SequenceNumber newest = pending.next ? pending.next->sequence : pending.request.sequence;
-  if (!request.sequence.follows(newest)) return drop(request.home_address, "a newer update is being processed", out);
+  if (!request.sequence.follows(newest) || !request.sequence.follows(pending.request.sequence))
+    return drop(request.home_address, "a newer update is being processed", out);
   if (pending.phase == Pending::Phase::kStoring) {
     pending.next = request;
     return;
@@ -104,8 +125,7 @@ void HomeAgent::join(Entry& entry, const Request& request, BootTime now, Actions
 
 void HomeAgent::begin(Entry& entry, const Request& request, BootTime now, Actions& out) {
   // Section 10.3.2: nothing to end. A repeated de-registration finds the entry that the first one marked invalid.
-  const bool just_ended = entry.deregistered && now - *entry.deregistered < kMaxDeleteBceTimeout;
-  if (request.deregistration && !entry.bound() && !just_ended)
+  if (request.deregistration && !entry.bound() && entry.ended_until <= now)
     return refuse(request, Status::kNotHomeAgentForThisNode, out);
   entry.pending = std::make_unique<Pending>();
   entry.pending->request = request;
@@ -131,55 +151,58 @@ void HomeAgent::store(Entry& entry, BootTime now, Actions& out) {
                                  .key_mobility = grants_key_mobility(entry, request)};
   if (!request.deregistration) {
     pending.record.care_of = request.care_of;
-    pending.record.granted = granted_lifetime(request);
+    pending.record.granted = granted_lifetime(request, now);
+    if (pending.record.granted < kMinLifetime) {
+      // The prefix ended while the link was asked for a duplicate, or the disk to store an earlier update.
+      const auto refused = std::move(entry.pending);
+      return refuse(refused->request, Status::kNotHomeSubnet, out);
+    }
     pending.record.link_local = request.link_local;
     const auto waited = std::chrono::duration_cast<std::chrono::seconds>(now - pending.received);
     pending.record.expires_unix = request.unix_time + (waited + pending.record.granted).count();
   }
   out.push_back(StoreRecord{pending.record});
+  if (planted(Defect::kAcknowledgedBeforeSync)) commit(entry, *std::exchange(entry.pending, nullptr), now, out);
 }
 
 void HomeAgent::on(const DadFinished& event, BootTime now, Actions& out) {
-  const auto found = entries_.find(event.home_address);
-  if (found == entries_.end()) return;
-  Entry& entry = found->second;
-  if (!entry.pending || entry.pending->phase != Pending::Phase::kProbing) return;
-  if (!event.duplicate) return store(entry, now, out);
-  const auto pending = std::move(entry.pending);
+  Entry* entry = find_entry(event.home_address);
+  if (entry == nullptr || !entry->pending || entry->pending->phase != Pending::Phase::kProbing) return;
+  if (!event.duplicate) return store(*entry, now, out);
+  const auto pending = std::move(entry->pending);
   refuse(pending->request, Status::kDuplicateAddressDetectionFailed, out);
 }
 
 void HomeAgent::on(const RecordStored& event, BootTime now, Actions& out) {
-  const auto found = entries_.find(event.home_address);
-  if (found == entries_.end()) return;
-  Entry& entry = found->second;
-  if (entry.unasked_stores > 0) {
+  Entry* entry = find_entry(event.home_address);
+  if (entry == nullptr) return;
+  if (entry->unasked_stores > 0) {
     // The end of a binding. If the disk refused it, the record there has expired all the same.
-    --entry.unasked_stores;
+    --entry->unasked_stores;
     return;
   }
-  if (!entry.pending || entry.pending->phase != Pending::Phase::kStoring) return;
-  const auto done = std::move(entry.pending);
-  if (event.stored)
-    commit(entry, *done, now, out);
+  if (!entry->pending || entry->pending->phase != Pending::Phase::kStoring) return;
+  const auto done = std::move(entry->pending);
+  if (event.stored || planted(Defect::kAcknowledgedUnstored))
+    commit(*entry, *done, now, out);
   else
     refuse(done->request, Status::kInsufficientResources, out);
   // Its number was judged when it came, and follows both the old and the new last one.
-  if (done->next) begin(entry, *done->next, now, out);
-  reschedule(event.home_address, entry);
+  if (done->next) begin(*entry, *done->next, now, out);
+  reschedule(*entry);
 }
 
 void HomeAgent::on(const KeysMoved& event, BootTime, Actions&) {
-  const auto found = entries_.find(event.home_address);
-  if (found == entries_.end()) return;
-  found->second.keys_movable = event.possible;
+  Entry* entry = find_entry(event.home_address);
+  if (entry == nullptr) return;
+  entry->keys_movable = event.possible;
   // Wherever it has stayed, it is not where it should be: the next update replaces it.
-  if (!event.possible) found->second.keys_at = Ipv6Address{};
+  if (!event.possible) entry->keys_at = Ipv6Address{};
 }
 
 void HomeAgent::on(const KeysRenewed& event, BootTime, Actions&) {
-  if (!served_.contains(event.home_address)) return;
-  Entry& entry = entries_[event.home_address];
+  if (!serves(event.home_address)) return;
+  Entry& entry = entry_of(event.home_address);
   entry.keys_movable = true;
   entry.keys_at = event.endpoint;
 }
@@ -197,50 +220,78 @@ void HomeAgent::on(const MessageUnrecognized& event, BootTime now, Actions& out)
       BindingError{kUnrecognizedMhType, event.home_address_in_option.value_or(Ipv6Address{}), {}}, event.source});
 }
 
+void HomeAgent::on(const HomePrefixesChanged& event, BootTime now, Actions& out) {
+  policy_.home_prefixes = event.prefixes;
+  for (auto& [home_address, entry] : entries_) {
+    entry.end.due = end_of(entry);
+    ends_.enqueue(entry);
+  }
+  ends_.settle();
+  on(DeadlineReached{}, now, out);
+}
+
+void HomeAgent::on(const ServiceEnded& event, BootTime, Actions& out) {
+  Entry* entry = find_entry(event.home_address);
+  if (entry == nullptr) return;
+  const auto pending = std::move(entry->pending);
+  const bool storing = pending && pending->phase == Pending::Phase::kStoring;
+  if (storing) {
+    // Its answer is nobody's any more; what the disk will hold is overwritten, its number is not used again.
+    ++entry->unasked_stores;
+    entry->record.sequence = pending->record.sequence;
+    entry->known = true;
+  }
+  entry->ended_until = BootTime{};
+  if (entry->bound() || storing) end_binding(*entry, "service ended", out);
+  reschedule(*entry);
+}
+
 void HomeAgent::on(const StopAsked&, BootTime, Actions& out) {
   stopped_ = true;
-  deadlines_.clear();
+  ends_.clear();
+  forgettings_.clear();
   for (const auto& record : records())
     if (record.care_of) out.push_back(RemoveBinding{record.home_address});
   for (auto& [home_address, entry] : entries_) entry.pending.reset();
 }
 
 void HomeAgent::on(const DeadlineReached&, BootTime now, Actions& out) {
-  while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
-    const Ipv6Address home_address = deadlines_.begin()->second;
-    Entry& entry = entries_.at(home_address);
-    while (!entry.former.empty() && entry.former.front().until <= now) {
-      out.push_back(ForgetCareOf{home_address, entry.former.front().care_of});
-      entry.former.erase(entry.former.begin());
+  while (Entry* entry = forgettings_.take_due(now)) {
+    auto& former = entry->former;
+    while (!former.empty() && former.front().until <= now) {
+      out.push_back(ForgetCareOf{entry->record.home_address, former.front().care_of});
+      former.erase(former.begin());
     }
-    if (waits_for_expiry(entry) && entry.expires <= now) expire(entry, out);
-    reschedule(home_address, entry);
+    reschedule(*entry);
+  }
+  while (Entry* entry = ends_.take_due(now)) {
+    end_binding(*entry, "binding expired", out);
+    reschedule(*entry);
   }
 }
 
-// While an update is being stored its answer decides: the binding is renewed, ended, or expires after all.
-bool HomeAgent::waits_for_expiry(const Entry& entry) {
-  return entry.bound() && !(entry.pending && entry.pending->phase == Pending::Phase::kStoring);
-}
-
-void HomeAgent::expire(Entry& entry, Actions& out) {
-  BindingRecord& record = *entry.record;
-  record = without_binding(record);
-  static_assert(kMinLifetime > kPreviousCareOfGrace);
-  assert(entry.former.empty());
+void HomeAgent::end_binding(Entry& entry, std::string_view why, Actions& out) {
+  const bool had_binding = entry.bound();
+  entry.record = without_binding(entry.record);
+  entry.former.clear();
   ++entry.unasked_stores;
-  out.push_back(RemoveBinding{record.home_address});
-  out.push_back(StoreRecord{record});
-  out.push_back(Report{record.home_address, "binding expired", std::nullopt});
+  if (had_binding) out.push_back(RemoveBinding{entry.record.home_address});
+  out.push_back(StoreRecord{entry.record});
+  out.push_back(Report{entry.record.home_address, std::string{why}, std::nullopt});
 }
 
-void HomeAgent::reschedule(const Ipv6Address& home_address, Entry& entry) {
-  if (entry.scheduled) deadlines_.erase({*entry.scheduled, home_address});
-  entry.scheduled.reset();
-  if (waits_for_expiry(entry)) entry.scheduled = entry.expires;
-  if (!entry.former.empty())
-    entry.scheduled = std::min(entry.scheduled.value_or(entry.former.front().until), entry.former.front().until);
-  if (entry.scheduled) deadlines_.insert({*entry.scheduled, home_address});
+// A binding ends with its lifetime or with the validity of its prefix (section 10.3.1). While an update is being stored
+// its answer decides: the binding is renewed, ended, or expires after all.
+BootTime HomeAgent::end_of(const Entry& entry) const {
+  if (!entry.bound() || (entry.pending && entry.pending->phase == Pending::Phase::kStoring)) return kForever;
+  return std::min(entry.expires, end_of_validity(policy_.home_prefixes, entry.record.home_address));
+}
+
+void HomeAgent::reschedule(Entry& entry) {
+  entry.end.due = end_of(entry);
+  ends_.update(entry);
+  entry.forgetting.due = entry.former.empty() ? kForever : entry.former.front().until;
+  forgettings_.update(entry);
 }
 
 }  // namespace mip6::agent

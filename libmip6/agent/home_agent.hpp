@@ -7,18 +7,15 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
-#include <string>
 #include <string_view>
 #include <unordered_map>
-#include <utility>
-#include <variant>
 #include <vector>
 
-#include "libmip6/address.hpp"
-#include "libmip6/sequence.hpp"
-#include "libmip6/time.hpp"
-#include "libmip6/wire/message.hpp"
+#include "libmip6/agent/authorisation.hpp"
+#include "libmip6/agent/deadlines.hpp"
+#include "libmip6/agent/home_agent_events.hpp"
+#include "libmip6/agent/policy.hpp"
+#include "libmip6/agent/validation.hpp"
 
 namespace mip6::agent {
 
@@ -33,119 +30,6 @@ inline constexpr Duration kDadTimeout = std::chrono::seconds{5};
 // Binding Errors are rate limited as ICMPv6 errors are (section 9.3.3; RFC 4443 section 2.4): a token bucket.
 inline constexpr int kBindingErrorBurst = 10;
 inline constexpr Duration kBindingErrorInterval = std::chrono::milliseconds{100};
-inline constexpr Lifetime kMinLifetime{4};  // one unit on the wire
-
-// What is remembered of a home address, in memory and on disk. `care_of` is empty when there is no binding: the
-// sequence number is kept beyond it (design rule: a replay after expiry or de-registration is answered by status 135).
-struct BindingRecord {
-  Ipv6Address home_address{};
-  std::optional<Ipv6Address> care_of{};
-  SequenceNumber sequence{};  // last accepted
-  bool key_mobility = false;  // K as acknowledged
-  Lifetime granted{};
-  std::int64_t expires_unix = 0;  // seconds since 1970, for a restart; 0 without a binding
-  bool link_local = false;        // L: the link-local address derived from the home address is defended too
-  bool operator==(const BindingRecord&) const = default;
-};
-
-// --- events ---
-struct UpdateReceived {
-  BindingUpdate update{};
-  Ipv6Address home_address{};  // from the home address option, or the source address without one
-  std::optional<Ipv6Address> home_address_option_source{};  // IP source (care-of) address; empty without that option
-  std::int64_t unix_time = 0;                               // wall clock, only stored
-};
-struct DadFinished {
-  Ipv6Address home_address{};
-  bool duplicate = false;
-};
-struct RecordStored {  // answers StoreRecord; for one home address in the order of the StoreRecords
-  Ipv6Address home_address{};
-  bool stored = false;  // false: the disk refused; the update is answered with 130
-};
-struct KeysMoved {  // the key management connection of a node follows (K), or could not: K is clear from now on
-  Ipv6Address home_address{};
-  bool possible = false;
-};
-// A new set of keys with the node is up. It does not reset the sequence number: status 135 makes the node go on.
-struct KeysRenewed {
-  Ipv6Address home_address{};
-  std::optional<Ipv6Address> endpoint{};  // the node's address that they were agreed with; empty: not known
-};
-struct MessageUnrecognized {  // a Mobility Header of a type that we do not know (section 9.2)
-  std::uint8_t type = 0;
-  Ipv6Address source{};                                 // on the wire
-  std::optional<Ipv6Address> home_address_in_option{};  // of the home address option, if there was one
-};
-struct StopAsked {};  // bindings stay on disk, actions take everything out of the kernel
-struct DeadlineReached {};
-using Event = std::variant<UpdateReceived, DadFinished, RecordStored, KeysMoved, KeysRenewed, MessageUnrecognized,
-                           StopAsked, DeadlineReached>;
-
-// --- actions, to be performed in order ---
-struct StartDad {  // RFC 6275 section 10.3.1; answered by DadFinished. A probe that is running goes on
-  Ipv6Address home_address{};
-  bool link_local = false;  // L: also for fe80::/64 with the home address's interface identifier
-};
-struct StoreRecord {  // durably; answered by RecordStored
-  BindingRecord record{};
-};
-struct InstallBinding {  // tunnel to care_of, intercept the home address (proxy neighbour, section 10.4.1)
-  Ipv6Address home_address{};
-  Ipv6Address care_of{};
-  bool first = false;       // no binding before: announce on the home link
-  bool link_local = false;  // L: the derived link-local address is intercepted too
-};
-struct ForgetCareOf {  // the tunnel accepts packets from this former care-of address no longer
-  Ipv6Address home_address{};
-  Ipv6Address care_of{};
-};
-struct RemoveBinding {  // no tunnel, no interception
-  Ipv6Address home_address{};
-};
-// To performing this belongs that the type 2 routing header state goes to `care_of` first: refusals reach nodes that
-// have no binding, or another care-of address in it.
-struct SendAcknowledgement {
-  BindingAcknowledgement acknowledgement{};
-  Ipv6Address home_address{};            // destination
-  std::optional<Ipv6Address> care_of{};  // with type 2 routing header through it; empty: straight to the home address
-};
-struct SendBindingError {
-  BindingError error{};
-  Ipv6Address destination{};
-};
-struct MoveKeys {  // K agreed: the peer endpoint of the node's IKE connection becomes care_of (home address at home)
-  Ipv6Address home_address{};
-  Ipv6Address care_of{};
-};
-struct ReplaceKeys {  // K = 0: drop the IKE connection to the old address once its replacement is up, or after 30 s
-  Ipv6Address home_address{};
-  Ipv6Address care_of{};  // the new one (home address at home): a connection that runs there already is the replacement
-};
-struct Report {  // for log and counters
-  Ipv6Address home_address{};
-  std::string what{};  // "registered at 2001:db8:a2::7 for 420 s (seq 7, K agreed)"
-  std::optional<Status> status{};
-};
-using Action = std::variant<StartDad, StoreRecord, InstallBinding, ForgetCareOf, RemoveBinding, SendAcknowledgement,
-                            SendBindingError, MoveKeys, ReplaceKeys, Report>;
-
-// A node that is served; its home address unequivocally names its security association (section 10.3.1).
-struct ServedNode {
-  Ipv6Address home_address{};
-  bool dynamic_keys = true;
-};
-
-using ServedNodes = std::unordered_map<Ipv6Address, ServedNode>;  // by home address
-
-struct Policy {
-  Ipv6Address address{};  // our own
-  std::vector<Ipv6Prefix> home_prefixes{};
-  std::vector<ServedNode> nodes{};
-  bool key_mobility = true;  // answer K with K
-  Lifetime max_lifetime{3600};
-  bool duplicate_address_detection = true;
-};
 
 struct Counters {
   std::uint64_t updates = 0;
@@ -154,33 +38,10 @@ struct Counters {
   std::map<Status, std::uint64_t> refused;
 };
 
-// Why an update is dropped without an answer (section 9.5.1), in words for a Report.
-struct Dropped {
-  std::string_view why;
-};
-// An update that passed the tests that need no state but the last number.
-struct Request {
-  Ipv6Address home_address{};
-  Ipv6Address care_of{};                       // the home address itself when the node is at home
-  std::optional<Ipv6Address> reply_through{};  // care-of address that the acknowledgement goes through (section 9.5.4)
-  SequenceNumber sequence{};
-  bool deregistration = false;
-  bool key_mobility = false;  // K asked
-  bool link_local = false;    // L asked
-  Lifetime lifetime{};        // asked
-  std::int64_t unix_time = 0;
-};
-// The update is answered with this status. `sequence`: of the update, or the last accepted one for status 135.
-struct Refused {
-  Status status = Status::kReasonUnspecified;
-  SequenceNumber sequence{};
-};
-using Verdict = std::variant<Dropped, Refused, Request>;
-
 class HomeAgent {
  public:
-  // Bindings from disk are taken up by restore(), before the first event.
-  explicit HomeAgent(const Policy& policy);
+  // Bindings from disk are taken up by restore(), before the first event. `authorisation` must outlive this.
+  HomeAgent(const Policy& policy, const Authorisation& authorisation);
 
   // Takes up what the disk remembers; actions install the bindings that still live. Of those that have expired at
   // `unix_now`, and of nodes that are no longer served, only the sequence number is kept.
@@ -214,16 +75,18 @@ class HomeAgent {
   };
   // All that is known of one home address; exists only for served nodes and those that the disk remembers.
   struct Entry {
-    std::optional<BindingRecord> record;  // last acknowledged; empty before the first
-    BootTime expires{};                   // of the binding, if the record has one
-    std::vector<FormerCareOf> former;     // oldest first, at most kMaxFormerCareOf
+    Deadline end;            // of the binding
+    Deadline forgetting;     // of the oldest former care-of address
+    BindingRecord record;    // last acknowledged; before the first one only its home address says something
+    BootTime expires{};      // of the binding as it was granted, if there is one
+    BootTime ended_until{};  // until then a repeated de-registration finds the binding that the first one ended
     std::unique_ptr<Pending> pending;
-    std::size_t unasked_stores = 0;        // StoreRecords of expiries, not answered yet
-    std::optional<BootTime> deregistered;  // when
-    std::optional<Ipv6Address> keys_at;    // where the node's IKE endpoint is, as far as known
-    bool keys_movable = true;              // false after KeysMoved{possible = false}
-    std::optional<BootTime> scheduled;     // its element in deadlines_
-    bool bound() const { return record && record->care_of; }
+    std::vector<FormerCareOf> former;    // oldest first, at most kMaxFormerCareOf
+    std::optional<Ipv6Address> keys_at;  // where the node's IKE endpoint is, as far as known
+    std::uint32_t unasked_stores = 0;    // StoreRecords that no update waits for, not answered yet
+    bool known = false;                  // there is a record: an update was acknowledged, or the disk remembers one
+    bool keys_movable = true;            // false after KeysMoved{possible = false}
+    bool bound() const { return record.care_of.has_value(); }
   };
 
   void on(const UpdateReceived& event, BootTime now, Actions& out);
@@ -232,6 +95,8 @@ class HomeAgent {
   void on(const KeysMoved& event, BootTime now, Actions& out);
   void on(const KeysRenewed& event, BootTime now, Actions& out);
   void on(const MessageUnrecognized& event, BootTime now, Actions& out);
+  void on(const HomePrefixesChanged& event, BootTime now, Actions& out);
+  void on(const ServiceEnded& event, BootTime now, Actions& out);
   void on(const StopAsked& event, BootTime now, Actions& out);
   void on(const DeadlineReached& event, BootTime now, Actions& out);
 
@@ -245,21 +110,26 @@ class HomeAgent {
                        Actions& out);
   void settle_keys(Entry& entry, const Pending& done, const std::optional<Ipv6Address>& previous, Actions& out);
   bool grants_key_mobility(const Entry& entry, const Request& request) const;
-  Lifetime granted_lifetime(const Request& request) const;
+  Lifetime granted_lifetime(const Request& request, BootTime now) const;
+  Status success(const BindingRecord& granted, BootTime now) const;
 
   void drop(const Ipv6Address& home_address, std::string_view why, Actions& out);
-  void refuse(const Ipv6Address& home_address, const std::optional<Ipv6Address>& reply_through, const Refused& refusal,
-              Actions& out);
+  void refuse(const Ipv6Address& home_address, const ReplyPath& path, const Refused& refusal, Actions& out);
   void refuse(const Request& request, Status status, Actions& out);
 
-  void expire(Entry& entry, Actions& out);
-  static bool waits_for_expiry(const Entry& entry);
-  void reschedule(const Ipv6Address& home_address, Entry& entry);
+  bool serves(const Ipv6Address& home_address) const;
+  Entry* find_entry(const Ipv6Address& home_address);
+  Entry& entry_of(const Ipv6Address& home_address);
+  void end_binding(Entry& entry, std::string_view why, Actions& out);
+  BootTime end_of(const Entry& entry) const;
+  void reschedule(Entry& entry);
 
   Policy policy_;
-  ServedNodes served_;
+  const Authorisation& authorisation_;
   std::unordered_map<Ipv6Address, Entry> entries_;
-  std::set<std::pair<BootTime, Ipv6Address>> deadlines_;  // the earliest of each entry
+  // Apart, because after a move the latter change much more often.
+  Deadlines<Entry, &Entry::end> ends_;
+  Deadlines<Entry, &Entry::forgetting> forgettings_;
   Counters counters_;
   // The token bucket of Binding Errors: each sent moves this forward by one interval, never beyond the present.
   BootTime binding_errors_at_ = BootTime{} - kBindingErrorBurst * kBindingErrorInterval;

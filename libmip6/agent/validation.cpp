@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "libmip6/defect.hpp"
+
 namespace mip6::agent {
 namespace {
 
@@ -38,45 +40,71 @@ std::optional<Dropped> discarded(const UpdateReceived& event, const BindingRecor
   return std::nullopt;
 }
 
-bool is_home_subnet(const Ipv6Address& home_address, const Policy& policy) {
-  return std::any_of(policy.home_prefixes.begin(), policy.home_prefixes.end(),
-                     [&](const auto& prefix) { return prefix.contains(home_address); });
+bool is_newer(SequenceNumber sequence, SequenceNumber last) {
+  if (planted(Defect::kWindowOffByOne) && sequence == last) return true;
+  if (planted(Defect::kWindowTooWide) && sequence != last) return true;
+  return sequence.follows(last);
+}
+
+Standing standing(const Ipv6Address& home_address, const Authorisation& authorisation) {
+  return planted(Defect::kAnyHomeAddress) ? Standing::kServed : authorisation.standing_of(home_address);
+}
+
+// Section 10.3.1, in its order; empty: accepted so far.
+std::optional<Status> unwelcome(const Ipv6Address& home_address, const Policy& policy,
+                                const Authorisation& authorisation, BootTime now) {
+  if (policy.home_prefixes.empty()) return Status::kHomeRegistrationNotSupported;
+  // Valid for less than the shortest lifetime counts as not valid any more: nothing could be granted.
+  if (!find_valid(policy.home_prefixes, home_address, now + kMinLifetime - Duration{1})) return Status::kNotHomeSubnet;
+  switch (standing(home_address, authorisation)) {
+    case Standing::kServed:
+      return std::nullopt;
+    case Standing::kNotServed:
+      return Status::kNotHomeAgentForThisNode;
+    case Standing::kProhibited:
+      return Status::kAdministrativelyProhibited;
+  }
+  return Status::kReasonUnspecified;
 }
 
 }  // namespace
 
-std::optional<Ipv6Address> reply_through(const UpdateReceived& event) {
-  if (event.home_address_option_source == event.home_address) return std::nullopt;
-  return event.home_address_option_source;
+ReplyPath reply_path(const UpdateReceived& event, const HomePrefixes& prefixes, BootTime now) {
+  const Ipv6Address source = event.home_address_option_source.value_or(event.home_address);
+  ReplyPath path{.through = std::nullopt, .on_home_link = find_valid(prefixes, source, now) != nullptr};
+  if (source != event.home_address) path.through = source;
+  return path;
 }
 
-Verdict validate(const UpdateReceived& event, const Policy& policy, const ServedNodes& served,
-                 const BindingRecord* known) {
+Verdict validate(const UpdateReceived& event, const Policy& policy, const Authorisation& authorisation,
+                 const BindingRecord* known, BootTime now) {
   const auto& update = event.update;
   if (const auto dropped = discarded(event, known)) return *dropped;
   // Section 9.5.1. The last number is kept beyond the end of a binding, so this is stricter: a replay stays a replay.
-  if (known != nullptr && !update.sequence.follows(known->sequence))
+  const bool forgotten = planted(Defect::kNumberForgotten) && known != nullptr && !known->care_of;
+  if (known != nullptr && !forgotten && !is_newer(update.sequence, known->sequence))
     return Refused{Status::kSequenceNumberOutOfWindow, known->sequence};
   if (!update.home_registration) return Refused{Status::kRegistrationTypeChangeDisallowed, update.sequence};
 
-  // Section 10.3.1.
-  if (!is_home_subnet(event.home_address, policy)) return Refused{Status::kNotHomeSubnet, update.sequence};
-  if (!served.contains(event.home_address)) return Refused{Status::kNotHomeAgentForThisNode, update.sequence};
+  if (const auto status = unwelcome(event.home_address, policy, authorisation, now))
+    return Refused{*status, update.sequence};
   const Ipv6Address care_of = specified_care_of(event);
   const bool deregistration = update.lifetime < kMinLifetime || care_of == event.home_address;
   // Only who de-registers at home may do without the option (section 10.3.2).
   if (!deregistration && !event.home_address_option_source) return Refused{Status::kReasonUnspecified, update.sequence};
-  // A tunnel to ourselves or into another node's tunnel would be a loop.
-  if (!deregistration && (care_of == policy.address || served.contains(care_of)))
-    return Refused{Status::kInvalidCareOfAddress, update.sequence};
+  // A tunnel to ourselves or into another node's tunnel would be a loop. Only addresses of the home link have one.
+  const bool loop = care_of == policy.address || (find_valid(policy.home_prefixes, care_of, now) != nullptr &&
+                                                  authorisation.standing_of(care_of) == Standing::kServed);
+  if (!deregistration && loop) return Refused{Status::kInvalidCareOfAddress, update.sequence};
 
   return Request{.home_address = event.home_address,
                  .care_of = deregistration ? event.home_address : care_of,
-                 .reply_through = reply_through(event),
+                 .reply = reply_path(event, policy.home_prefixes, now),
                  .sequence = update.sequence,
                  .deregistration = deregistration,
                  .key_mobility = update.key_mobility,
                  .link_local = update.link_local,
+                 .dynamic_keys = authorisation.has_dynamic_keys(event.home_address),
                  .lifetime = update.lifetime,
                  .unix_time = event.unix_time};
 }

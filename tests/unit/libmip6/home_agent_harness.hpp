@@ -23,10 +23,11 @@ inline constexpr std::int64_t kUnixNow = 1'700'000'000;
 inline Policy default_policy() {
   Policy policy;
   policy.address = kAgentAddress;
-  policy.home_prefixes = {*Ipv6Prefix::parse("2001:db8:1::/64")};
-  policy.nodes = {{kHome, true}, {kOtherHome, true}, {kManualHome, false}};
+  policy.home_prefixes = {{.prefix = *Ipv6Prefix::parse("2001:db8:1::/64")}};
   return policy;
 }
+
+inline ServedNodes default_nodes() { return ServedNodes{{{kHome, true}, {kOtherHome, true}, {kManualHome, false}}}; }
 
 inline Policy without_dad() {
   auto policy = default_policy();
@@ -92,7 +93,7 @@ std::size_t position_of(const std::vector<Action>& actions) {
 }
 
 struct Harness {
-  explicit Harness(const Policy& policy = without_dad()) : core{policy} {}
+  explicit Harness(const Policy& policy = without_dad()) : core{policy, nodes} {}
 
   std::vector<Action> handle(const Event& event) { return core.handle(event, now); }
 
@@ -113,6 +114,7 @@ struct Harness {
     return run(DeadlineReached{});
   }
 
+  ServedNodes nodes = default_nodes();
   HomeAgent core;
   BootTime now{};
 };

@@ -151,18 +151,17 @@ TEST_CASE("numbers 1 to 32767 ahead are accepted, all others are told the last a
 
 TEST_CASE("the number is judged before the subnet and the service", "[agent]") {
   auto policy = without_dad();
-  policy.nodes.clear();
-  policy.home_prefixes.clear();
+  policy.home_prefixes = {{.prefix = *Ipv6Prefix::parse("2001:db8:2::/64")}};
   Harness agent{policy};
+  agent.nodes = ServedNodes{};
   agent.core.restore({BindingRecord{.home_address = kHome, .sequence = SequenceNumber{10}}}, kUnixNow, agent.now);
   CHECK(answered(agent.run(registration(10, kCareOf1))) == Status::kSequenceNumberOutOfWindow);
   CHECK(answered(agent.run(registration(11, kCareOf1))) == Status::kNotHomeSubnet);
 }
 
 TEST_CASE("the subnet is judged before the service", "[agent]") {
-  auto policy = without_dad();
-  policy.nodes.clear();
-  Harness agent{policy};
+  Harness agent;
+  agent.nodes = ServedNodes{};
   CHECK(answered(agent.run(registration(1, kCareOf1))) == Status::kNotHomeAgentForThisNode);
   CHECK(answered(agent.run(from(address("2001:db8:2::1"), registration(1, kCareOf1)))) == Status::kNotHomeSubnet);
 }
