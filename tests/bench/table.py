@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+"""Prints the medians of Google Benchmark's JSON beside what is wanted.
+
+usage: table.py FILE
+Exit code 1: a figure is missing, or beyond ten times the wanted one.
+"""
+import json
+import sys
+
+# Nanoseconds of CPU time; allocations of one operation and heap bytes of one binding, where they are limited.
+WANTED = {
+    "ParseBindingUpdate": {"time": 100, "allocations": 0},
+    "WriteBindingUpdate": {"time": 100, "allocations": 0},
+    "MobileNodeEvent": {"time": 1000},
+    "BindingCacheUpdate/1000": {"bytes_per_binding": 512},
+    "BindingCacheUpdate/10000": {"bytes_per_binding": 512},
+    "BindingCacheUpdate/100000": {"time": 2000, "bytes_per_binding": 512},
+    "SimulatedMove": {"time": 20000},
+}
+GROWTH = ("BindingCacheUpdate/1000", "BindingCacheUpdate/100000", 3)  # the second takes at most so many times the first
+FAILURE = 10  # times the wanted
+UNITS = {"time": "ns", "allocations": "allocations", "bytes_per_binding": "bytes a binding"}
+
+
+def medians(path):
+    """Of each benchmark: CPU time in nanoseconds and the counters."""
+    with open(path, encoding="utf-8") as file:
+        runs = json.load(file)["benchmarks"]
+    scale = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}
+    return {
+        run["run_name"]: {**run, "time": run["cpu_time"] * scale[run["time_unit"]]}
+        for run in runs
+        if run.get("aggregate_name") == "median" and not run.get("error_occurred")
+    }
+
+
+def judge(name, measured, wanted, unit, form):
+    mark = "" if measured <= wanted else "BEYOND" if measured <= FAILURE * wanted else "FAR BEYOND"
+    print(f"{name:28}{measured:>10{form}}  wanted {wanted:>6} {unit:18}{mark}".rstrip())
+    return mark != "FAR BEYOND"
+
+
+def main():
+    figures = medians(sys.argv[1])
+    good = True
+    for name, limits in WANTED.items():
+        run = figures.get(name)
+        if run is None:
+            print(f"{name:28}not measured")
+            good = False
+            continue
+        for what, unit in UNITS.items():
+            form = ",.2f" if what == "allocations" else ",.0f"
+            if what in limits:
+                good &= judge(name, run[what], limits[what], unit, form)
+            elif what in run:
+                print(f"{name:28}{run[what]:>10{form}}                {unit}")
+    first, last, times = GROWTH
+    if first in figures and last in figures:
+        growth = figures[last]["time"] / figures[first]["time"]
+        good &= judge("BindingCacheUpdate growth", growth, times, "times", ",.2f")
+    sys.exit(0 if good else 1)
+
+
+main()
