@@ -11,7 +11,7 @@ from pathlib import Path
 
 MOBILITY, DSTOPTS, ROUTING, IPV6, ICMPV6 = 135, 60, 43, 41, 58
 NO_NEXT_HEADER = 59
-UPDATE, ACKNOWLEDGEMENT = 5, 6
+UPDATE, ACKNOWLEDGEMENT, BINDING_ERROR = 5, 6, 7
 
 
 def packed(address):
@@ -91,6 +91,9 @@ def packets_of(form, source, home_address, agent, sequence, care_of):
     if form == "malformed-update":
         body = struct.pack("!HHH", sequence, 0xD000, 100) + b"\3\xc8\0\0"
         return ipv6(source, care_of, MOBILITY, mobility(source, care_of, UPDATE, body)), care_of
+    if form == "binding-error":  # "I have no binding for your home address", to the node
+        body = b"\1\0" + packed(home_address)
+        return ipv6(source, care_of, MOBILITY, mobility(source, care_of, BINDING_ERROR, body)), care_of
     if form == "unknown-type":  # a message of a type that `sequence` names
         return ipv6(source, agent, MOBILITY, mobility(source, agent, sequence, b"\1\0")), agent
     if form == "tunnel":  # into the tunnel's other end, from a wrong outer address

@@ -59,6 +59,7 @@ def scenario(lab):
     lab.check("an acknowledgement in the clear is refused by the node", after.get("registered_at") == at and
               after["counters"]["refused"] == before["counters"]["refused"] and lab.xfrm_errors("mn"), after)
 
+    binding_errors(lab, at, spans)
     lab.check("the node comes home", common.move_to(lab, "wh", "up", None) == HOME_ADDRESS, lab.status("mn"))
     before = lab.xfrm_errors("ha")
     forge(lab, "update", spans)
@@ -71,6 +72,17 @@ def scenario(lab):
     lab.stop_captures()
     found = common.clear(wire.packets(lab.captures), spans)
     lab.check("not one mobility message of ours was in the clear", not found, found[:3])
+
+
+def binding_errors(lab, at, spans):
+    """They are in the clear by nature: from a stranger they do nothing, from the home agent's address one update."""
+    sent = lab.status("mn")["counters"]["updates_sent"]
+    forge(lab, "binding-error", spans, care_of=at)
+    lab.check("a Binding Error of a stranger does nothing", lab.status("mn")["counters"]["updates_sent"] == sent)
+    forge(lab, "binding-error", spans, care_of=at, source=HOME_AGENT)
+    after = wait_for(lambda: lab.status("mn")["counters"]["updates_sent"] > sent and lab.status("mn"), 5) or {}
+    lab.check("three Binding Errors from the home agent's address bring one update, and end nothing",
+              after.get("registered_at") == at and after["counters"]["updates_sent"] == sent + 1, after)
 
 
 def charon_stopped(lab):
