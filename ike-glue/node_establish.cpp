@@ -209,8 +209,12 @@ Trouble NodeKeying::Impl::silent_or_refused(const std::vector<IkeSa>& left) cons
 void NodeKeying::Impl::established(const IkeSa& sa, mip6::BootTime now) {
   const auto old = current;
   const auto local = sa.local.value_or(attempt->wish.local);
+  const bool anew = attempt->wish.anew;
   attempt.reset();
   backoff = milliseconds{1000};
+  // The kernel takes the state that is newest by the wall clock: after that was set back it would go on with the keys
+  // that are used up, whatever is said of fresh ones. What is on its way to us still finds its state.
+  if (anew && old) out.emplace_back(DeleteStatesExcept{{sa.spi_in, sa.spi_out, old->spi_in}});
   take_over(sa, true);
   current->local = local;
   step(fmt::format("IKE established from {}", local.to_string()));

@@ -171,7 +171,9 @@ void NodeKeying::Impl::on(const EndpointMoved& event, mip6::BootTime now) {
     if (!attempt) wish_for({event.local, true, true});
     return;
   }
-  // The move is what counts now: a re-establishment under way was for an address before it.
+  // The move is what counts now: a re-establishment under way was for an address before it. Keys that are used up are
+  // replaced all the same.
+  const bool anew = wants_fresh_keys();
   if (attempt) abandon_attempt();
   wish.reset();
   verification.reset();
@@ -179,6 +181,7 @@ void NodeKeying::Impl::on(const EndpointMoved& event, mip6::BootTime now) {
     verification = Verification{event.local, current->local, now + kVerifyAfter};
     current->local = event.local;
     current->moved_to.reset();
+    if (anew) wish_for({event.local, true, false, true});
     return;
   }
   migration_refused(
@@ -190,10 +193,11 @@ void NodeKeying::Impl::on(const EndpointMoved& event, mip6::BootTime now) {
 void NodeKeying::Impl::on(const ReestablishAsked& event, mip6::BootTime now) {
   last_local = event.local;
   verification.reset();
-  const Wish wished{event.local, true, !event.previous_usable, event.used_up};
+  const bool anew = event.used_up || wants_fresh_keys();
+  const Wish wished{event.local, true, !event.previous_usable, anew};
   if (!connected) {
     wish_for(wished);
-  } else if (current && current->local == event.local && !current->doomed && !event.used_up) {
+  } else if (current && current->local == event.local && !current->doomed && !anew) {
     // Back where the present IKE_SA was established: only our own side may have been told otherwise.
     if (attempt) abandon_attempt();
     wish.reset();
@@ -204,7 +208,7 @@ void NodeKeying::Impl::on(const ReestablishAsked& event, mip6::BootTime now) {
   } else if (attempt->wish.local == event.local) {
     wish.reset();
   } else {
-    wish_for({event.local, true, true});
+    wish_for({event.local, true, true, anew});
     attempt->deadline = std::min(attempt->deadline, now + kOvertakenPatience);
   }
 }
@@ -311,6 +315,8 @@ std::vector<IkeSa> NodeKeying::Impl::ours(const Answered& answer) const {
   }
   return found;
 }
+
+bool NodeKeying::Impl::wants_fresh_keys() const { return (attempt && attempt->wish.anew) || (wish && wish->anew); }
 
 bool NodeKeying::Impl::is_leaving(std::uint64_t uniqueid) const {
   return std::any_of(leaving.begin(), leaving.end(), [&](const Leaving& one) { return one.uniqueid == uniqueid; });

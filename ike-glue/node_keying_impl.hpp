@@ -143,6 +143,7 @@ struct NodeKeying::Impl {
   void skip_name(std::string_view name);
   std::vector<IkeSa> ours(const Answered& answer) const;  // all of a listing that are ours and still there
   bool is_leaving(std::uint64_t uniqueid) const;
+  bool wants_fresh_keys() const;
   void trouble(Trouble value) { out.emplace_back(std::move(value)); }
   void step(std::string what) { out.emplace_back(ike::Step{std::move(what)}); }
 

@@ -124,11 +124,11 @@ void HomeAgent::join(Entry& entry, const Request& request, BootTime now, Actions
 }
 
 void HomeAgent::begin(Entry& entry, const Request& request, BootTime now, Actions& out) {
-  // Section 10.3.2: nothing to end. A repeated de-registration finds the entry that the first one marked invalid.
-  if (request.deregistration && !entry.bound() && entry.ended_until <= now)
-    return refuse(request, Status::kNotHomeAgentForThisNode, out);
   entry.pending = std::make_unique<Pending>();
   entry.pending->request = request;
+  // Section 10.3.2. A repeated de-registration finds the entry that the first one marked invalid. The number must
+  // outlast the updates that it overtook here, too: one of them would bind a node that is at home.
+  entry.pending->nothing_to_end = request.deregistration && !entry.bound() && entry.ended_until <= now;
   entry.pending->received = now;
   // Section 10.3.1: unless there is a binding already.
   if (!request.deregistration && !entry.bound() && policy_.duplicate_address_detection) return probe(entry, now, out);
@@ -183,10 +183,15 @@ void HomeAgent::on(const RecordStored& event, BootTime now, Actions& out) {
   }
   if (!entry->pending || entry->pending->phase != Pending::Phase::kStoring) return;
   const auto done = std::move(entry->pending);
-  if (event.stored || planted(Defect::kAcknowledgedUnstored))
-    commit(*entry, *done, now, out);
-  else
+  if (!event.stored && !planted(Defect::kAcknowledgedUnstored)) {
     refuse(done->request, Status::kInsufficientResources, out);
+  } else if (done->nothing_to_end) {
+    entry->record = done->record;
+    entry->known = true;
+    refuse(done->request, Status::kNotHomeAgentForThisNode, out);
+  } else {
+    commit(*entry, *done, now, out);
+  }
   // Its number was judged when it came, and follows both the old and the new last one.
   if (done->next) begin(*entry, *done->next, now, out);
   reschedule(*entry);

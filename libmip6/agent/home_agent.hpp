@@ -68,6 +68,7 @@ class HomeAgent {
     std::optional<Request> next;  // the newest that came while storing
     BootTime received{};          // when `request` came
     BootTime probing_since{};
+    bool nothing_to_end = false;  // a de-registration that finds no binding: only its number is kept
   };
   struct FormerCareOf {
     Ipv6Address care_of;

@@ -42,8 +42,8 @@ std::string_view name_of(State state) {
   return "unknown";
 }
 
-HomeRegistration::HomeRegistration(const Policy& policy, const SequenceState& stored)
-    : policy_{policy}, reservation_{stored}, forecast_{reservation_.used_under_keys()} {
+HomeRegistration::HomeRegistration(const Policy& policy, const SequenceState& stored, const UpdateRate& rate)
+    : policy_{policy}, reservation_{stored}, rate_{rate}, forecast_{reservation_.used_under_keys()} {
   assert(policy.lifetime > Lifetime{0} && policy.first_timeout > Duration{});
 }
 

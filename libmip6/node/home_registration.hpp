@@ -53,7 +53,8 @@ struct Counters {
 class HomeRegistration {
  public:
   // `stored`: what the disk holds; where it holds nothing any number, and no first one under the present keys.
-  HomeRegistration(const Policy& policy, const SequenceState& stored);
+  // `rate`: of a former registration that may have sent to this home agent a moment ago.
+  HomeRegistration(const Policy& policy, const SequenceState& stored, const UpdateRate& rate = {});
 
   std::vector<Action> handle(const Event& event, BootTime now);  // `now` never goes back
   std::optional<BootTime> next_deadline() const;                 // empty: nothing to wait for
@@ -65,6 +66,7 @@ class HomeRegistration {
   std::optional<SequenceNumber> last_sequence() const;  // of the last update sent
   bool key_mobility() const;                            // K of the last acknowledgement
   const Counters& counters() const;
+  const UpdateRate& rate() const { return rate_; }
   // Where the numbers go on under other keys, with another home agent for instance.
   SequenceNumber next_sequence() const { return reservation_.next_unused(); }
   std::uint16_t used_under_keys() const { return reservation_.used_under_keys(); }  // of 2^15; that if not known

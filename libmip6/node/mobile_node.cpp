@@ -34,6 +34,7 @@ MobileNode::MobileNode(MobileNodePolicy policy, const SequenceState& stored, Ran
       prefixes_{random} {}
 
 std::vector<MobileAction> MobileNode::handle(const MobileEvent& event, BootTime now) {
+  if (registration_.state() == State::kStopped) return {};
   now_ = std::max(now_, now);
   if (!std::exchange(started_, true) && knows_agent()) actions_.push_back(UseHomeAgent{home_agent()});
   std::visit(
@@ -82,7 +83,10 @@ void MobileNode::on(const Event& event) {
     attachment_.reset();
     perform(discovery_.handle(DiscoveryCancelled{}, now_));
   }
-  if (std::holds_alternative<StopAsked>(event)) stopping_ = true;
+  if (std::holds_alternative<StopAsked>(event)) {
+    stopping_ = true;
+    perform(discovery_.handle(DiscoveryCancelled{}, now_));
+  }
   tell(event);
 }
 
@@ -107,9 +111,11 @@ bool MobileNode::follow(const Action& action) {
 }
 
 // The numbers go on, so that none comes back to whoever has seen it; what was used under the keys to come is nothing.
+// So does the rate: with another home address it is the same home agent.
 void MobileNode::start_anew() {
   policy_.registration.may_have_binding = false;
-  registration_ = HomeRegistration{policy_.registration, SequenceState{registration_.next_sequence()}};
+  registration_ =
+      HomeRegistration{policy_.registration, SequenceState{registration_.next_sequence()}, registration_.rate()};
   waiting_for_keys_since_.reset();
   if (const auto* prefix = prefix_of(home_address())) tell(HomeAddressValid{prefix->valid_until});
   if (attachment_) tell(Attached{*attachment_, false});

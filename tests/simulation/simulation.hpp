@@ -1,88 +1,75 @@
-// One mobile node and one home agent, their disks, the network between them, and the rules that must hold whatever
-// happens.
+// One run from one seed: a world is built, everything may fail in it and nothing wrong may happen, then the faults stop
+// and everything must come right, then everybody goes home or stops and nothing may be left.
 #pragma once
 
-#include <deque>
-#include <map>
 #include <memory>
-#include <optional>
-#include <string>
 #include <vector>
 
-#include "libmip6/agent/home_agent.hpp"
-#include "libmip6/node/home_registration.hpp"
-#include "tests/simulation/world.hpp"
+#include "tests/simulation/agent_host.hpp"
+#include "tests/simulation/attacker.hpp"
+#include "tests/simulation/faults.hpp"
+#include "tests/simulation/insider.hpp"
+#include "tests/simulation/mobile_host.hpp"
+#include "tests/simulation/network.hpp"
 
 namespace mip6::simulation {
 
 class Simulation {
  public:
-  Simulation(std::uint64_t seed, bool trace);
+  Simulation(std::uint64_t seed, bool print);
 
-  // First anything may fail and nothing wrong may happen, then the faults stop and everything must come right. Gives
-  // the time that took; throws Violation.
-  Duration run();
-  BootTime now() const { return now_; }
-  const Faults& faults() const { return drawn_; }
+  void run();  // throws Violation
+  const World& world() const { return world_; }
+  std::string description() const;  // what the seed has drawn
 
  private:
-  // The driver: what happens to the two.
-  void run_until(BootTime end);
+  enum class Style : std::uint8_t { kTraveller, kThrasher, kSleeper };
+  using Node = std::unique_ptr<MobileHost>;
+  using Agent = std::unique_ptr<AgentHost>;
+
+  void build();
+  Surroundings around() { return {world_, network_, faults_, options_, last_order_}; }
+  void new_manual_keys(MobileHost& node);
+  void run_until(Time end);
+  // Runs until `done` holds, at most for so long; gives whether it does.
+  template <class Condition>
+  bool run_while_not(Condition done, Duration most);
+
+  // --- troubled.cpp ---
+  void troubled();
   void happen();
-  void attach(const Attachment& attachment, bool soft);
-  void start_node();
-  void crash_node();
-  void start_agent();
-  void crash_agent();
-  bool settled() const;
+  bool something_fails(MobileHost& node, AgentHost& agent);
+  bool something_returns(MobileHost& node, AgentHost& agent);
+  void travel(MobileHost& node, Style style);
+  void fall_asleep(MobileHost& node);
+  void use_up_numbers(MobileHost& node);
+  int other_link(const MobileHost& node);
 
-  // The node and what it asks of its surroundings.
-  void give_node(const node::Event& event);
-  void perform(const node::Action& action);
-  void send_update(const BindingUpdate& update);
-  void store_reservation(SequenceNumber end);
-  void establish_keys(const Attachment& attachment);
-  void check_registered(const node::Registered& registered) const;
-  // An event for the node in a while, unless it has crashed by then.
-  void node_later(Duration wait, node::Event event);
+  // --- calm.cpp ---
+  void calm();
+  void repair();
+  // Registered where it is, as node and home agent see it.
+  bool in_place(const MobileHost& node) const;
+  bool settled(const MobileHost& node) const;
+  bool all_settled() const;
+  void stay();
+  void move_in_peace(MobileHost& node);
+  bool compare_endpoints(MobileHost& node);
+  void part();
+  AgentHost* agent_of(const MobileHost& node) const;
 
-  // The home agent and what it asks of its surroundings.
-  void give_agent(const agent::Event& event);
-  void perform(const agent::Action& action);
-  void acknowledge(const agent::SendAcknowledgement& send);
-  void store_record(const agent::BindingRecord& record);
-  void commit_oldest_record();
-  void agent_later(Duration wait, agent::Event event);
-
-  void transmit(std::function<void()> deliver);
-  void trace(const std::string& what) const;
-  std::int64_t unix_time() const { return 1700000000 + (now_ - BootTime{}) / 1s; }
-
-  Random random_;
+  World world_;
   Faults drawn_;
   Faults faults_;
-  bool trace_;
-  BootTime now_{1000s};
-  Agenda agenda_;
-
-  std::unique_ptr<node::HomeRegistration> node_;
-  int node_life_ = 0;
-  std::optional<Attachment> place_;        // where the node is, whether it runs or not
-  std::optional<Attachment> receives_at_;  // what UseAttachment made of the kernel
-  bool stopped_ = false;
-  SequenceNumber durable_end_;
-  std::optional<SequenceNumber> reservation_in_flight_;
-
-  std::unique_ptr<agent::HomeAgent> agent_;
-  int agent_life_ = 0;
-  std::map<Ipv6Address, agent::BindingRecord> durable_records_;
-  std::deque<agent::BindingRecord> records_in_flight_;
-
-  // What the checkers remember across crashes.
-  std::map<std::uint16_t, std::size_t> sent_order_;                      // of each number
-  std::map<std::uint16_t, std::optional<Ipv6Address>> durable_care_of_;  // under each number
-  std::optional<std::size_t> last_accepted_;                             // order of the update
-  std::deque<BootTime> sent_times_;                                      // of this life of the node
+  Options options_;
+  std::uint64_t last_order_ = 0;
+  Attacker attacker_;
+  Network network_;
+  std::vector<Agent> agents_;
+  std::vector<Node> nodes_;
+  std::vector<Style> styles_;
+  std::unique_ptr<Insider> insider_;  // only where keys are dynamic
+  std::uint64_t last_key_ = 0;
 };
 
 }  // namespace mip6::simulation

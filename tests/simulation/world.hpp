@@ -1,93 +1,148 @@
-// What surrounds the cores in a simulation: a virtual clock with its agenda, chance from a seed, and the faults.
+// What every part of a simulation shares: virtual time with its agenda, chance from a seed, and the journal of all that
+// happens, whose hash tells two runs apart.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <functional>
-#include <map>
-#include <random>
-#include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "libmip6/address.hpp"
 #include "libmip6/time.hpp"
 
 namespace mip6::simulation {
 
 using namespace std::chrono_literals;
 
-// A rule that did not hold.
-struct Violation : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
+// The time that passes outside all hosts. Hosts have clocks of their own (host_clock.hpp).
+using Time = BootTime;
 
-inline void require(bool holds, const std::string& rule) {
-  if (!holds) throw Violation{rule};
-}
-
-class Random {
+// Numbers from a seed. Not from <random>: a seed must mean the same with every standard library.
+class Chance {
  public:
-  explicit Random(std::uint64_t seed) : engine_{seed} {}
-  // 0 to bound - 1. Not std::uniform_int_distribution: a seed must mean the same with every standard library.
-  std::uint64_t below(std::uint64_t bound) { return engine_() % bound; }
-  bool chance(int percent) { return below(100) < static_cast<std::uint64_t>(percent); }
+  explicit Chance(std::uint64_t seed) : state_{seed} {}
+  std::uint64_t draw() {  // splitmix64
+    std::uint64_t z = (state_ += 0x9e3779b97f4a7c15u);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+  }
+  std::uint64_t below(std::uint64_t bound) { return draw() % bound; }  // 0 to bound - 1
+  std::uint64_t between(std::uint64_t first, std::uint64_t last) { return first + below(last - first + 1); }
+  bool percent(std::uint64_t chance) { return below(100) < chance; }
+  bool one_in(std::uint64_t many) { return below(many) == 0; }
+  // 1 ns to `longest`.
   Duration time(Duration longest) {
-    return 1ms + Duration{static_cast<Duration::rep>(below(static_cast<std::uint64_t>(longest.count())))};
+    return Duration{1 + static_cast<Duration::rep>(below(static_cast<std::uint64_t>(longest.count())))};
+  }
+  template <class List>
+  auto& pick(List& list) {
+    return list[below(list.size())];
   }
 
  private:
-  std::mt19937_64 engine_;
+  std::uint64_t state_;
 };
 
-// Drawn once per seed; some are off entirely, so that the others reach further.
-struct Faults {
-  int loss = 0;       // percent of the messages
-  int duplicate = 0;  // percent of the messages
-  int disk = 0;       // percent of the writes that fail
-  Duration delay{};   // longest, of a message; what comes later overtakes what came earlier
-  bool node_crashes = false;
-  bool agent_crashes = false;
-  bool keys_vanish = false;
-  Duration pause{};  // longest, between two happenings
-
-  static Faults draw(Random& random) {
-    Faults faults;
-    faults.loss = random.chance(30) ? 0 : static_cast<int>(random.below(50));
-    faults.duplicate = random.chance(50) ? 0 : static_cast<int>(random.below(30));
-    faults.disk = random.chance(60) ? 0 : static_cast<int>(random.below(30));
-    faults.delay = random.chance(50) ? Duration{20ms} : random.time(3s);
-    faults.node_crashes = random.chance(50);
-    faults.agent_crashes = random.chance(50);
-    faults.keys_vanish = random.chance(30);
-    constexpr Duration kPauses[] = {50ms, 1s, 10s};
-    faults.pause = kPauses[random.below(3)];
-    return faults;
-  }
-  static Faults none() {
-    Faults calm;
-    calm.delay = 20ms;
-    calm.pause = 10s;
-    return calm;
-  }
-  std::string to_string() const {
-    return "loss=" + std::to_string(loss) + "% duplicate=" + std::to_string(duplicate) +
-           "% disk=" + std::to_string(disk) + "% delay=" + std::to_string(delay / 1ms) +
-           "ms node-crashes=" + std::to_string(node_crashes) + " agent-crashes=" + std::to_string(agent_crashes) +
-           " keys-vanish=" + std::to_string(keys_vanish) + " pause=" + std::to_string(pause / 1ms) + "ms";
-  }
-};
-
+// What is to happen, by time; what is due at the same time in the order in which it was put here.
 class Agenda {
  public:
-  void at(BootTime time, std::function<void()> task) { tasks_.emplace(time, std::move(task)); }
-  BootTime next() const { return tasks_.empty() ? BootTime::max() : tasks_.begin()->first; }
+  using Task = std::function<void()>;
+  void at(Time time, Task task) {
+    entries_.push_back({time, next_++, std::move(task)});
+    std::push_heap(entries_.begin(), entries_.end(), later);
+  }
+  Time next() const { return entries_.empty() ? Time::max() : entries_.front().time; }
   void run_first() {
-    const auto task = std::move(tasks_.begin()->second);
-    tasks_.erase(tasks_.begin());
+    std::pop_heap(entries_.begin(), entries_.end(), later);
+    const Task task = std::move(entries_.back().task);
+    entries_.pop_back();
     task();
   }
 
  private:
-  std::multimap<BootTime, std::function<void()>> tasks_;
+  struct Entry {
+    Time time;
+    std::uint64_t order;
+    Task task;
+  };
+  static bool later(const Entry& a, const Entry& b) { return a.time != b.time ? a.time > b.time : a.order > b.order; }
+  std::vector<Entry> entries_;
+  std::uint64_t next_ = 0;
+};
+
+// Who does something, for the journal.
+struct Party {
+  enum class Kind : std::uint8_t { kWorld, kNode, kAgent, kAttacker };
+  Kind kind = Kind::kWorld;
+  std::uint8_t index = 0;
+  std::string name() const;
+};
+
+// An address as a number for the journal: the digits that tell one from another in a simulation.
+constexpr std::uint64_t brief(const Ipv6Address& address) {
+  std::uint64_t digits = 0;
+  for (const std::size_t at : {4, 5, 14, 15}) digits = digits << 8 | address.bytes[at];
+  return digits;
+}
+
+// All events of a run: hashed, the last ones kept, and printed where that is wanted.
+class Journal {
+ public:
+  static constexpr std::size_t kKept = 40;
+  explicit Journal(bool print) : print_{print} {}
+  // `what` is a literal with as many {} as there are numbers.
+  void note(Time time, Party party, const char* what, std::uint64_t a, std::uint64_t b, std::uint64_t c);
+  std::uint64_t hash() const { return hash_; }  // FNV-1a over all events
+  std::uint64_t events() const { return count_; }
+  std::vector<std::string> last() const;  // oldest first
+
+ private:
+  struct Line {
+    Time time;
+    Party party;
+    const char* what = "";
+    std::array<std::uint64_t, 3> numbers{};
+  };
+  static std::string text_of(const Line& line);
+  void mix(std::uint64_t value);
+
+  bool print_;
+  std::array<Line, kKept> lines_{};
+  std::uint64_t count_ = 0;
+  std::uint64_t hash_ = 0xcbf29ce484222325u;
+};
+
+struct Totals {  // of a run, or of many
+  std::uint64_t steps = 0;
+  std::uint64_t moves = 0;
+  std::uint64_t crashes = 0;
+  std::uint64_t attacks = 0;
+  Duration longest_settling{};
+  void add(const Totals& other) {
+    steps += other.steps;
+    moves += other.moves;
+    crashes += other.crashes;
+    attacks += other.attacks;
+    longest_settling = std::max(longest_settling, other.longest_settling);
+  }
+};
+
+struct World {
+  World(std::uint64_t seed, bool print) : chance{seed}, journal{print} {}
+  Chance chance;
+  Agenda agenda;
+  Time now{1000s};
+  Journal journal;
+  Totals totals;
+
+  void note(Party party, const char* what, std::uint64_t a = 0, std::uint64_t b = 0, std::uint64_t c = 0) {
+    journal.note(now, party, what, a, b, c);
+  }
+  void later(Duration wait, Agenda::Task task) { agenda.at(now + wait, std::move(task)); }
 };
 
 }  // namespace mip6::simulation

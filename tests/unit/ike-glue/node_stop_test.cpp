@@ -67,3 +67,16 @@ TEST_CASE("an attempt under way when stopping is abandoned by name", "[node-keyi
   REQUIRE(node.take("terminate", &abandoned));
   CHECK(abandoned.message.text_or("ike", "") == Node::name(1));
 }
+
+TEST_CASE("stopping while charon's list is to be asked for again has no deadline in the past", "[node-keying]") {
+  Node node;
+  node.handle(CharonConnected{});
+  REQUIRE(node.take("list-sas"));
+  node.handle(Answered{node.last_id, tl::unexpected(mip6::Error{.tried = "list-sas", .on = "charon.vici"})});
+  const auto again = node.core.next_deadline();
+  REQUIRE(again);
+  node.now = *again + 1ms;  // stopped before it had its turn
+  node.handle(StopAsked{});
+  REQUIRE(node.core.next_deadline());
+  CHECK(*node.core.next_deadline() == node.now + 1500ms);
+}

@@ -190,6 +190,20 @@ TEST_CASE("of many updates that arrive while one is being stored only the newest
   CHECK(count_of<StoreRecord>(last) == 0);
 }
 
+TEST_CASE("what follows the newest update, but is out of the window of the one being stored, is dropped", "[agent]") {
+  Harness agent;
+  agent.handle(registration(36494, kCareOf1));
+  CHECK(agent.handle(registration(65378, kCareOf2)).empty());
+  const auto overtaking = agent.handle(registration(5141, kCareOf1));
+  CHECK(silently_dropped(agent, overtaking));
+  CHECK(answered(agent.handle(RecordStored{kHome, true})) == Status::kAccepted);
+  const auto last = agent.handle(RecordStored{kHome, true});
+  REQUIRE(answered(last) == Status::kAccepted);
+  CHECK(find_action<SendAcknowledgement>(last)->acknowledgement.sequence == SequenceNumber{65378});
+  CHECK(count_of<StoreRecord>(last) == 0);
+  CHECK(agent.core.find(kHome)->sequence == SequenceNumber{65378});
+}
+
 TEST_CASE("an update that waited for one that the disk refused is processed all the same", "[agent]") {
   Harness agent;
   agent.run(registration(1, kCareOf1));
@@ -359,6 +373,13 @@ TEST_CASE("former care-of addresses go with the binding", "[agent]") {
 TEST_CASE("a de-registration without binding is refused: 133", "[agent]") {
   Harness agent;
   CHECK(answered(agent.run(deregistration_at_home(1))) == Status::kNotHomeAgentForThisNode);
+}
+
+TEST_CASE("an update that a de-registration without binding has overtaken is refused", "[agent]") {
+  Harness agent;
+  agent.run(deregistration_at_home(2));
+  CHECK(answered(agent.run(registration(1, kCareOf1))) == Status::kSequenceNumberOutOfWindow);
+  CHECK(answered(agent.run(registration(3, kCareOf1))) == Status::kAccepted);
 }
 
 TEST_CASE("a de-registration sent again within ten seconds succeeds again, later it is refused", "[agent]") {

@@ -292,6 +292,22 @@ TEST_CASE("an address that another host has gives way to one that was advertised
   CHECK(node.take<UseHomeAddress>().empty());
 }
 
+TEST_CASE("with another home address no more updates leave in a second than with one", "[mobile-node]") {
+  Whole node{policy_with({kHomeAgent})};
+  node.give(Attached{kA1, false});
+  node.acknowledge(Status::kAcceptedPrefixDiscoveryNecessary);
+  node.advertise({prefix("2001:db8:9::/64", 1000s)});
+  node.give(Attached{kA2, false});
+  node.give(Attached{kA1, false});
+  node.acknowledge(Status::kDuplicateAddressDetectionFailed);
+  REQUIRE(node.core.home_address() == kOtherHomeAddress);
+  node.done.clear();
+  node.wait(999ms);
+  CHECK(node.take<SendUpdate>().empty());
+  node.wait(1ms);
+  CHECK(node.take<SendUpdate>().size() == 1);
+}
+
 TEST_CASE("of an advertisement a prefix is not taken that is preferred longer than valid, or forms no address",
           "[mobile-node]") {
   Whole node{policy_with({kHomeAgent})};
@@ -315,4 +331,24 @@ TEST_CASE("after a stop nothing is discovered, asked or changed any more", "[mob
   node.now += 10s;
   node.give(DeadlineReached{});
   CHECK(node.take<SendDiscoveryRequest>().empty());
+}
+
+TEST_CASE("a reply to a discovery that comes after a stop begins no registration", "[mobile-node]") {
+  Whole node{policy_with({kHomeAgent}, true)};
+  node.give(Attached{kA1, false});
+  node.acknowledge();
+  node.give(Attached{kA2, false});
+  node.wait(8s);
+  REQUIRE(node.take<SendDiscoveryRequest>().size() == 1);
+  node.give(StopAsked{});
+  REQUIRE(node.core.registration().state() == State::kDeregistering);
+  const AgentDiscoveryReplyReceived reply{{7, {kFoundAgent}}, kFoundAgent};
+  node.give(reply);
+  CHECK(node.core.registration().state() == State::kDeregistering);
+  CHECK(node.core.home_agent() == kHomeAgent);
+  node.acknowledge();
+  CHECK(node.take<Stopped>().size() == 1);
+  node.give(reply);
+  node.give(PrefixAdvertisementReceived{{}, kHomeAgent, true});
+  CHECK(node.done.empty());
 }

@@ -1,0 +1,283 @@
+// The mobile node's body: processes that start and end, moves, addresses, what arrives. See mobile_host.hpp.
+#include "tests/simulation/mobile_host.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "libmip6/wire/icmp_message.hpp"
+
+namespace mip6::simulation {
+namespace {
+
+constexpr int kFirstNode = 0x100;  // of the host parts of addresses
+
+}  // namespace
+
+MobileHost::MobileHost(Surroundings around, int index, std::vector<Peer> peers)
+    : Host{around, {Party::Kind::kNode, static_cast<std::uint8_t>(index)}},
+      index_{index},
+      home_address_{address_on(0, kFirstNode + index)},
+      peers_{std::move(peers)},
+      dice_{around.world},
+      disk_{around.world, around.faults, [this](const SequenceState& state) {
+              disk_state_ = state;
+              manual_keys_unused_ = false;
+            }} {}
+
+Attachment MobileHost::attachment_at(int link) const {
+  auto gateway = address_on(link, 1);
+  gateway.bytes[0] = 0xfe;
+  gateway.bytes[1] = 0x80;
+  return {.interface = static_cast<std::uint32_t>(link + 2),
+          .care_of = link == 0 ? home_address_ : address_on(link, kFirstNode + index_),
+          .gateway = gateway,
+          .at_home = link == 0};
+}
+
+bool MobileHost::defends_home_address() const {
+  return !asleep_ && addresses_.contains(home_address_) && receives_at_ && receives_at_->at_home;
+}
+
+bool MobileHost::is_registered_here() const {
+  if (!core_ || link_ < 0) return false;
+  const auto& registration = core_->registration();
+  const auto here = attachment_at(link_);
+  if (registration.registered_at() != here) return false;
+  return registration.state() == (here.at_home ? node::State::kAtHome : node::State::kRegistered);
+}
+
+const Peer* MobileHost::peer() const {
+  if (!core_) return nullptr;
+  const auto found = std::ranges::find_if(peers_, [&](const Peer& one) { return one.address == agent_; });
+  return found == peers_.end() ? nullptr : &*found;
+}
+
+// --- processes ---
+
+void MobileHost::start_process() {
+  if (process_runs()) return;
+  const auto& options = around_.options;
+  const SequenceState stored = disk_state_.value_or(SequenceState{SequenceNumber{options.first_number}, {}});
+  note("starts with number {}", stored.first_unused.value());
+  if (!options.dynamic_keys)
+    for (const auto& state : manual_states_)
+      if (!states().has(state.direction, state.spi)) states().add(state);
+  node::MobileNodePolicy policy;
+  policy.registration.home_address = home_address_;
+  policy.registration.lifetime = options.lifetime;
+  policy.registration.may_have_binding = disk_state_.has_value();
+  policy.home_prefix = kHomePrefix;
+  policy.keyed_home_addresses = {home_address_};
+  policy.discover = options.discovery;
+  const std::size_t told = options.discovery ? static_cast<std::size_t>(index_) % 2 : peers_.size();
+  for (std::size_t i = 0; i < told; ++i) policy.home_agents.push_back(peers_[i].address);
+  ledger_.restarted();
+  stopping_ = false;
+  core_.emplace(std::move(policy), stored, dice_);
+  agent_ = core_->home_agent();
+  process_began();
+  if (link_ >= 0 && !asleep_) feed(node::Attached{attachment_at(link_), false});
+  start_keying();
+}
+
+void MobileHost::crash_process() {
+  if (!process_runs()) return;
+  note("crashes");
+  process_ended();
+  disk_.crash();
+  core_.reset();
+  keying_.reset();
+  keyed_.reset();
+  keys_wanted_from_.reset();
+  charon_connected_ = false;
+  pending_.clear();
+}
+
+void MobileHost::cut_power() {
+  note("loses power");
+  crash_process();
+  disk_.crash();
+  power_off();
+  receives_at_.reset();
+  drop_all_addresses();
+  link_ = -1;
+  asleep_ = false;
+}
+
+void MobileHost::lose_state() {
+  note("loses its state");
+  crash_process();
+  disk_state_.reset();
+  // What was set by hand is known to be used, but not how far.
+  manual_keys_unused_ = false;
+}
+
+void MobileHost::set_manual_keys(std::vector<EspState> keys) {
+  states().clear();
+  manual_states_ = std::move(keys);
+  manual_keys_unused_ = true;
+}
+
+bool MobileHost::needs_keys() const {
+  if (!disk_state_) return !manual_keys_unused_;
+  if (!disk_state_->first_under_keys) return true;
+  return disk_state_->first_unused.distance_from(*disk_state_->first_under_keys) + 2 * SequenceReservation::kBlockSize >
+         kHalfSpace / 2;
+}
+
+std::optional<SequenceNumber> MobileHost::use_up_numbers(std::uint16_t count, const Peer& peer) {
+  const auto* state = states().outbound(peer.reqid, home_address_, peer.address);
+  if (state == nullptr || !disk_state_ || !disk_state_->first_under_keys) return std::nullopt;
+  const auto used = disk_state_->first_unused.distance_from(*disk_state_->first_under_keys);
+  if (used + count > kHalfSpace) return std::nullopt;
+  note("has used {} numbers from {} on", count, disk_state_->first_unused.value());
+  ledger_.skipped(state->key, disk_state_->first_unused, count);
+  disk_state_->first_unused = disk_state_->first_unused.advanced(count);
+  return disk_state_->first_unused;
+}
+
+// --- moves ---
+
+void MobileHost::take_address(const Ipv6Address& address) {
+  addresses_.insert(address);
+  around_.network.attach(address, [this](const Packet& packet) { receive(packet); });
+}
+
+void MobileHost::drop_address(const Ipv6Address& address) {
+  if (addresses_.erase(address) == 0) return;
+  around_.network.detach(address);
+  if (charon() != nullptr && !addresses_.empty()) charon()->address_vanished(address);
+}
+
+void MobileHost::drop_all_addresses() {
+  for (const auto& address : std::exchange(addresses_, {})) around_.network.detach(address);
+}
+
+void MobileHost::move_to(int link, bool soft) {
+  if (asleep_) return;
+  ++around_.world.totals.moves;
+  ++moves_;
+  const std::set<Ipv6Address> former = addresses_;
+  link_ = link;
+  const Attachment attachment = attachment_at(link);
+  note(soft ? "moves softly to link {}" : "moves to link {}", static_cast<std::uint64_t>(link));
+  take_address(attachment.care_of);
+  const bool previous_usable = soft && !former.empty();
+  if (!previous_usable) {
+    for (const auto& address : former)
+      if (address != attachment.care_of) drop_address(address);
+  } else {
+    around_.world.later(500ms + around_.world.chance.time(2s), [this, former, moves = moves_] {
+      if (moves == moves_)
+        for (const auto& address : former)
+          if (link_ >= 0 && address != attachment_at(link_).care_of) drop_address(address);
+    });
+  }
+  ledger_.pause_may_restart();
+  if (core_) feed(node::Attached{attachment, previous_usable});
+}
+
+void MobileHost::detach() {
+  if (asleep_ || link_ < 0) return;
+  note("is detached");
+  ++moves_;
+  link_ = -1;
+  drop_all_addresses();
+  if (core_) feed(node::Detached{});
+}
+
+// Nothing of it runs any more, nobody is told; its clock goes on.
+void MobileHost::sleep() {
+  if (asleep_) return;
+  note("sleeps");
+  asleep_ = true;
+  for (const auto& address : addresses_) around_.network.detach(address);
+}
+
+void MobileHost::wake(int link) {
+  if (!asleep_) return;
+  note("wakes");
+  asleep_ = false;
+  const auto former = addresses_;
+  for (const auto& address : former) take_address(address);
+  if (core_) feed(node::DeadlineReached{});
+  // A process that began meanwhile was told nothing yet.
+  if (core_ && link_ >= 0 && !core_->registration().attachment()) feed(node::Attached{attachment_at(link_), false});
+  if (link >= 0) move_to(link, false);
+  arm();
+}
+
+void MobileHost::refresh() {
+  if (!core_ || asleep_) return;
+  ledger_.pause_may_restart();
+  feed(node::RefreshAsked{});
+}
+
+void MobileHost::stop() {
+  if (!core_ || asleep_) return;
+  note("is stopped");
+  must_stay_ = false;
+  stopping_ = true;
+  ledger_.pause_may_restart();
+  feed(node::StopAsked{});
+}
+
+// --- what arrives ---
+
+void MobileHost::receive(const Packet& packet) {
+  if (asleep_) return;
+  switch (packet.kind) {
+    case Packet::Kind::kIke:
+      if (charon() != nullptr) charon()->receive(packet.ike);
+      return;
+    case Packet::Kind::kMobility:
+      if (core_) receive_mobility(packet);
+      return;
+    case Packet::Kind::kIcmp:
+      if (core_) receive_icmp(packet);
+      return;
+  }
+}
+
+// The kernel's ESP: true if a state of ours between home address and the packet's source opens it.
+bool MobileHost::opens(const Packet& packet) {
+  if (!packet.esp) return false;
+  const auto* state = states().open(*packet.esp);
+  return state != nullptr && state->local == home_address_ && state->remote == packet.source;
+}
+
+// What is for the home address has to come under ESP (RFC 6275 section 5.1); Binding Errors come to the care-of
+// address, in the clear.
+void MobileHost::receive_mobility(const Packet& packet) {
+  const bool for_home =
+      packet.home_address ? *packet.home_address == home_address_ : packet.destination == home_address_;
+  if (packet.home_address && !for_home) return;
+  if (for_home && !opens(packet)) return;
+  const auto message = parse_message(packet.bytes);
+  if (!message || packet.source != agent_) return;
+  if (const auto* error = std::get_if<BindingError>(&*message)) feed(node::BindingErrorReceived{*error});
+  if (!for_home) return;
+  if (const auto* acknowledgement = std::get_if<BindingAcknowledgement>(&*message)) {
+    note("receives the acknowledgement of {}, status {}", acknowledgement->sequence.value(),
+         static_cast<std::uint64_t>(acknowledgement->status));
+    ledger_.pause_may_restart();
+    feed(node::AcknowledgementReceived{*acknowledgement});
+  } else if (std::holds_alternative<BindingRefreshRequest>(*message)) {
+    feed(node::RefreshRequestReceived{});
+  }
+}
+
+void MobileHost::receive_icmp(const Packet& packet) {
+  if (packet.bytes.size() >= 8 && packet.bytes[0] == kParameterProblem)
+    return feed(node::ParameterProblemReceived{packet.bytes[1], packet.bytes[7]});
+  const auto message = parse_icmp_message(packet.bytes);
+  if (!message) return;
+  if (const auto* reply = std::get_if<HomeAgentAddressDiscoveryReply>(&*message)) {
+    feed(node::AgentDiscoveryReplyReceived{*reply, packet.source});
+  } else if (const auto* advertisement = std::get_if<MobilePrefixAdvertisement>(&*message)) {
+    if (packet.home_address == home_address_)
+      feed(node::PrefixAdvertisementReceived{*advertisement, packet.source, opens(packet)});
+  }
+}
+
+}  // namespace mip6::simulation

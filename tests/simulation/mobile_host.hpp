@@ -1,0 +1,155 @@
+// A mobile node: the cores as the daemon composes them, a kernel, a disk, a charon, and a body that is carried around.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <set>
+#include <variant>
+#include <vector>
+
+#include "ike-glue/node_keying.hpp"
+#include "libmip6/node/mobile_node.hpp"
+#include "tests/simulation/disk.hpp"
+#include "tests/simulation/host.hpp"
+
+namespace mip6::simulation {
+
+struct Peer {  // a home agent as the node knows it
+  Ipv6Address address;
+  std::uint32_t reqid = 0;
+};
+
+class MobileHost final : public Host {
+ public:
+  MobileHost(Surroundings around, int index, std::vector<Peer> peers);
+
+  const Ipv6Address& home_address() const { return home_address_; }
+  const node::MobileNode* core() const { return core_ ? &*core_ : nullptr; }
+  const std::vector<Peer>& peers() const { return peers_; }
+  NodeLedger& ledger() { return ledger_; }
+  int link() const { return link_; }  // -1: nowhere
+  Attachment attachment_at(int link) const;
+  bool asleep() const { return asleep_; }
+  bool runs() const { return process_runs(); }
+  bool stops() const { return process_runs() && stopping_; }
+  // On the home link, with the home address on the interface: it answers who asks for the address there.
+  bool defends_home_address() const;
+  bool is_registered_here() const;  // by what its core says
+  SequenceNumber first_unused() const { return disk_state_ ? disk_state_->first_unused : SequenceNumber{}; }
+  // From here on no time without a binding is in order, or it is again.
+  void must_stay_registered(bool must) { must_stay_ = must; }
+
+  // --- what happens to it ---
+  void start_process();
+  void crash_process();
+  void cut_power();
+  void lose_state();
+  // Nobody knows what was used under the present ones, or half the numbers are: only new ones help.
+  bool needs_keys() const;
+  void set_manual_keys(std::vector<EspState> states);  // new ones; takes effect when the process starts
+  void move_to(int link, bool soft);
+  void detach();
+  void sleep();
+  void wake(int link);
+  void refresh();
+  void stop();  // SIGTERM
+  // While the process was down it used up so many numbers under its present keys; gives the number that is next.
+  std::optional<SequenceNumber> use_up_numbers(std::uint16_t count, const Peer& peer);
+
+ private:
+  class Dice : public Random {
+   public:
+    explicit Dice(World& world) : world_{world} {}
+    std::uint32_t draw() override { return static_cast<std::uint32_t>(world_.chance.draw()); }
+
+   private:
+    World& world_;
+  };
+  using Event = std::variant<node::MobileEvent, ike::NodeKeyingEvent>;
+
+  // --- what the daemon does: cores and their queue ---
+  void feed(node::MobileEvent event);
+  void feed(ike::NodeKeyingEvent event);
+  void drain();
+  template <class Action>
+  void perform_all(const std::vector<Action>& actions);
+  void on(const node::UseAttachment& action);
+  void on(const node::SendUpdate& action);
+  void on(const node::StopOutbound& action);
+  void on(const node::ReserveSequence& action);
+  void on(const node::NeedKeys& action);
+  void on(const node::MoveOwnKeys& action);
+  void on(const node::MoveKeys& action);
+  void on(const node::RenewKeys& action);
+  void on(const node::Registered& action);
+  void on(const node::Trouble& action);
+  void on(const node::UseHomeAgent& action);
+  void on(const node::SendDiscoveryRequest& action);
+  void on(const node::SendPrefixSolicitation& action);
+  void on(const node::Stopped& action);
+  void on(const ike::Request& action);
+  void on(const ike::KeysUp& action);
+  void on(const ike::KeysDown& action);
+  void on(const ike::MoveOwnEndpoint& action);
+  void on(const ike::DeleteStatesExcept& action);
+  void on(const ike::Stopped& action);
+  template <class Other>
+  void on(const Other&) {}
+  void start_keying();
+  bool move_key_endpoint(const Ipv6Address& local);
+  const Peer* peer() const;  // the present home agent, if it is one of ours
+
+  // --- of Host ---
+  void answered(ike::Answered answer) override;
+  void charon_told(ike::CharonEvent event) override;
+  void charon_came() override;
+  void charon_went() override;
+  bool has_address(const Ipv6Address& address) const override;
+  std::optional<BootTime> next_deadline() const override;
+  void deadline_reached() override;
+
+  // --- packets, moves ---
+  void receive(const Packet& packet);
+  void receive_mobility(const Packet& packet);
+  void receive_icmp(const Packet& packet);
+  bool opens(const Packet& packet);
+  void take_address(const Ipv6Address& address);
+  void drop_address(const Ipv6Address& address);
+  void drop_all_addresses();
+  void tell_keys(bool fresh);
+
+  int index_;
+  Ipv6Address home_address_;
+  std::vector<Peer> peers_;
+  Dice dice_;
+
+  // the body and the kernel
+  int link_ = -1;
+  bool asleep_ = false;
+  std::set<Ipv6Address> addresses_;
+  std::uint64_t moves_ = 0;
+  std::optional<Attachment> receives_at_;  // what UseAttachment made of the kernel
+
+  // the disk
+  std::optional<SequenceState> disk_state_;
+  Disk<SequenceState> disk_;
+  std::vector<EspState> manual_states_;
+  bool manual_keys_unused_ = true;
+
+  // the process
+  std::optional<node::MobileNode> core_;
+  Ipv6Address agent_;  // the home agent as UseHomeAgent said it last; the core may be ahead by some actions
+  std::unique_ptr<ike::NodeKeying> keying_;
+  std::optional<Peer> keyed_;  // the home agent that keying_ is for
+  bool charon_connected_ = false;
+  std::optional<Ipv6Address> keys_wanted_from_;  // until the former keying is gone
+  std::deque<Event> pending_;
+  bool draining_ = false;
+  bool stopping_ = false;
+
+  NodeLedger ledger_;
+  bool must_stay_ = false;
+};
+
+}  // namespace mip6::simulation
