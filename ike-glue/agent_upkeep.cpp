@@ -154,6 +154,14 @@ void AgentKeying::Impl::forget_connections(const Answered& answer, Purpose purpo
 }
 
 void AgentKeying::Impl::keys_up(Node& node, const IkeSa& sa, mip6::BootTime now) {
+  // Begun before one that is up, finished after it: late packets of an attempt that the node has given up.
+  const bool given_up = std::any_of(node.sas.upper_bound(sa.uniqueid), node.sas.end(), [](const auto& other) {
+    return other.second.child_up && !other.second.superseded;
+  });
+  if (given_up && !node.sas[sa.uniqueid].child_up) {
+    node.sas[sa.uniqueid].drop_at = now;  // at once: the kernel prefers its states
+    return;
+  }
   for (auto& [uniqueid, other] : node.sas) {
     if (uniqueid >= sa.uniqueid) continue;
     const auto soon = now + (other.superseded ? mip6::Duration(kLeaveItToTheNode) : mip6::Duration(kLeftoverPatience));

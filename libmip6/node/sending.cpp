@@ -47,7 +47,7 @@ void HomeRegistration::send_if_due() {
   if (silent && !std::exchange(current->silence_told, true)) {
     actions_.push_back(AgentSilent{});
     // The home agent may have lost the keys, by a restart for instance, and then nothing under them is ever answered.
-    if (keys_->dynamic) actions_.push_back(RenewKeys{*attachment_, endpoint_ && endpoint_usable_, true});
+    if (keys_->dynamic) renew_keys(true);
   }
   send_update(*current, *reservation_.take());
   if (silent)

@@ -135,6 +135,10 @@ void AgentHost::on(const agent::MoveKeys& action) {
   if (one == nullptr) return;
   const bool moved = !around_.world.chance.percent(around_.faults.kernel_refusals);
   note("moves the IKE endpoint of {:x} to {:x}", brief(action.home_address), brief(action.care_of));
+  if (moved)
+    refused_moves_.erase(action.home_address);
+  else
+    refused_moves_.insert(action.home_address);
   if (moved && charon() != nullptr) charon()->migrate(one->reqid, address_, action.care_of);
   feed(ike::AgentKeyingEvent{ike::PeerEndpointMoved{action.home_address, action.care_of, moved}});
   feed(agent::KeysMoved{action.home_address, moved});
@@ -153,6 +157,7 @@ void AgentHost::on(const ike::PeerKeysUp& action) {
   note("has keys with {:x}, SPI in {:x}, out {:x}", brief(action.home_address), action.spi_in, action.spi_out);
   // A re-key says nothing about the endpoint; what charon lists after a restart may be of any age.
   if (cause_ == nullptr || cause_->name != "child-updown") return;
+  refused_moves_.erase(action.home_address);
   const auto connection = ike::read_ike_sa(cause_->message, 0);
   feed(agent::KeysRenewed{action.home_address, connection ? connection->remote : std::nullopt});
 }

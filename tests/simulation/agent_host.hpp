@@ -36,6 +36,8 @@ class AgentHost final : public Host {
   void must_keep(const Ipv6Address& home_address) { must_keep_.insert(home_address); }
   void need_keep_none() { must_keep_.clear(); }
   const Served* served(const Ipv6Address& home_address) const;
+  // The kernel refused the last move of the node's IKE endpoint, and nothing has replaced it since.
+  bool move_refused(const Ipv6Address& home_address) const { return refused_moves_.contains(home_address); }
 
   // --- what happens to it ---
   void start_process();
@@ -109,6 +111,7 @@ class AgentHost final : public Host {
   std::deque<Event> pending_;
   bool draining_ = false;
 
+  std::set<Ipv6Address> refused_moves_;
   AgentLedger ledger_;
   std::set<Ipv6Address> must_keep_;
 };

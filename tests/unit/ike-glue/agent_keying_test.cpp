@@ -145,6 +145,14 @@ TEST_CASE("a replaced connection is left to the node for 300 ms, then dropped by
   CHECK(agent.terminated(2, true) == 0);
 }
 
+TEST_CASE("late packets of an attempt that the node has given up do not count as its keys", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.up(agent.second);
+  agent.up(agent.first);
+  CHECK((agent.count<PeerKeysUp>() == 1 && agent.terminated(1, true) == 1));
+}
+
 TEST_CASE("a replaced connection that the node closes itself costs no request", "[agent-keying]") {
   Agent agent;
   agent.connect();

@@ -1,4 +1,6 @@
 // NodeKeying: moves with the K flag agreed, and re-establishing without it.
+#include <algorithm>
+
 #include "tests/catch.hpp"
 #include "tests/unit/ike-glue/node_harness.hpp"
 
@@ -192,4 +194,47 @@ TEST_CASE("a connection that charon closes for a lost address is replaced before
   CHECK(node.count<KeysDown>() == 0);
   CHECK_FALSE(node.core.migration_failed());
   CHECK(node.core.endpoint() == kSecond);
+}
+
+TEST_CASE("keys that are used up are made anew though an attempt for another address is under way", "[node-keying]") {
+  Node node;
+  node.establish();
+  node.handle(ReestablishAsked{kSecond, true});
+  REQUIRE(node.load_and_initiate());
+  // Back where the present connection runs from: without the keys being used up nothing would be left to do.
+  node.handle(ReestablishAsked{kFirst, true, true});
+  node.pass(1s);
+  REQUIRE(node.list());
+  node.handle(OwnEndpointMoved{});
+  CHECK(node.load_and_initiate());
+}
+
+TEST_CASE("a move does not end the renewal of keys that are used up", "[node-keying]") {
+  Node node;
+  node.establish();
+  node.handle(ReestablishAsked{kFirst, true, true});
+  REQUIRE(node.load_and_initiate());
+  node.handle(EndpointMoved{kSecond, true});
+  CHECK(node.core.endpoint() == kSecond);
+  CHECK(node.load_and_initiate());
+}
+
+TEST_CASE("keys that are used up are out of the kernel's choice before fresh ones are told", "[node-keying]") {
+  const bool used_up = GENERATE(true, false);
+  Node node;
+  node.establish();
+  node.handle(ReestablishAsked{kSecond, true, used_up});
+  REQUIRE(node.load_and_initiate());
+  node.up(node.second);
+  if (!used_up) {
+    CHECK(node.count<DeleteStatesExcept>() == 0);
+    return;
+  }
+  const auto at = [&](const auto& wanted) { return std::find_if(node.actions.begin(), node.actions.end(), wanted); };
+  const auto deleted = at([](const auto& one) { return std::holds_alternative<DeleteStatesExcept>(one); });
+  const auto told = at([](const auto& one) { return std::holds_alternative<KeysUp>(one); });
+  REQUIRE(deleted < told);
+  REQUIRE(told != node.actions.end());
+  // The old inbound state stays for what is on its way.
+  CHECK(std::get<DeleteStatesExcept>(*deleted).spis == std::vector<std::uint32_t>{0xc0000003, 0xc0000004, 0xc0000001});
 }

@@ -114,6 +114,17 @@ TEST_CASE("after three unanswered updates the user and whoever knows another hom
   CHECK(order(node.next()) == "AgentSilent RenewKeys SendUpdate Trouble");
 }
 
+TEST_CASE("a renewal asked in silence follows a node that goes back to where its keys were", "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  node.give(Attached{kA2, false});
+  node.next();
+  node.next();
+  CHECK(only<RenewKeys>(node.next()).attachment == kA2);
+  node.give(Attached{kA1, false});
+  CHECK(only<MoveKeys>(node.acknowledge()).attachment == kA1);
+}
+
 TEST_CASE("an early deadline does nothing, a late one does one thing", "[registration]") {
   Node node;
   node.give(KeysUsable{true, true, {}});
