@@ -79,6 +79,8 @@ class SequenceReservation {
   // Keys under which no number was used yet.
   void keys_are_fresh();
   SequenceNumber next_unused() const { return next_; }
+  // For whoever goes on with the numbers in the same process: nothing of them is reserved there.
+  SequenceState state() const { return {next_, first_under_keys_}; }
 
  private:
   std::uint16_t ahead() const;  // of the next number before the first one under the present keys

@@ -142,8 +142,10 @@ void HomeRegistration::on_accepted(const SentUpdate& sent, const BindingAcknowle
     actions_.push_back(PrefixDiscoveryNecessary{});
 }
 
-// RFC 6275 section 11.7.3: K set, our endpoint of the key management moves along; K clear, it is established anew.
+// RFC 6275 section 11.7.3: K set, our endpoint of the key management moves along; K clear, it is established anew. Keys
+// that were set by hand have none.
 void HomeRegistration::keys_follow(bool key_mobility) {
+  if (keys_ && !keys_->dynamic) return;
   if (endpoint_ == attachment_->care_of) {
     // Back where the other end still is, before it heard of a hard move.
     if (own_endpoint_ != endpoint_) move_own_keys();

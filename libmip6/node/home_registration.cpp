@@ -97,7 +97,7 @@ void HomeRegistration::on(const Attached& event) {
   leave_home(was_at_home);
   if (soft) return;
   redirect_after_hard_move();
-  if (keys_ && own_endpoint_ && own_endpoint_ != attachment_->care_of) move_own_keys();
+  if (keys_ && keys_->dynamic && own_endpoint_ && own_endpoint_ != attachment_->care_of) move_own_keys();
 }
 
 // Another router or interface for the same care-of address: nothing that the home agent would have to know.

@@ -67,8 +67,9 @@ class HomeRegistration {
   bool key_mobility() const;                            // K of the last acknowledgement
   const Counters& counters() const;
   const UpdateRate& rate() const { return rate_; }
-  // Where the numbers go on under other keys, with another home agent for instance.
-  SequenceNumber next_sequence() const { return reservation_.next_unused(); }
+  // Where the numbers go on with another home agent, and since when they are used: manual keys with that one may have
+  // seen them all.
+  SequenceState numbers() const { return reservation_.state(); }
   std::uint16_t used_under_keys() const { return reservation_.used_under_keys(); }  // of 2^15; that if not known
   const SequenceForecast& forecast() const { return forecast_; }
   std::size_t outstanding() const;  // updates remembered until their acknowledgement; bounded

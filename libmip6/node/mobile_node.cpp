@@ -110,12 +110,11 @@ bool MobileNode::follow(const Action& action) {
   return false;
 }
 
-// The numbers go on, so that none comes back to whoever has seen it; what was used under the keys to come is nothing.
-// So does the rate: with another home address it is the same home agent.
+// The numbers go on, so that none comes back to whoever has seen it: keys that are not fresh, manual ones, may have
+// seen what was used with all home agents. So does the rate: with another home address it is the same home agent.
 void MobileNode::start_anew() {
   policy_.registration.may_have_binding = false;
-  registration_ =
-      HomeRegistration{policy_.registration, SequenceState{registration_.next_sequence()}, registration_.rate()};
+  registration_ = HomeRegistration{policy_.registration, registration_.numbers(), registration_.rate()};
   waiting_for_keys_since_.reset();
   if (const auto* prefix = prefix_of(home_address())) tell(HomeAddressValid{prefix->valid_until});
   if (attachment_) tell(Attached{*attachment_, false});

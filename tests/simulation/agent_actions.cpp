@@ -80,6 +80,8 @@ void AgentHost::on(const agent::SendAcknowledgement& action) {
   const auto& acknowledgement = action.acknowledgement;
   note("answers {:x}: {}, status {}", brief(action.home_address), acknowledgement.sequence.value(),
        static_cast<std::uint64_t>(acknowledgement.status));
+  if (is_accepted(acknowledgement.status) || acknowledgement.status == Status::kNotHomeAgentForThisNode)
+    misdated_.erase(action.home_address);
   if (is_accepted(acknowledgement.status))
     check_promise(action);
   else if (acknowledgement.status != Status::kSequenceNumberOutOfWindow)

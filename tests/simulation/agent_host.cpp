@@ -71,6 +71,9 @@ void AgentHost::start_cores() {
 
   std::vector<agent::BindingRecord> records;
   for (const auto& [home_address, record] : records_) records.push_back(record);
+  if (wall_was_set())
+    for (const auto& record : records)
+      if (record.care_of) misdated_.insert(record.home_address);
   const auto left_over = std::exchange(bound_, {});
   perform_all(core_->restore(records, wall(), clock()));
   for (const auto& [home_address, care_of] : left_over)

@@ -36,6 +36,9 @@ class AgentHost final : public Host {
   void must_keep(const Ipv6Address& home_address) { must_keep_.insert(home_address); }
   void need_keep_none() { must_keep_.clear(); }
   const Served* served(const Ipv6Address& home_address) const;
+  // It has restored a binding whose end it cannot know, because its wall clock had been set since; the node learns of
+  // that at the next refresh only.
+  bool misdates(const Ipv6Address& home_address) const { return misdated_.contains(home_address); }
   // The kernel refused the last move of the node's IKE endpoint, and nothing has replaced it since.
   bool move_refused(const Ipv6Address& home_address) const { return refused_moves_.contains(home_address); }
 
@@ -114,6 +117,7 @@ class AgentHost final : public Host {
   std::set<Ipv6Address> refused_moves_;
   AgentLedger ledger_;
   std::set<Ipv6Address> must_keep_;
+  std::set<Ipv6Address> misdated_;
 };
 
 }  // namespace mip6::simulation

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <utility>
 
 #include "ike-glue/keying.hpp"
 #include "tests/simulation/charon_model.hpp"
@@ -34,7 +35,11 @@ class Host {
   Party party() const { return party_; }
   BootTime clock() const;     // CLOCK_BOOTTIME: drifts, never jumps, begins anew when the host does
   std::int64_t wall() const;  // seconds since 1970: may jump
-  void jump(Duration by) { wall_offset_ += by; }
+  void jump(Duration by) {
+    wall_offset_ += by;
+    jumped_ = true;
+    note("has its wall clock set");
+  }
   SaDatabase& states() { return states_; }
   CharonModel* charon() { return charon_.get(); }
 
@@ -62,6 +67,8 @@ class Host {
   bool process_runs() const { return process_runs_; }
   // Runs `task` unless the process has ended by then.
   void later(Duration wait, Agenda::Task task);
+  // The wall clock has been set since this was asked last.
+  bool wall_was_set() { return std::exchange(jumped_, false); }
   void power_off();  // states and charon are gone, the clock begins anew
 
   void note(const char* what, std::uint64_t a = 0, std::uint64_t b = 0, std::uint64_t c = 0) {
@@ -77,6 +84,7 @@ class Host {
   int drift_ = 0;  // ppm
   Time booted_at_;
   Duration wall_offset_{};
+  bool jumped_ = false;
   SaDatabase states_;
   std::unique_ptr<CharonModel> charon_;
   std::uint64_t charon_life_ = 0;

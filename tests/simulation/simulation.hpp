@@ -48,6 +48,9 @@ class Simulation {
   // --- calm.cpp ---
   void calm();
   void repair();
+  bool any_misdated() const;
+  // True: keys have been replaced that only the user can replace.
+  bool replace_useless_keys();
   // Registered where it is, as node and home agent see it.
   bool in_place(const MobileHost& node) const;
   bool settled(const MobileHost& node) const;

@@ -93,6 +93,18 @@ TEST_CASE("K in the acknowledgement counts only if the update had it", "[registr
   CHECK(order(node.acknowledge()) == "SwitchOutbound RenewKeys Registered");
 }
 
+TEST_CASE("keys that were set by hand are neither moved nor renewed", "[registration]") {
+  Node node;
+  node.give(KeysUsable{.can_migrate = false, .fresh = false, .endpoint = {}, .dynamic = false});
+  node.give(Attached{kA1, false});
+  CHECK(order(node.acknowledge(Status::kAccepted, 420s, false)) == "SwitchOutbound Registered");
+  const bool soft = GENERATE(true, false);
+  // Hard, the payload changes over at once; soft, with the acknowledgement.
+  CHECK(order(node.give(Attached{kA2, soft})) ==
+        (soft ? "UseAttachment SendUpdate" : "UseAttachment SendUpdate SwitchOutbound"));
+  CHECK(order(node.acknowledge(Status::kAccepted, 420s, false)) == (soft ? "SwitchOutbound Registered" : "Registered"));
+}
+
 TEST_CASE("keys whose endpoint is here already stay", "[registration]") {
   Node node;
   node.register_at(kA1);

@@ -36,7 +36,8 @@ struct Whole {
   bool keys_come = true;
   std::vector<MobileAction> done;  // since clear()
 
-  explicit Whole(const MobileNodePolicy& policy) : core{policy, SequenceState{SequenceNumber{1000}}, random} {}
+  explicit Whole(const MobileNodePolicy& policy, const SequenceState& stored = {SequenceNumber{1000}})
+      : core{policy, stored, random} {}
 
   void give(const MobileEvent& event) {
     for (const auto& action : core.handle(event, now)) {
@@ -95,6 +96,21 @@ TEST_CASE("the most preferred home agent is named before anything is done for it
   node.acknowledge();
   CHECK(node.core.registration().state() == State::kRegistered);
   CHECK(agents(node.take<UseHomeAgent>()) == std::vector{kHomeAgent});
+}
+
+TEST_CASE("manual keys with the next home agent go on below half the number space", "[mobile-node]") {
+  Whole node{policy_with({kHomeAgent, kSecondAgent}), SequenceState{SequenceNumber{1000}, SequenceNumber{900}}};
+  node.keys_come = false;
+  node.give(Attached{kA1, false});
+  const KeysUsable manual{.can_migrate = false, .fresh = false, .dynamic = false};
+  node.give(manual);
+  node.wait(11s);
+  REQUIRE(node.core.home_agent() == kSecondAgent);
+  const auto before = node.core.registration().numbers();
+  node.done.clear();
+  node.give(manual);
+  CHECK(node.take<SendUpdate>().size() == 1);
+  CHECK(before.first_under_keys == SequenceNumber{900});
 }
 
 TEST_CASE("when a home agent stays silent the next one is tried, with numbers that go on", "[mobile-node]") {
