@@ -95,8 +95,8 @@ TEST_CASE("K in the acknowledgement counts only if the update had it", "[registr
 
 TEST_CASE("keys that were set by hand are neither moved nor renewed", "[registration]") {
   Node node;
-  node.give(KeysUsable{.can_migrate = false, .fresh = false, .endpoint = {}, .dynamic = false});
   node.give(Attached{kA1, false});
+  node.give(KeysUsable{.can_migrate = false, .fresh = false, .endpoint = {}, .dynamic = false});
   CHECK(order(node.acknowledge(Status::kAccepted, 420s, false)) == "SwitchOutbound Registered");
   const bool soft = GENERATE(true, false);
   // Hard, the payload changes over at once; soft, with the acknowledgement.
