@@ -283,7 +283,7 @@ void AgentKeying::Impl::stop_listed(const Answered& answer) {
 }
 
 void AgentKeying::Impl::finish_stop(mip6::BootTime now) {
-  if (stop_force_at <= now) {
+  if (connected && stop_force_at <= now) {
     for (const auto uniqueid : std::exchange(stop_waits_for, {})) terminate(Purpose::kStopStep, uniqueid, true);
   }
   const bool clean = pending.empty() && stop_waits_for.empty();

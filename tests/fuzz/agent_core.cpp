@@ -233,14 +233,17 @@ class Agent {
   void check(const StartDad& dad) { require(served(dad.home_address), "only served addresses are probed"); }
   void check(const SendAcknowledgement& send) {
     const auto& acknowledgement = send.acknowledgement;
+    const auto known = durable_.find(send.home_address);
+    const bool stored = known != durable_.end() && known->second.sequence == acknowledgement.sequence;
     if (is_accepted(acknowledgement.status)) {
-      const auto known = durable_.find(send.home_address);
-      require(served(send.home_address) && known != durable_.end(), "who is accepted is served and stored");
-      require(known->second.sequence == acknowledgement.sequence, "an accepted number is durable");
+      require(served(send.home_address) && stored, "who is accepted is served, and its number is durable");
       require(known->second.care_of.has_value() == (acknowledgement.lifetime > Lifetime{0}),
               "what is durable is what was granted");
       const auto last = accepted_.find(send.home_address);
       require(last == accepted_.end() || acknowledgement.sequence.follows(last->second), "no replay is accepted");
+      accepted_[send.home_address] = acknowledgement.sequence;
+    } else if (acknowledgement.status == Status::kNotHomeAgentForThisNode && stored) {
+      // A de-registration that ended nothing: its number counts as used all the same.
       accepted_[send.home_address] = acknowledgement.sequence;
     }
     const auto parsed = parse_message(write_message(acknowledgement));

@@ -1,54 +1,8 @@
-// AgentKeying: one connection per node, replacing, verifying, refusals, stopping.
-#include "ike-glue/agent_keying.hpp"
-
+// AgentKeying: one connection per node, replacing, verifying, refusals.
 #include "tests/catch.hpp"
-#include "tests/unit/ike-glue/charon_double.hpp"
+#include "tests/unit/ike-glue/agent_harness.hpp"
 
 using namespace ike_test;
-using namespace ike;
-
-namespace {
-
-const auto kOtherHome = address("2001:db8:1::43");
-
-struct Agent : Harness<AgentKeying, AgentKeyingEvent, AgentKeyingAction> {
-  Agent()
-      : Harness(AgentKeyingPolicy{
-            kAgent,
-            {{"laptop", kHome, {"ha@example.org", "mn@example.org", PreSharedKey{"the secret"}}, 11},
-             {"phone", kOtherHome, {"ha@example.org", "2001:db8:1::43", PreSharedKey{"another"}}, 12}}}) {}
-
-  void connect(const std::vector<Sa>& sas = {}) {
-    handle(CharonConnected{});
-    load();
-    list(sas);
-    answer("get-conns", Section{}.set("conns", Section::List{}));
-  }
-  void load() {
-    while (answer("load-shared") && answer("load-conn")) {
-    }
-  }
-  void up(const Sa& sa) {
-    event("ike-updown", updown(sa, true));
-    event("child-updown", updown(sa, true));
-  }
-  void down(const Sa& sa) {
-    event("ike-updown", updown(sa, false));
-    event("child-updown", updown(sa, false));
-  }
-
-  const Sa first{
-      .name = "mip6ha-laptop", .uniqueid = 1, .local = kAgent, .remote = kFirst, .remote_id = "mn@example.org"};
-  const Sa second{.name = "mip6ha-laptop",
-                  .uniqueid = 2,
-                  .local = kAgent,
-                  .spi_in = "c0000003",
-                  .spi_out = "c0000004",
-                  .remote = kSecond,
-                  .remote_id = "mn@example.org"};
-};
-
-}  // namespace
 
 TEST_CASE("every node gets a connection of its own, one request at a time, before the list", "[agent-keying]") {
   Agent agent;
@@ -252,19 +206,6 @@ TEST_CASE("what goes while it is being listed is not adopted", "[agent-keying]")
   CHECK(agent.count<PeerKeysUp>() == 0);
 }
 
-TEST_CASE("stopping does not wait for what goes while it is being listed", "[agent-keying]") {
-  Agent agent;
-  agent.connect();
-  agent.up(agent.first);
-  agent.handle(StopAsked{});
-  agent.down(agent.first);
-  REQUIRE(agent.list({agent.first}));
-  REQUIRE(agent.answer("get-conns", Section{}.set("conns", Section::List{})));
-  while (agent.answer("unload-shared") || agent.answer("terminate")) {
-  }
-  CHECK(agent.count<Stopped>() == 1);
-}
-
 TEST_CASE("a node's move is verified by its own connection's list", "[agent-keying]") {
   Agent agent;
   agent.connect();
@@ -353,36 +294,6 @@ TEST_CASE("a restarted charon gets everything again, and keys stay up while it w
   agent.up(agent.first);
   CHECK(agent.count<PeerKeysUp>() == 2);
   CHECK(agent.count<DeletePeerStatesExcept>() == 2);
-}
-
-TEST_CASE("stopping terminates and unloads what is ours, and is over when it is gone", "[agent-keying]") {
-  Agent agent;
-  agent.connect();
-  agent.up(agent.first);
-  agent.handle(StopAsked{});
-  REQUIRE(agent.list({agent.first, {.name = "office", .uniqueid = 5}}));
-  CHECK(agent.terminated(1, false) == 1);
-  CHECK(agent.terminated(5, false) == 0);
-  REQUIRE(agent.answer("get-conns", Section{}.set("conns", Section::List{"mip6ha-laptop", "office"})));
-  CHECK(agent.unloaded("mip6ha-laptop"));
-  CHECK_FALSE(agent.unloaded("office"));
-  while (agent.answer("unload-shared") || agent.answer("unload-conn") || agent.answer("terminate")) {
-  }
-  CHECK(agent.count<Stopped>() == 0);
-  agent.down(agent.first);
-  CHECK(agent.count<Stopped>() == 1);
-}
-
-TEST_CASE("the agent's stop is bounded: force after a second, over after one and a half", "[agent-keying]") {
-  Agent agent;
-  agent.connect();
-  agent.up(agent.first);
-  agent.handle(StopAsked{});
-  REQUIRE(agent.list({agent.first}));
-  agent.pass(1s);
-  CHECK(agent.terminated(1, true) == 1);
-  agent.pass(500ms);
-  CHECK(agent.count<Stopped>() == 1);
 }
 
 TEST_CASE("nonsense from charon is survived by the agent", "[agent-keying]") {
