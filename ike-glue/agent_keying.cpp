@@ -45,6 +45,7 @@ void AgentKeying::Impl::on(const CharonConnected&, mip6::BootTime) {
     node.verification.reset();
     node.loaded_again.reset();
     node.orphans = true;
+    node.delete_orphans_at.reset();
     to_load.push_back(&node);
   }
   loading = false;
@@ -195,6 +196,8 @@ void AgentKeying::Impl::on(const PeerEndpointMoved& event, mip6::BootTime now) {
              "check that the kernel has CONFIG_XFRM_MIGRATE"});
     return;
   }
+  // Until charon's list says otherwise: a replacement may be asked for before that.
+  for (auto& [uniqueid, sa] : node->sas) sa.remote = event.care_of;
   if (connected) node->verification = Verification{event.care_of, now + kVerifyAfter};
 }
 
@@ -236,6 +239,7 @@ void AgentKeying::Impl::advance(mip6::BootTime now) {
   }
   drop_due(now);
   for (auto& node : nodes) {
+    if (node.delete_orphans_at && *node.delete_orphans_at <= now) delete_orphans(node);
     if (node.verification && node.verification->request == 0 && node.verification->at <= now) verify(node, now);
   }
 }
@@ -252,6 +256,7 @@ std::optional<mip6::BootTime> AgentKeying::Impl::next_deadline() const {
   if (!connected) return first;
   if (list_again_at) consider(*list_again_at);
   for (const auto& node : nodes) {
+    if (node.delete_orphans_at) consider(*node.delete_orphans_at);
     if (node.verification && node.verification->request == 0) consider(node.verification->at);
     for (const auto& [uniqueid, sa] : node.sas) {
       if (sa.drop_at) consider(*sa.drop_at);

@@ -60,6 +60,7 @@ struct AgentKeying::Impl {
     std::map<std::uint64_t, Sa> sas;
     bool keys = false;     // told to the caller
     bool orphans = false;  // a charon before this one may have left ESP states
+    std::optional<mip6::BootTime> delete_orphans_at{};
     std::optional<mip6::BootTime> loaded_again;
     std::optional<Verification> verification;
   };
@@ -98,8 +99,10 @@ struct AgentKeying::Impl {
   void adopt_one(Node& node, const IkeSa& sa, mip6::BootTime now);
   void forget_connections(const Answered& answer, Purpose purpose);
   void keys_up(Node& node, const IkeSa& sa, mip6::BootTime now);
-  void announce_adopted(Node& node);
+  void announce_adopted(Node& node, mip6::BootTime now);
+  void delete_orphans_soon(Node& node, mip6::BootTime now);
   void delete_orphans(Node& node);
+  static std::vector<std::uint32_t> live_spis(const Node& node);
   void gone(Node& node, std::uint64_t uniqueid);
   void drop_due(mip6::BootTime now);
   void verify(Node& node, mip6::BootTime now);

@@ -112,7 +112,7 @@ void AgentKeying::Impl::adopt(const Answered& answer, mip6::BootTime now) {
     adopt_one(*node, departed.by_now(*read_ike_sa(item, node->configured.reqid)), now);
   }
   listed = true;
-  for (auto& node : nodes) announce_adopted(node);
+  for (auto& node : nodes) announce_adopted(node, now);
   request(Purpose::kConnections, nullptr, "get-conns", {});
 }
 
@@ -128,19 +128,13 @@ void AgentKeying::Impl::adopt_one(Node& node, const IkeSa& sa, mip6::BootTime no
   known.announced = false;
 }
 
-void AgentKeying::Impl::announce_adopted(Node& node) {
-  bool by_event = false;
+void AgentKeying::Impl::announce_adopted(Node& node, mip6::BootTime now) {
   for (auto& [uniqueid, sa] : node.sas) {  // the newest last
-    by_event = by_event || (sa.child_up && sa.announced);
     if (!sa.child_up || std::exchange(sa.announced, true)) continue;
     node.keys = true;
     out.emplace_back(PeerKeysUp{node.configured.home_address, sa.spi_in, sa.spi_out});
   }
-  if (by_event) {
-    delete_orphans(node);
-  } else if (!node.sas.empty()) {
-    node.orphans = false;  // charon has lived all the time
-  }
+  delete_orphans_soon(node, now);
 }
 
 void AgentKeying::Impl::forget_connections(const Answered& answer, Purpose purpose) {
@@ -173,17 +167,30 @@ void AgentKeying::Impl::keys_up(Node& node, const IkeSa& sa, mip6::BootTime now)
   const auto& home_address = node.configured.home_address;
   out.emplace_back(PeerKeysUp{home_address, sa.spi_in, sa.spi_out});
   step(fmt::format("{}: IKE established from {}", node.configured.name, sa.remote ? sa.remote->to_string() : "?"));
-  delete_orphans(node);
+  delete_orphans_soon(node, now);
 }
 
-// Once after each start of charon, and not before all it has is known.
+// Once after each connection to charon, when all it has is known and the node has keys. They must not stay: a kernel
+// whose wall clock was set back prefers them. Not at once: the node has nothing else until our IKE_AUTH response
+// arrives.
+void AgentKeying::Impl::delete_orphans_soon(Node& node, mip6::BootTime now) {
+  if (listed && node.orphans && !live_spis(node).empty()) node.delete_orphans_at = now + kLeaveItToTheNode;
+}
+
 void AgentKeying::Impl::delete_orphans(Node& node) {
-  if (!listed || !std::exchange(node.orphans, false)) return;
-  DeletePeerStatesExcept orphans{node.configured.home_address, node.configured.reqid, {}};
+  node.delete_orphans_at.reset();
+  const auto live = live_spis(node);
+  if (live.empty()) return;
+  node.orphans = false;
+  out.emplace_back(DeletePeerStatesExcept{node.configured.home_address, node.configured.reqid, live});
+}
+
+std::vector<std::uint32_t> AgentKeying::Impl::live_spis(const Node& node) {
+  std::vector<std::uint32_t> spis;
   for (const auto& [uniqueid, one] : node.sas) {
-    if (one.child_up) orphans.spis.insert(orphans.spis.end(), {one.spi_in, one.spi_out});
+    if (one.child_up) spis.insert(spis.end(), {one.spi_in, one.spi_out});
   }
-  out.emplace_back(std::move(orphans));
+  return spis;
 }
 
 void AgentKeying::Impl::gone(Node& node, std::uint64_t uniqueid) {

@@ -55,7 +55,7 @@ void HomeAgent::commit(Entry& entry, const Pending& done, BootTime now, Actions&
                                                            .lifetime = done.record.granted,
                                                            .options = {}},
                                     done.record.home_address, done.request.reply.through});
-  settle_keys(entry, done, previous, out);
+  settle_keys(entry, done, out);
   out.push_back(Report{done.record.home_address, described(done.record), status});
 }
 
@@ -71,21 +71,17 @@ void HomeAgent::remember_former(Entry& entry, const Ipv6Address& previous, const
 }
 
 // Section 10.3.1, "depending on the final value of the bit"; the home address counts as care-of address at home.
-void HomeAgent::settle_keys(Entry& entry, const Pending& done, const std::optional<Ipv6Address>& previous,
-                            Actions& out) {
+void HomeAgent::settle_keys(Entry& entry, const Pending& done, Actions& out) {
   const Request& request = done.request;
   if (!request.dynamic_keys) return;
   const bool key_mobility = done.record.key_mobility;
-  // Before a first registration the keys run from the care-of address (section 11.3.2), unless they are known to be
-  // elsewhere: nothing to discard then, and moving does no harm. A binding that was restored says nothing of them: the
-  // former process may have ended between its record and the move.
-  const bool moved = entry.keys_at ? *entry.keys_at != request.care_of : previous || key_mobility;
+  // Not known is not there: the former process may have ended between its record and the move, or between the two for a
+  // node whose binding has ended since. What runs from the right address already is left as it is.
+  const bool moved = !entry.keys_at || *entry.keys_at != request.care_of;
   if (moved && key_mobility && !planted(Defect::kPeerKeysLeftBehind))
     out.push_back(MoveKeys{request.home_address, request.care_of});
   if (moved && !key_mobility) out.push_back(ReplaceKeys{request.home_address, request.care_of});
   entry.keys_at = request.care_of;
-  // A node that has stopped away from home takes its keys with it, and comes back with new ones.
-  if (request.deregistration && request.reply.through) entry.keys_at.reset();
 }
 
 bool HomeAgent::grants_key_mobility(const Entry& entry, const Request& request) const {

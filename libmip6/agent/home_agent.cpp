@@ -148,7 +148,7 @@ void HomeAgent::store(Entry& entry, BootTime now, Actions& out) {
   pending.record = BindingRecord{.home_address = request.home_address,
                                  .care_of = std::nullopt,
                                  .sequence = request.sequence,
-                                 .key_mobility = grants_key_mobility(entry, request)};
+                                 .key_mobility = !pending.nothing_to_end && grants_key_mobility(entry, request)};
   if (!request.deregistration) {
     pending.record.care_of = request.care_of;
     pending.record.granted = granted_lifetime(request, now);
@@ -189,6 +189,7 @@ void HomeAgent::on(const RecordStored& event, BootTime now, Actions& out) {
     entry->record = done->record;
     entry->known = true;
     refuse(done->request, Status::kNotHomeAgentForThisNode, out);
+    settle_keys(*entry, *done, out);
   } else {
     commit(*entry, *done, now, out);
   }

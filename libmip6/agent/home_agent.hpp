@@ -109,7 +109,7 @@ class HomeAgent {
   void commit(Entry& entry, const Pending& done, BootTime now, Actions& out);
   void remember_former(Entry& entry, const Ipv6Address& previous, const Ipv6Address& care_of, BootTime now,
                        Actions& out);
-  void settle_keys(Entry& entry, const Pending& done, const std::optional<Ipv6Address>& previous, Actions& out);
+  void settle_keys(Entry& entry, const Pending& done, Actions& out);
   bool grants_key_mobility(const Entry& entry, const Request& request) const;
   Lifetime granted_lifetime(const Request& request, BootTime now) const;
   Status success(const BindingRecord& granted, BootTime now) const;

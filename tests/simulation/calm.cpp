@@ -66,7 +66,8 @@ void Simulation::calm() {
   const Duration others = agents_.size() > 1 ? Duration{options_.lifetime} + 64s : Duration{};
   const Duration most = kMostTimeToSettle + others + (any_misdated() ? Duration{options_.lifetime} : Duration{});
   const auto in_order = [this] { return all_settled() && !any_misdated(); };
-  const bool done = run_while_not(in_order, most) || (replace_useless_keys() && run_while_not(in_order, most));
+  bool done = run_while_not(in_order, most);
+  if (replace_useless_keys()) done = run_while_not(in_order, most);
   require(done, Invariant::kSettles, "the faults have stopped, but a node is not registered where it is");
   world_.totals.longest_settling = world_.now - begin;
   world_.note({}, "all are settled");
@@ -99,12 +100,13 @@ void Simulation::repair() {
 }
 
 // A node that has lost its state and keeps manual keys is told by status 135 where its numbers go on. That can be half
-// the space away from the number that these keys have seen by then: nobody but the user can help, with new ones again.
+// the space away from the number that these keys have seen by then, or nearly: nobody but the user can help, with new
+// ones again.
 bool Simulation::replace_useless_keys() {
   if (options_.dynamic_keys || drawn_.state_losses == 0) return false;
   bool replaced = false;
   for (auto& node : nodes_) {
-    if (settled(*node) || !node->needs_keys()) continue;
+    if (!node->needs_keys()) continue;
     node->crash_process();
     new_manual_keys(*node);
     node->start_process();

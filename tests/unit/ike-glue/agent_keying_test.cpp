@@ -38,25 +38,46 @@ TEST_CASE("a connection that charon refuses is told, and the next one loaded", "
   CHECK(agent.asked("load-conn"));
 }
 
-TEST_CASE("a node's SAs are told, and what a dead charon left for it is removed once", "[agent-keying]") {
+TEST_CASE("a node's SAs are told, and what a dead charon left for it is removed once, soon after", "[agent-keying]") {
   Agent agent;
   agent.connect();
   agent.up(agent.first);
   CHECK(agent.last<PeerKeysUp>()->home_address == kHome);
   CHECK(agent.last<PeerKeysUp>()->spi_in == 0xc0000001);
+  // The node uses them until our IKE_AUTH response arrives.
+  CHECK(agent.count<DeletePeerStatesExcept>() == 0);
+  agent.pass(300ms);
   REQUIRE(agent.last<DeletePeerStatesExcept>());
   CHECK(agent.last<DeletePeerStatesExcept>()->reqid == 11);
   CHECK(agent.last<DeletePeerStatesExcept>()->spis == std::vector<std::uint32_t>{0xc0000001, 0xc0000002});
   agent.up(agent.second);
+  agent.pass(1s);
   CHECK(agent.count<DeletePeerStatesExcept>() == 1);
 }
 
-TEST_CASE("SAs found in charon are adopted without removing any", "[agent-keying]") {
+TEST_CASE("SAs found in charon are adopted, and what an earlier charon left beside them is removed", "[agent-keying]") {
   Agent agent;
   agent.connect({agent.second, agent.first});
   CHECK(agent.count<PeerKeysUp>() == 2);
   CHECK(agent.last<PeerKeysUp>()->spi_in == 0xc0000003);  // the newest is told last
   CHECK(agent.count<DeletePeerStatesExcept>() == 0);
+  agent.pass(300ms);
+  REQUIRE(agent.count<DeletePeerStatesExcept>() == 1);
+  CHECK(agent.last<DeletePeerStatesExcept>()->spis ==
+        std::vector<std::uint32_t>{0xc0000001, 0xc0000002, 0xc0000003, 0xc0000004});
+}
+
+TEST_CASE("while a node has no live SAs nothing of its states is removed", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.pass(1s);
+  agent.up(agent.first);
+  agent.down(agent.first);
+  agent.pass(1s);
+  CHECK(agent.count<DeletePeerStatesExcept>() == 0);
+  agent.up(agent.second);
+  agent.pass(300ms);
+  CHECK(agent.count<DeletePeerStatesExcept>() == 1);
 }
 
 TEST_CASE("connections of nodes no longer configured are taken out of charon, foreign ones not", "[agent-keying]") {
@@ -241,6 +262,16 @@ TEST_CASE("a move that charon did not follow is told after a second look", "[age
   CHECK(agent.last<PeerMoveFailed>()->home_address == kHome);
 }
 
+TEST_CASE("keys that were moved away just now are replaced like others", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.up(agent.first);
+  agent.handle(PeerEndpointMoved{kHome, kSecond, true});
+  agent.handle(PeerReplaceAsked{kHome, kFirst});
+  agent.pass(30s);
+  CHECK(agent.terminated(1, true) == 1);
+}
+
 TEST_CASE("failed authentication is told with the claimed identity, and loads again once a minute", "[agent-keying]") {
   Agent agent;
   agent.connect();
@@ -288,11 +319,13 @@ TEST_CASE("a restarted charon gets everything again, and keys stay up while it w
   Agent agent;
   agent.connect();
   agent.up(agent.first);
+  agent.pass(300ms);
   agent.handle(CharonDisconnected{{.tried = "t", .on = "o"}});
   CHECK(agent.count<PeerKeysDown>() == 0);
   agent.connect();
   agent.up(agent.first);
   CHECK(agent.count<PeerKeysUp>() == 2);
+  agent.pass(300ms);
   CHECK(agent.count<DeletePeerStatesExcept>() == 2);
 }
 

@@ -83,7 +83,26 @@ TEST_CASE("a refresh at the same care-of address touches no keys", "[agent][keys
 
 TEST_CASE("at a first registration without K the keys that it came with are left alone", "[agent][keys]") {
   Harness agent;
+  agent.run(KeysRenewed{kHome, kCareOf1});
   CHECK(keys_untouched(agent.run(without_key_mobility(registration(1, kCareOf1)))));
+}
+
+TEST_CASE("without K, keys of which nobody knows where they are must be from here or be replaced", "[agent][keys]") {
+  Harness agent;
+  const auto actions = agent.run(without_key_mobility(registration(1, kCareOf1)));
+  REQUIRE(count_of<ReplaceKeys>(actions) == 1);
+  CHECK(find_action<ReplaceKeys>(actions)->care_of == kCareOf1);
+  CHECK(keys_untouched(agent.run(without_key_mobility(registration(2, kCareOf1)))));
+}
+
+TEST_CASE("a de-registration that ends nothing has keys from elsewhere replaced", "[agent][keys]") {
+  Harness agent;
+  agent.run(KeysRenewed{kHome, kCareOf1});
+  const auto actions = agent.run(deregistration_at_home(1));
+  CHECK(answered(actions) == Status::kNotHomeAgentForThisNode);
+  CHECK(count_of<MoveKeys>(actions) == 0);
+  REQUIRE(count_of<ReplaceKeys>(actions) == 1);
+  CHECK(find_action<ReplaceKeys>(actions)->care_of == kHome);
 }
 
 TEST_CASE("at a first registration with K the keys move from wherever they were", "[agent][keys]") {
@@ -123,6 +142,7 @@ TEST_CASE("a node that stopped away from home comes back with keys that are left
   Harness agent;
   agent.run(without_key_mobility(registration(1, kCareOf1)));
   agent.run(without_key_mobility(deregistration_away(2, kCareOf1)));
+  agent.run(KeysRenewed{kHome, kCareOf2});
   CHECK(keys_untouched(agent.run(without_key_mobility(registration(3, kCareOf2)))));
 }
 
