@@ -10,6 +10,8 @@ namespace {
 
 // With fewer numbers left the next block is asked for even while an update is outstanding.
 constexpr std::uint16_t kFewNumbers = 4;
+// Enough for what is sent, and for what restarts skip, until new keys are up and the old ones gone at both ends.
+constexpr std::uint16_t kNumbersDuringRenewal = 1024;
 constexpr Duration kFirstReservationRetry = std::chrono::seconds{1};
 constexpr Duration kLongestReservationRetry = std::chrono::seconds{32};
 
@@ -74,7 +76,8 @@ void HomeRegistration::on(const KeysUnusable&) {
 // soon as three quarters of that are; and before anything is sent whose number they may have seen already.
 void HomeRegistration::renew_if_used_up() {
   if (!keys_ || !attachment_) return;
-  const bool needed = exchange() && reservation_.spent();
+  const std::uint16_t limit = keys_->dynamic ? kHalfSpace - kNumbersDuringRenewal : kHalfSpace;
+  const bool needed = exchange() && (reservation_.spent() || reservation_.used_under_keys() > limit);
   const bool soon = !exchange() && reservation_.nearly_spent();
   if (!needed && (!soon || renewal_asked_)) return;
   if (!keys_->dynamic) {

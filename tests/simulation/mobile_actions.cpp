@@ -31,6 +31,7 @@ void MobileHost::drain() {
     pending_.pop_front();
     ++around_.world.totals.steps;
     if (const auto* for_core = std::get_if<node::MobileEvent>(&event)) {
+      if (std::holds_alternative<node::KeysUsable>(*for_core)) ledger_.pause_may_restart();
       perform_all(core_->handle(*for_core, clock()));
       if (core_)
         require(core_->registration().outstanding() <= kMostOutstanding, Invariant::kBoundedMemory,
@@ -197,7 +198,10 @@ bool MobileHost::move_key_endpoint(const Ipv6Address& local) {
   return true;
 }
 
-void MobileHost::on(const node::MoveOwnKeys& action) { move_key_endpoint(action.attachment.care_of); }
+void MobileHost::on(const node::MoveOwnKeys& action) {
+  note("moves its own end of the IKE connection to {:x}", brief(action.attachment.care_of));
+  move_key_endpoint(action.attachment.care_of);
+}
 
 void MobileHost::on(const node::MoveKeys& action) {
   const auto& local = action.attachment.care_of;
@@ -216,7 +220,6 @@ void MobileHost::on(const ike::Request& action) { ask_charon(action); }
 void MobileHost::on(const ike::KeysUp& action) {
   note("has keys, SPI in {:x}, out {:x}, fresh {}", action.spi_in, action.spi_out, action.fresh);
   if (!keyed_ || keyed_->address != agent_) return;
-  ledger_.pause_may_restart();
   tell_keys(action.fresh);
 }
 

@@ -113,11 +113,12 @@ void Simulation::fall_asleep(MobileHost& node) {
   if (nodes_.size() == 1) run_until(world_.now + world_.chance.time(world_.chance.percent(50) ? 72h : 10min));
 }
 
-// As if it had been running for months under the same keys.
+// As if it had been running for months under the same keys. Dynamic ones are renewed with some numbers left.
 void Simulation::use_up_numbers(MobileHost& node) {
   for (auto& agent : agents_) {
     if (!agent->bound(node.home_address())) continue;
-    const auto number = static_cast<std::uint16_t>(kHalfSpace - world_.chance.between(80, 400));
+    const auto left = world_.chance.between(80, 400) + (options_.dynamic_keys ? 900 : 0);
+    const auto number = static_cast<std::uint16_t>(kHalfSpace - left);
     const auto& peer = node.peers()[agent->party().index];
     node.crash_process();
     agent->crash_process();
