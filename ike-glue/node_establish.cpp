@@ -113,6 +113,14 @@ void NodeKeying::Impl::wish_for(Wish wished) {
   wish = wished;
 }
 
+// The node may have moved on since: nothing comes from an address that it has left.
+NodeKeying::Impl::Wish NodeKeying::Impl::from_here(Wish wished) const {
+  if (!last_local || wished.local == *last_local) return wished;
+  wished.local = *last_local;
+  wished.hard = true;
+  return wished;
+}
+
 void NodeKeying::Impl::begin_attempt(mip6::BootTime now) {
   attempt = Attempt{.name = prefix + std::to_string(next_name++), .wish = *wish, .deadline = now + kAttemptPatience};
   wish.reset();
@@ -241,7 +249,7 @@ void NodeKeying::Impl::attempt_failed(const std::vector<IkeSa>& left, Trouble wh
   }
   const bool overtaken = wish && wish->local != attempt->wish.local;
   if (!overtaken) {
-    wish = attempt->wish;
+    wish = from_here(attempt->wish);
     trouble(std::move(why));
     delay_next(now);
   }

@@ -145,6 +145,11 @@ void NodeKeying::Impl::child_rekey(const Section& message) {
 
 // --- what the daemon asks ---
 
+void NodeKeying::Impl::on(const Attached& event, mip6::BootTime) {
+  last_local = event.local;
+  if (wish) wish_for(from_here(*wish));
+}
+
 void NodeKeying::Impl::on(const EstablishAsked& event, mip6::BootTime) {
   last_local = event.local;
   if (current && !current->doomed) {

@@ -20,6 +20,9 @@ struct NodeKeyingPolicy {
 };
 
 // --- events beside those of keying.hpp ---
+struct Attached {  // the node's address is now `local`: what is tried again is tried from there
+  mip6::Ipv6Address local;
+};
 struct EstablishAsked {  // keys are needed; IKE from `local`
   mip6::Ipv6Address local;
 };
@@ -33,8 +36,9 @@ struct ReestablishAsked {  // K refused, or the keys are used up
   bool used_up = false;          // also if the present connection runs from there already
 };
 struct OwnEndpointMoved {};  // answers MoveOwnEndpoint, done or not
-using NodeKeyingEvent = std::variant<CharonConnected, CharonDisconnected, Answered, CharonEvent, EstablishAsked,
-                                     EndpointMoved, ReestablishAsked, OwnEndpointMoved, StopAsked, DeadlineReached>;
+using NodeKeyingEvent =
+    std::variant<CharonConnected, CharonDisconnected, Answered, CharonEvent, Attached, EstablishAsked, EndpointMoved,
+                 ReestablishAsked, OwnEndpointMoved, StopAsked, DeadlineReached>;
 
 // --- actions ---
 struct KeysUp {  // an SA pair is in the kernel; also after each change of it

@@ -86,6 +86,7 @@ struct NodeKeying::Impl {
   void on(const CharonDisconnected& event, mip6::BootTime now);
   void on(const Answered& event, mip6::BootTime now);
   void on(const CharonEvent& event, mip6::BootTime now);
+  void on(const Attached& event, mip6::BootTime now);
   void on(const EstablishAsked& event, mip6::BootTime now);
   void on(const EndpointMoved& event, mip6::BootTime now);
   void on(const ReestablishAsked& event, mip6::BootTime now);
@@ -101,6 +102,7 @@ struct NodeKeying::Impl {
 
   // node_establish.cpp
   void wish_for(Wish wished);
+  Wish from_here(Wish wished) const;
   void begin_attempt(mip6::BootTime now);
   void load_secret();
   void load_connection();

@@ -21,7 +21,7 @@ bool half_open(const IkeSa& sa) { return sa.state == "CONNECTING" || sa.state ==
 
 // What is believed of charon's state. That keys are in use stays: they live in the kernel.
 void NodeKeying::Impl::forget_charon() {
-  if (attempt && !wish) wish = attempt->wish;
+  if (attempt && !wish) wish = from_here(attempt->wish);
   pending.clear();
   current.reset();
   attempt.reset();

@@ -46,6 +46,7 @@ void Daemon::drain() {
 
 void Daemon::perform(const node::UseAttachment& action) {
   const auto& attachment = action.attachment;
+  feed(ike::Attached{attachment.care_of});
   if (!attachment.at_home) {
     ready_to_send_ = done("xfrm", xfrm_->set_care_of(Side::kNode, ends_, attachment.care_of));
     return;

@@ -34,7 +34,7 @@ void wish(Input& in, Charon& charon) {
     case 4:
       return in.below(8) == 0 ? charon.stop() : charon.give(ike::EstablishAsked{local});
     default:
-      return;
+      return charon.give(ike::Attached{local});
   }
 }
 

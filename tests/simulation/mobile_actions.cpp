@@ -52,7 +52,11 @@ void MobileHost::perform_all(const std::vector<Action>& actions) {
 
 // --- the registration's decisions ---
 
-void MobileHost::on(const node::UseAttachment& action) { receives_at_ = action.attachment; }
+void MobileHost::on(const node::UseAttachment& action) {
+  receives_at_ = action.attachment;
+  if (keying_ && keyed_ && keyed_->address == agent_)
+    feed(ike::NodeKeyingEvent{ike::Attached{action.attachment.care_of}});
+}
 
 void MobileHost::on(const node::SendUpdate& action) {
   const auto& update = action.update;

@@ -218,3 +218,33 @@ TEST_CASE("a deadline that is reached early changes nothing", "[node-keying]") {
   CHECK(node.requests.empty());
   CHECK(node.actions.empty());
 }
+
+TEST_CASE("what is tried again comes from where the node is then", "[node-keying]") {
+  Node node;
+  node.connect();
+  node.handle(EstablishAsked{kFirst});
+  const auto where = [&] {
+    ike::Request connection;
+    REQUIRE(node.answer("load-shared"));
+    REQUIRE(node.take("load-conn", &connection));
+    return *std::get<ike::Section>(connection.message.entries().front().second).list("local_addrs");
+  };
+  SECTION("after a move while it waits for its turn") {
+    REQUIRE(node.refuse("load-shared", "not now"));
+    node.handle(Attached{kSecond});
+    CHECK(where() == Section::List{"2001:db8:a2::7"});
+  }
+  SECTION("after a move during the attempt") {
+    node.handle(Attached{kSecond});
+    REQUIRE(node.refuse("load-shared", "not now"));
+    node.pass(1s);
+    CHECK(where() == Section::List{"2001:db8:a2::7"});
+  }
+  SECTION("after a move during the attempt that charon's end has ended") {
+    node.handle(Attached{kSecond});
+    node.handle(CharonDisconnected{{.tried = "t", .on = "o"}});
+    node.forget();
+    node.connect();
+    CHECK(where() == Section::List{"2001:db8:a2::7"});
+  }
+}
