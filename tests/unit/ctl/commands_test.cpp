@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "tests/catch.hpp"
+#include "tests/unit/source_folder.hpp"
 #include "tests/unit/temporary_folder.hpp"
 
 using namespace mip6ctl;
@@ -17,8 +18,7 @@ using namespace mip6ctl;
 namespace {
 
 std::string file_of_project(const char* name) {
-  const auto root = std::filesystem::path{__FILE__}.parent_path() / "../../..";
-  std::ifstream file{root / name};
+  std::ifstream file{source_folder() / name};
   INFO(name);
   REQUIRE(file.is_open());
   return {std::istreambuf_iterator<char>{file}, {}};

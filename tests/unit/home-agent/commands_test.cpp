@@ -6,8 +6,8 @@
 
 #include "examples/home-agent/rate_limit.hpp"
 #include "mnd/linux/log.hpp"
-#include "source_folder.hpp"
 #include "tests/catch.hpp"
+#include "tests/unit/source_folder.hpp"
 
 namespace mip6ha {
 namespace {
@@ -93,7 +93,7 @@ TEST_CASE("text can be made of any JSON that a daemon may send", "[commands]") {
 }
 
 TEST_CASE("every command stands in the man page", "[commands]") {
-  std::ifstream stream{test::source_folder() / "packaging/man/mip6-ha.8"};
+  std::ifstream stream{source_folder() / "packaging/man/mip6-ha.8"};
   std::ostringstream page;
   page << stream.rdbuf();
   for (const auto& command : commands()) {

@@ -5,9 +5,9 @@
 
 #include <algorithm>
 
-#include "source_folder.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/ike-glue/certificates.hpp"
+#include "tests/unit/source_folder.hpp"
 #include "tests/unit/temporary_folder.hpp"
 
 namespace mip6ha {
@@ -205,7 +205,7 @@ TEST_CASE("a file that is not there is one mistake", "[ha-config]") {
 }
 
 TEST_CASE("the example configuration has no other mistake than its missing secrets", "[ha-config]") {
-  const auto config = load_config(test::source_folder() / "examples/home-agent/mip6-ha.conf");
+  const auto config = load_config(source_folder() / "examples/home-agent/mip6-ha.conf");
   REQUIRE_FALSE(config);
   for (const auto& mistake : config.error()) {
     INFO(mistake.to_string());
