@@ -84,6 +84,11 @@ class Generator {
     option.identifier.insert(option.identifier.end(), realm.begin(), realm.end());
   }
   void fill(RestartCounter& option) { option.value = u32(); }
+  void fill(BindingIdentifier& option) {
+    const std::size_t sizes[] = {0, 4, 16};
+    option = {u16(), u8(), flag(), bytes(sizes[below(3)])};
+  }
+  void fill(Ipv4HomeAddress& option) { option = {static_cast<std::uint8_t>(1 + below(32)), flag(), array<4>()}; }
   void fill(UnknownOption& option) {
     option.type = static_cast<std::uint8_t>(kUnknownOptions + below(50));
     option.data = bytes(below(40));

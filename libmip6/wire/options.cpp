@@ -35,17 +35,55 @@ MobilityOption parse_identifier(Reader& in) {
 }
 MobilityOption parse_restart_counter(Reader& in) { return RestartCounter{in.u32()}; }
 
+constexpr std::uint8_t kHomeAndForeignBit = 0x80;  // of a Binding Identifier
+
+MobilityOption parse_binding_identifier(Reader& in) {
+  BindingIdentifier option;
+  option.id = in.u16();
+  option.status = in.u8();
+  option.home_and_foreign = (in.u8() & kHomeAndForeignBit) != 0;
+  const auto care_of = in.take(in.remaining());
+  option.care_of.assign(care_of.begin(), care_of.end());
+  return option;
+}
+
+// Of an IPv4 Home Address: 6 bits of prefix length, then P.
+constexpr unsigned kPrefixLengthShift = 10;
+constexpr std::uint16_t kPrefixWantedBit = 0x0200;
+
+MobilityOption parse_ipv4_home_address(Reader& in) {
+  const std::uint16_t front = in.u16();
+  return Ipv4HomeAddress{static_cast<std::uint8_t>(front >> kPrefixLengthShift), (front & kPrefixWantedBit) != 0,
+                         in.array<4>()};
+}
+
 constexpr OptionKind kRefreshAdvice{2, 2, {2, 0}, false, parse_refresh_advice};        // section 6.2.4
 constexpr OptionKind kAlternateCareOf{3, 16, {8, 6}, false, parse_alternate_care_of};  // section 6.2.5
 constexpr OptionKind kNonceIndices{4, 4, {2, 0}, false, parse_nonce_indices};          // section 6.2.6
 constexpr OptionKind kAuthorization{5, 12, {8, 2}, false, parse_authorization};        // section 6.2.7
 constexpr OptionKind kIdentifier{8, 1, {1, 0}, true, parse_identifier};                // RFC 4283 section 3
 constexpr OptionKind kRestartCounter{28, 4, {4, 2}, false, parse_restart_counter};     // RFC 5847 section 3.4
-constexpr std::array kKinds{&kRefreshAdvice, &kAlternateCareOf, &kNonceIndices,
-                            &kAuthorization, &kIdentifier,      &kRestartCounter};
+constexpr OptionKind kIpv4HomeAddress{29, 6, {4, 0}, false, parse_ipv4_home_address};  // RFC 5555 section 3.1.1
+// RFC 5648 section 4.3: without a care-of address, with one of IPv4, with one of IPv6.
+constexpr OptionKind kBindingIdentifier{35, 4, {2, 0}, false, parse_binding_identifier};
+constexpr OptionKind kBindingIdentifier4{35, 8, {8, 2}, false, parse_binding_identifier};
+constexpr OptionKind kBindingIdentifier6{35, 20, {8, 2}, false, parse_binding_identifier};
+constexpr std::array kKinds{&kRefreshAdvice,      &kAlternateCareOf,   &kNonceIndices,    &kAuthorization,
+                            &kIdentifier,         &kRestartCounter,    &kIpv4HomeAddress, &kBindingIdentifier,
+                            &kBindingIdentifier4, &kBindingIdentifier6};
+
+bool fits(const OptionKind& kind, std::size_t length) {
+  return kind.variable ? length >= kind.length && length <= 255 : length == kind.length;
+}
+
+const OptionKind& kind_of(const BindingIdentifier& option) {
+  return option.care_of.empty()       ? kBindingIdentifier
+         : option.care_of.size() == 4 ? kBindingIdentifier4
+                                      : kBindingIdentifier6;
+}
 
 void write_head(const OptionKind& kind, std::size_t length, bool align, Writer& out) {
-  assert(kind.variable ? length >= kind.length && length <= 255 : length == kind.length);
+  assert(fits(kind, length));
   if (align) out.pad_to(kind.alignment);
   out.u8(kind.type);
   out.u8(static_cast<std::uint8_t>(length));
@@ -83,6 +121,20 @@ struct OptionWriter {
     write_head(kRestartCounter, align, out);
     out.u32(option.value);
   }
+  void operator()(const BindingIdentifier& option) const {
+    write_head(kind_of(option), option.care_of.size() + 4, align, out);
+    out.u16(option.id);
+    out.u8(option.status);
+    out.u8(option.home_and_foreign ? kHomeAndForeignBit : 0);
+    out.append(option.care_of);
+  }
+  void operator()(const Ipv4HomeAddress& option) const {
+    assert(option.prefix_length < 64);
+    write_head(kIpv4HomeAddress, align, out);
+    out.u16(static_cast<std::uint16_t>(option.prefix_length << kPrefixLengthShift |
+                                       (option.prefix_wanted ? kPrefixWantedBit : 0)));
+    out.append(option.address);
+  }
   void operator()(const UnknownOption& option) const {
     assert(option.type > kPadNType && option.data.size() <= 255);
     out.u8(option.type);
@@ -100,13 +152,17 @@ std::optional<MobilityOption> parse_option(std::uint8_t type, Reader& in) {
     in.skip(length);
     return std::nullopt;
   }
-  const auto kind = std::find_if(kKinds.begin(), kKinds.end(), [type](const auto* k) { return k->type == type; });
-  if (kind == kKinds.end()) {
+  const auto of_type = [type](const auto* kind) { return kind->type == type; };
+  if (std::none_of(kKinds.begin(), kKinds.end(), of_type)) {
     const auto data = in.take(length);
     return UnknownOption{type, Bytes{data.begin(), data.end()}};
   }
-  if ((*kind)->variable ? length < (*kind)->length : length != (*kind)->length)
+  const auto kind =
+      std::find_if(kKinds.begin(), kKinds.end(), [&](const auto* k) { return of_type(k) && fits(*k, length); });
+  if (kind == kKinds.end()) {
     in.fail_at(length_offset, "an option has the wrong length for its type");
+    return std::nullopt;
+  }
   Reader data = in.sub_reader(length);
   return (*kind)->parse(data);
 }

@@ -1,11 +1,19 @@
 // What each message means, in tshark's names.
 #include "tests/dissect/expected.hpp"
 
+#include <algorithm>
+
 namespace mip6::test {
 namespace {
 
 std::uint64_t units(Lifetime lifetime) { return static_cast<std::uint64_t>(lifetime.count()) / 4; }
 std::uint64_t seconds(Lifetime lifetime) { return static_cast<std::uint64_t>(lifetime.count()); }
+
+std::string ipv4(std::span<const std::uint8_t> octets) {
+  std::string text;
+  for (const auto octet : octets) text += (text.empty() ? "" : ".") + std::to_string(octet);
+  return text;
+}
 
 struct OptionFields {
   Expected& fields;
@@ -22,6 +30,22 @@ struct OptionFields {
     fields.add("mip6.mnid.identifier", std::string{option.identifier.begin(), option.identifier.end()});
   }
   void operator()(const RestartCounter& option) const { fields.add("mip6.rc", std::uint64_t{option.value}); }
+  void operator()(const BindingIdentifier& option) const {
+    fields.add("mip6.bi.bid", std::uint64_t{option.id});
+    fields.add("mip6.bi.status", std::uint64_t{option.status});
+    fields.add("mip6.bi.h_flag", option.home_and_foreign);
+    if (option.care_of.size() == 4) fields.add("mip6.bi.coa_ipv4", ipv4(option.care_of));
+    if (option.care_of.size() == 16) {
+      Ipv6Address care_of;
+      std::copy(option.care_of.begin(), option.care_of.end(), care_of.bytes.begin());
+      fields.add("mip6.bi.coa_ipv6", care_of);
+    }
+  }
+  void operator()(const Ipv4HomeAddress& option) const {
+    fields.add("mip6.ipv4ha.preflen", std::uint64_t{option.prefix_length});
+    fields.add("mip6.ipv4ha.p_flag", option.prefix_wanted);
+    fields.add("mip6.ipv4ha.ha", ipv4(option.address));
+  }
   void operator()(const UnknownOption& option) const { fields.add("mip6.mobility_opt", std::uint64_t{option.type}); }
 };
 

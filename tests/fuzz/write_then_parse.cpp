@@ -37,6 +37,19 @@ void fill(Input& in, MobileNodeIdentifier& option) {
   option.identifier = draw_bytes(in, 254);
 }
 void fill(Input& in, RestartCounter& option) { option.value = static_cast<std::uint32_t>(in.u16()) << 16 | in.u16(); }
+void fill(Input& in, BindingIdentifier& option) {
+  constexpr std::array<std::size_t, 3> kSizes{0, 4, 16};
+  option.id = in.u16();
+  option.status = in.u8();
+  option.home_and_foreign = in.flag();
+  option.care_of.resize(kSizes[in.below(kSizes.size())]);
+  for (auto& byte : option.care_of) byte = in.u8();
+}
+void fill(Input& in, Ipv4HomeAddress& option) {
+  option.prefix_length = static_cast<std::uint8_t>(in.below(64));
+  option.prefix_wanted = in.flag();
+  for (auto& byte : option.address) byte = in.u8();
+}
 void fill(Input& in, UnknownOption& option) {
   option.type = unknown_type(in);
   option.data = draw_bytes(in, 255);

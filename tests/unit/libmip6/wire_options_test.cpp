@@ -29,12 +29,20 @@ MobilityOptions filler(std::size_t size) {
 }  // namespace
 
 TEST_CASE("each option survives the wire", "[wire][options]") {
-  const MobilityOptions options{
-      BindingRefreshAdvice{400s},           AlternateCareOfAddress{address("2001:db8:a2::7")},
-      NonceIndices{0x1234, 0x5678},         UnknownOption{200, bytes("")},
-      MobileNodeIdentifier{1, bytes("61")}, MobileNodeIdentifier{7, {}},
-      MobileNodeIdentifier{1, Bytes(254)},  RestartCounter{0x12345678},
-      UnknownOption{201, Bytes(255, 0x11)}, BindingAuthorizationData{{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}}};
+  const MobilityOptions options{BindingRefreshAdvice{400s},
+                                AlternateCareOfAddress{address("2001:db8:a2::7")},
+                                NonceIndices{0x1234, 0x5678},
+                                UnknownOption{200, bytes("")},
+                                MobileNodeIdentifier{1, bytes("61")},
+                                MobileNodeIdentifier{7, {}},
+                                MobileNodeIdentifier{1, Bytes(254)},
+                                RestartCounter{0x12345678},
+                                BindingIdentifier{7, 0, false, {}},
+                                BindingIdentifier{8, 133, true, bytes("c0000201")},
+                                BindingIdentifier{65535, 1, false, Bytes(16, 0x20)},
+                                Ipv4HomeAddress{32, false, {192, 0, 2, 1}},
+                                UnknownOption{201, Bytes(255, 0x11)},
+                                BindingAuthorizationData{{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}}};
   const BindingUpdate update{.options = options};
   CHECK(round_trip(update) == update);
 }
@@ -48,6 +56,10 @@ TEST_CASE("options begin where their alignment wants them, whatever comes before
     CHECK(offset_after(filler(before), BindingAuthorizationData{}, 5) % 8 == 2);
     CHECK(offset_after(filler(before), RestartCounter{}, 28) % 4 == 2);
     CHECK(offset_after(filler(before), MobileNodeIdentifier{}, 8) == 12 + before);
+    CHECK(offset_after(filler(before), Ipv4HomeAddress{}, 29) % 4 == 0);
+    CHECK(offset_after(filler(before), BindingIdentifier{}, 35) % 2 == 0);
+    CHECK(offset_after(filler(before), BindingIdentifier{.care_of = Bytes(4)}, 35) % 8 == 2);
+    CHECK(offset_after(filler(before), BindingIdentifier{.care_of = Bytes(16)}, 35) % 8 == 2);
   }
 }
 
@@ -56,6 +68,20 @@ TEST_CASE("a Mobile Node Identifier is a subtype and the rest of its option", "[
   REQUIRE(parsed);
   CHECK((std::get<BindingUpdate>(*parsed).options ==
          MobilityOptions{MobileNodeIdentifier{1, bytes("6140622e")}, BindingRefreshAdvice{20s}}));
+}
+
+TEST_CASE("what a revocation tells of bindings looks as RFCs 5648 and 5555 draw it", "[wire][options]") {
+  const BindingRevocationIndication indication{
+      .trigger = 1,
+      .sequence = 0x1234,
+      .scope = {.ipv4_binding_only = true},
+      .options = {BindingIdentifier{0x0203, 5, true, {}}, Ipv4HomeAddress{24, true, {192, 0, 2, 1}}}};
+  const auto wire = bytes("3b 03 10 00 0000 01 01 1234 40 00 2304 0203 05 80 0100 1d06 6200 c0000201 0102 0000");
+  CHECK(write_message(indication) == wire);
+  CHECK((parse_message(wire).value() == Message{indication}));
+  // Reserved bits are ignored.
+  const auto reserved = bytes("3b 03 10 00 0000 01 01 1234 40 00 2304 0203 05 ff 0100 1d06 63ff c0000201 0102 0000");
+  CHECK((parse_message(reserved).value() == Message{indication}));
 }
 
 TEST_CASE("one octet is padded with Pad1, more with PadN", "[wire][options]") {
@@ -108,6 +134,9 @@ TEST_CASE("an option with another length than its type has is refused", "[wire][
   CHECK(failure_of("3b 01 05 00 0000 0000 0000 0000 0502 0000") == expected);
   CHECK(failure_of("3b 01 05 00 0000 0000 0000 0000 0800 0000") == expected);
   CHECK(failure_of("3b 01 05 00 0000 0000 0000 0000 1c02 0000") == expected);
+  CHECK(failure_of("3b 01 05 00 0000 0000 0000 0000 1d02 0000") == expected);
+  CHECK(failure_of("3b 01 05 00 0000 0000 0000 0000 2302 0000") == expected);
+  CHECK(failure_of("3b 02 05 00 0000 0000 0000 0000 2306 000100000000 01020000") == expected);
 }
 
 TEST_CASE("authorization data that is not last, or has padding behind it, is refused", "[wire][options]") {
