@@ -40,6 +40,8 @@ enum class Defect : std::uint8_t {
   kNoRefresh,                // the binding is not refreshed before it ends
   kUnknownAtHomeRefused,     // status 133 to a de-registration is taken for a refusal
   kBindingErrorObeyed,       // a Binding Error ends the registration
+  kDeadlineStays,            // a deadline is told for an update that cannot leave before something else happens
+  kKeyMobilityUnwritten,     // the K flag of an update is lost on its way to the bytes
 };
 
 struct DefectName {
@@ -47,7 +49,7 @@ struct DefectName {
   std::string_view name;       // as on command lines
   std::string_view invariant;  // the simulation's, that it breaks
 };
-inline constexpr std::array<DefectName, 22> kDefects{{
+inline constexpr std::array<DefectName, 24> kDefects{{
     {Defect::kWindowOffByOne, "window-off-by-one", "no-replay"},
     {Defect::kWindowTooWide, "window-too-wide", "no-replay"},
     {Defect::kNumberForgotten, "number-forgotten", "no-replay"},
@@ -70,6 +72,8 @@ inline constexpr std::array<DefectName, 22> kDefects{{
     {Defect::kNoRefresh, "no-refresh", "stays-registered"},
     {Defect::kUnknownAtHomeRefused, "unknown-at-home-refused", "settles"},
     {Defect::kBindingErrorObeyed, "binding-error-obeyed", "stays-registered"},
+    {Defect::kDeadlineStays, "deadline-stays", "deadlines-end"},
+    {Defect::kKeyMobilityUnwritten, "key-mobility-unwritten", "readable"},
 }};
 
 #ifdef MIP6_PLANTS

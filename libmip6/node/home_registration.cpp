@@ -64,7 +64,8 @@ std::optional<BootTime> HomeRegistration::next_deadline() const {
   if (inherited_until_) earliest(deadline, *inherited_until_);
   if (const Exchange* current = exchange()) {
     if (current->give_up_at) earliest(deadline, *current->give_up_at);
-    if (can_send(*current)) earliest(deadline, std::max(current->send_at, rate_.opens()));
+    if (can_send(*current) || planted(Defect::kDeadlineStays))
+      earliest(deadline, std::max(current->send_at, rate_.opens()));
   } else if (binding_ && attachment_) {
     earliest(deadline, binding_->refresh_at);
   }

@@ -1,6 +1,7 @@
 // The messages about bindings (RFC 6275 sections 6.1.2 and 6.1.7 to 6.1.9), and the words for their status codes.
 #include "libmip6/wire/binding.hpp"
 
+#include "libmip6/defect.hpp"
 #include "libmip6/wire/codec.hpp"
 #include "libmip6/wire/options.hpp"
 
@@ -49,7 +50,7 @@ void write(const BindingUpdate& update, Writer& out) {
   if (update.acknowledge) flags |= kAcknowledgeBit;
   if (update.home_registration) flags |= kHomeRegistrationBit;
   if (update.link_local) flags |= kLinkLocalBit;
-  if (update.key_mobility) flags |= kKeyMobilityBit;
+  if (update.key_mobility && !planted(Defect::kKeyMobilityUnwritten)) flags |= kKeyMobilityBit;
   out.u8(flags);
   out.u8(0);
   out.u16(lifetime_units(update.lifetime));

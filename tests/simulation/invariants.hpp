@@ -2,6 +2,7 @@
 // remembers across all crashes what was sent, promised and accepted.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <deque>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "libmip6/address.hpp"
+#include "libmip6/defect.hpp"
 #include "libmip6/sequence.hpp"
 #include "tests/simulation/network.hpp"
 #include "tests/simulation/world.hpp"
@@ -71,6 +73,10 @@ inline constexpr std::array<InvariantText, 14> kInvariants{{
     {Invariant::kDeadlinesEnd, "deadlines-end", "A deadline that was handled is over."},
     {Invariant::kReadable, "readable", "What a core writes can be parsed, and means the same."},
 }};
+// For each there is a defect that breaks it, so that all of them are known to find something.
+static_assert(std::ranges::all_of(kInvariants, [](const InvariantText& text) {
+  return std::ranges::find(kDefects, text.name, &DefectName::invariant) != kDefects.end();
+}));
 std::string_view name_of(Invariant invariant);
 
 struct Violation {
