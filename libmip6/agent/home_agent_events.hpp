@@ -27,11 +27,13 @@ struct BindingRecord {
 };
 
 // --- events ---
+// Protected by the security association that the home address names (RFC 6275 section 10.3.1): the caller drops what
+// came without it. Nothing here can tell.
 struct UpdateReceived {
   BindingUpdate update{};
   Ipv6Address home_address{};  // from the home address option, or the source address without one
   std::optional<Ipv6Address> home_address_option_source{};  // IP source (care-of) address; empty without that option
-  std::int64_t unix_time = 0;                               // wall clock, only stored
+  std::int64_t unix_time = 0;                               // wall clock, seconds since 1970; only stored
 };
 struct DadFinished {
   Ipv6Address home_address{};

@@ -34,10 +34,12 @@ struct SequenceReserved {  // what the ReserveSequence with this end asked for i
   SequenceNumber end;
 };
 struct SequenceReservationFailed {};  // the disk refused; tried again after a back-off
+// From the home agent, protected by ESP: the caller drops what came otherwise (RFC 6275 section 11.7.3).
 struct AcknowledgementReceived {
   BindingAcknowledgement acknowledgement;
 };
-struct RefreshRequestReceived {};
+struct RefreshRequestReceived {};  // a Binding Refresh Request (section 11.7.4), under the same conditions
+// From the home agent's address, in the clear by nature; the caller drops those of others (section 11.3.6).
 struct BindingErrorReceived {
   BindingError error;
 };
