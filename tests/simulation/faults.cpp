@@ -50,7 +50,6 @@ Options Options::draw(Chance& chance) {
   options.links = static_cast<int>(chance.between(2, 4));
   options.dynamic_keys = chance.percent(75);
   options.key_mobility = chance.percent(60);
-  options.discovery = false;
   options.anti_replay = options.dynamic_keys && chance.percent(60);
   options.duplicate_address_detection = chance.percent(80);
   options.used_numbers = chance.percent(20);
@@ -65,10 +64,10 @@ Options Options::draw(Chance& chance) {
 
 std::string Options::to_string() const {
   return fmt::format(
-      "nodes={} agents={} links={} keys={} k={} discovery={} anti-replay={} dad={} used-numbers={} lifetime={}s "
+      "nodes={} agents={} links={} keys={} k={} anti-replay={} dad={} used-numbers={} lifetime={}s "
       "happenings={} drift={}ppm first-number={}",
-      nodes, agents, links, dynamic_keys ? "dynamic" : "manual", key_mobility, discovery, anti_replay,
-      duplicate_address_detection, used_numbers, lifetime.count(), happenings, drift, first_number);
+      nodes, agents, links, dynamic_keys ? "dynamic" : "manual", key_mobility, anti_replay, duplicate_address_detection,
+      used_numbers, lifetime.count(), happenings, drift, first_number);
 }
 
 }  // namespace mip6::simulation

@@ -41,7 +41,6 @@ struct Options {
   int links = 3;  // beside the home link; each behind a router of its own
   bool dynamic_keys = true;
   bool key_mobility = true;  // the home agents agree to K
-  bool discovery = false;    // nodes are told no home agent, or not all of them
   bool anti_replay = true;   // of ESP
   bool duplicate_address_detection = true;
   bool used_numbers = false;  // begins close to 2^15 numbers under the present keys

@@ -68,9 +68,8 @@ void MobileHost::start_process() {
   policy.registration.may_have_binding = disk_state_.has_value();
   policy.home_prefix = kHomePrefix;
   policy.keyed_home_addresses = {home_address_};
-  policy.discover = options.discovery;
-  const std::size_t told = options.discovery ? static_cast<std::size_t>(index_) % 2 : peers_.size();
-  for (std::size_t i = 0; i < told; ++i) policy.home_agents.push_back(peers_[i].address);
+  // All of them: the discovery of home agents is not simulated (fuzz targets: mobile_node, home_network).
+  for (const auto& peer : peers_) policy.home_agents.push_back(peer.address);
   ledger_.restarted();
   stopping_ = false;
   core_.emplace(std::move(policy), stored, dice_);
