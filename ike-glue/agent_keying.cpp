@@ -145,6 +145,7 @@ void AgentKeying::Impl::ike_rekey(const Section& message) {
   if (moved.empty()) return;
   moved.key() = rekeyed->uniqueid;
   node->sas.insert(std::move(moved));
+  step(fmt::format("{}: IKE re-keyed", node->configured.name));
 }
 
 void AgentKeying::Impl::child_rekey(const Section& message) {
@@ -156,6 +157,7 @@ void AgentKeying::Impl::child_rekey(const Section& message) {
   if (known == node->sas.end()) return;
   known->second.spi_in = rekeyed->spi_in;
   known->second.spi_out = rekeyed->spi_out;
+  step(fmt::format("{}: SAs re-keyed", node->configured.name));
   out.emplace_back(PeerKeysUp{node->configured.home_address, rekeyed->spi_in, rekeyed->spi_out});
 }
 

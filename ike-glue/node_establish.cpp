@@ -142,13 +142,17 @@ void NodeKeying::Impl::load_secret() {
 
 void NodeKeying::Impl::load_connection() {
   attempt->step = Attempt::Step::kConnection;
+  // charon goes on with an IKE_SA whose connection is equal to the one to initiate, names not counting (its
+  // reuse_ikesa), and one with the same child then finds a duplicate. No two of ours are equal, also from the same
+  // address.
+  const seconds different{number_of(attempt->name) % 1000};
   const Connection connection{.name = attempt->name,
                               .local = attempt->wish.local.to_string(),
                               .remote = policy.home_agent.to_string(),
                               .local_selector = policy.home_address,
                               .remote_selector = policy.home_agent,
                               .reqid = policy.reqid,
-                              .ike_rekey = kIkeRekey,
+                              .ike_rekey = kIkeRekey + different,
                               .child_rekey = kChildRekey,
                               .dpd_delay = kDpdDelay};
   attempt->request = request(Purpose::kConnection, "load-conn", load_conn(connection, policy.credentials));
@@ -225,7 +229,7 @@ void NodeKeying::Impl::established(const IkeSa& sa, mip6::BootTime now) {
   if (anew && old) out.emplace_back(DeleteStatesExcept{{sa.spi_in, sa.spi_out, old->spi_in}});
   take_over(sa, true);
   current->local = local;
-  step(fmt::format("IKE established from {}", local.to_string()));
+  step(fmt::format("IKE {} from {}", old ? "re-established" : "established", local.to_string()));
   if (old) {
     retire({.name = old->name, .uniqueid = old->uniqueid, .state = "ESTABLISHED"}, now);
   } else if (leaving.empty()) {

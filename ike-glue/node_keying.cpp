@@ -129,7 +129,10 @@ void NodeKeying::Impl::child_updown(const Section& message, mip6::BootTime now) 
 void NodeKeying::Impl::ike_rekey(const Section& message) {
   const auto rekeyed = read_ike_rekey(message);
   if (!rekeyed || !is_ours(rekeyed->name)) return;
-  if (current && current->uniqueid == rekeyed->old_uniqueid) current->uniqueid = rekeyed->uniqueid;
+  if (current && current->uniqueid == rekeyed->old_uniqueid) {
+    current->uniqueid = rekeyed->uniqueid;
+    step(fmt::format("IKE re-keyed, from {}", current->local.to_string()));
+  }
   for (auto& one : leaving) {
     if (one.uniqueid == rekeyed->old_uniqueid) one.uniqueid = rekeyed->uniqueid;
   }
@@ -140,6 +143,7 @@ void NodeKeying::Impl::child_rekey(const Section& message) {
   if (!rekeyed || !current || current->uniqueid != rekeyed->ike_uniqueid) return;
   current->spi_in = rekeyed->spi_in;
   current->spi_out = rekeyed->spi_out;
+  step("the SAs with the home agent were re-keyed");
   out.emplace_back(KeysUp{rekeyed->spi_in, rekeyed->spi_out, true});
 }
 

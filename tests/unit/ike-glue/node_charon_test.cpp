@@ -123,10 +123,12 @@ TEST_CASE("a rekey changes what is known of the keys", "[node-keying]") {
   node.event("child-rekey", child_rekeyed(node.first, "c000000a", "c000000b"));
   CHECK(node.last<KeysUp>()->spi_in == 0xc000000a);
   CHECK(node.last<KeysUp>()->fresh);
+  CHECK(node.last<Step>()->what == "the SAs with the home agent were re-keyed");
   // The pair that was replaced goes without taking the keys along.
   node.event("child-updown", updown(node.first, false));
   CHECK(node.core.usable());
   node.event("ike-rekey", ike_rekeyed(node.first, 9));
+  CHECK(node.last<Step>()->what == "IKE re-keyed, from 2001:db8:a1::7");
   node.event("ike-updown", updown(node.first, false));
   CHECK(node.core.usable());
   Sa rekeyed = node.first;

@@ -72,6 +72,7 @@ TEST_CASE("a soft re-establishment makes before it breaks", "[node-keying]") {
   CHECK(node.terminated(1, false) == 0);
   node.up(node.second);
   CHECK(node.last<KeysUp>()->spi_in == 0xc0000003);
+  CHECK(node.last<Step>()->what == "IKE re-established from 2001:db8:a2::7");
   CHECK(node.terminated(1, false) == 1);
   CHECK(node.terminated(1, true) == 0);
   CHECK(node.unloaded(Node::name(1)));
@@ -85,14 +86,29 @@ TEST_CASE("a soft re-establishment makes before it breaks", "[node-keying]") {
 
 TEST_CASE("keys that are used up are made anew from the same address too", "[node-keying]") {
   Node node;
-  node.establish();
+  node.connect();
+  node.handle(EstablishAsked{kFirst});
+  REQUIRE(node.answer("load-shared"));
+  ike::Request first;
+  REQUIRE(node.take("load-conn", &first));
+  const auto first_rekey_time = first.message.section(Node::name(1))->text_or("rekey_time", "");
+  node.handle(Answered{first.id, Response{Section{}.set("success", "yes"), {}}});
+  REQUIRE(node.answer("initiate"));
+  node.up(node.first);
+  node.forget();
   const bool used_up = GENERATE(true, false);
   node.handle(ReestablishAsked{kFirst, true, used_up});
   if (!used_up) {
     CHECK(node.requests.empty());
     return;
   }
-  REQUIRE(node.load_and_initiate());
+  ike::Request connection;
+  REQUIRE(node.answer("load-shared"));
+  REQUIRE(node.take("load-conn", &connection));
+  // charon would go on with the IKE_SA of an equal connection.
+  CHECK(connection.message.section(Node::name(2))->text_or("rekey_time", "") != first_rekey_time);
+  node.handle(Answered{connection.id, Response{Section{}.set("success", "yes"), {}}});
+  REQUIRE(node.answer("initiate"));
   CHECK(node.terminated(1, false) == 0);
   Sa here = node.second;
   here.local = kFirst;
