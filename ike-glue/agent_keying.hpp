@@ -18,6 +18,9 @@ struct AgentKeyingNode {
   mip6::Ipv6Address home_address;
   Credentials credentials;
   std::uint32_t reqid = 0;
+  // The last number of its updates is on disk. If not, an update that was captured under keys from before our start
+  // could be taken for a new one: such keys are dropped, and the node makes new ones.
+  bool number_known = true;
 };
 struct AgentKeyingPolicy {
   mip6::Ipv6Address home_agent;

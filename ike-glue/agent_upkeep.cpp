@@ -120,6 +120,10 @@ void AgentKeying::Impl::adopt_one(Node& node, const IkeSa& sa, mip6::BootTime no
   if (sa.state == "CONNECTING") return;  // ends by itself, or an event tells that it is up
   auto& known = node.sas[sa.uniqueid];
   if (known.child_up) return;
+  if (!node.configured.number_known) {
+    known.drop_at = now;
+    return;
+  }
   if (!sa.child_installed) {
     if (!known.drop_at) known.drop_at = now + kChildlessPatience;
     return;
@@ -163,7 +167,7 @@ void AgentKeying::Impl::keys_up(Node& node, const IkeSa& sa, mip6::BootTime now)
   }
   auto& known = node.sas[sa.uniqueid];
   known = Sa{.child_up = true, .spi_in = sa.spi_in, .spi_out = sa.spi_out, .remote = sa.remote, .drop_at = {}};
-  node.keys = true;
+  node.keys = node.configured.number_known = true;
   const auto& home_address = node.configured.home_address;
   out.emplace_back(PeerKeysUp{home_address, sa.spi_in, sa.spi_out});
   step(fmt::format("{}: IKE established from {}", node.configured.name, sa.remote ? sa.remote->to_string() : "?"));

@@ -65,6 +65,7 @@ Result Agent::open() {
 
   return kernel_->protect(*nodes)
       .and_then([&] { return kernel_->set_up_tunnel(); })
+      .and_then([&] { return drop_keys_of_lost_numbers(); })
       .and_then([&] { return take_up_bindings(); })
       .and_then([&] { return kernel_->listen([this](const auto& packet) { received(packet); }); })
       .map([&] {
@@ -83,7 +84,19 @@ tl::expected<NodeTable, Error> Agent::read_nodes() {
     nodes[node.home_address] = {.name = node.name, .reqid = *reqid};
     reqids_[node.home_address] = *reqid;
   }
+  const auto records = store_->records();
+  if (!records) return tl::unexpected(records.error());
+  for (const auto& record : *records) numbers_known_.insert(record.home_address);
   return nodes;
+}
+
+// Before the socket is open: under keys from before our start a captured update could be taken for a new one.
+Result Agent::drop_keys_of_lost_numbers() {
+  for (const auto& [home_address, reqid] : reqids_) {
+    if (numbers_known_.contains(home_address)) continue;
+    if (auto deleted = kernel_->delete_states_except(home_address, reqid, {}); !deleted) return deleted;
+  }
+  return {};
 }
 
 Result Agent::open_control() {
@@ -124,7 +137,8 @@ void Agent::make_cores(const NodeTable& nodes) {
         {.name = node.name,
          .home_address = node.home_address,
          .credentials = {.local_identity = config_.identity, .remote_identity = node.identity, .proof = node.proof},
-         .reqid = nodes.at(node.home_address).reqid});
+         .reqid = nodes.at(node.home_address).reqid,
+         .number_known = numbers_known_.contains(node.home_address)});
   }
   home_agent_ = std::make_unique<mip6::agent::HomeAgent>(policy, served_);
   keying_ = std::make_unique<ike::AgentKeying>(std::move(keying));

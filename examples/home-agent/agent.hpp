@@ -43,6 +43,7 @@ class Agent {
 
   tl::expected<void, mip6::Error> open();
   tl::expected<NodeTable, mip6::Error> read_nodes();
+  tl::expected<void, mip6::Error> drop_keys_of_lost_numbers();
   tl::expected<void, mip6::Error> take_up_bindings();
   tl::expected<void, mip6::Error> open_control();
   void make_cores(const NodeTable& nodes);
@@ -79,6 +80,7 @@ class Agent {
   boost::asio::io_context& loop_;
   Config config_;
   std::map<mip6::Ipv6Address, std::uint32_t> reqids_;
+  std::set<mip6::Ipv6Address> numbers_known_;  // home addresses whose last sequence number is on disk
   std::unique_ptr<Store> store_;
   std::unique_ptr<LinuxKernel> kernel_;
   std::unique_ptr<Performer> performer_;

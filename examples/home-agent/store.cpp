@@ -84,8 +84,8 @@ std::string remedy_for(int code, const std::filesystem::path& path) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return fmt::format(
-          "the file is damaged: restore it from a backup; or, to start without bindings and sequence numbers, first "
-          "give every node new keys and then remove {}*",
+          "the file is damaged: restore it from a backup; or, to start without bindings and sequence numbers, remove "
+          "{}* (the nodes get new keys by IKE)",
           path.string());
     case SQLITE_FULL:
       return "make room on that file system";
@@ -208,6 +208,10 @@ class SqliteStore final : public Store {
   SqliteStore(Database database, std::filesystem::path path) : database_{std::move(database)}, path_{std::move(path)} {}
 
   tl::expected<void, Error> prepare() {
+    struct stat status {};
+    if (::stat(path_.c_str(), &status) != 0) return tl::unexpected(system_error("open the database", path_));
+    device_ = status.st_dev;
+    inode_ = status.st_ino;
     const auto one = [this](Statement& statement, const char* sql) -> tl::expected<void, Error> {
       sqlite3_stmt* raw = nullptr;
       const int code = sqlite3_prepare_v3(database_.get(), sql, -1, SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
@@ -268,7 +272,7 @@ class SqliteStore final : public Store {
     sqlite3_bind_int(statement, 7, record.link_local ? 1 : 0);
     const int code = sqlite3_step(statement);
     if (code != SQLITE_DONE) return tl::unexpected(failed(code, "store the binding of a node"));
-    return {};
+    return still_there();
   }
 
   tl::expected<std::vector<BindingRecord>, Error> records() override {
@@ -292,10 +296,25 @@ class SqliteStore final : public Store {
   }
 
  private:
+  // SQLite goes on writing into files that nobody will find again.
+  tl::expected<void, Error> still_there() const {
+    struct stat status {};
+    const bool same = ::stat(path_.c_str(), &status) == 0 && status.st_dev == device_ && status.st_ino == inode_ &&
+                      ::stat((path_.string() + "-wal").c_str(), &status) == 0;
+    if (same) return {};
+    return tl::unexpected(Error{.tried = "store the binding of a node",
+                                .on = path_.string(),
+                                .reason = "the database was removed or replaced while it is in use",
+                                .remedy = "restart mip6-ha",
+                                .os_error = 0});
+  }
+
   Error failed(int code, std::string tried) const { return error_of(database_.get(), code, std::move(tried), path_); }
 
   Database database_;
   std::filesystem::path path_;
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
   Statement save_node_;
   Statement list_nodes_;
   Statement save_record_;

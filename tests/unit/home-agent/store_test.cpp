@@ -172,6 +172,22 @@ TEST_CASE("a damaged database is an error with a remedy, not a start at zero", "
   CHECK(error.on.find("agent.db") != std::string::npos);
 }
 
+TEST_CASE("a record is not taken for stored when the database was removed or replaced meanwhile", "[store]") {
+  const TemporaryFolder folder;
+  const auto store = opened(folder.path());
+  REQUIRE(store->save(record("2001:db8:1::42", 1)));
+  const auto file = folder.path() / "agent.db";
+  SECTION("removed") { std::filesystem::remove(file); }
+  SECTION("its log removed") { std::filesystem::remove(folder.path() / "agent.db-wal"); }
+  SECTION("replaced") {
+    std::filesystem::rename(file, folder.path() / "elsewhere");
+    std::filesystem::copy_file(folder.path() / "elsewhere", file);
+  }
+  const auto saved = store->save(record("2001:db8:1::42", 2));
+  REQUIRE_FALSE(saved);
+  CHECK(saved.error().reason.find("removed or replaced") != std::string::npos);
+}
+
 TEST_CASE("a database of a newer version is left alone", "[store]") {
   const TemporaryFolder folder;
   opened(folder.path());

@@ -11,6 +11,7 @@ using namespace ike;
 inline const auto kOtherHome = address("2001:db8:1::43");
 
 struct Agent : Harness<AgentKeying, AgentKeyingEvent, AgentKeyingAction> {
+  explicit Agent(AgentKeyingPolicy policy) : Harness(std::move(policy)) {}
   Agent()
       : Harness(AgentKeyingPolicy{
             kAgent,

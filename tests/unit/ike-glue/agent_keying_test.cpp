@@ -306,13 +306,31 @@ TEST_CASE("rekeying keeps the node's entry", "[agent-keying]") {
   agent.up(agent.first);
   agent.event("child-rekey", child_rekeyed(agent.first, "c000000a", "c000000b"));
   CHECK(agent.last<PeerKeysUp>()->spi_in == 0xc000000a);
+  CHECK(agent.last<Step>()->what == "laptop: SAs re-keyed");
   agent.event("ike-rekey", ike_rekeyed(agent.first, 9));
+  CHECK(agent.last<Step>()->what == "laptop: IKE re-keyed");
   agent.event("ike-updown", updown(agent.first, false));
   CHECK(agent.count<PeerKeysDown>() == 0);
   Sa rekeyed = agent.first;
   rekeyed.uniqueid = 9;
   agent.event("ike-updown", updown(rekeyed, false));
   CHECK(agent.count<PeerKeysDown>() == 1);
+}
+
+TEST_CASE("keys from before our start are dropped where the node's last number is not known", "[agent-keying]") {
+  AgentKeyingNode laptop{"laptop", kHome, {"ha@example.org", "mn@example.org", PreSharedKey{"the secret"}}, 11};
+  laptop.number_known = false;
+  Agent agent{AgentKeyingPolicy{kAgent, {laptop}}};
+  agent.connect({agent.first});
+  CHECK(agent.count<PeerKeysUp>() == 0);
+  CHECK(agent.terminated(1, true) == 1);
+  agent.down(agent.first);
+  agent.up(agent.second);
+  CHECK(agent.count<PeerKeysUp>() == 1);
+  // Those of our own time are gone on with.
+  agent.connect({agent.second});
+  CHECK(agent.count<PeerKeysUp>() == 2);
+  CHECK(agent.terminated(2, true) == 0);
 }
 
 TEST_CASE("a restarted charon gets everything again, and keys stay up while it was away", "[agent-keying]") {
