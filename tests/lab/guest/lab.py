@@ -84,6 +84,8 @@ class Lab:
         self.check = self.checks.check
         self.processes = {}
         self.agent_extra = ""  # further settings at the top of the home agent's configuration
+        self.state = RUN  # where both daemons keep their state folders
+        self.wrapped = {}  # name of a process -> the command that runs it, such as strace
         self.dad = dad or os.environ.get("LAB_DAD") == "on"
         RUN.mkdir(exist_ok=True)
 
@@ -91,7 +93,7 @@ class Lab:
     def build(self):
         run("bash", str(HERE / "topology.sh"), "on" if self.dad else "off")
         for namespace, interface in (("mn", "w1"), ("mn", "w2"), ("mn2", "w1")):
-            if not wait_for(lambda n=namespace, i=interface: self.care_of(n, i), 8):
+            if not wait_for(lambda n=namespace, i=interface: self.care_of(n, i), 60):
                 raise RuntimeError(f"no address on {interface} of {namespace}: is radvd running?")
 
     def addresses(self, namespace, interface):
@@ -109,8 +111,9 @@ class Lab:
     # --- processes ---
     def start(self, name, namespace, *command, env=None, log=None):
         with open(RUN / f"{log or name}.log", "ab") as output:
-            process = subprocess.Popen(["ip", "netns", "exec", namespace, *command], stdin=subprocess.DEVNULL,
-                                       stdout=output, stderr=output, env={**os.environ, **(env or {})})
+            process = subprocess.Popen(["ip", "netns", "exec", namespace, *self.wrapped.get(name, ()), *command],
+                                       stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                                       env={**os.environ, **(env or {})})
         self.processes[name] = process
         return process
 
@@ -164,16 +167,16 @@ class Lab:
                 return vici.ask(self.vici_socket(namespace), "version")
             except OSError:
                 return None
-        if not wait_for(answers, 10):
+        if not wait_for(answers, 60):
             raise RuntimeError(f"charon of {namespace} does not answer: see charon.{namespace}.log")
 
     def agent(self, key_mobility=True, extra=""):
         config = RUN / "ha.conf"
         lines = [f"address = {HOME_AGENT}", "interface = home", f"prefix = {HOME_PREFIX}:/64",
                  f"key-mobility = {'yes' if key_mobility else 'no'}", f"vici-socket = {self.vici_socket('ha')}",
-                 f"control-socket = {RUN}/ha.control", f"state-directory = {RUN}/ha.state", extra,
+                 f"control-socket = {RUN}/ha.control", f"state-directory = {self.state}/ha.state", extra,
                  self.agent_extra]
-        (RUN / "ha.state").mkdir(exist_ok=True)
+        (self.state / "ha.state").mkdir(exist_ok=True)
         for node in NODES.values():
             lines += [f"[node {node['name']}]", f"home-address = {node['home_address']}",
                       f"identity = {node['identity']}"]
@@ -198,7 +201,7 @@ class Lab:
         """Starts mnd of `mn` or `mn2`. wrong: settings that replace those of NODES."""
         node = {**NODES[namespace], **(wrong or {})}
         config = RUN / f"{namespace}.conf"
-        (RUN / f"{namespace}.state").mkdir(exist_ok=True)
+        (self.state / f"{namespace}.state").mkdir(exist_ok=True)
         config.write_text(f"""home-address = {node['home_address']}/64
 home-agent = {HOME_AGENT}
 identity = {node['identity']}
@@ -207,7 +210,7 @@ keying = ikev2
 prefer = w1 w2
 vici-socket = {self.vici_socket(namespace)}
 control-socket = {RUN}/{namespace}.control
-state-directory = {RUN}/{namespace}.state
+state-directory = {self.state}/{namespace}.state
 {extra}
 """, encoding="utf-8")
         return self.start(f"mnd.{namespace}", namespace, program("mnd"), "--config", str(config))
