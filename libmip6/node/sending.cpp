@@ -75,7 +75,7 @@ void HomeRegistration::send_update(Exchange& current, SequenceNumber number) {
   update.link_local = policy_.link_local;
   update.key_mobility = keys_->can_migrate;
   update.lifetime = deregisters(current) ? Lifetime{0} : lifetime_to_ask_for();
-  update.options = {AlternateCareOfAddress{attachment_->care_of}};
+  update.options.emplace_back(AlternateCareOfAddress{attachment_->care_of});
 
   ++counters_.updates_sent;
   if (!current.sent.empty()) ++counters_.retransmissions;
