@@ -45,9 +45,13 @@ def run(*command, check=True, namespace=None):
     return result.stdout
 
 
+# A busy machine makes user-mode Linux many times slower: times to wait are guards against hanging, not goals.
+PATIENCE = float(os.environ.get("LAB_PATIENCE", "4"))
+
+
 def wait_for(condition, timeout, step=0.05):
-    """The first true value of condition() within `timeout` seconds, or its last value."""
-    end = time.monotonic() + timeout
+    """The first true value of condition() within `timeout` seconds (times PATIENCE), or its last value."""
+    end = time.monotonic() + timeout * PATIENCE
     while True:
         value = condition()
         if value or time.monotonic() >= end:
@@ -93,7 +97,7 @@ class Lab:
     def build(self):
         run("bash", str(HERE / "topology.sh"), "on" if self.dad else "off")
         for namespace, interface in (("mn", "w1"), ("mn", "w2"), ("mn2", "w1")):
-            if not wait_for(lambda n=namespace, i=interface: self.care_of(n, i), 60):
+            if not wait_for(lambda n=namespace, i=interface: self.care_of(n, i), 15):
                 raise RuntimeError(f"no address on {interface} of {namespace}: is radvd running?")
 
     def addresses(self, namespace, interface):
@@ -167,7 +171,7 @@ class Lab:
                 return vici.ask(self.vici_socket(namespace), "version")
             except OSError:
                 return None
-        if not wait_for(answers, 60):
+        if not wait_for(answers, 15):
             raise RuntimeError(f"charon of {namespace} does not answer: see charon.{namespace}.log")
 
     def agent(self, key_mobility=True, extra=""):
@@ -218,7 +222,7 @@ state-directory = {self.state}/{namespace}.state
     # --- what the programs say (only K, sequence and trouble are taken from here) ---
     def status(self, namespace="mn"):
         result = subprocess.run([program("mip6ctl"), "--socket", f"{RUN}/{namespace}.control", "--json", "status"],
-                                capture_output=True, text=True, check=False, timeout=5)
+                                capture_output=True, text=True, check=False, timeout=5 * PATIENCE)
         try:
             return json.loads(result.stdout)
         except ValueError:
@@ -226,7 +230,7 @@ state-directory = {self.state}/{namespace}.state
 
     def status_text(self, namespace="mn"):
         result = subprocess.run([program("mip6ctl"), "--socket", f"{RUN}/{namespace}.control", "status"],
-                                capture_output=True, text=True, check=False, timeout=5)
+                                capture_output=True, text=True, check=False, timeout=5 * PATIENCE)
         return result.stdout + result.stderr
 
     def registered_at(self, namespace="mn"):

@@ -16,7 +16,7 @@ import wire
 from lab import HOME_ADDRESS, HOME_AGENT, RUN
 
 UPDATE, ACKNOWLEDGEMENT = 5, 6
-PATIENCE = 60  # a guard for busy machines; what is to happen at once is told by the counters, not by the clock
+PATIENCE = 15  # what is to happen at once is told by the counters, not by the clock
 # packet: from the IPv6 header on.
 Seen = namedtuple("Seen", "time link packet spi update")
 # status: of an acknowledgement, None in an update.
@@ -126,7 +126,7 @@ def send_again(seen, namespace="core"):
     thread.join()
 
 
-def ask(socket_path, command, timeout=5, **more):
+def ask(socket_path, command, timeout=20, **more):
     """An answer of a control socket, without a process for it; {} if there is none."""
     client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     client.settimeout(timeout)
