@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <iterator>
 #include <map>
 #include <numeric>
 #include <optional>
@@ -25,14 +26,18 @@ using kernel::ConfigSetting;
 constexpr long kMinLifetime = 4;                // seconds: one unit on the wire
 constexpr long kMinFirstTimeout = 100;          // milliseconds
 constexpr long kMaxFirstTimeout = 32000;        // milliseconds: later ones are no longer, either
+constexpr long kMaxForecastHorizon = 36500;     // days
 constexpr std::size_t kMaxSocketPath = 107;     // sun_path
 constexpr std::size_t kMaxInterfaceName = 15;   // IFNAMSIZ - 1
 constexpr std::size_t kSuggestionDistance = 3;  // letters of difference up to which a key is thought to be meant
 
-constexpr std::array<std::string_view, 14> kKeys{"home-address",   "home-agent",     "identity", "home-agent-identity",
-                                                 "secret-file",    "certificate",    "keying",   "lifetime",
-                                                 "first-timeout",  "prefer",         "exclude",  "vici-socket",
-                                                 "control-socket", "state-directory"};
+constexpr std::array<std::string_view, 16> kKeys{
+    "home-address",   "home-agent",      "identity",    "home-agent-identity",
+    "secret-file",    "certificate",     "keying",      "lifetime",
+    "first-timeout",  "prefer",          "exclude",     "vici-socket",
+    "control-socket", "state-directory", "manual-keys", "forecast-horizon"};
+// Of no use with manual keys.
+constexpr std::array<std::string_view, 4> kIkeKeys{"identity", "home-agent-identity", "secret-file", "certificate"};
 // What others call it; whoever writes them is told our way.
 constexpr std::array<std::string_view, 3> kCertificateKeys{"private-key", "ca-certificate", "home-agent-certificate"};
 
@@ -73,9 +78,13 @@ class Checker {
   tl::expected<Config, std::vector<ConfigMistake>> check(const std::vector<kernel::ConfigSection>& sections) {
     collect(sections);
     addresses();
-    identities();
-    proof();
     keying();
+    if (config_.keying == Keying::kManual) {
+      manual_keys();
+    } else {
+      identities();
+      proof();
+    }
     times();
     interfaces();
     paths();
@@ -91,6 +100,7 @@ class Checker {
   void proof();
   void certificate(const ConfigSetting& setting);
   void keying();
+  void manual_keys();
   std::optional<long> number(std::string_view key, std::string_view what, std::string_view unit, long from, long to);
   void times();
   void interfaces();
@@ -245,11 +255,36 @@ void Checker::proof() {
 
 void Checker::keying() {
   const auto* setting = find("keying");
+  if (setting && setting->value == "manual") {
+    config_.keying = Keying::kManual;
+    return;
+  }
+  if (const auto* keys = find("manual-keys"))
+    mistake(*keys, "is for keying = manual", "write 'keying = manual', or remove this line");
   if (!setting || setting->value == "ikev2") return;
-  if (setting->value == "ikev1" || setting->value == "manual")
+  if (setting->value == "ikev1")
     mistake(*setting, fmt::format("'{}' is not available in this version", setting->value), "write 'keying = ikev2'");
   else
-    mistake(*setting, fmt::format("'{}' is no keying method", setting->value), "write 'keying = ikev2'");
+    mistake(*setting, fmt::format("'{}' is no keying method", setting->value),
+            "write 'keying = ikev2' or 'keying = manual'");
+}
+
+void Checker::manual_keys() {
+  for (const auto key : kIkeKeys)
+    if (const auto* setting = find(key))
+      mistake(*setting, "is not used with keying = manual", "remove this line, or write 'keying = ikev2'");
+  const auto* setting = require("manual-keys", "manual-keys = /etc/mnd/manual-keys");
+  if (!setting) return;
+  if (setting->value.empty()) {
+    mistake(*setting, "is empty", "write the path of the key file, /etc/mnd/manual-keys");
+    return;
+  }
+  config_.manual_keys_file = path_.parent_path() / setting->value;
+  auto keys = kernel::read_manual_keys(config_.manual_keys_file);
+  if (keys)
+    config_.manual_keys = std::move(*keys);
+  else
+    std::move(keys.error().begin(), keys.error().end(), std::back_inserter(mistakes_));
 }
 
 // Empty if the setting is missing or wrong.
@@ -271,6 +306,8 @@ void Checker::times() {
     config_.lifetime = mip6::Lifetime{*seconds};
   if (const auto wait = number("first-timeout", "timeout", "milliseconds", kMinFirstTimeout, kMaxFirstTimeout))
     config_.first_timeout = std::chrono::milliseconds{*wait};
+  if (const auto days = number("forecast-horizon", "number of days", "days", 1, kMaxForecastHorizon))
+    config_.forecast_horizon = std::chrono::days{*days};
 }
 
 std::vector<std::string> Checker::patterns(std::string_view key) {

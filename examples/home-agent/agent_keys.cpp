@@ -70,6 +70,8 @@ Snapshot Agent::snapshot() const {
   snapshot.address = config_.address;
   snapshot.interface = config_.interface;
   snapshot.charon_connected = fast_connected_ && slow_connected_;
+  snapshot.charon_needed = needs_charon();
+  snapshot.advice = advice();
   snapshot.malformed = malformed_.totals();
   snapshot.trouble = trouble_;
   if (home_agent_ == nullptr) return snapshot;  // asked while still starting
@@ -84,7 +86,8 @@ Snapshot Agent::snapshot() const {
                      .lifetime_left = 0,
                      .sequence = std::nullopt,
                      .key_mobility = false,
-                     .keys_up = keys_up_.contains(node.home_address)};
+                     .keys_up = keys_up_.contains(node.home_address),
+                     .manual_keys = node.manual_keys.has_value()};
     if (const auto* record = home_agent_->find(node.home_address)) {
       view.care_of = record->care_of;
       view.sequence = record->sequence.value();

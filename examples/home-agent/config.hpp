@@ -11,6 +11,7 @@
 #include "libmip6/address.hpp"
 #include "libmip6/wire/message.hpp"
 #include "mnd/linux/config_file.hpp"
+#include "mnd/linux/manual_keys.hpp"
 
 namespace mip6ha {
 
@@ -19,6 +20,8 @@ struct NodeConfig {  // [node NAME]
   mip6::Ipv6Address home_address;
   std::string identity;  // default: the home address
   ike::Proof proof;      // content of secret-file = FILE, or our own certificate; never printed
+  // manual-keys = FILE, in place of identity and proof; never printed
+  std::optional<mnd::kernel::ManualKeys> manual_keys;
 };
 inline constexpr std::size_t kMaxNodeName = 40;
 

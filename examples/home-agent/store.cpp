@@ -11,6 +11,7 @@
 #include <cassert>
 #include <cerrno>
 #include <cstring>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
 
@@ -24,7 +25,7 @@ using mip6::Error;
 using mip6::Ipv6Address;
 using mip6::agent::BindingRecord;
 
-constexpr int kSchemaVersion = 1;
+constexpr int kSchemaVersion = 2;
 
 constexpr const char* kSchema = R"(
 CREATE TABLE nodes (
@@ -44,6 +45,20 @@ CREATE TABLE bindings (
 PRAGMA user_version = 1;
 )";
 
+// From format 1 to 2. The trigger marks keys as used in the transaction that stores a binding under them.
+constexpr const char* kManualKeys = R"(
+CREATE TABLE manual_keys (
+  home_address BLOB PRIMARY KEY NOT NULL CHECK (length(home_address) = 16),
+  keys TEXT NOT NULL,
+  numbers_known INTEGER NOT NULL CHECK (numbers_known IN (0, 1)),
+  used INTEGER NOT NULL CHECK (used IN (0, 1))
+) STRICT;
+CREATE TRIGGER manual_keys_used AFTER INSERT ON bindings BEGIN
+  UPDATE manual_keys SET used = 1 WHERE home_address = NEW.home_address AND used = 0;
+END;
+PRAGMA user_version = 2;
+)";
+
 constexpr const char* kSaveNode =
     "INSERT INTO nodes (name, home_address, reqid) VALUES (?1, ?2, (SELECT max(?3, coalesce(max(reqid) + 1, 0)) FROM "
     "nodes)) ON CONFLICT (name) DO UPDATE SET home_address = excluded.home_address RETURNING reqid";
@@ -51,6 +66,9 @@ constexpr const char* kSaveRecord =
     "INSERT OR REPLACE INTO bindings (home_address, care_of, sequence, key_mobility, granted, expires_unix, "
     "link_local) "
     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+constexpr const char* kFindManualKeys = "SELECT keys, numbers_known, used FROM manual_keys WHERE home_address = ?1";
+constexpr const char* kSaveManualKeys =
+    "INSERT OR REPLACE INTO manual_keys (home_address, keys, numbers_known, used) VALUES (?1, ?2, ?3, 0)";
 
 struct CloseDatabase {
   void operator()(sqlite3* database) const { sqlite3_close_v2(database); }
@@ -168,8 +186,8 @@ tl::expected<void, Error> create_database(const std::filesystem::path& path) {
   {
     auto database = open_database(fresh);
     if (!database) return tl::unexpected(database.error());
-    const auto made =
-        execute(database->get(), fmt::format("BEGIN; {} COMMIT;", kSchema).c_str(), "create the database", fresh);
+    const auto made = execute(database->get(), fmt::format("BEGIN; {} {} COMMIT;", kSchema, kManualKeys).c_str(),
+                              "create the database", fresh);
     if (!made) return tl::unexpected(made.error());
   }  // closing moves everything from the log into the file, synced
   if (::rename(fresh.c_str(), path.c_str()) != 0) return tl::unexpected(system_error("create the database", path));
@@ -183,6 +201,8 @@ tl::expected<void, Error> check_database(sqlite3* database, const std::filesyste
   const auto version = ask(database, "PRAGMA user_version", path);
   if (!version) return tl::unexpected(version.error());
   if (*version == std::to_string(kSchemaVersion)) return {};
+  if (*version == "1")
+    return execute(database, fmt::format("BEGIN; {} COMMIT;", kManualKeys).c_str(), "convert the database", path);
   if (*version == "0") return tl::unexpected(damaged(path, "it has no tables of mip6-ha"));
   return tl::unexpected(
       Error{.tried = "use the database",
@@ -222,7 +242,10 @@ class SqliteStore final : public Store {
           return one(list_records_,
                      "SELECT home_address, care_of, sequence, key_mobility, granted, expires_unix, link_local FROM "
                      "bindings ORDER BY home_address");
-        });
+        })
+        .and_then([&] { return one(find_manual_keys_, kFindManualKeys); })
+        .and_then([&] { return one(save_manual_keys_, kSaveManualKeys); })
+        .and_then([&] { return one(forget_record_, "DELETE FROM bindings WHERE home_address = ?1"); });
   }
 
   tl::expected<std::uint32_t, Error> reqid_of(const std::string& name, const Ipv6Address& home_address) override {
@@ -291,6 +314,45 @@ class SqliteStore final : public Store {
     return records;
   }
 
+  tl::expected<std::optional<ManualKeyState>, Error> manual_keys(const Ipv6Address& home_address) override {
+    const InUse in_use{find_manual_keys_};
+    auto* statement = find_manual_keys_.get();
+    bind_address(statement, 1, home_address);
+    const int code = sqlite3_step(statement);
+    if (code == SQLITE_DONE) return std::optional<ManualKeyState>{};
+    if (code != SQLITE_ROW) return tl::unexpected(failed(code, "read the record of manual keys"));
+    const std::string text{reinterpret_cast<const char*>(sqlite3_column_text(statement, 0))};
+    auto keys = mnd::kernel::key_record_from(nlohmann::json::parse(text, nullptr, false));
+    if (!keys) return tl::unexpected(damaged(path_, "a record of manual keys that is none"));
+    return ManualKeyState{.keys = std::move(*keys),
+                          .numbers_known = sqlite3_column_int(statement, 1) != 0,
+                          .used = sqlite3_column_int(statement, 2) != 0};
+  }
+
+  tl::expected<void, Error> begin_manual_keys(const Ipv6Address& home_address, const mnd::kernel::KeyRecord& keys,
+                                              bool numbers_known) override {
+    const auto text = mnd::kernel::to_json(keys).dump();
+    const auto step = [&](const Statement& statement) -> tl::expected<void, Error> {
+      const InUse in_use{statement};
+      bind_address(statement.get(), 1, home_address);
+      if (&statement == &save_manual_keys_) {
+        sqlite3_bind_text(statement.get(), 2, text.c_str(), -1, SQLITE_TRANSIENT);
+        sqlite3_bind_int(statement.get(), 3, numbers_known ? 1 : 0);
+      }
+      const int code = sqlite3_step(statement.get());
+      if (code != SQLITE_DONE) return tl::unexpected(failed(code, "store the record of manual keys"));
+      return {};
+    };
+    const char* tried = "store the record of manual keys";
+    auto done = execute(database_.get(), "BEGIN", tried, path_)
+                    .and_then([&] { return step(forget_record_); })
+                    .and_then([&] { return step(save_manual_keys_); })
+                    .and_then([&] { return execute(database_.get(), "COMMIT", tried, path_); });
+    // After a failed COMMIT the transaction may still be open, or not.
+    if (!done) sqlite3_exec(database_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+    return done;
+  }
+
  private:
   Error failed(int code, std::string tried) const { return error_of(database_.get(), code, std::move(tried), path_); }
 
@@ -300,6 +362,9 @@ class SqliteStore final : public Store {
   Statement list_nodes_;
   Statement save_record_;
   Statement list_records_;
+  Statement find_manual_keys_;
+  Statement save_manual_keys_;
+  Statement forget_record_;
 };
 
 // Folder and file are there, and the file is not the empty rest of something.

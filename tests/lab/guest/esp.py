@@ -46,12 +46,30 @@ def opened(packet, known):
     return bytes(result)
 
 
-def mobility(packet):
-    """Whether an IPv6 packet carries a Mobility Header, in the clear."""
+def mobility_header(packet):
+    """Where the Mobility Header of an IPv6 packet begins, in the clear; None if it has none."""
     protocol, at = packet[6], IPV6_HEADER
     while protocol in (wire.DSTOPTS, wire.ROUTING, wire.HOP_BY_HOP) and at + 8 <= len(packet):
         protocol, at = packet[at], at + 8 * (1 + packet[at + 1])
-    return protocol == wire.MOBILITY
+    return at if protocol == wire.MOBILITY else None
+
+
+def mobility(packet):
+    """Whether an IPv6 packet carries a Mobility Header, in the clear."""
+    return mobility_header(packet) is not None
+
+
+def updates(path, known, agent):
+    """(SPI, sequence number, flags, ESP bytes) of each Binding Update to the agent that the keys of `known` open."""
+    for time, frame in wire.records(path):
+        told = wire.parse(time, "", frame)
+        if not told or told.spi not in known or told.destination != agent:
+            continue
+        plain = opened(frame[14:14 + IPV6_HEADER + struct.unpack_from("!H", frame, 18)[0]], known)
+        at = mobility_header(plain) if plain else None
+        if at is not None and plain[at + 2] == 5:
+            number, flags = struct.unpack_from("!HB", plain, at + 6)
+            yield told.spi, number, flags, told.payload
 
 
 def write_opened(sources, target, known):

@@ -168,6 +168,10 @@ class Lab:
             raise RuntimeError(f"charon of {namespace} does not answer: see charon.{namespace}.log")
 
     def agent(self, key_mobility=True, extra=""):
+        config = self.agent_config(key_mobility, extra)
+        return self.start("ha", "ha", program("mip6-ha"), "--config", str(config))
+
+    def agent_config(self, key_mobility=True, extra=""):
         config = RUN / "ha.conf"
         lines = [f"address = {HOME_AGENT}", "interface = home", f"prefix = {HOME_PREFIX}:/64",
                  f"key-mobility = {'yes' if key_mobility else 'no'}", f"vici-socket = {self.vici_socket('ha')}",
@@ -175,12 +179,15 @@ class Lab:
                  self.agent_extra]
         (RUN / "ha.state").mkdir(exist_ok=True)
         for node in NODES.values():
-            lines += [f"[node {node['name']}]", f"home-address = {node['home_address']}",
-                      f"identity = {node['identity']}"]
+            lines += [f"[node {node['name']}]", f"home-address = {node['home_address']}"]
+            if "manual_keys" in node:
+                lines.append(f"manual-keys = {node['manual_keys']}")
+                continue
+            lines.append(f"identity = {node['identity']}")
             if "certificate" not in node:
                 lines.append(f"secret-file = {self.secret('ha-' + node['name'], node)}")
         config.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        return self.start("ha", "ha", program("mip6-ha"), "--config", str(config))
+        return config
 
     def secret(self, name, node):
         path = RUN / f"{name}.secret"
@@ -189,32 +196,57 @@ class Lab:
         return path
 
     def proof(self, name, node):
-        """The setting by which a node proves itself."""
+        """The settings by which a node proves itself. With manual keys (NODES: "manual_keys", a path) there is no IKE."""
+        if "manual_keys" in node:
+            return f"keying = manual\nmanual-keys = {node['manual_keys']}"
+        return f"keying = ikev2\nidentity = {node['identity']}\n{self.credential(name, node)}"
+
+    def credential(self, name, node):
         if "certificate" in node:
             return f"certificate = {node['certificate']}"
         return f"secret-file = {self.secret(name, node)}"
 
     def node(self, namespace, extra="", wrong=None):
         """Starts mnd of `mn` or `mn2`. wrong: settings that replace those of NODES."""
+        config = self.node_config(namespace, extra, wrong)
+        return self.start(f"mnd.{namespace}", namespace, program("mnd"), "--config", str(config))
+
+    def node_config(self, namespace, extra="", wrong=None):
         node = {**NODES[namespace], **(wrong or {})}
         config = RUN / f"{namespace}.conf"
         (RUN / f"{namespace}.state").mkdir(exist_ok=True)
         config.write_text(f"""home-address = {node['home_address']}/64
 home-agent = {HOME_AGENT}
-identity = {node['identity']}
 {self.proof(namespace, node)}
-keying = ikev2
 prefer = w1 w2
 vici-socket = {self.vici_socket(namespace)}
 control-socket = {RUN}/{namespace}.control
 state-directory = {RUN}/{namespace}.state
 {extra}
 """, encoding="utf-8")
-        return self.start(f"mnd.{namespace}", namespace, program("mnd"), "--config", str(config))
+        return config
+
+    def make_keys(self, name):
+        """A new file of manual keys; its path."""
+        path = RUN / f"{name}.keys"
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o640)
+        path.write_text(run(program("mnd"), "--make-keys"), encoding="utf-8")
+        return path
+
+    def keys_are_new(self, namespace="mn", at_agent=True):
+        """Both ends take a node's manual keys as never used; whether they did. Both must be stopped."""
+        commands = [(namespace, [program("mnd"), "--config", str(RUN / f"{namespace}.conf"), "--keys-are-new"])]
+        if at_agent:
+            commands.append(("ha", [program("mip6-ha"), "--config", str(RUN / "ha.conf"), "--keys-are-new",
+                                    NODES[namespace]["name"]]))
+        done = [subprocess.run(["ip", "netns", "exec", where, *command], capture_output=True, text=True, check=False)
+                for where, command in commands]
+        return all(one.returncode == 0 for one in done), "; ".join(one.stdout + one.stderr for one in done)
 
     # --- what the programs say (only K, sequence and trouble are taken from here) ---
-    def status(self, namespace="mn"):
-        result = subprocess.run([program("mip6ctl"), "--socket", f"{RUN}/{namespace}.control", "--json", "status"],
+    def status(self, namespace="mn", command="status"):
+        result = subprocess.run([program("mip6ctl"), "--socket", f"{RUN}/{namespace}.control", "--json", command],
                                 capture_output=True, text=True, check=False, timeout=5)
         try:
             return json.loads(result.stdout)

@@ -54,12 +54,26 @@ TEST_CASE("status tells version, bindings, counters and trouble", "[commands]") 
                                             {"lifetime_left", 300},
                                             {"sequence", 41208},
                                             {"k", true},
-                                            {"keys_up", true}});
+                                            {"keys_up", true},
+                                            {"manual_keys", false}});
   CHECK(status.at("bindings").at(1).at("care_of").is_null());
   CHECK(status.at("bindings").at(1).at("sequence").is_null());
   CHECK(status.at("counters").at("refused") == json{{"135", 2}});
   CHECK(status.at("counters").at("malformed") == json{{"cut short", 4}});
   CHECK(status.at("trouble").at("remedy") == "start it");
+}
+
+TEST_CASE("status tells of manual keys and advice, and asks for no charon that nobody needs", "[commands]") {
+  auto snapshot = sample();
+  snapshot.charon_connected = snapshot.charon_needed = false;
+  snapshot.bindings.front().manual_keys = true;
+  snapshot.advice.push_back({.what = "node laptop is refused: no record", .remedy = "make new keys"});
+  const json status = status_json(snapshot);
+  CHECK(status.at("charon") == "not needed");
+  CHECK(status.at("advice").at(0) == json{{"what", "node laptop is refused: no record"}, {"remedy", "make new keys"}});
+  const auto text = status_text(status);
+  CHECK(text.find("advice:  node laptop is refused: no record\nremedy:  make new keys\n") != std::string::npos);
+  CHECK(text.find("manual") != std::string::npos);
 }
 
 TEST_CASE("list tells the bindings only", "[commands]") {
