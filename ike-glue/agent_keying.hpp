@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "ike-glue/children.hpp"
 #include "ike-glue/keying.hpp"
 
 namespace ike {
@@ -21,6 +22,7 @@ struct AgentKeyingNode {
   // The last number of its updates is on disk. If not, an update that was captured under keys from before our start
   // could be taken for a new one: such keys are dropped, and the node makes new ones.
   bool number_known = true;
+  std::vector<FurtherChild> children = {};  // that it may have beside the Mobility Header's
 };
 struct AgentKeyingPolicy {
   mip6::Ipv6Address home_agent;
@@ -51,6 +53,17 @@ struct PeerKeysUp {  // a node's SA pair is in the kernel
 struct PeerKeysDown {
   mip6::Ipv6Address home_address;
 };
+struct PeerChildUp {  // one beside the Mobility Header's has an SA pair in the kernel; also after each change of it
+  mip6::Ipv6Address home_address;
+  ChildKind kind = ChildKind::kPayload;
+  std::uint32_t spi_in = 0;
+  std::uint32_t spi_out = 0;
+  std::optional<mip6::Ipv6Address> remote;  // of the IKE connection: in tunnel mode the SAs' own
+};
+struct PeerChildDown {
+  mip6::Ipv6Address home_address;
+  ChildKind kind = ChildKind::kPayload;
+};
 struct DeletePeerStatesExcept {
   mip6::Ipv6Address home_address;
   std::uint32_t reqid = 0;
@@ -59,8 +72,8 @@ struct DeletePeerStatesExcept {
 struct PeerMoveFailed {  // PeerEndpointMoved was accepted, but charon is not there: its endpoint has not moved
   mip6::Ipv6Address home_address;
 };
-using AgentKeyingAction =
-    std::variant<Request, PeerKeysUp, PeerKeysDown, DeletePeerStatesExcept, PeerMoveFailed, Trouble, Step, Stopped>;
+using AgentKeyingAction = std::variant<Request, PeerKeysUp, PeerKeysDown, PeerChildUp, PeerChildDown,
+                                       DeletePeerStatesExcept, PeerMoveFailed, Trouble, Step, Stopped>;
 
 class AgentKeying {
  public:

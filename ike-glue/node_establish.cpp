@@ -146,14 +146,19 @@ void NodeKeying::Impl::load_connection() {
   // reuse_ikesa), and one with the same child then finds a duplicate. No two of ours are equal, also from the same
   // address.
   const seconds different{number_of(attempt->name) % 1000};
+  auto mobility = child_at_node(ChildKind::kMobility, policy.home_address, policy.home_agent);
+  mobility.reqid = policy.reqid;
+  mobility.rekey = kChildRekey;
+  std::vector<Child> children{mobility};
+  for (const auto& one : further) {
+    children.push_back(one.child);
+    children.back().rekey = kChildRekey;
+  }
   const Connection connection{.name = attempt->name,
                               .local = attempt->wish.local.to_string(),
                               .remote = policy.home_agent.to_string(),
-                              .local_selector = policy.home_address,
-                              .remote_selector = policy.home_agent,
-                              .reqid = policy.reqid,
+                              .children = std::move(children),
                               .ike_rekey = kIkeRekey + different,
-                              .child_rekey = kChildRekey,
                               .dpd_delay = kDpdDelay};
   attempt->request = request(Purpose::kConnection, "load-conn", load_conn(connection, policy.credentials));
 }
@@ -182,7 +187,7 @@ void NodeKeying::Impl::attempt_answered(Purpose purpose, const Answered& answer,
     load_connection();
   } else if (purpose == Purpose::kConnection) {
     attempt->step = Attempt::Step::kInitiate;
-    attempt->request = request_slow(Purpose::kInitiate, "initiate", initiate(attempt->name));
+    attempt->request = request_slow(Purpose::kInitiate, "initiate", initiate(attempt->name, ChildKind::kMobility));
   } else if (attempt->step == Attempt::Step::kInitiate) {
     attempt->step = Attempt::Step::kWaiting;
   }
@@ -193,6 +198,7 @@ void NodeKeying::Impl::attempt_log(const Section& message, mip6::BootTime now) {
   const auto* line = message.text("msg");
   if (!name || !line) return;
   if (current && *name == current->name && line->starts_with("reauthenticating IKE_SA")) return doom_current(now);
+  if (current && *name == current->name) further_log(*line, now);
   if (!attempt || *name != attempt->name) return;
   for (const auto& [words_of_charon, reason] : kLogLines) {
     if (line->find(words_of_charon) == std::string::npos) continue;
@@ -230,8 +236,9 @@ void NodeKeying::Impl::established(const IkeSa& sa, mip6::BootTime now) {
   take_over(sa, true);
   current->local = local;
   step(fmt::format("IKE {} from {}", old ? "re-established" : "established", local.to_string()));
+  bring_up_further(now);
   if (old) {
-    retire({.name = old->name, .uniqueid = old->uniqueid, .state = "ESTABLISHED"}, now);
+    hand_over(*old, now);
   } else if (leaving.empty()) {
     out.emplace_back(DeleteStatesExcept{{sa.spi_in, sa.spi_out}});
   }

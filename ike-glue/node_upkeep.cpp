@@ -27,6 +27,8 @@ void NodeKeying::Impl::forget_charon() {
   attempt.reset();
   leaving.clear();
   verification.reset();
+  former.reset();
+  lose_further(false);
 }
 
 void NodeKeying::Impl::list_for_adoption() {
@@ -54,6 +56,7 @@ void NodeKeying::Impl::adopt(const Answered& answer, mip6::BootTime now) {
     take_over(*newest, false);
     step(fmt::format("IKE connection from {} found in charon", newest->local->to_string()));
     if (!last_local) last_local = newest->local;
+    adopt_further(answer, now);
   } else if (keys && !wish && last_local) {
     wish_for({*last_local, false, false});
   }
@@ -79,7 +82,8 @@ void NodeKeying::Impl::forget_connections(const Answered& answer, Purpose purpos
   const bool stopping = purpose == Purpose::kStopConnections;
   for (const auto& name : *names) {
     if (!is_ours(name)) continue;
-    const bool in_use = (current && current->name == name) || (attempt && attempt->name == name);
+    const bool in_use =
+        (current && current->name == name) || (attempt && attempt->name == name) || (former && former->name == name);
     if (!in_use || stopping) unload(name, stopping ? Purpose::kStopStep : Purpose::kWhatever);
     skip_name(name);
   }
@@ -104,6 +108,7 @@ void NodeKeying::Impl::lost_current(mip6::BootTime now, std::string_view how) {
   verification.reset();
   keys = false;
   out.emplace_back(KeysDown{});
+  lose_further(true);
   if (stop_deadline) return;
   step(std::string(how));
   if (attempt) return;
@@ -140,7 +145,7 @@ void NodeKeying::Impl::force_leaving(mip6::BootTime now) {
     const auto purpose = stop_deadline ? Purpose::kStopStep : Purpose::kWhatever;
     request_slow(purpose, "terminate", terminate_by_id(one.uniqueid, true));
   }
-  std::erase_if(leaving, [now](const Leaving& one) { return one.guard <= now; });
+  if (std::erase_if(leaving, [now](const Leaving& one) { return one.guard <= now; }) > 0) forget_former_states();
 }
 
 // --- verifying a move ---

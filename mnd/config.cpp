@@ -29,10 +29,10 @@ constexpr std::size_t kMaxSocketPath = 107;     // sun_path
 constexpr std::size_t kMaxInterfaceName = 15;   // IFNAMSIZ - 1
 constexpr std::size_t kSuggestionDistance = 3;  // letters of difference up to which a key is thought to be meant
 
-constexpr std::array<std::string_view, 14> kKeys{"home-address",   "home-agent",     "identity", "home-agent-identity",
-                                                 "secret-file",    "certificate",    "keying",   "lifetime",
-                                                 "first-timeout",  "prefer",         "exclude",  "vici-socket",
-                                                 "control-socket", "state-directory"};
+constexpr std::array<std::string_view, 15> kKeys{"home-address",   "home-agent",      "identity", "home-agent-identity",
+                                                 "secret-file",    "certificate",     "keying",   "lifetime",
+                                                 "first-timeout",  "prefer",          "exclude",  "vici-socket",
+                                                 "control-socket", "state-directory", "protect"};
 // What others call it; whoever writes them is told our way.
 constexpr std::array<std::string_view, 3> kCertificateKeys{"private-key", "ca-certificate", "home-agent-certificate"};
 
@@ -76,6 +76,7 @@ class Checker {
     identities();
     proof();
     keying();
+    protection();
     times();
     interfaces();
     paths();
@@ -91,6 +92,7 @@ class Checker {
   void proof();
   void certificate(const ConfigSetting& setting);
   void keying();
+  void protection();
   std::optional<long> number(std::string_view key, std::string_view what, std::string_view unit, long from, long to);
   void times();
   void interfaces();
@@ -250,6 +252,16 @@ void Checker::keying() {
     mistake(*setting, fmt::format("'{}' is not available in this version", setting->value), "write 'keying = ikev2'");
   else
     mistake(*setting, fmt::format("'{}' is no keying method", setting->value), "write 'keying = ikev2'");
+}
+
+void Checker::protection() {
+  const auto* setting = find("protect");
+  if (!setting || setting->value == "signalling") return;
+  if (setting->value == "payload")
+    config_.protect_payload = true;
+  else
+    mistake(*setting, fmt::format("'{}' is neither signalling nor payload", setting->value),
+            "write 'protect = payload' to have all that is tunnelled under ESP, as the home agent must have it too");
 }
 
 // Empty if the setting is missing or wrong.

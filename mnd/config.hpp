@@ -26,6 +26,7 @@ struct Config {
                                      // them, mode 0640 or stricter
   ike::Proof proof;                  // its content; never printed
   Keying keying = Keying::kIkev2;    // keying = ikev2
+  bool protect_payload = false;      // protect = payload (ESP for all that is tunnelled) or signalling
   mip6::Lifetime lifetime{420};      // lifetime = 420 (seconds, 4 to 262140)
   // first-timeout = 1500 (milliseconds until a first registration is repeated; RFC 6275 InitialBindackTimeoutFirstReg)
   std::chrono::milliseconds first_timeout{1500};

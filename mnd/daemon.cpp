@@ -35,13 +35,20 @@ mip6::MovementPolicy movement_policy(const Config& config) {
           .exclude = config.exclude};
 }
 
+std::vector<ike::FurtherChild> further_children(const Config& config) {
+  std::vector<ike::FurtherChild> children;
+  if (config.protect_payload) children.push_back({ike::ChildKind::kPayload, kernel::kNodePayloadReqid});
+  return children;
+}
+
 ike::NodeKeyingPolicy keying_policy(const Config& config) {
   return {.home_address = config.home_address,
           .home_agent = config.home_agent,
           .credentials = {.local_identity = config.identity,
                           .remote_identity = config.home_agent_identity,
                           .proof = config.proof},
-          .reqid = kernel::kNodeReqid};
+          .reqid = kernel::kNodeReqid,
+          .children = further_children(config)};
 }
 
 std::optional<BootTime> earliest(std::initializer_list<std::optional<BootTime>> deadlines) {
@@ -103,8 +110,13 @@ tl::expected<void, mip6::Error> Daemon::bring_up_kernel() {
     xfrm_ = std::move(*opened);
   }
   if (auto required = xfrm_->require_esp(kernel::Side::kNode, ends_, kernel::kNodeReqid); !required) return required;
+  if (config_.protect_payload && !esp_tunnel_) {
+    auto opened = kernel::EspTunnel::open();
+    if (!opened) return tl::unexpected(opened.error());
+    esp_tunnel_ = std::move(*opened);
+  }
   if (!tunnel_) {
-    auto opened = kernel::NodeTunnel::open(config_.home_address, config_.home_agent);
+    auto opened = kernel::NodeTunnel::open(config_.home_address, config_.home_agent, config_.protect_payload);
     if (!opened) return tl::unexpected(opened.error());
     tunnel_ = std::move(*opened);
   }
@@ -270,6 +282,7 @@ void Daemon::follow(const std::vector<Choice>& usable) {
       current && std::ranges::any_of(usable, [&](const Choice& choice) {
         return choice.attachment.interface == current->interface && choice.attachment.care_of == current->care_of;
       });
+  leaving_usable_ = previous_usable;
   feed(mip6::node::Attached{.attachment = best, .previous_usable = previous_usable});
 }
 
@@ -332,11 +345,22 @@ void Daemon::clean_up() {
   if (!tunnel_)
     if (auto opened = kernel::NodeTunnel::open(config_.home_address, config_.home_agent)) tunnel_ = std::move(*opened);
   if (tunnel_) done("tunnel", tunnel_->remove_all());
+  remove_payload_protection();
   if (xfrm_) {
     delete_esp_states_except({});
     done("xfrm", xfrm_->remove_all(kernel::kNodeReqid, kernel::kNodeReqid, config_.home_agent));
   }
   loop_.stop();
+}
+
+// Also what a former process, configured otherwise, has left. After the home address has gone: nothing of it leaves in
+// the clear meanwhile.
+void Daemon::remove_payload_protection() {
+  if (!esp_tunnel_)
+    if (auto opened = kernel::EspTunnel::open()) esp_tunnel_ = std::move(*opened);
+  if (!esp_tunnel_) return;
+  done("payload protection", esp_tunnel_->remove_all(kernel::kNodePayloadReqid, kernel::kNodePayloadReqid));
+  done("payload protection", esp_tunnel_->delete_states_except(config_.home_agent, kernel::kNodePayloadReqid, {}));
 }
 
 }  // namespace mnd

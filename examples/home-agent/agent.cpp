@@ -9,6 +9,7 @@
 
 #include "examples/home-agent/commands.hpp"
 #include "libmip6/wire/message.hpp"
+#include "mnd/linux/kernel.hpp"
 #include "mnd/linux/log.hpp"
 
 namespace mip6ha {
@@ -83,6 +84,9 @@ tl::expected<NodeTable, Error> Agent::read_nodes() {
     if (!reqid) return tl::unexpected(reqid.error());
     nodes[node.home_address] = {.name = node.name, .reqid = *reqid};
     reqids_[node.home_address] = *reqid;
+    if (!node.protect_payload) continue;
+    payload_reqids_[node.home_address] = *reqid + mnd::kernel::kPayloadReqidOffset;
+    nodes[node.home_address].payload_reqid = payload_reqids_[node.home_address];
   }
   const auto records = store_->records();
   if (!records) return tl::unexpected(records.error());
@@ -139,6 +143,8 @@ void Agent::make_cores(const NodeTable& nodes) {
          .credentials = {.local_identity = config_.identity, .remote_identity = node.identity, .proof = node.proof},
          .reqid = nodes.at(node.home_address).reqid,
          .number_known = numbers_known_.contains(node.home_address)});
+    if (const auto reqid = nodes.at(node.home_address).payload_reqid; reqid != 0)
+      keying.nodes.back().children.push_back({ike::ChildKind::kPayload, reqid});
   }
   home_agent_ = std::make_unique<mip6::agent::HomeAgent>(policy, served_);
   keying_ = std::make_unique<ike::AgentKeying>(std::move(keying));
@@ -303,8 +309,9 @@ void Agent::finish() {
   if (!clean) mnd::kernel::log(Level::kWarning, "charon did not confirm in time that it dropped our connections");
   // States of a charon that died or hangs would go on working for an hour.
   if (!clean || !fast_connected_ || !slow_connected_)
-    for (const auto& [home_address, reqid] : reqids_)
-      performer_->check(kernel_->delete_states_except(home_address, reqid, {}));
+    for (const auto* reqids : {&reqids_, &payload_reqids_})
+      for (const auto& [home_address, reqid] : *reqids)
+        performer_->check(kernel_->delete_states_except(home_address, reqid, {}));
   for (const auto& error : kernel_->remove_all()) note(error);
   control_.reset();
   mnd::kernel::log(Level::kInfo, "stopped");

@@ -59,6 +59,8 @@ class Agent {
   void on(const ike::Request& request);
   void on(const ike::PeerKeysUp& action);
   void on(const ike::PeerKeysDown& action);
+  void on(const ike::PeerChildUp& action);
+  void on(const ike::PeerChildDown& action);
   void on(const ike::DeletePeerStatesExcept& action);
   void on(const ike::PeerMoveFailed& action);
   void on(const ike::Trouble& trouble);
@@ -81,6 +83,7 @@ class Agent {
   Config config_;
   std::map<mip6::Ipv6Address, std::uint32_t> reqids_;
   std::set<mip6::Ipv6Address> numbers_known_;  // home addresses whose last sequence number is on disk
+  std::map<mip6::Ipv6Address, std::uint32_t> payload_reqids_;  // of nodes whose payload is protected
   std::unique_ptr<Store> store_;
   std::unique_ptr<LinuxKernel> kernel_;
   std::unique_ptr<Performer> performer_;
@@ -106,6 +109,7 @@ class Agent {
   RateLimit malformed_;
   std::map<mip6::Ipv6Address, mip6::BootTime> expiry_;  // of the binding, for lifetime_left
   std::set<mip6::Ipv6Address> keys_up_;
+  std::set<mip6::Ipv6Address> payload_up_;
   std::optional<TroubleView> trouble_;
 };
 

@@ -107,6 +107,15 @@ void read_key_mobility(Reader& reader, Config& config) {
     config.key_mobility = setting->value == "yes";
 }
 
+void read_protect(Reader& reader, bool& payload) {
+  const ConfigSetting* setting = reader.find("protect");
+  if (setting == nullptr) return;
+  if (setting->value != "payload" && setting->value != "signalling")
+    reader.mistake(*setting, "is neither payload nor signalling", "write protect = payload or protect = signalling");
+  else
+    payload = setting->value == "payload";
+}
+
 void read_home_link(Reader& reader, Config& config) {
   if (const auto* setting = reader.require("interface", "home")) {
     if (setting->value.empty() || setting->value.size() >= IFNAMSIZ || setting->value.find('/') != std::string::npos)
@@ -156,6 +165,7 @@ void read_top(const ConfigSection& section, Config& config, Mistakes& mistakes) 
   config.identity = reader.identity().value_or(config.address.to_string());
   read_certificate(reader, config);
   read_key_mobility(reader, config);
+  read_protect(reader, config.protect_payload);
   read_lifetime(reader, config);
   config.vici_socket = reader.path("vici-socket").value_or(config.vici_socket);
   config.control_socket = reader.path("control-socket").value_or(config.control_socket);
@@ -209,6 +219,8 @@ NodeConfig read_node(const ConfigSection& section, const Config& config, bool by
   }
   node.identity = reader.identity().value_or(node.home_address.to_string());
   read_proof(reader, config, by_certificate, node);
+  node.protect_payload = config.protect_payload;
+  read_protect(reader, node.protect_payload);
   reader.refuse_unknown();
   return node;
 }

@@ -17,8 +17,9 @@ namespace mip6ha {
 struct NodeConfig {  // [node NAME]
   std::string name;  // [a-z0-9-], at most kMaxNodeName characters
   mip6::Ipv6Address home_address;
-  std::string identity;  // default: the home address
-  ike::Proof proof;      // content of secret-file = FILE, or our own certificate; never printed
+  std::string identity;          // default: the home address
+  ike::Proof proof;              // content of secret-file = FILE, or our own certificate; never printed
+  bool protect_payload = false;  // protect = payload|signalling; default: as at the top
 };
 inline constexpr std::size_t kMaxNodeName = 40;
 
@@ -29,6 +30,7 @@ struct Config {
   std::string identity;                         // default: the address
   std::optional<ike::Certificate> certificate;  // our own: content of certificate = FILE; never printed
   bool key_mobility = true;                     // key-mobility = yes|no: K is answered with K
+  bool protect_payload = false;                 // protect = payload: ESP for all that is tunnelled; or signalling
   mip6::Lifetime lifetime{3600};
   std::filesystem::path vici_socket = "/var/run/charon.vici";
   std::filesystem::path control_socket = "/run/mip6-ha/control.sock";

@@ -17,6 +17,7 @@ json binding_json(const BindingView& binding) {
               {"care_of", nullptr},        {"lifetime_left", nullptr},
               {"sequence", nullptr},       {"k", nullptr},
               {"keys_up", binding.keys_up}};
+  if (!binding.payload.empty()) object["payload"] = binding.payload;
   if (binding.sequence) object["sequence"] = *binding.sequence;
   if (binding.care_of) {
     object["care_of"] = binding.care_of->to_string();

@@ -20,7 +20,8 @@ struct BindingView {
   std::int64_t lifetime_left = 0;            // seconds
   std::optional<std::uint16_t> sequence;     // last accepted; empty: never registered
   bool key_mobility = false;
-  bool keys_up = false;  // charon has an SA pair for it
+  bool keys_up = false;   // charon has an SA pair for it
+  std::string payload{};  // how far its payload is protected; empty: it is not to be
 };
 
 struct TroubleView {

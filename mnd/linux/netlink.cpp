@@ -102,6 +102,10 @@ MessageBuilder& MessageBuilder::put(int type, const void* data, std::size_t size
   return *this;
 }
 
+MessageBuilder& MessageBuilder::octets(int type, std::span<const std::byte> value) {
+  return put(type, value.data(), value.size());
+}
+
 MessageBuilder& MessageBuilder::attribute(int type, const mip6::Ipv6Address& value) {
   return put(type, value.bytes.data(), value.bytes.size());
 }

@@ -164,7 +164,7 @@ class Lab:
                 return vici.ask(self.vici_socket(namespace), "version")
             except OSError:
                 return None
-        if not wait_for(answers, 10):
+        if not wait_for(answers, 40):
             raise RuntimeError(f"charon of {namespace} does not answer: see charon.{namespace}.log")
 
     def agent(self, key_mobility=True, extra=""):
@@ -214,11 +214,11 @@ state-directory = {RUN}/{namespace}.state
 
     # --- what the programs say (only K, sequence and trouble are taken from here) ---
     def status(self, namespace="mn"):
-        result = subprocess.run([program("mip6ctl"), "--socket", f"{RUN}/{namespace}.control", "--json", "status"],
-                                capture_output=True, text=True, check=False, timeout=5)
         try:
+            result = subprocess.run([program("mip6ctl"), "--socket", f"{RUN}/{namespace}.control", "--json", "status"],
+                                    capture_output=True, text=True, check=False, timeout=20)
             return json.loads(result.stdout)
-        except ValueError:
+        except (ValueError, subprocess.TimeoutExpired):
             return {}
 
     def status_text(self, namespace="mn"):

@@ -77,6 +77,19 @@ TEST_CASE("every setting reaches its place", "[ha-config]") {
   CHECK(config->nodes[0].identity == "mn@example.org");
 }
 
+TEST_CASE("a node's payload is protected as the top says, or as its own section does", "[ha-config]") {
+  const Checker checker;
+  const auto protects = [&](const std::string& top, const std::string& own) {
+    return checker.check(kTop + top + node("laptop", "2001:db8:1::42", checker.secret, own))->nodes[0].protect_payload;
+  };
+  CHECK_FALSE(protects("", ""));
+  CHECK(protects("protect = payload\n", ""));
+  CHECK(protects("", "protect = payload\n"));
+  CHECK_FALSE(protects("protect = payload\n", "protect = signalling\n"));
+  const auto good_node = node("laptop", "2001:db8:1::42", checker.secret);
+  CHECK(checker.only_mistake(std::string{kTop} + "protect = all\n" + good_node, 4, "neither payload"));
+}
+
 TEST_CASE("a bad value is told with its line", "[ha-config]") {
   const Checker checker;
   const auto good_node = node("laptop", "2001:db8:1::42", checker.secret);

@@ -31,12 +31,18 @@ struct Sa {  // as charon lists it
   mip6::Ipv6Address remote = kAgent;
   std::string remote_id = "ha@example.org";
   std::string reqid = "11";
+  std::string mode = {};        // left out if empty
+  Section::List local_ts = {};  // the same
+  Section::List remote_ts = {};
 };
 
 inline Section listed(const Sa& sa) {
   Section child;
   child.set("name", "reg").set("reqid", sa.reqid).set("state", "INSTALLED");
-  child.set("spi-in", sa.spi_in).set("spi-out", sa.spi_out);
+  child.set("spi-in", sa.spi_in).set("spi-out", sa.spi_out).set("uniqueid", std::to_string(100 + sa.uniqueid));
+  if (!sa.mode.empty()) child.set("mode", sa.mode);
+  if (!sa.local_ts.empty()) child.set("local-ts", sa.local_ts);
+  if (!sa.remote_ts.empty()) child.set("remote-ts", sa.remote_ts);
   Section section;
   section.set("uniqueid", std::to_string(sa.uniqueid)).set("state", sa.state);
   section.set("local-host", sa.local.to_string()).set("remote-host", sa.remote.to_string());

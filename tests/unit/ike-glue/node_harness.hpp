@@ -9,8 +9,9 @@ namespace ike_test {
 using namespace ike;
 
 struct Node : Harness<NodeKeying, NodeKeyingEvent, NodeKeyingAction> {
-  Node()
-      : Harness(NodeKeyingPolicy{kHome, kAgent, {"mn@example.org", "ha@example.org", PreSharedKey{"the secret"}}, 11}) {
+  explicit Node(std::vector<FurtherChild> children = {})
+      : Harness(NodeKeyingPolicy{
+            kHome, kAgent, {"mn@example.org", "ha@example.org", PreSharedKey{"the secret"}}, 11, std::move(children)}) {
   }
 
   static std::string name(int number) { return "mip6-2001-db8-1--42-" + std::to_string(number); }

@@ -227,6 +227,17 @@ TEST_CASE("lifetimes are whole seconds from 4 to 262140") {
     CHECK(begins(mistake_of(std::string{kFiveLines} + "lifetime = " + bad), "mnd.conf:6: lifetime: "));
 }
 
+TEST_CASE("payload is protected if that is asked for, in these words only") {
+  const Files plain{kFiveLines};
+  CHECK_FALSE(mnd::load_config(plain.path)->protect_payload);
+  const Files signalling{std::string{kFiveLines} + "protect = signalling\n"};
+  CHECK_FALSE(mnd::load_config(signalling.path)->protect_payload);
+  const Files payload{std::string{kFiveLines} + "protect = payload\n"};
+  CHECK(mnd::load_config(payload.path)->protect_payload);
+  for (const char* bad : {"yes", "all", "", "Payload"})
+    CHECK(begins(mistake_of(std::string{kFiveLines} + "protect = " + bad), "mnd.conf:6: protect: "));
+}
+
 TEST_CASE("the first timeout is a whole number of milliseconds from 100 to 32000") {
   for (const char* good : {"100", "32000"})
     CHECK(mistakes_of(std::string{kFiveLines} + "first-timeout = " + good).empty());
