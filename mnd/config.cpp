@@ -29,10 +29,10 @@ constexpr std::size_t kMaxSocketPath = 107;     // sun_path
 constexpr std::size_t kMaxInterfaceName = 15;   // IFNAMSIZ - 1
 constexpr std::size_t kSuggestionDistance = 3;  // letters of difference up to which a key is thought to be meant
 
-constexpr std::array<std::string_view, 15> kKeys{"home-address",   "home-agent",      "identity", "home-agent-identity",
+constexpr std::array<std::string_view, 16> kKeys{"home-address",   "home-agent",      "identity", "home-agent-identity",
                                                  "secret-file",    "certificate",     "keying",   "lifetime",
                                                  "first-timeout",  "prefer",          "exclude",  "vici-socket",
-                                                 "control-socket", "state-directory", "protect"};
+                                                 "control-socket", "state-directory", "protect",  "prefix-discovery"};
 // What others call it; whoever writes them is told our way.
 constexpr std::array<std::string_view, 3> kCertificateKeys{"private-key", "ca-certificate", "home-agent-certificate"};
 
@@ -77,6 +77,7 @@ class Checker {
     proof();
     keying();
     protection();
+    prefix_discovery();
     times();
     interfaces();
     paths();
@@ -93,6 +94,7 @@ class Checker {
   void certificate(const ConfigSetting& setting);
   void keying();
   void protection();
+  void prefix_discovery();
   std::optional<long> number(std::string_view key, std::string_view what, std::string_view unit, long from, long to);
   void times();
   void interfaces();
@@ -262,6 +264,17 @@ void Checker::protection() {
   else
     mistake(*setting, fmt::format("'{}' is neither signalling nor payload", setting->value),
             "write 'protect = payload' to have all that is tunnelled under ESP, as the home agent must have it too");
+}
+
+void Checker::prefix_discovery() {
+  const auto* setting = find("prefix-discovery");
+  if (!setting || setting->value == "no") return;
+  if (setting->value == "yes")
+    config_.prefix_discovery = true;
+  else
+    mistake(
+        *setting, fmt::format("'{}' is neither yes nor no", setting->value),
+        "write 'prefix-discovery = yes' to have the home network's prefixes asked for after the first registration");
 }
 
 // Empty if the setting is missing or wrong.

@@ -27,6 +27,8 @@ struct Config {
   ike::Proof proof;                  // its content; never printed
   Keying keying = Keying::kIkev2;    // keying = ikev2
   bool protect_payload = false;      // protect = payload (ESP for all that is tunnelled) or signalling
+  bool prefix_discovery = false;     // prefix-discovery = yes: at once, not only when the home agent says that it is
+                                     // necessary
   mip6::Lifetime lifetime{420};      // lifetime = 420 (seconds, 4 to 262140)
   // first-timeout = 1500 (milliseconds until a first registration is repeated; RFC 6275 InitialBindackTimeoutFirstReg)
   std::chrono::milliseconds first_timeout{1500};

@@ -38,6 +38,7 @@ mip6::MovementPolicy movement_policy(const Config& config) {
 std::vector<ike::FurtherChild> further_children(const Config& config) {
   std::vector<ike::FurtherChild> children;
   if (config.protect_payload) children.push_back({ike::ChildKind::kPayload, kernel::kNodePayloadReqid});
+  children.push_back({ike::ChildKind::kPrefixes, kernel::kNodePrefixesReqid, config.prefix_discovery});
   return children;
 }
 
@@ -110,6 +111,8 @@ tl::expected<void, mip6::Error> Daemon::bring_up_kernel() {
     xfrm_ = std::move(*opened);
   }
   if (auto required = xfrm_->require_esp(kernel::Side::kNode, ends_, kernel::kNodeReqid); !required) return required;
+  if (auto required = xfrm_->require_esp_of_prefixes(kernel::Side::kNode, ends_, kernel::kNodePrefixesReqid); !required)
+    return required;
   if (config_.protect_payload && !esp_tunnel_) {
     auto opened = kernel::EspTunnel::open();
     if (!opened) return tl::unexpected(opened.error());
@@ -132,6 +135,13 @@ tl::expected<void, mip6::Error> Daemon::bring_up_kernel() {
         loop_, mip6::Ipv6Address{}, [this](const kernel::MobilityPacket& packet) { received_at_care_of(packet); });
     if (!opened) return tl::unexpected(opened.error());
     care_of_socket_ = std::move(*opened);
+  }
+  if (!prefix_socket_) {
+    auto opened = kernel::MobilitySocket::open_icmpv6(
+        loop_, config_.home_address, mip6::MobilePrefixAdvertisement::kType,
+        [this](const kernel::MobilityPacket& packet) { received_prefixes(packet); });
+    if (!opened) return tl::unexpected(opened.error());
+    prefix_socket_ = std::move(*opened);
   }
   if (!monitor_) {
     auto monitor = std::make_unique<kernel::LinkMonitor>(
@@ -320,11 +330,12 @@ void Daemon::deadline() {
   if (bring_up_again_ && now >= *bring_up_again_) bring_up();
   if (registration_) feed(mip6::node::DeadlineReached{});
   feed(KeyingEvent{ike::DeadlineReached{}});
+  prefix_deadline(now);
 }
 
 void Daemon::rearm() {
   timer_.arm(earliest({registration_ ? registration_->next_deadline() : std::nullopt, keying_.next_deadline(),
-                       bring_up_again_, stop_guard_}));
+                       bring_up_again_, stop_guard_, prefixes_.next_deadline(), solicit_prefixes_at_}));
 }
 
 void Daemon::stop(const std::string& why) {
@@ -342,13 +353,15 @@ void Daemon::stop(const std::string& why) {
 void Daemon::clean_up() {
   socket_.reset();
   care_of_socket_.reset();
+  prefix_socket_.reset();
   if (!tunnel_)
     if (auto opened = kernel::NodeTunnel::open(config_.home_address, config_.home_agent)) tunnel_ = std::move(*opened);
   if (tunnel_) done("tunnel", tunnel_->remove_all());
   remove_payload_protection();
   if (xfrm_) {
-    delete_esp_states_except({});
-    done("xfrm", xfrm_->remove_all(kernel::kNodeReqid, kernel::kNodeReqid, config_.home_agent));
+    delete_esp_states_except(kernel::kNodeReqid, {});
+    delete_esp_states_except(kernel::kNodePrefixesReqid, {});
+    done("xfrm", xfrm_->remove_all(kernel::kNodeReqid, kernel::kNodePrefixesReqid, config_.home_agent));
   }
   loop_.stop();
 }

@@ -238,6 +238,15 @@ TEST_CASE("payload is protected if that is asked for, in these words only") {
     CHECK(begins(mistake_of(std::string{kFiveLines} + "protect = " + bad), "mnd.conf:6: protect: "));
 }
 
+TEST_CASE("prefixes are asked for at once if that is wanted") {
+  const Files plain{kFiveLines};
+  CHECK_FALSE(mnd::load_config(plain.path)->prefix_discovery);
+  const Files wanted{std::string{kFiveLines} + "prefix-discovery = yes\n"};
+  CHECK(mnd::load_config(wanted.path)->prefix_discovery);
+  CHECK(mistakes_of(std::string{kFiveLines} + "prefix-discovery = no").empty());
+  CHECK(begins(mistake_of(std::string{kFiveLines} + "prefix-discovery = maybe"), "mnd.conf:6: prefix-discovery: "));
+}
+
 TEST_CASE("the first timeout is a whole number of milliseconds from 100 to 32000") {
   for (const char* good : {"100", "32000"})
     CHECK(mistakes_of(std::string{kFiveLines} + "first-timeout = " + good).empty());
