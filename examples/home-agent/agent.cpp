@@ -51,6 +51,9 @@ Result Agent::open() {
   auto store = Store::open(config_.state_directory);
   if (!store) return tl::unexpected(store.error());
   store_ = std::move(*store);
+  const auto records = store_->records();
+  if (!records) return tl::unexpected(records.error());
+  for (const auto& record : *records) numbers_known_.insert(record.home_address);
   auto nodes = read_nodes();
   if (!nodes) return tl::unexpected(nodes.error());
   // A second mip6-ha ends here, before it touches the kernel.
@@ -66,7 +69,7 @@ Result Agent::open() {
   return kernel_->protect(*nodes)
       .and_then([&] { return kernel_->set_up_tunnel(); })
       .and_then([&] { return drop_keys_of_lost_numbers(); })
-      .and_then([&] { return take_up_bindings(); })
+      .and_then([&] { return take_up_bindings(*records); })
       .and_then([&] { return kernel_->listen([this](const auto& packet) { received(packet); }); })
       .map([&] {
         connect_charon();
@@ -84,9 +87,6 @@ tl::expected<NodeTable, Error> Agent::read_nodes() {
     nodes[node.home_address] = {.name = node.name, .reqid = *reqid};
     reqids_[node.home_address] = *reqid;
   }
-  const auto records = store_->records();
-  if (!records) return tl::unexpected(records.error());
-  for (const auto& record : *records) numbers_known_.insert(record.home_address);
   return nodes;
 }
 
@@ -146,9 +146,7 @@ void Agent::make_cores(const NodeTable& nodes) {
 
 // What the disk remembers of nodes that are served is installed; what the kernel may still have of all others, a
 // former process's nodes or bindings that ran out meanwhile, goes.
-Result Agent::take_up_bindings() {
-  const auto records = store_->records();
-  if (!records) return tl::unexpected(records.error());
+Result Agent::take_up_bindings(const std::vector<mip6::agent::BindingRecord>& records) {
   const auto known = store_->nodes();
   if (!known) return tl::unexpected(known.error());
 
@@ -157,7 +155,7 @@ Result Agent::take_up_bindings() {
   const auto now = mnd::kernel::boot_now();
   const auto wall_clock = unix_now();
   for (const auto& node : *known) leftovers.insert(node.home_address);
-  for (const auto& record : *records) {
+  for (const auto& record : records) {
     leftovers.insert(record.home_address);
     if (!reqids_.contains(record.home_address)) continue;
     served.push_back(record);

@@ -10,6 +10,7 @@
 #include <string>
 #include <tl/expected.hpp>
 #include <variant>
+#include <vector>
 
 #include "examples/home-agent/config.hpp"
 #include "examples/home-agent/linux_kernel.hpp"
@@ -44,7 +45,7 @@ class Agent {
   tl::expected<void, mip6::Error> open();
   tl::expected<NodeTable, mip6::Error> read_nodes();
   tl::expected<void, mip6::Error> drop_keys_of_lost_numbers();
-  tl::expected<void, mip6::Error> take_up_bindings();
+  tl::expected<void, mip6::Error> take_up_bindings(const std::vector<mip6::agent::BindingRecord>& records);
   tl::expected<void, mip6::Error> open_control();
   void make_cores(const NodeTable& nodes);
   void make_performer(NodeTable nodes);
