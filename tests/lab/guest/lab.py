@@ -46,12 +46,12 @@ def run(*command, check=True, namespace=None):
 
 
 # A busy machine makes user-mode Linux many times slower: times to wait are guards against hanging, not goals.
-PATIENCE = float(os.environ.get("LAB_PATIENCE", "4"))
+PATIENCE_FACTOR = float(os.environ.get("LAB_PATIENCE", "4"))
 
 
 def wait_for(condition, timeout, step=0.05):
-    """The first true value of condition() within `timeout` seconds (times PATIENCE), or its last value."""
-    end = time.monotonic() + timeout * PATIENCE
+    """The first true value of condition() within `timeout` seconds (times PATIENCE_FACTOR), or its last value."""
+    end = time.monotonic() + timeout * PATIENCE_FACTOR
     while True:
         value = condition()
         if value or time.monotonic() >= end:
@@ -222,7 +222,7 @@ state-directory = {self.state}/{namespace}.state
     # --- what the programs say (only K, sequence and trouble are taken from here) ---
     def status(self, namespace="mn"):
         result = subprocess.run([program("mip6ctl"), "--socket", f"{RUN}/{namespace}.control", "--json", "status"],
-                                capture_output=True, text=True, check=False, timeout=5 * PATIENCE)
+                                capture_output=True, text=True, check=False, timeout=5 * PATIENCE_FACTOR)
         try:
             return json.loads(result.stdout)
         except ValueError:
@@ -230,7 +230,7 @@ state-directory = {self.state}/{namespace}.state
 
     def status_text(self, namespace="mn"):
         result = subprocess.run([program("mip6ctl"), "--socket", f"{RUN}/{namespace}.control", "status"],
-                                capture_output=True, text=True, check=False, timeout=5 * PATIENCE)
+                                capture_output=True, text=True, check=False, timeout=5 * PATIENCE_FACTOR)
         return result.stdout + result.stderr
 
     def registered_at(self, namespace="mn"):
