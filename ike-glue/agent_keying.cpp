@@ -173,6 +173,7 @@ void AgentKeying::Impl::refused(const Section& message, mip6::BootTime now) {
   const auto from = sa->remote ? sa->remote->to_string() : "an unknown address";
   const bool certificate =
       node != nodes.end() && std::holds_alternative<Certificate>(node->configured.credentials.proof);
+  out.emplace_back(PeerRefused{"authentication failed"});
   trouble({fmt::format("authentication of {} from {} failed", sa->remote_id, from),
            node == nodes.end() ? "no node with this identity is configured"
            : certificate ? "check that the node's certificate names this identity as subjectAltName and comes from "

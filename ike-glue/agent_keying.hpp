@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -59,8 +60,11 @@ struct DeletePeerStatesExcept {
 struct PeerMoveFailed {  // PeerEndpointMoved was accepted, but charon is not there: its endpoint has not moved
   mip6::Ipv6Address home_address;
 };
-using AgentKeyingAction =
-    std::variant<Request, PeerKeysUp, PeerKeysDown, DeletePeerStatesExcept, PeerMoveFailed, Trouble, Step, Stopped>;
+struct PeerRefused {        // somebody asked for keys and got none; a Trouble tells who. For a counter
+  std::string_view reason;  // a literal
+};
+using AgentKeyingAction = std::variant<Request, PeerKeysUp, PeerKeysDown, DeletePeerStatesExcept, PeerMoveFailed,
+                                       PeerRefused, Trouble, Step, Stopped>;
 
 class AgentKeying {
  public:

@@ -104,6 +104,7 @@ struct AgentKeying::Impl {
   void delete_orphans(Node& node);
   static std::vector<std::uint32_t> live_spis(const Node& node);
   void gone(Node& node, std::uint64_t uniqueid);
+  void childless(const Node& node, Sa& sa);
   void drop_due(mip6::BootTime now);
   void verify(Node& node, mip6::BootTime now);
   void verified(Node& node, const Answered& answer);

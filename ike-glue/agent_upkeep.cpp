@@ -158,6 +158,7 @@ void AgentKeying::Impl::keys_up(Node& node, const IkeSa& sa, mip6::BootTime now)
   });
   if (given_up && !node.sas[sa.uniqueid].child_up) {
     node.sas[sa.uniqueid].drop_at = now;  // at once: the kernel prefers its states
+    node.sas[sa.uniqueid].superseded = true;
     return;
   }
   for (auto& [uniqueid, other] : node.sas) {
@@ -199,7 +200,9 @@ std::vector<std::uint32_t> AgentKeying::Impl::live_spis(const Node& node) {
 
 void AgentKeying::Impl::gone(Node& node, std::uint64_t uniqueid) {
   const auto found = node.sas.extract(uniqueid);
-  if (found.empty() || !found.mapped().child_up) return;
+  if (found.empty()) return;
+  childless(node, found.mapped());
+  if (!found.mapped().child_up) return;
   const bool some_left =
       std::any_of(node.sas.begin(), node.sas.end(), [](const auto& one) { return one.second.child_up; });
   if (some_left || !node.keys) return;
@@ -209,11 +212,22 @@ void AgentKeying::Impl::gone(Node& node, std::uint64_t uniqueid) {
 }
 
 // ike-updown takes it out of the list. One of which nothing is told even after a second time is not there.
+// Authenticated, but with selectors that are not its own or algorithms that we don't take: charon keeps the IKE_SA.
+void AgentKeying::Impl::childless(const Node& node, Sa& sa) {
+  if (sa.child_up || sa.superseded || sa.drop_asked) return;
+  out.emplace_back(PeerRefused{"no security association made"});
+  trouble({fmt::format("{} proved who it is from {}, but was given no security association", node.configured.name,
+                       sa.remote ? sa.remote->to_string() : "an unknown address"),
+           fmt::format("see that it asks for its own home address, {}, and for algorithms that both have",
+                       node.configured.home_address.to_string())});
+}
+
 void AgentKeying::Impl::drop_due(mip6::BootTime now) {
   for (auto& node : nodes) {
     std::vector<std::uint64_t> given_up;
     for (auto& [uniqueid, sa] : node.sas) {
       if (!sa.drop_at || *sa.drop_at > now) continue;
+      childless(node, sa);
       terminate(Purpose::kWhatever, uniqueid, true);
       sa.drop_at = now + kDropAgainAfter;
       if (std::exchange(sa.drop_asked, true)) given_up.push_back(uniqueid);

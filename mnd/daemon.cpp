@@ -1,5 +1,6 @@
 #include "mnd/daemon.hpp"
 
+#include <fmt/format.h>
 #include <linux/if_addr.h>
 
 #include <algorithm>
@@ -275,26 +276,33 @@ void Daemon::follow(const std::vector<Choice>& usable) {
 
 void Daemon::received(const kernel::MobilityPacket& packet) {
   const auto message = mip6::parse_message(packet.message);
-  if (!message || packet.source != config_.home_agent) {
-    ++malformed_;
-    kernel::log(kernel::Level::kDebug, "dropped a Mobility Header message from " + packet.source.to_string());
-    return;
-  }
+  if (!message) return drop("malformed", packet);
+  if (packet.source != config_.home_agent) return drop("not from the home agent", packet);
   if (const auto* acknowledgement = std::get_if<mip6::BindingAcknowledgement>(&*message))
     feed(mip6::node::AcknowledgementReceived{*acknowledgement});
   else if (std::holds_alternative<mip6::BindingRefreshRequest>(*message))
     feed(mip6::node::RefreshRequestReceived{});
   else
-    ++malformed_;  // of no use to a mobile node
+    drop("of no use to a mobile node", packet);
 }
 
 // RFC 6275 section 9.3.3: a Binding Error goes to the address on the wire, which away is the care-of address, and in
 // the clear. Nothing else that comes there is looked at.
 void Daemon::received_at_care_of(const kernel::MobilityPacket& packet) {
-  if (packet.source != config_.home_agent) return;
   const auto message = mip6::parse_message(packet.message);
-  if (!message) return;
-  if (const auto* error = std::get_if<mip6::BindingError>(&*message)) feed(mip6::node::BindingErrorReceived{*error});
+  const auto* error = message ? std::get_if<mip6::BindingError>(&*message) : nullptr;
+  const bool received_twice = packet.destination == config_.home_address;  // and judged by received()
+  if (error == nullptr && received_twice) return;
+  if (!message) return drop("malformed", packet);
+  if (error == nullptr) return drop("in the clear", packet);
+  if (packet.source != config_.home_agent) return drop("not from the home agent", packet);
+  feed(mip6::node::BindingErrorReceived{*error});
+}
+
+void Daemon::drop(std::string_view reason, const kernel::MobilityPacket& packet) {
+  ++dropped_.try_emplace(std::string{reason}).first->second;
+  kernel::log(kernel::Level::kDebug,
+              fmt::format("dropped a Mobility Header message from {}: {}", packet.source.to_string(), reason));
 }
 
 void Daemon::deadline() {

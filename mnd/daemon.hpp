@@ -61,6 +61,7 @@ class Daemon {
   void delete_esp_states_except(const std::vector<std::uint32_t>& spis);
   void received(const kernel::MobilityPacket& packet);
   void received_at_care_of(const kernel::MobilityPacket& packet);
+  void drop(std::string_view reason, const kernel::MobilityPacket& packet);
 
   // --- actions.cpp: what the cores decided ---
   void feed(mip6::node::Event event);
@@ -139,7 +140,7 @@ class Daemon {
   std::string attachment_reason_;
   std::optional<bool> preferred_;  // new connections choose the home address; unknown after a start
   Troubles troubles_;
-  std::uint64_t malformed_ = 0;
+  std::map<std::string, std::uint64_t, std::less<>> dropped_;  // Mobility Header messages, by reason
   mip6::Duration bring_up_backoff_ = std::chrono::seconds{1};
   std::optional<mip6::BootTime> bring_up_again_;
   std::optional<mip6::BootTime> stop_guard_;

@@ -2,6 +2,8 @@
 #include <chrono>
 
 #include "mnd/daemon.hpp"
+#include "mnd/linux/kernel.hpp"
+#include "mnd/linux/kernel_counters.hpp"
 
 namespace mnd {
 
@@ -69,13 +71,19 @@ json Daemon::status() const {
   state["expires_in_s"] = or_null(registration.expires(), [&](mip6::BootTime at) { return seconds_between(now, at); });
   state["sequence"] = or_null(registration.last_sequence(), [](auto number) { return number.value(); });
   if (registration.registered_at()) state["key_mobility"] = registration.key_mobility();
+  std::uint64_t dropped = 0;
+  for (const auto& [reason, count] : dropped_) dropped += count;
   state["counters"] = {{"updates_sent", counters.updates_sent},
                        {"retransmissions", counters.retransmissions},
                        {"acknowledged", counters.acknowledged},
                        {"refused", counters.refused},
                        {"ignored", counters.ignored_acknowledgements},
                        {"rate_limited", counters.rate_limited},
-                       {"malformed", malformed_}};
+                       {"malformed", dropped},
+                       {"dropped", dropped_}};
+  const auto kernel = kernel::read_kernel_counters(kernel::kTunnelName);
+  state["counters"]["kernel"] = kernel.xfrm;
+  state["counters"]["tunnel_dropped"] = or_null(kernel.tunnel_dropped, [](auto count) { return count; });
   return state;
 }
 

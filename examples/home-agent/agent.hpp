@@ -62,6 +62,7 @@ class Agent {
   void on(const ike::PeerKeysDown& action);
   void on(const ike::DeletePeerStatesExcept& action);
   void on(const ike::PeerMoveFailed& action);
+  void on(const ike::PeerRefused& action);
   void on(const ike::Trouble& trouble);
   void on(const ike::Step& step);
   void on(const ike::Stopped& stopped);
@@ -107,6 +108,7 @@ class Agent {
   RateLimit malformed_;
   std::map<mip6::Ipv6Address, mip6::BootTime> expiry_;  // of the binding, for lifetime_left
   std::set<mip6::Ipv6Address> keys_up_;
+  std::map<std::string, std::uint64_t> keys_refused_;
   std::optional<TroubleView> trouble_;
 };
 

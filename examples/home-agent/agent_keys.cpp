@@ -7,6 +7,7 @@
 
 #include "examples/home-agent/agent.hpp"
 #include "ike-glue/charon.hpp"
+#include "mnd/linux/kernel.hpp"
 #include "mnd/linux/log.hpp"
 
 namespace mip6ha {
@@ -52,6 +53,8 @@ void Agent::on(const ike::Trouble& trouble) {
   mnd::kernel::log(Level::kWarning, fmt::format("{} ({})", trouble.what, trouble.remedy));
 }
 
+void Agent::on(const ike::PeerRefused& action) { ++keys_refused_[std::string{action.reason}]; }
+
 void Agent::on(const ike::Step& step) { mnd::kernel::log(Level::kInfo, step.what); }
 
 void Agent::on(const ike::Stopped&) {
@@ -75,6 +78,8 @@ Snapshot Agent::snapshot() const {
   if (home_agent_ == nullptr) return snapshot;  // asked while still starting
 
   snapshot.counters = home_agent_->counters();
+  snapshot.keys_refused = keys_refused_;
+  snapshot.kernel = mnd::kernel::read_kernel_counters(mnd::kernel::kAgentTunnelName);
   snapshot.kernel_failures = performer_->kernel_failures();
   const auto now = mnd::kernel::boot_now();
   for (const auto& node : config_.nodes) {
@@ -84,7 +89,8 @@ Snapshot Agent::snapshot() const {
                      .lifetime_left = 0,
                      .sequence = std::nullopt,
                      .key_mobility = false,
-                     .keys_up = keys_up_.contains(node.home_address)};
+                     .keys_up = keys_up_.contains(node.home_address),
+                     .refused = performer_->refused(node.home_address)};
     if (const auto* record = home_agent_->find(node.home_address)) {
       view.care_of = record->care_of;
       view.sequence = record->sequence.value();

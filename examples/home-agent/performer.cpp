@@ -118,10 +118,16 @@ void Performer::on(const mip6::agent::ReplaceKeys& action) {
 }
 
 void Performer::on(const mip6::agent::Report& action) {
-  const bool refused = action.status && !mip6::is_accepted(*action.status);
+  const bool refused = action.dropped || (action.status && !mip6::is_accepted(*action.status));
+  if (refused && nodes_.contains(action.home_address)) ++refused_[action.home_address];
   outlets_.log(refused ? Level::kWarning : Level::kInfo,
                fmt::format("node={} home-address={} {}", name_of(action.home_address), action.home_address.to_string(),
                            action.what));
+}
+
+std::uint64_t Performer::refused(const Address& home_address) const {
+  const auto found = refused_.find(home_address);
+  return found == refused_.end() ? 0 : found->second;
 }
 
 bool Performer::install(const Address& home_address, const Address& care_of) {

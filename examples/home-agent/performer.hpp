@@ -45,6 +45,8 @@ class Performer {
 
   // The care-of address whose packets are tunnelled, by home address.
   const std::map<mip6::Ipv6Address, mip6::Ipv6Address>& bound() const { return bound_; }
+  // Updates of this home address that were refused or dropped.
+  std::uint64_t refused(const mip6::Ipv6Address& home_address) const;
   std::uint64_t kernel_failures() const { return kernel_failures_; }
   // Takes note of something the kernel or the disk refused; true if it went well.
   bool check(const tl::expected<void, mip6::Error>& result);
@@ -76,6 +78,7 @@ class Performer {
   std::map<Address, Address> bound_;
   std::map<Address, Address> prepared_;  // installed before the record was stored, InstallBinding not seen yet
   std::map<Address, std::optional<Address>> routed_;  // how mobility messages go; absent: not known yet
+  std::map<Address, std::uint64_t> refused_;          // of nodes that are served
   std::uint64_t kernel_failures_ = 0;
 };
 

@@ -13,10 +13,10 @@ namespace {
 using nlohmann::json;
 
 json binding_json(const BindingView& binding) {
-  json object{{"name", binding.name},      {"home_address", binding.home_address.to_string()},
-              {"care_of", nullptr},        {"lifetime_left", nullptr},
-              {"sequence", nullptr},       {"k", nullptr},
-              {"keys_up", binding.keys_up}};
+  json object{{"name", binding.name},       {"home_address", binding.home_address.to_string()},
+              {"care_of", nullptr},         {"lifetime_left", nullptr},
+              {"sequence", nullptr},        {"k", nullptr},
+              {"keys_up", binding.keys_up}, {"refused", binding.refused}};
   if (binding.sequence) object["sequence"] = *binding.sequence;
   if (binding.care_of) {
     object["care_of"] = binding.care_of->to_string();
@@ -32,17 +32,32 @@ json bindings_json(const Snapshot& snapshot) {
   return bindings;
 }
 
+template <typename Counts>
+json by_name(const Counts& counts) {
+  json object = json::object();
+  for (const auto& [name, count] : counts) object[std::string{name}] = count;
+  return object;
+}
+
 json counters_json(const Snapshot& snapshot) {
   json refused = json::object();
-  for (const auto& [status, count] : snapshot.counters.refused)
+  json refused_as = json::object();
+  for (const auto& [status, count] : snapshot.counters.refused) {
     refused[std::to_string(static_cast<unsigned>(status))] = count;
-  json malformed = json::object();
-  for (const auto& [reason, count] : snapshot.malformed) malformed[reason] = count;
+    refused_as[std::string{mip6::name_of(status)}] = count;
+  }
+  json tunnel = nullptr;
+  if (snapshot.kernel.tunnel_dropped) tunnel = *snapshot.kernel.tunnel_dropped;
   return {{"updates", snapshot.counters.updates},
           {"accepted", snapshot.counters.accepted},
           {"dropped", snapshot.counters.dropped},
+          {"dropped_because", by_name(snapshot.counters.dropped_because)},
           {"refused", refused},
-          {"malformed", malformed},
+          {"refused_as", refused_as},
+          {"malformed", by_name(snapshot.malformed)},
+          {"keys_refused", by_name(snapshot.keys_refused)},
+          {"kernel", by_name(snapshot.kernel.xfrm)},
+          {"tunnel_dropped", tunnel},
           {"kernel_failures", snapshot.kernel_failures}};
 }
 
@@ -68,11 +83,13 @@ std::string sum_text(const json& counters, const char* key) {
 }
 
 std::string table_text(const json& answer) {
-  std::vector<std::vector<std::string>> rows{{"NAME", "HOME ADDRESS", "CARE-OF", "LEFT", "SEQ", "K", "KEYS"}};
+  std::vector<std::vector<std::string>> rows{
+      {"NAME", "HOME ADDRESS", "CARE-OF", "LEFT", "SEQ", "K", "KEYS", "REFUSED"}};
   if (answer.is_object() && answer.contains("bindings") && answer.at("bindings").is_array())
     for (const auto& one : answer.at("bindings"))
       rows.push_back({shown(one, "name"), shown(one, "home_address"), shown(one, "care_of"),
-                      shown(one, "lifetime_left"), shown(one, "sequence"), shown(one, "k"), shown(one, "keys_up")});
+                      shown(one, "lifetime_left"), shown(one, "sequence"), shown(one, "k"), shown(one, "keys_up"),
+                      shown(one, "refused")});
   std::vector<std::size_t> widths(rows.front().size(), 0);
   for (const auto& row : rows)
     for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
@@ -113,8 +130,11 @@ std::string status_text(const json& status) {
                                  shown(status, "interface"), shown(status, "release"), shown(status, "charon"));
   text +=
       fmt::format("updates {}, accepted {}, dropped {}, refused {}, malformed {}, kernel failures {}\n",
-                  shown(counters, "updates"), shown(counters, "accepted"), shown(counters, "dropped"),
+                  shown(counters, "updates"), shown(counters, "accepted"), sum_text(counters, "dropped_because"),
                   sum_text(counters, "refused"), sum_text(counters, "malformed"), shown(counters, "kernel_failures"));
+  text +=
+      fmt::format("keys refused {}, tunnel packets dropped {}, IPsec refused {}\n", sum_text(counters, "keys_refused"),
+                  shown(counters, "tunnel_dropped"), sum_text(counters, "kernel"));
   if (status.is_object() && status.contains("trouble") && status.at("trouble").is_object()) {
     text += fmt::format("trouble: {}\n", shown(status.at("trouble"), "what"));
     text += fmt::format("remedy:  {}\n", shown(status.at("trouble"), "remedy"));

@@ -10,6 +10,7 @@
 
 #include "libmip6/address.hpp"
 #include "libmip6/agent/home_agent.hpp"
+#include "mnd/linux/kernel_counters.hpp"
 
 namespace mip6ha {
 
@@ -20,7 +21,8 @@ struct BindingView {
   std::int64_t lifetime_left = 0;            // seconds
   std::optional<std::uint16_t> sequence;     // last accepted; empty: never registered
   bool key_mobility = false;
-  bool keys_up = false;  // charon has an SA pair for it
+  bool keys_up = false;       // charon has an SA pair for it
+  std::uint64_t refused = 0;  // updates of it, with or without an answer
 };
 
 struct TroubleView {
@@ -35,6 +37,8 @@ struct Snapshot {
   std::vector<BindingView> bindings;  // every node that is served, in the order of the configuration
   mip6::agent::Counters counters;
   std::map<std::string, std::uint64_t, std::less<>> malformed;  // by reason
+  std::map<std::string, std::uint64_t> keys_refused;            // by charon, to whoever asked; by reason
+  mnd::kernel::KernelCounters kernel;                           // what no update of was ever seen here
   std::uint64_t kernel_failures = 0;                            // calls that the kernel or the disk refused
   std::optional<TroubleView> trouble;                           // the last one
 };

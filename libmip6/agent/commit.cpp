@@ -106,7 +106,8 @@ Status HomeAgent::success(const BindingRecord& granted, BootTime now) const {
 
 void HomeAgent::drop(const Ipv6Address& home_address, std::string_view why, Actions& out) {
   ++counters_.dropped;
-  out.push_back(Report{home_address, "Binding Update dropped: " + std::string{why}, std::nullopt});
+  ++counters_.dropped_because[why];
+  out.push_back(Report{home_address, "Binding Update dropped: " + std::string{why}, std::nullopt, true});
 }
 
 void HomeAgent::refuse(const Ipv6Address& home_address, const ReplyPath& path, const Refused& refusal, Actions& out) {

@@ -215,6 +215,7 @@ void HomeAgent::on(const KeysRenewed& event, BootTime, Actions&) {
 
 void HomeAgent::on(const MessageUnrecognized& event, BootTime now, Actions& out) {
   ++counters_.dropped;
+  ++counters_.dropped_because["unknown type of message"];
   // Section 9.2: types that the RFC defines are known, also those that concern correspondents only.
   if (event.type <= static_cast<std::uint8_t>(MhType::kBindingError)) return;
   if (event.source.is_multicast() || event.source.is_unspecified()) return;

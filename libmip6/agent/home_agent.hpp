@@ -35,6 +35,7 @@ struct Counters {
   std::uint64_t updates = 0;
   std::uint64_t accepted = 0;
   std::uint64_t dropped = 0;  // silently, as section 9.5.1 wants
+  std::map<std::string_view, std::uint64_t> dropped_because;
   std::map<Status, std::uint64_t> refused;
 };
 

@@ -119,6 +119,7 @@ struct Report {  // for log and counters
   Ipv6Address home_address{};
   std::string what{};  // "registered at 2001:db8:a2::7 for 420 s (seq 7, K agreed)"
   std::optional<Status> status{};
+  bool dropped = false;  // an update, without an answer
 };
 using Action = std::variant<StartDad, StoreRecord, InstallBinding, ForgetCareOf, RemoveBinding, SendAcknowledgement,
                             SendBindingError, MoveKeys, ReplaceKeys, Report>;

@@ -14,7 +14,7 @@ namespace mip6::agent {
 
 inline constexpr Lifetime kMinLifetime{4};  // one unit on the wire
 
-// Why an update is dropped without an answer (section 9.5.1), in words for a Report.
+// Why an update is dropped without an answer (section 9.5.1), in words for a Report and a counter: a literal.
 struct Dropped {
   std::string_view why;
 };

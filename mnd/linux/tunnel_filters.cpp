@@ -63,6 +63,13 @@ NetlinkMessage drop_the_rest(std::uint32_t interface) {
   return message.end_nest().bytes();
 }
 
+NetlinkMessage get_drop_filter(std::uint32_t interface) {
+  return MessageBuilder(RTM_GETTFILTER, 0)
+      .header(filter_header(interface, kDropPreference, ETH_P_ALL, kDropHandle))
+      .text(TCA_KIND, "matchall")
+      .bytes();
+}
+
 NetlinkMessage pass(std::uint32_t interface, const TunnelFilter& filter) {
   MessageBuilder message(RTM_NEWTFILTER, NLM_F_CREATE);
   message.header(filter_header(interface, kPassPreference, ETH_P_IPV6, filter.handle)).text(TCA_KIND, "flower");

@@ -93,6 +93,7 @@ struct TunnelFilter {
 };
 NetlinkMessage add_ingress(std::uint32_t interface);                       // EEXIST if it is there
 NetlinkMessage drop_the_rest(std::uint32_t interface);                     // EEXIST if it is there
+NetlinkMessage get_drop_filter(std::uint32_t interface);                   // that last one
 NetlinkMessage pass(std::uint32_t interface, const TunnelFilter& filter);  // adds or replaces by handle
 NetlinkMessage remove_pass(std::uint32_t interface, std::uint32_t handle);
 NetlinkMessage dump_filters(std::uint32_t interface);

@@ -75,6 +75,7 @@ class AgentHost final : public Host {
   void on(const ike::PeerKeysUp& action);
   void on(const ike::DeletePeerStatesExcept& action);
   void on(const ike::PeerMoveFailed& action);
+  void on(const ike::PeerRefused&) {}
   template <class Other>
   void on(const Other&) {}
   void check_promise(const agent::SendAcknowledgement& action);

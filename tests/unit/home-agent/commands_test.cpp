@@ -27,18 +27,23 @@ Snapshot sample() {
                                .lifetime_left = 300,
                                .sequence = 41208,
                                .key_mobility = true,
-                               .keys_up = true});
+                               .keys_up = true,
+                               .refused = 7});
   snapshot.bindings.push_back({.name = "phone",
                                .home_address = *Ipv6Address::parse("2001:db8:1::43"),
                                .care_of = std::nullopt,
                                .lifetime_left = 0,
                                .sequence = std::nullopt,
                                .key_mobility = false,
-                               .keys_up = false});
+                               .keys_up = false,
+                               .refused = 0});
   snapshot.counters.updates = 5;
   snapshot.counters.accepted = 3;
   snapshot.counters.refused[mip6::Status::kSequenceNumberOutOfWindow] = 2;
+  snapshot.counters.dropped_because["the care-of address is not unicast routable"] = 6;
   snapshot.malformed["cut short"] = 4;
+  snapshot.keys_refused["authentication failed"] = 8;
+  snapshot.kernel = {.xfrm = {{"XfrmInStateSeqError", 9}}, .tunnel_dropped = 10};
   snapshot.trouble = TroubleView{.what = "charon is not running", .remedy = "start it"};
   return snapshot;
 }
@@ -54,11 +59,17 @@ TEST_CASE("status tells version, bindings, counters and trouble", "[commands]") 
                                             {"lifetime_left", 300},
                                             {"sequence", 41208},
                                             {"k", true},
-                                            {"keys_up", true}});
+                                            {"keys_up", true},
+                                            {"refused", 7}});
   CHECK(status.at("bindings").at(1).at("care_of").is_null());
   CHECK(status.at("bindings").at(1).at("sequence").is_null());
   CHECK(status.at("counters").at("refused") == json{{"135", 2}});
+  CHECK(status.at("counters").at("refused_as") == json{{"sequence number out of window", 2}});
+  CHECK(status.at("counters").at("dropped_because") == json{{"the care-of address is not unicast routable", 6}});
   CHECK(status.at("counters").at("malformed") == json{{"cut short", 4}});
+  CHECK(status.at("counters").at("keys_refused") == json{{"authentication failed", 8}});
+  CHECK(status.at("counters").at("kernel") == json{{"XfrmInStateSeqError", 9}});
+  CHECK(status.at("counters").at("tunnel_dropped") == 10);
   CHECK(status.at("trouble").at("remedy") == "start it");
 }
 
@@ -81,8 +92,8 @@ TEST_CASE("the text of a status has each node on a line, and the trouble with it
   CHECK(text.find("home agent 2001:db8:1::1 on home") == 0);
   CHECK(text.find("refused 2 (135: 2), malformed 4 (cut short: 4)") != std::string::npos);
   CHECK(text.find("trouble: charon is not running\nremedy:  start it\n") != std::string::npos);
-  CHECK(text.find("laptop  2001:db8:1::42  2001:db8:a1::7  300   41208  yes  yes\n") != std::string::npos);
-  CHECK(text.find("phone   2001:db8:1::43  -               -     -      -    no\n") != std::string::npos);
+  CHECK(text.find("laptop  2001:db8:1::42  2001:db8:a1::7  300   41208  yes  yes   7\n") != std::string::npos);
+  CHECK(text.find("phone   2001:db8:1::43  -               -     -      -    no    0\n") != std::string::npos);
 }
 
 TEST_CASE("text can be made of any JSON that a daemon may send", "[commands]") {

@@ -105,6 +105,33 @@ TEST_CASE("keys are down when the last SA of a node is", "[agent-keying]") {
   CHECK(agent.last<PeerKeysDown>()->home_address == kHome);
 }
 
+TEST_CASE("a node that proves who it is, but gets no security association, is told and counted once",
+          "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.event("ike-updown", updown(agent.first, true));
+  CHECK(agent.count<PeerRefused>() == 0);
+  SECTION("it ends the connection itself") { agent.event("ike-updown", updown(agent.first, false)); }
+  SECTION("it leaves it") { agent.pass(30s); }
+  REQUIRE(agent.count<PeerRefused>() == 1);
+  CHECK(agent.last<PeerRefused>()->reason == "no security association made");
+  CHECK(agent.last<Trouble>()->what.find("laptop proved who it is") == 0);
+  agent.event("ike-updown", updown(agent.first, false));
+  CHECK(agent.count<PeerRefused>() == 1);
+}
+
+TEST_CASE("a node with its security association, or one that it gave up, is no refusal", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.event("ike-updown", updown(agent.first, true));
+  agent.up(agent.second);
+  agent.event("child-updown", updown(agent.first, true));
+  agent.pass(30s);
+  agent.down(agent.first);
+  agent.down(agent.second);
+  CHECK(agent.count<PeerRefused>() == 0);
+}
+
 TEST_CASE("a replaced connection is left to the node for 300 ms, then dropped by force", "[agent-keying]") {
   Agent agent;
   agent.connect();

@@ -218,6 +218,8 @@ TEST_CASE("updates are counted by what became of them", "[agent]") {
   CHECK(counters.updates == 3);
   CHECK(counters.accepted == 1);
   CHECK(counters.dropped == 1);
+  CHECK(counters.dropped_because ==
+        std::map<std::string_view, std::uint64_t>{{"the care-of address is not unicast routable", 1}});
   CHECK(counters.refused == std::map<Status, std::uint64_t>{{Status::kSequenceNumberOutOfWindow, 1}});
 }
 

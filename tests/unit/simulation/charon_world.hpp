@@ -216,6 +216,7 @@ class Agent : public Driven<Agent, ike::AgentKeying, ike::AgentKeyingEvent> {
     kernel.remove_except(action.reqid, kAgent, action.home_address, action.spis);
   }
   void perform(const ike::PeerMoveFailed&) { move_failed = true; }
+  void perform(const ike::PeerRefused&) {}
 
   std::set<Ipv6Address> keys;  // of these home addresses
   bool move_failed = false;

@@ -1,0 +1,30 @@
+// What the kernel refused on its own, by the kernel's own names: packets that no daemon ever sees.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "mnd/linux/netlink.hpp"
+
+namespace mnd::kernel {
+
+struct KernelCounters {
+  // /proc/net/xfrm_stat of this network namespace, those that are not zero; also what others' IPsec ran into.
+  std::map<std::string, std::uint64_t> xfrm;
+  // Packets that the tunnel's source check dropped; empty: not known, there is no such device.
+  std::optional<std::uint64_t> tunnel_dropped;
+};
+
+// Both are read anew at each call, a status' worth of work. What cannot be read is left out.
+KernelCounters read_kernel_counters(const char* tunnel_device);
+
+// Lines of a name and a number; anything else is skipped.
+std::map<std::string, std::uint64_t> parse_xfrm_stat(std::string_view text);
+
+// How many packets the action of the source check's last filter (get_drop_filter) has had.
+std::optional<std::uint64_t> parse_drop_count(const NetlinkMessage& message);
+
+}  // namespace mnd::kernel
