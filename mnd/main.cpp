@@ -8,6 +8,7 @@
 
 #include "mnd/daemon.hpp"
 #include "mnd/linux/log.hpp"
+#include "mnd/linux/secrecy.hpp"
 
 namespace options = boost::program_options;
 
@@ -17,6 +18,8 @@ constexpr auto kDefaultConfig = "/etc/mnd/mnd.conf";
 enum Exit { kOk = 0, kFailed = 1, kUsage = 2 };
 
 int run(const std::string& file, bool only_check) {
+  if (const auto secret = mnd::kernel::keep_memory_secret(); !secret)
+    mnd::kernel::log(mnd::kernel::Level::kWarning, secret.error().to_string());
   auto config = mnd::load_config(file);
   if (!config) {
     for (const auto& mistake : config.error()) fmt::print(stderr, "{}\n", mistake.to_string());

@@ -13,6 +13,7 @@
 #include "examples/home-agent/commands.hpp"
 #include "examples/home-agent/config.hpp"
 #include "mnd/linux/log.hpp"
+#include "mnd/linux/secrecy.hpp"
 
 namespace {
 
@@ -31,6 +32,8 @@ std::string usage(const options::options_description& description) {
 }
 
 int run_daemon(const std::string& path, bool check_only) {
+  if (const auto secret = mnd::kernel::keep_memory_secret(); !secret)
+    mnd::kernel::log(mnd::kernel::Level::kWarning, secret.error().to_string());
   auto config = mip6ha::load_config(path);
   if (!config) {
     for (const auto& mistake : config.error()) fmt::print(stderr, "{}\n", mistake.to_string());
