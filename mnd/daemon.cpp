@@ -122,6 +122,12 @@ tl::expected<void, mip6::Error> Daemon::bring_up_kernel() {
     if (!opened) return tl::unexpected(opened.error());
     care_of_socket_ = std::move(*opened);
   }
+  if (!icmp_errors_) {
+    auto opened =
+        kernel::IcmpErrorSocket::open(loop_, [this](const mip6::ParameterProblem& problem) { received(problem); });
+    if (!opened) return tl::unexpected(opened.error());
+    icmp_errors_ = std::move(*opened);
+  }
   if (!monitor_) {
     auto monitor = std::make_unique<kernel::LinkMonitor>(
         loop_, [this](const kernel::NetworkState& network) { network_changed(network); });
@@ -299,6 +305,13 @@ void Daemon::received_at_care_of(const kernel::MobilityPacket& packet) {
   feed(mip6::node::BindingErrorReceived{*error});
 }
 
+// Only those that quote an update; the core knows whether one is on its way.
+void Daemon::received(const mip6::ParameterProblem& problem) {
+  if (problem.destination != config_.home_agent) return;
+  if (problem.home_address.value_or(problem.source) != config_.home_address) return;
+  feed(mip6::node::ParameterProblemReceived{.code = problem.code, .pointer = problem.pointer});
+}
+
 void Daemon::drop(std::string_view reason, const kernel::MobilityPacket& packet) {
   ++dropped_.try_emplace(std::string{reason}).first->second;
   kernel::log(kernel::Level::kDebug,
@@ -337,6 +350,7 @@ void Daemon::stop(const std::string& why) {
 void Daemon::clean_up() {
   socket_.reset();
   care_of_socket_.reset();
+  icmp_errors_.reset();
   if (!tunnel_)
     if (auto opened = kernel::NodeTunnel::open(config_.home_address, config_.home_agent)) tunnel_ = std::move(*opened);
   if (tunnel_) done("tunnel", tunnel_->remove_all());

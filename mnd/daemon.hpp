@@ -21,6 +21,7 @@
 #include "mnd/journal.hpp"
 #include "mnd/linux/boot_timer.hpp"
 #include "mnd/linux/control_server.hpp"
+#include "mnd/linux/icmp_error_socket.hpp"
 #include "mnd/linux/link_monitor.hpp"
 #include "mnd/linux/mobility_socket.hpp"
 #include "mnd/linux/tunnel.hpp"
@@ -61,6 +62,7 @@ class Daemon {
   void delete_esp_states_except(const std::vector<std::uint32_t>& spis);
   void received(const kernel::MobilityPacket& packet);
   void received_at_care_of(const kernel::MobilityPacket& packet);
+  void received(const mip6::ParameterProblem& problem);
   void drop(std::string_view reason, const kernel::MobilityPacket& packet);
 
   // --- actions.cpp: what the cores decided ---
@@ -119,6 +121,7 @@ class Daemon {
   std::optional<kernel::NodeTunnel> tunnel_;
   std::unique_ptr<kernel::MobilitySocket> socket_;          // at the home address: everything that ESP protects
   std::unique_ptr<kernel::MobilitySocket> care_of_socket_;  // at any address: Binding Errors
+  std::unique_ptr<kernel::IcmpErrorSocket> icmp_errors_;
   std::unique_ptr<kernel::LinkMonitor> monitor_;
   std::unique_ptr<ike::Session> fast_;  // everything but initiate and terminate, and the events
   std::unique_ptr<ike::Session> slow_;
