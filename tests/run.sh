@@ -56,4 +56,7 @@ if [ -z "$expression" ] || [ "$(ctest --test-dir build/dev -N -L "^(${expression
   build_preset lab
 fi
 select_label "$expression"
+if ctest "${selection[@]}" -N | grep -q ': lab-planted-defects'; then
+  build_preset lab-planted
+fi
 exec ctest "${selection[@]}" -j2 --output-on-failure --no-tests=error

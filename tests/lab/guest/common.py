@@ -22,7 +22,7 @@ def begin(lab, capture=True, key_mobility=True):
     lab.before = {n: leftovers.snapshot(n, lab.vici_socket(n)) for n in ("mn", "ha")}
     lab.agent(key_mobility)
     lab.node("mn")
-    at = lab.wait_registered("mn", timeout=15)
+    at = lab.wait_registered("mn", timeout=40)
     return lab.check("the node registers", at and at == lab.care_of("mn", "w1"), json.dumps(lab.status("mn")))
 
 

@@ -1,0 +1,176 @@
+"""Node A, with keys and a certificate of its own, is after node B's home address: by home address option, under its own
+security association, by alternate care-of address, by identity, selectors and certificate. Each is refused and counted
+by name, and B stays where it is. A care-of address of a third party can't be refused: A is named, and stopped."""
+
+import time
+
+import attack
+import certificates
+import common
+import lab as the_lab
+import spoof
+from attack import agent_status, counted, more
+from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, NODES, run, wait_for
+
+THIEF = NODES["mn2"]
+THIEF_HOME = THIEF["home_address"]
+NOBODYS = "2001:db8:1::77"
+OTHER_PREFIX = "2001:db8:9::43"  # where A would be if the home link had another prefix
+NOT_SERVED = "malformed/update of a home address that is not served"
+NOT_ROUTABLE = "dropped_because/the care-of address is not unicast routable"
+
+
+def scenario(lab):
+    the_lab.PLUGINS += certificates.PLUGINS
+    certificates.PKI.mkdir()
+    certificates.root()
+    lab.agent_extra = f"certificate = {certificates.bundle('ha', HOME_AGENT)}"
+    THIEF.update(identity=THIEF_HOME, certificate=certificates.bundle("desk", THIEF_HOME))
+    common.charons(lab, "ha", "mn", "mn2")
+    lab.agent()
+    lab.node("mn")
+    lab.node("mn2")
+    lab.victim_at = lab.wait_registered("mn", timeout=40)
+    lab.thief_at = lab.wait_registered("mn2", timeout=40)
+    if not lab.check("both nodes register", lab.victim_at and lab.thief_at, f"{lab.status('mn')} {lab.status('mn2')}"):
+        return
+    by_home_address(lab)
+    by_care_of_address(lab)
+    third_party(lab)
+    by_keys(lab)
+
+
+def tried(lab, what, counter, attempt, count=3):
+    attack.refused(lab, what, "ha", counter, attempt, count)
+
+
+def unharmed(lab, after):
+    lab.check(f"after {after} B is registered where it was and answers", lab.registered_at("mn") == lab.victim_at and
+              lab.ping("cn", HOME_ADDRESS, 3) == 3, lab.status("mn"))
+
+
+# --- B's home address, and others that are not A's ---
+def by_home_address(lab):
+    clear = attack.Sender("mn2")
+    number = (lab.status("mn")["sequence"] + 1) & 0xFFFF
+    update = spoof.update(HOME_ADDRESS, HOME_AGENT, number, lab.thief_at)
+    mismatch = "kernel/XfrmInTmplMismatch"
+    tried(lab, "B's home address in a home address option in the clear", mismatch, lambda: clear.send(
+        attack.under_option(lab.thief_at, HOME_AGENT, HOME_ADDRESS, spoof.MOBILITY, update), HOME_AGENT, 3))
+    tried(lab, "B's home address as source in the clear", mismatch, lambda: clear.send(
+        spoof.ipv6(HOME_ADDRESS, HOME_AGENT, spoof.MOBILITY, update), HOME_AGENT, 3))
+
+    state = attack.states("mn2")[(THIEF_HOME, HOME_AGENT)][0]
+    own = spoof.update(THIEF_HOME, HOME_AGENT, (lab.status("mn2")["sequence"] + 1) & 0xFFFF, lab.thief_at)
+    numbers = iter(range(state[3] + 1, state[3] + 100))
+
+    def sealed(home_address, message):
+        clear.send(attack.under_option(lab.thief_at, HOME_AGENT, home_address, attack.ESP,
+                                       attack.seal(state, next(numbers), spoof.MOBILITY, message)), HOME_AGENT)
+    before = counted(agent_status())
+    sealed(THIEF_HOME, own)
+    grown = wait_for(lambda: more(before, counted(agent_status())).get("accepted"), 2)
+    lab.check("an update that the lab sealed for A itself is accepted: what follows is well made", grown,
+              more(before, counted(agent_status())))
+    tried(lab, "B's home address under A's security association", mismatch,
+          lambda: [sealed(HOME_ADDRESS, update) for _ in range(3)])
+    for address, what in ((NOBODYS, "a home address that nobody has"),
+                          (OTHER_PREFIX, "A's address under another prefix, without security association")):
+        message = spoof.update(address, HOME_AGENT, 1, lab.thief_at)
+
+        def in_the_clear(message=message, address=address):
+            clear.send(attack.under_option(lab.thief_at, HOME_AGENT, address, spoof.MOBILITY, message), HOME_AGENT, 2)
+            clear.send(spoof.ipv6(address, HOME_AGENT, spoof.MOBILITY, message), HOME_AGENT, 2)
+        tried(lab, f"{what}, in the clear,", NOT_SERVED, in_the_clear, 4)
+        tried(lab, f"{what}, under A's security association,", NOT_SERVED,
+              lambda m=message, a=address: sealed(a, m), 1)
+    unharmed(lab, "attempts at its home address")
+
+
+# --- care-of addresses under A's own security association ---
+def by_care_of_address(lab):
+    thief = attack.Speaker("mn2", THIEF_HOME, HOME_AGENT)
+    lab.number = attack.entry(THIEF["name"])["sequence"]
+
+    def claim(care_of):
+        for _ in range(3):
+            lab.number += 1
+            thief.update(lab.number, care_of)
+            time.sleep(0.02)
+    invalid = "refused_as/invalid care-of address"
+    tried(lab, "B's home address as A's alternate care-of address", invalid, lambda: claim(HOME_ADDRESS))
+    tried(lab, "the home agent's address as care-of address", invalid, lambda: claim(HOME_AGENT))
+    answers = [body[0] for body in thief.heard(spoof.ACKNOWLEDGEMENT, 0.5)]
+    lab.check("A is told status 174 each time", answers.count(174) == 6, answers)
+    for care_of, what in (("ff02::1", "a multicast"), ("fe80::1", "a link-local"), ("::1", "the loopback"),
+                          ("::", "the unspecified")):
+        tried(lab, f"{what} address as care-of address", NOT_ROUTABLE, lambda c=care_of: claim(c))
+    line = attack.entry(THIEF["name"])
+    lab.check("A's own binding is what it was, and its line counts 18 refusals or more",
+              line["care_of"] == lab.thief_at and line["refused"] >= 18, line)
+    before = line["sequence"]
+    tried(lab, "A's number once more, under its security association", "refused_as/sequence number out of window",
+          lambda: [thief.update(before, lab.thief_at) for _ in range(3)])
+    lab.thief = thief
+    unharmed(lab, "false care-of addresses")
+
+
+# --- what can't be prevented (RFC 6275 section 15.3) ---
+def third_party(lab):
+    """A sends its traffic to somebody else. The home agent can't know; it knows who it was."""
+    tap = attack.Tap("cn", "wan")
+    lab.number += 1
+    lab.thief.update(lab.number, CORRESPONDENT)
+    told = wait_for(lambda: attack.entry(THIEF["name"]).get("care_of") == CORRESPONDENT, 3)
+    run("ping", "-n", "-c", "2", "-i", "0.2", "-W", "1", THIEF_HOME, check=False, namespace="hh")
+    hit = len(list(tap.frames(0.3, lambda f: f[20] == spoof.IPV6 and f[38:54] == spoof.packed(CORRESPONDENT))))
+    log = (the_lab.RUN / "ha.log").read_text()
+    lab.check("a third party's address is bound, and mip6-ha's list and log name A for it", told and hit and
+              f"node={THIEF['name']} home-address={THIEF_HOME} registered at {CORRESPONDENT}" in log,
+              f"{attack.entry(THIEF['name'])} {hit}")
+    lab.stop("ha")
+    removed = NODES.pop("mn2")
+    lab.agent()
+    lab.wait_registered("mn", timeout=5)
+    wait_for(lambda: attack.entry("laptop").get("keys_up"), 5)
+    list(tap.frames(0.2))
+    for _ in range(5):
+        lab.number += 1
+        try:
+            lab.thief.update(lab.number, CORRESPONDENT)
+        except OSError:
+            pass
+        time.sleep(0.05)
+    run("ping", "-n", "-c", "2", "-i", "0.2", "-W", "1", THIEF_HOME, check=False, namespace="hh")
+    hit = len(list(tap.frames(0.3, lambda f: f[20] == spoof.IPV6 and f[38:54] == spoof.packed(CORRESPONDENT))))
+    routes = [line for line in run("ip", "-n", "ha", "-6", "route").splitlines() if THIEF_HOME in line]
+    lab.check("without its entry A is served no longer: nothing more is sent to the third party", hit == 0 and
+              not routes and not attack.entry(THIEF["name"]), f"{hit} {routes}")
+    NODES["mn2"] = removed
+    lab.stop("mnd.mn2")
+    lab.stop("ha")
+    lab.agent()
+    unharmed(lab, "A's service ended")
+
+
+# --- B's keys ---
+def by_keys(lab):
+    """Identity, certificate and selectors: charon of the home agent decides, mip6-ha counts and names."""
+    no_name = certificates.bundle("nameless")
+    for what, wrong, reason in (
+            ("A's identity and certificate with selectors of B", {"home_address": HOME_ADDRESS},
+             "no security association made"),
+            ("B's identity with A's certificate, which lacks B's SubjectAltName",
+             {"home_address": HOME_ADDRESS, "identity": HOME_ADDRESS}, "authentication failed"),
+            ("A's identity with a valid certificate without any SubjectAltName", {"certificate": no_name},
+             "authentication failed"),
+            ("A's identity with a home address that nobody has", {"home_address": NOBODYS},
+             "no security association made")):
+        def begin(w=wrong):
+            lab.node("mn2", wrong=w)
+            wait_for(lambda: lab.trouble("mn2")[1], 6, 0.1)
+        tried(lab, what, f"keys_refused/{reason}", begin, 1)
+        lab.check(f"with {what} the thief sends no update and knows why", lab.status("mn2").get("sequence") is None and
+                  lab.trouble("mn2")[1], lab.status("mn2"))
+        lab.stop("mnd.mn2")
+    unharmed(lab, "attempts at its keys")
