@@ -1,5 +1,5 @@
-// See config.hpp: from the file's settings to a checked Config.
-#include "mnd/config.hpp"
+// See config.hpp: file, addresses, times, interfaces, paths.
+#include "mnd/config_checker.hpp"
 
 #include <fmt/format.h>
 
@@ -13,14 +13,9 @@
 #include <system_error>
 #include <utility>
 
-#include "mnd/linux/durable_file.hpp"
-
 namespace mnd {
 
 namespace {
-
-using kernel::ConfigMistake;
-using kernel::ConfigSetting;
 
 constexpr long kMinLifetime = 4;                // seconds: one unit on the wire
 constexpr long kMinFirstTimeout = 100;          // milliseconds
@@ -61,68 +56,9 @@ std::string nearest_key(std::string_view key) {
 
 bool contains(const auto& list, const auto& item) { return std::find(list.begin(), list.end(), item) != list.end(); }
 
-std::string reason_of(const mip6::Error& error) {
-  return error.os_error == 0 ? error.reason : std::generic_category().message(error.os_error);
-}
+}  // namespace
 
-class Checker {
- public:
-  Checker(const std::filesystem::path& path, std::vector<ConfigMistake> mistakes)
-      : path_{path}, mistakes_{std::move(mistakes)} {}
-
-  tl::expected<Config, std::vector<ConfigMistake>> check(const std::vector<kernel::ConfigSection>& sections) {
-    collect(sections);
-    addresses();
-    identities();
-    proof();
-    keying();
-    times();
-    interfaces();
-    paths();
-    if (!mistakes_.empty()) return tl::unexpected(std::move(mistakes_));
-    return std::move(config_);
-  }
-
- private:
-  void collect(const std::vector<kernel::ConfigSection>& sections);
-  void addresses();
-  void home_address(const ConfigSetting& setting);
-  void identities();
-  void proof();
-  void certificate(const ConfigSetting& setting);
-  void keying();
-  std::optional<long> number(std::string_view key, std::string_view what, std::string_view unit, long from, long to);
-  void times();
-  void interfaces();
-  void paths();
-  std::vector<std::string> patterns(std::string_view key);
-  void path_of(std::string_view key, std::filesystem::path& target, bool is_socket);
-
-  const ConfigSetting* find(std::string_view key) const {
-    const auto found = settings_.find(key);
-    return found == settings_.end() ? nullptr : &found->second;
-  }
-  const ConfigSetting* require(std::string_view key, std::string_view example) {
-    const auto* found = find(key);
-    if (!found)
-      mistakes_.push_back(
-          {path_.string(), 0, fmt::format("{}: is missing", key), fmt::format("add a line '{}'", example)});
-    return found;
-  }
-  void mistake(const ConfigSetting& setting, std::string_view what, std::string remedy) {
-    // the most likely reason for a value that is right at its beginning
-    if (setting.value.find(" #") != std::string::npos || setting.value.find(" ;") != std::string::npos)
-      remedy += " (a comment needs a line of its own)";
-    mistakes_.push_back({setting.file, setting.line, fmt::format("{}: {}", setting.key, what), std::move(remedy)});
-  }
-
-  const std::filesystem::path& path_;
-  std::map<std::string, ConfigSetting, std::less<>> settings_;  // of all files; a later one wins
-  std::vector<ConfigMistake> mistakes_;
-  Config config_;
-};
-
-void Checker::collect(const std::vector<kernel::ConfigSection>& sections) {
+void ConfigChecker::collect(const std::vector<kernel::ConfigSection>& sections) {
   for (const auto& section : sections) {
     if (!section.name.empty()) {
       mistakes_.push_back({section.file, section.line, fmt::format("[{}]: unknown section", section.name),
@@ -144,7 +80,7 @@ void Checker::collect(const std::vector<kernel::ConfigSection>& sections) {
   }
 }
 
-void Checker::home_address(const ConfigSetting& setting) {
+void ConfigChecker::home_address(const ConfigSetting& setting) {
   constexpr std::string_view kRemedy = "write an address with the prefix length of the home link, 2001:db8:1::42/64";
   const bool has_length = setting.value.find('/') != std::string::npos;
   const auto prefix = mip6::Ipv6Prefix::parse(has_length ? setting.value : setting.value + "/64");
@@ -161,7 +97,7 @@ void Checker::home_address(const ConfigSetting& setting) {
   }
 }
 
-void Checker::addresses() {
+void ConfigChecker::addresses() {
   if (const auto* home = require("home-address", "home-address = 2001:db8:1::42/64")) home_address(*home);
   const auto* agent = require("home-agent", "home-agent = 2001:db8:1::1");
   if (!agent) return;
@@ -187,74 +123,9 @@ void Checker::addresses() {
             "write the home agent's address on the home link, or correct the prefix length of home-address");
 }
 
-void Checker::identities() {
-  const auto take = [&](const ConfigSetting& setting, std::string& target) {
-    if (setting.value.empty())
-      mistake(setting, "is empty", "write the name under which the home agent knows this node, laptop@example.org");
-    else if (setting.value.find_first_of("\"\t") != std::string::npos)
-      mistake(setting, "contains quotes or tabs", "write the plain name, laptop@example.org");
-    else
-      target = setting.value;
-  };
-  if (const auto* identity = require("identity", "identity = laptop@example.org")) take(*identity, config_.identity);
-  if (const auto* identity = find("home-agent-identity"))
-    take(*identity, config_.home_agent_identity);
-  else
-    config_.home_agent_identity = config_.home_agent.to_string();
-  if (!config_.identity.empty() && config_.identity == config_.home_agent_identity)
-    if (const auto* identity = find("identity"))
-      mistake(*identity, "node and home agent have the same identity", "give each a name of its own");
-}
-
-void Checker::certificate(const ConfigSetting& setting) {
-  const auto content = kernel::read_key_file(config_.proof_file);
-  auto parsed = content.and_then([](const std::string& bundle) { return ike::parse_certificate(bundle); });
-  if (parsed)
-    config_.proof = std::move(*parsed);
-  else
-    mistake(setting, fmt::format("{}: {}", config_.proof_file.string(), reason_of(parsed.error())),
-            parsed.error().remedy);
-}
-
-void Checker::proof() {
-  const auto* by_certificate = find("certificate");
-  if (by_certificate && find("secret-file")) {
-    mistake(*by_certificate, "there is also a secret-file", "keep the one of the two that the home agent expects");
-    return;
-  }
-  const auto* setting =
-      by_certificate ? by_certificate
-                     : require("secret-file", "secret-file = /etc/mnd/secret' or 'certificate = /etc/mnd/laptop.pem");
-  if (!setting) return;
-  if (setting->value.empty()) {
-    mistake(*setting, "is empty",
-            by_certificate ? "write the path of the file with private key and certificates, /etc/mnd/laptop.pem"
-                           : "write the path of the file with the shared secret, /etc/mnd/secret");
-    return;
-  }
-  // relative paths count from the configuration's folder
-  config_.proof_file = path_.parent_path() / setting->value;
-  if (by_certificate) return certificate(*setting);
-  auto secret = kernel::read_secret(config_.proof_file);
-  if (secret)
-    config_.proof = ike::PreSharedKey{std::move(*secret)};
-  else
-    mistake(*setting, fmt::format("{}: {}", config_.proof_file.string(), reason_of(secret.error())),
-            secret.error().remedy);
-}
-
-void Checker::keying() {
-  const auto* setting = find("keying");
-  if (!setting || setting->value == "ikev2") return;
-  if (setting->value == "ikev1" || setting->value == "manual")
-    mistake(*setting, fmt::format("'{}' is not available in this version", setting->value), "write 'keying = ikev2'");
-  else
-    mistake(*setting, fmt::format("'{}' is no keying method", setting->value), "write 'keying = ikev2'");
-}
-
 // Empty if the setting is missing or wrong.
-std::optional<long> Checker::number(std::string_view key, std::string_view what, std::string_view unit, long from,
-                                    long to) {
+std::optional<long> ConfigChecker::number(std::string_view key, std::string_view what, std::string_view unit, long from,
+                                          long to) {
   const auto* setting = find(key);
   if (!setting) return std::nullopt;
   const auto& text = setting->value;
@@ -266,14 +137,14 @@ std::optional<long> Checker::number(std::string_view key, std::string_view what,
   return std::nullopt;
 }
 
-void Checker::times() {
+void ConfigChecker::times() {
   if (const auto seconds = number("lifetime", "lifetime", "seconds", kMinLifetime, mip6::kMaxLifetime.count()))
     config_.lifetime = mip6::Lifetime{*seconds};
   if (const auto wait = number("first-timeout", "timeout", "milliseconds", kMinFirstTimeout, kMaxFirstTimeout))
     config_.first_timeout = std::chrono::milliseconds{*wait};
 }
 
-std::vector<std::string> Checker::patterns(std::string_view key) {
+std::vector<std::string> ConfigChecker::patterns(std::string_view key) {
   std::vector<std::string> found;
   const auto* setting = find(key);
   if (!setting) return found;
@@ -289,7 +160,7 @@ std::vector<std::string> Checker::patterns(std::string_view key) {
   return found;
 }
 
-void Checker::interfaces() {
+void ConfigChecker::interfaces() {
   config_.preference = patterns("prefer");
   config_.exclude = patterns("exclude");
   for (const auto& pattern : config_.preference)
@@ -298,7 +169,7 @@ void Checker::interfaces() {
               "remove it from one of the two");
 }
 
-void Checker::path_of(std::string_view key, std::filesystem::path& target, bool is_socket) {
+void ConfigChecker::path_of(std::string_view key, std::filesystem::path& target, bool is_socket) {
   const auto* setting = find(key);
   if (!setting) return;
   std::filesystem::path path{setting->value};
@@ -310,7 +181,7 @@ void Checker::path_of(std::string_view key, std::filesystem::path& target, bool 
     target = std::move(path);
 }
 
-void Checker::paths() {
+void ConfigChecker::paths() {
   path_of("vici-socket", config_.vici_socket, true);
   path_of("control-socket", config_.control_socket, true);
   path_of("state-directory", config_.state_directory, false);
@@ -319,14 +190,12 @@ void Checker::paths() {
       mistake(*setting, "charon's socket and ours are the same", "give mnd a socket of its own");
 }
 
-}  // namespace
-
 tl::expected<Config, std::vector<ConfigMistake>> load_config(const std::filesystem::path& path) {
   auto content = kernel::read_config_content(path);
   const auto unreadable = [](const ConfigMistake& mistake) { return mistake.line == 0; };
   if (std::any_of(content.mistakes.begin(), content.mistakes.end(), unreadable))
     return tl::unexpected(std::move(content.mistakes));
-  return Checker{path, std::move(content.mistakes)}.check(content.sections);
+  return ConfigChecker{path, std::move(content.mistakes)}.check(content.sections);
 }
 
 }  // namespace mnd

@@ -104,6 +104,7 @@ class Daemon {
   // --- status.cpp: the control socket ---
   kernel::ControlServer::Answer control(const nlohmann::json& request);
   nlohmann::json status() const;
+  nlohmann::json warnings() const;  // [{what, remedy}]: what works, but is dangerous or will end badly
   std::string interface_name(std::uint32_t index) const;
   void publish_status();
 

@@ -34,6 +34,8 @@ std::string Daemon::interface_name(std::uint32_t index) const {
   return link != links.end() ? link->second.name : std::to_string(index);
 }
 
+json Daemon::warnings() const { return json::array(); }
+
 json Daemon::status() const {
   const auto now = kernel::boot_now();
   json state{{"version", kernel::kControlVersion},
@@ -51,6 +53,7 @@ json Daemon::status() const {
              {"expires_in_s", nullptr},
              {"sequence", nullptr},
              {"key_mobility", nullptr},
+             {"warnings", warnings()},
              {"last_error", nullptr}};
   if (const auto* trouble = troubles_.shown())
     state["last_error"] = {{"what", trouble->what},

@@ -1,6 +1,4 @@
 // Settings to values. Every mistake is collected, so that a user mends a file in one go.
-#include "examples/home-agent/config.hpp"
-
 #include <fmt/format.h>
 #include <net/if.h>
 
@@ -8,82 +6,12 @@
 #include <charconv>
 #include <map>
 #include <optional>
-#include <system_error>
 #include <utility>
 
-#include "mnd/linux/durable_file.hpp"
+#include "examples/home-agent/config_reader.hpp"
 
 namespace mip6ha {
 namespace {
-
-using mip6::Ipv6Address;
-using mip6::Ipv6Prefix;
-using mnd::kernel::ConfigSection;
-using mnd::kernel::ConfigSetting;
-
-constexpr std::size_t kMaxIdentity = 255;
-
-// One section while it is read: looks settings up, takes note of mistakes and of keys nobody asked for.
-class Reader {
- public:
-  Reader(const ConfigSection& section, Mistakes& mistakes) : section_{section}, mistakes_{mistakes} {}
-
-  const ConfigSetting* find(std::string_view key) {
-    known_.emplace_back(key);
-    return section_.find(key);
-  }
-  const ConfigSetting* require(std::string_view key, std::string_view example) {
-    const ConfigSetting* setting = find(key);
-    if (setting == nullptr)
-      mistakes_.push_back({section_.file, section_.line, fmt::format("{} is missing", key),
-                           fmt::format("write {} = {}", key, example)});
-    return setting;
-  }
-  void mistake(const ConfigSetting& setting, std::string_view problem, std::string remedy) {
-    mistakes_.push_back({setting.file, setting.line, fmt::format("{}: '{}' {}", setting.key, setting.value, problem),
-                         std::move(remedy)});
-  }
-  void refuse_unknown() {
-    for (const auto& setting : section_.settings)
-      if (std::find(known_.begin(), known_.end(), setting.key) == known_.end())
-        mistakes_.push_back({setting.file, setting.line, fmt::format("{}: no such setting here", setting.key),
-                             fmt::format("known are: {}", fmt::join(known_, ", "))});
-  }
-
-  std::optional<Ipv6Address> address(const ConfigSetting& setting, std::string_view example) {
-    const auto parsed = Ipv6Address::parse(setting.value);
-    if (parsed && parsed->is_global_unicast()) return parsed;
-    mistake(setting, parsed ? "is not a global unicast address" : "is not an IPv6 address",
-            fmt::format("write an address such as {}", example));
-    return std::nullopt;
-  }
-  std::optional<std::filesystem::path> path(std::string_view key) {
-    const ConfigSetting* setting = find(key);
-    if (setting == nullptr) return std::nullopt;
-    if (!setting->value.starts_with('/')) {
-      mistake(*setting, "is not an absolute path", "begin it with /");
-      return std::nullopt;
-    }
-    return setting->value;
-  }
-  std::optional<std::string> identity() {
-    const ConfigSetting* setting = find("identity");
-    if (setting == nullptr) return std::nullopt;
-    const auto printable = [](char character) { return character > 0x20 && character < 0x7f; };
-    const auto& text = setting->value;
-    if (text.empty() || text.size() > kMaxIdentity || !std::all_of(text.begin(), text.end(), printable)) {
-      mistake(*setting, "is not an identity",
-              fmt::format("write 1 to {} characters without blanks, such as laptop@example.org", kMaxIdentity));
-      return std::nullopt;
-    }
-    return text;
-  }
-
- private:
-  const ConfigSection& section_;
-  Mistakes& mistakes_;
-  std::vector<std::string> known_;
-};
 
 void read_lifetime(Reader& reader, Config& config) {
   const ConfigSetting* setting = reader.find("lifetime");
@@ -127,22 +55,6 @@ bool outside(const Config& config, const Ipv6Address& address) {
   return config.prefix.length > 0 && !config.prefix.contains(address);
 }
 
-std::string cause_of(const mip6::Error& error) {
-  return error.reason.empty() ? std::generic_category().message(error.os_error) : error.reason;
-}
-
-void read_certificate(Reader& reader, Config& config) {
-  const ConfigSetting* setting = reader.find("certificate");
-  const auto path = reader.path("certificate");
-  if (!path) return;
-  const auto content = mnd::kernel::read_key_file(*path);
-  auto parsed = content.and_then([](const std::string& bundle) { return ike::parse_certificate(bundle); });
-  if (parsed)
-    config.certificate = std::move(*parsed);
-  else
-    reader.mistake(*setting, fmt::format("cannot be used: {}", cause_of(parsed.error())), parsed.error().remedy);
-}
-
 void read_top(const ConfigSection& section, Config& config, Mistakes& mistakes) {
   Reader reader{section, mistakes};
   read_home_link(reader, config);
@@ -166,29 +78,6 @@ void read_top(const ConfigSection& section, Config& config, Mistakes& mistakes) 
 bool is_node_name(const std::string& name) {
   const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
   return !name.empty() && name.size() <= kMaxNodeName && std::all_of(name.begin(), name.end(), allowed);
-}
-
-// `by_certificate`: a setting `certificate` stands at the top, right or wrong.
-void read_proof(Reader& reader, const Config& config, bool by_certificate, NodeConfig& node) {
-  const auto* setting = reader.find("secret-file");
-  if (setting == nullptr && by_certificate) {
-    if (config.certificate) node.proof = *config.certificate;
-    return;
-  }
-  const auto example = fmt::format("/etc/mip6-ha/{}.secret", node.name);
-  setting = reader.require("secret-file", example + ", or, for nodes with certificates, certificate = FILE at the top");
-  if (setting == nullptr) return;
-  if (!setting->value.starts_with('/')) {
-    reader.mistake(*setting, "is not an absolute path", "begin it with /");
-    return;
-  }
-  auto secret = mnd::kernel::read_secret(setting->value);
-  if (!secret)
-    reader.mistake(*setting, fmt::format("cannot be used: {}", cause_of(secret.error())), secret.error().remedy);
-  else if (secret->empty())
-    reader.mistake(*setting, "is empty", "write the pre-shared key into it, such as 32 random characters");
-  else
-    node.proof = ike::PreSharedKey{std::move(*secret)};
 }
 
 NodeConfig read_node(const ConfigSection& section, const Config& config, bool by_certificate, Mistakes& mistakes) {

@@ -98,6 +98,18 @@ std::string error_text(const json& status, Colours colours) {
   return result;
 }
 
+// What goes on working, but is dangerous or will end badly.
+std::string warnings_text(const json& status, Colours colours) {
+  std::string result;
+  const auto& warnings = member(status, "warnings");
+  if (!warnings.is_array()) return result;
+  for (const auto& warning : warnings) {
+    result += row("warning", coloured(or_unknown(text(warning, "what")), kWaiting, colours));
+    if (const auto remedy = text(warning, "remedy"); !remedy.empty()) result += row("  what to do", remedy);
+  }
+  return result;
+}
+
 }  // namespace
 
 std::string duration_text(double seconds) {
@@ -125,6 +137,7 @@ std::string render_status(const json& status, Colours colours) {
   result += row("keys", keying_text(status));
   result += row("key mobility", key_mobility_text(status));
   result += row("updates", counters_text(status));
+  result += warnings_text(status, colours);
   result += error_text(status, colours);
   return result;
 }

@@ -52,6 +52,14 @@ TEST_CASE("trouble comes with what to do, as current only while it holds") {
   CHECK_FALSE(in_trouble(troubled(false)));
 }
 
+TEST_CASE("each warning is told with what to do") {
+  auto status = registered();
+  status["warnings"] = {{{"what", "a secret is at risk"}, {"remedy", "use certificates"}}, {{"what", "another"}}, 5};
+  const auto text = render_status(status, Colours::kOff);
+  CHECK(has(text, "warning       a secret is at risk\n  what to do  use certificates\nwarning       another\n"));
+  CHECK_FALSE(has(render_status(registered(), Colours::kOff), "warning"));
+}
+
 TEST_CASE("what is null or missing is told in plain words") {
   auto status = registered();
   for (const char* name : {"attachment", "registered_at", "expires_in_s", "sequence", "key_mobility"})

@@ -1,0 +1,93 @@
+// A section of mip6-ha's configuration while it is read, and the topics that have a source of their own. Included by
+// config.cpp and config_keys.cpp only.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "examples/home-agent/config.hpp"
+
+namespace mip6ha {
+
+using mip6::Ipv6Address;
+using mip6::Ipv6Prefix;
+using mnd::kernel::ConfigSection;
+using mnd::kernel::ConfigSetting;
+
+inline constexpr std::size_t kMaxIdentity = 255;
+
+// One section while it is read: looks settings up, takes note of mistakes and of keys nobody asked for.
+class Reader {
+ public:
+  Reader(const ConfigSection& section, Mistakes& mistakes) : section_{section}, mistakes_{mistakes} {}
+
+  const ConfigSetting* find(std::string_view key) {
+    known_.emplace_back(key);
+    return section_.find(key);
+  }
+  const ConfigSetting* require(std::string_view key, std::string_view example) {
+    const ConfigSetting* setting = find(key);
+    if (setting == nullptr)
+      mistakes_.push_back({section_.file, section_.line, fmt::format("{} is missing", key),
+                           fmt::format("write {} = {}", key, example)});
+    return setting;
+  }
+  void mistake(const ConfigSetting& setting, std::string_view problem, std::string remedy) {
+    mistakes_.push_back({setting.file, setting.line, fmt::format("{}: '{}' {}", setting.key, setting.value, problem),
+                         std::move(remedy)});
+  }
+  void refuse_unknown() {
+    for (const auto& setting : section_.settings)
+      if (std::find(known_.begin(), known_.end(), setting.key) == known_.end())
+        mistakes_.push_back({setting.file, setting.line, fmt::format("{}: no such setting here", setting.key),
+                             fmt::format("known are: {}", fmt::join(known_, ", "))});
+  }
+
+  std::optional<Ipv6Address> address(const ConfigSetting& setting, std::string_view example) {
+    const auto parsed = Ipv6Address::parse(setting.value);
+    if (parsed && parsed->is_global_unicast()) return parsed;
+    mistake(setting, parsed ? "is not a global unicast address" : "is not an IPv6 address",
+            fmt::format("write an address such as {}", example));
+    return std::nullopt;
+  }
+  std::optional<std::filesystem::path> path(std::string_view key) {
+    const ConfigSetting* setting = find(key);
+    if (setting == nullptr) return std::nullopt;
+    if (!setting->value.starts_with('/')) {
+      mistake(*setting, "is not an absolute path", "begin it with /");
+      return std::nullopt;
+    }
+    return setting->value;
+  }
+  std::optional<std::string> identity() {
+    const ConfigSetting* setting = find("identity");
+    if (setting == nullptr) return std::nullopt;
+    const auto printable = [](char character) { return character > 0x20 && character < 0x7f; };
+    const auto& text = setting->value;
+    if (text.empty() || text.size() > kMaxIdentity || !std::all_of(text.begin(), text.end(), printable)) {
+      mistake(*setting, "is not an identity",
+              fmt::format("write 1 to {} characters without blanks, such as laptop@example.org", kMaxIdentity));
+      return std::nullopt;
+    }
+    return text;
+  }
+
+ private:
+  const ConfigSection& section_;
+  Mistakes& mistakes_;
+  std::vector<std::string> known_;
+};
+
+// --- config_keys.cpp ---
+void read_certificate(Reader& reader, Config& config);
+// `by_certificate`: a setting `certificate` stands at the top, right or wrong.
+void read_proof(Reader& reader, const Config& config, bool by_certificate, NodeConfig& node);
+
+}  // namespace mip6ha

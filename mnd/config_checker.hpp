@@ -1,0 +1,80 @@
+// The inside of load_config(): settings to a checked Config, a function per topic. Included by its two sources only:
+// config.cpp (file, addresses, times, interfaces, paths) and config_keys.cpp (identities, proof, keying).
+#pragma once
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "mnd/config.hpp"
+
+namespace mnd {
+
+using kernel::ConfigMistake;
+using kernel::ConfigSetting;
+
+class ConfigChecker {
+ public:
+  ConfigChecker(const std::filesystem::path& path, std::vector<ConfigMistake> mistakes)
+      : path_{path}, mistakes_{std::move(mistakes)} {}
+
+  tl::expected<Config, std::vector<ConfigMistake>> check(const std::vector<kernel::ConfigSection>& sections) {
+    collect(sections);
+    addresses();
+    identities();
+    proof();
+    keying();
+    times();
+    interfaces();
+    paths();
+    if (!mistakes_.empty()) return tl::unexpected(std::move(mistakes_));
+    return std::move(config_);
+  }
+
+ private:
+  void collect(const std::vector<kernel::ConfigSection>& sections);
+  void addresses();
+  void home_address(const ConfigSetting& setting);
+  void identities();
+  void proof();
+  void certificate(const ConfigSetting& setting);
+  void keying();
+  std::optional<long> number(std::string_view key, std::string_view what, std::string_view unit, long from, long to);
+  void times();
+  void interfaces();
+  void paths();
+  std::vector<std::string> patterns(std::string_view key);
+  void path_of(std::string_view key, std::filesystem::path& target, bool is_socket);
+
+  const ConfigSetting* find(std::string_view key) const {
+    const auto found = settings_.find(key);
+    return found == settings_.end() ? nullptr : &found->second;
+  }
+  const ConfigSetting* require(std::string_view key, std::string_view example) {
+    const auto* found = find(key);
+    if (!found)
+      mistakes_.push_back(
+          {path_.string(), 0, fmt::format("{}: is missing", key), fmt::format("add a line '{}'", example)});
+    return found;
+  }
+  void mistake(const ConfigSetting& setting, std::string_view what, std::string remedy) {
+    // the most likely reason for a value that is right at its beginning
+    if (setting.value.find(" #") != std::string::npos || setting.value.find(" ;") != std::string::npos)
+      remedy += " (a comment needs a line of its own)";
+    mistakes_.push_back({setting.file, setting.line, fmt::format("{}: {}", setting.key, what), std::move(remedy)});
+  }
+
+  const std::filesystem::path& path_;
+  std::map<std::string, ConfigSetting, std::less<>> settings_;  // of all files; a later one wins
+  std::vector<ConfigMistake> mistakes_;
+  Config config_;
+};
+
+}  // namespace mnd

@@ -1,0 +1,81 @@
+// See config.hpp: who the two are, how they prove it, and how keys are agreed.
+#include <system_error>
+
+#include "mnd/config_checker.hpp"
+#include "mnd/linux/durable_file.hpp"
+
+namespace mnd {
+namespace {
+
+std::string reason_of(const mip6::Error& error) {
+  return error.os_error == 0 ? error.reason : std::generic_category().message(error.os_error);
+}
+
+}  // namespace
+
+void ConfigChecker::identities() {
+  const auto take = [&](const ConfigSetting& setting, std::string& target) {
+    if (setting.value.empty())
+      mistake(setting, "is empty", "write the name under which the home agent knows this node, laptop@example.org");
+    else if (setting.value.find_first_of("\"\t") != std::string::npos)
+      mistake(setting, "contains quotes or tabs", "write the plain name, laptop@example.org");
+    else
+      target = setting.value;
+  };
+  if (const auto* identity = require("identity", "identity = laptop@example.org")) take(*identity, config_.identity);
+  if (const auto* identity = find("home-agent-identity"))
+    take(*identity, config_.home_agent_identity);
+  else
+    config_.home_agent_identity = config_.home_agent.to_string();
+  if (!config_.identity.empty() && config_.identity == config_.home_agent_identity)
+    if (const auto* identity = find("identity"))
+      mistake(*identity, "node and home agent have the same identity", "give each a name of its own");
+}
+
+void ConfigChecker::certificate(const ConfigSetting& setting) {
+  const auto content = kernel::read_key_file(config_.proof_file);
+  auto parsed = content.and_then([](const std::string& bundle) { return ike::parse_certificate(bundle); });
+  if (parsed)
+    config_.proof = std::move(*parsed);
+  else
+    mistake(setting, fmt::format("{}: {}", config_.proof_file.string(), reason_of(parsed.error())),
+            parsed.error().remedy);
+}
+
+void ConfigChecker::proof() {
+  const auto* by_certificate = find("certificate");
+  if (by_certificate && find("secret-file")) {
+    mistake(*by_certificate, "there is also a secret-file", "keep the one of the two that the home agent expects");
+    return;
+  }
+  const auto* setting =
+      by_certificate ? by_certificate
+                     : require("secret-file", "secret-file = /etc/mnd/secret' or 'certificate = /etc/mnd/laptop.pem");
+  if (!setting) return;
+  if (setting->value.empty()) {
+    mistake(*setting, "is empty",
+            by_certificate ? "write the path of the file with private key and certificates, /etc/mnd/laptop.pem"
+                           : "write the path of the file with the shared secret, /etc/mnd/secret");
+    return;
+  }
+  // relative paths count from the configuration's folder
+  config_.proof_file = path_.parent_path() / setting->value;
+  if (by_certificate) return certificate(*setting);
+  auto secret = kernel::read_secret(config_.proof_file);
+  if (secret)
+    config_.proof = ike::PreSharedKey{std::move(*secret)};
+  else
+    mistake(*setting, fmt::format("{}: {}", config_.proof_file.string(), reason_of(secret.error())),
+            secret.error().remedy);
+}
+
+void ConfigChecker::keying() {
+  const auto* setting = find("keying");
+  if (!setting || setting->value == "ikev2") return;
+  if (setting->value == "ikev1" || setting->value == "manual")
+    mistake(*setting, fmt::format("'{}' is not available in this version", setting->value), "write 'keying = ikev2'");
+  else
+    mistake(*setting, fmt::format("'{}' is no keying method", setting->value), "write 'keying = ikev2'");
+}
+
+}  // namespace mnd
