@@ -17,7 +17,6 @@ constexpr milliseconds kStopPatience{1500};
 constexpr milliseconds kStopPlainPatience{1000};
 constexpr milliseconds kVerifyAfter{200};
 constexpr seconds kReplacePatience{30};
-constexpr seconds kLoadAgainAfter{60};
 
 }  // namespace
 
@@ -39,6 +38,7 @@ void AgentKeying::Impl::on(const CharonConnected&, mip6::BootTime) {
   listed = false;
   list_again_at.reset();
   pending.clear();
+  attempts.clear();
   to_load.clear();
   for (auto& node : nodes) {
     node.sas.clear();
@@ -98,6 +98,7 @@ void AgentKeying::Impl::on(const Answered& event, mip6::BootTime now) {
 
 void AgentKeying::Impl::on(const CharonEvent& event, mip6::BootTime now) {
   if (!connected) return;
+  if (event.name == "log") return attempt_log(event.message, event.unix_time, now);
   if (event.name == "ike-updown") return ike_updown(event.message, now);
   if (event.name == "child-updown") return child_updown(event.message, now);
   if (event.name == "ike-rekey") return ike_rekey(event.message);
@@ -112,14 +113,26 @@ void AgentKeying::Impl::ike_updown(const Section& message, mip6::BootTime now) {
   if (!is_up(message)) {
     if (is_listing()) departed.ike_sa(sa->uniqueid);
     if (node) gone(*node, sa->uniqueid);
-    if (sa->state == "CONNECTING") refused(message, now);
+    if (sa->state == "CONNECTING") attempt_failed(*sa, now);
     return;
   }
+  attempts.erase(sa->uniqueid);
   if (!node || sa->uniqueid == 0) return;
+  if (sa->first_version) hand_over(*node, *sa);
   auto& known = node->sas[sa->uniqueid];
   known.remote = sa->remote;
   // Authenticated, but the selectors may not be the node's: nobody else closes it then.
   if (!known.child_up && !known.drop_at) known.drop_at = now + kChildlessPatience;
+}
+
+// Phase 1 renewed: charon gives the SAs to the new one if it is between the same hosts.
+void AgentKeying::Impl::hand_over(Node& node, const IkeSa& sa) {
+  for (auto& [uniqueid, before] : node.sas) {
+    if (uniqueid == sa.uniqueid || !before.child_up || before.remote != sa.remote) continue;
+    auto taken = std::exchange(before, Sa{.remote = before.remote, .drop_at = {}});
+    node.sas[sa.uniqueid] = taken;
+    return;
+  }
 }
 
 void AgentKeying::Impl::child_updown(const Section& message, mip6::BootTime now) {
@@ -159,32 +172,6 @@ void AgentKeying::Impl::child_rekey(const Section& message) {
   known->second.spi_out = rekeyed->spi_out;
   step(fmt::format("{}: SAs re-keyed", node->configured.name));
   out.emplace_back(PeerKeysUp{node->configured.home_address, rekeyed->spi_in, rekeyed->spi_out});
-}
-
-// Somebody claimed an identity and could not prove it; or ours were unloaded by others and charon knew no better.
-void AgentKeying::Impl::refused(const Section& message, mip6::BootTime now) {
-  const auto sa = read_ike_sa(message, 0);
-  if (!sa || sa->remote_id.empty() || sa->remote_id == "%any") return;
-  const auto node = std::find_if(nodes.begin(), nodes.end(), [&](const Node& one) {
-    return same_identity(one.configured.credentials.remote_identity, sa->remote_id);
-  });
-  const bool of_ours = sa->name.starts_with("mip6ha-") || sa->local == policy.home_agent;
-  if (node == nodes.end() && !of_ours) return;
-  const auto from = sa->remote ? sa->remote->to_string() : "an unknown address";
-  const bool certificate =
-      node != nodes.end() && std::holds_alternative<Certificate>(node->configured.credentials.proof);
-  out.emplace_back(PeerRefused{"authentication failed"});
-  trouble({fmt::format("authentication of {} from {} failed", sa->remote_id, from),
-           node == nodes.end() ? "no node with this identity is configured"
-           : certificate ? "check that the node's certificate names this identity as subjectAltName and comes from "
-                           "the root in our bundle, and that it is valid"
-                         : "check that the secret is the same here and at the node"});
-  if (node == nodes.end()) return;
-  if (node->loaded_again && now - *node->loaded_again < kLoadAgainAfter) return;
-  node->loaded_again = now;
-  if (certificate) load_certificate();
-  to_load.push_back(&*node);
-  load_next();
 }
 
 // --- what the daemon asks ---
@@ -241,6 +228,7 @@ void AgentKeying::Impl::advance(mip6::BootTime now) {
     list_for_adoption();
   }
   drop_due(now);
+  tell_refusals(now);
   for (auto& node : nodes) {
     if (node.delete_orphans_at && *node.delete_orphans_at <= now) delete_orphans(node);
     if (node.verification && node.verification->request == 0 && node.verification->at <= now) verify(node, now);
@@ -258,6 +246,9 @@ std::optional<mip6::BootTime> AgentKeying::Impl::next_deadline() const {
   }
   if (!connected) return first;
   if (list_again_at) consider(*list_again_at);
+  for (const auto& [uniqueid, attempt] : attempts) {
+    if (attempt.tell_at) consider(*attempt.tell_at);
+  }
   for (const auto& node : nodes) {
     if (node.delete_orphans_at) consider(*node.delete_orphans_at);
     if (node.verification && node.verification->request == 0) consider(node.verification->at);

@@ -1,5 +1,5 @@
-// The inside of AgentKeying. Included by its two sources only: agent_keying.cpp (events) and agent_upkeep.cpp (loading,
-// listing, dropping, stopping).
+// The inside of AgentKeying. Included by its three sources only: agent_keying.cpp (events), agent_refusals.cpp
+// (attempts that fail, and why) and agent_upkeep.cpp (loading, listing, dropping, stopping).
 #pragma once
 
 #include <deque>
@@ -11,6 +11,7 @@
 #include "ike-glue/agent_keying.hpp"
 #include "ike-glue/charon.hpp"
 #include "ike-glue/departed.hpp"
+#include "ike-glue/reasons.hpp"
 
 namespace ike {
 
@@ -65,6 +66,17 @@ struct AgentKeying::Impl {
     std::optional<Verification> verification;
   };
 
+  // An attempt of a peer to establish IKE, by charon's uniqueid, until it is known how it ends.
+  struct Attempt {
+    std::string from;  // as charon's log says
+    std::string to;
+    std::string name;       // of the connection that charon chose, if it did
+    std::string remote_id;  // what the peer claims to be
+    std::optional<Reason> reason;
+    std::string line;                       // of the log, as it is told
+    std::optional<mip6::BootTime> tell_at;  // it failed; the log's reason may come a little later
+  };
+
   struct Pending {
     Purpose purpose = Purpose::kWhatever;
     Node* node = nullptr;
@@ -83,9 +95,18 @@ struct AgentKeying::Impl {
   void on(const DeadlineReached&, mip6::BootTime) {}
   void ike_updown(const Section& message, mip6::BootTime now);
   void child_updown(const Section& message, mip6::BootTime now);
+  void hand_over(Node& node, const IkeSa& sa);
   void ike_rekey(const Section& message);
   void child_rekey(const Section& message);
-  void refused(const Section& message, mip6::BootTime now);
+
+  // agent_refusals.cpp
+  void attempt_log(const Section& message, std::int64_t unix_time, mip6::BootTime now);
+  void attempt_failed(const IkeSa& sa, mip6::BootTime now);
+  Node* node_of(const Attempt& attempt);
+  Attempt& attempt_of(std::uint64_t uniqueid);
+  void tell_refusals(mip6::BootTime now);
+  void tell(const Attempt& attempt, mip6::BootTime now);
+  void load_again(Node& node, mip6::BootTime now);
   void advance(mip6::BootTime now);
   std::optional<mip6::BootTime> next_deadline() const;
 
@@ -128,6 +149,8 @@ struct AgentKeying::Impl {
   std::map<std::string, Node*> by_name;
   std::map<mip6::Ipv6Address, Node*> by_address;
   Actions out;
+  std::map<std::uint64_t, Attempt> attempts;
+  std::map<std::string, mip6::BootTime> told;  // refusals, lately
 
   bool connected = false;
   bool listed = false;  // since CharonConnected

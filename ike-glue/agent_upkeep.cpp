@@ -167,6 +167,8 @@ void AgentKeying::Impl::keys_up(Node& node, const IkeSa& sa, mip6::BootTime now)
     other.drop_at = other.drop_at ? std::min(*other.drop_at, soon) : soon;
   }
   auto& known = node.sas[sa.uniqueid];
+  // A phase 1 that took over the old SAs has them beside the new ones: nobody else would take them away.
+  if (known.child_up && known.spi_in != sa.spi_in) node.orphans = true;
   known = Sa{.child_up = true, .spi_in = sa.spi_in, .spi_out = sa.spi_out, .remote = sa.remote, .drop_at = {}};
   node.keys = node.configured.number_known = true;
   const auto& home_address = node.configured.home_address;
@@ -211,7 +213,6 @@ void AgentKeying::Impl::gone(Node& node, std::uint64_t uniqueid) {
   step(fmt::format("{}: no IKE connection any more", node.configured.name));
 }
 
-// ike-updown takes it out of the list. One of which nothing is told even after a second time is not there.
 // Authenticated, but with selectors that are not its own or algorithms that we don't take: charon keeps the IKE_SA.
 void AgentKeying::Impl::childless(const Node& node, Sa& sa) {
   if (sa.child_up || sa.superseded || sa.drop_asked) return;
@@ -222,6 +223,7 @@ void AgentKeying::Impl::childless(const Node& node, Sa& sa) {
                        node.configured.home_address.to_string())});
 }
 
+// ike-updown takes it out of the list. One of which nothing is told even after a second time is not there.
 void AgentKeying::Impl::drop_due(mip6::BootTime now) {
   for (auto& node : nodes) {
     std::vector<std::uint64_t> given_up;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 
@@ -96,12 +97,32 @@ std::optional<Element> next_element(std::string_view& rest) {
   return element;
 }
 
-struct Names {
+struct Fields {
   std::string issuer;  // DER
   std::string subject;
+  std::int64_t valid_from = 0;  // seconds since 1970
+  std::int64_t valid_until = 0;
 };
 
-std::optional<Names> names_of(std::string_view der) {
+// UTCTime or GeneralizedTime, both with seconds and Z (RFC 5280 section 4.1.2.5); 0 if it is neither.
+std::int64_t read_time(const std::optional<Element>& time) {
+  constexpr std::uint8_t kUtcTime = 0x17;
+  constexpr std::uint8_t kGeneralizedTime = 0x18;
+  if (!time || (time->tag != kUtcTime && time->tag != kGeneralizedTime)) return 0;
+  auto text = std::string{time->content};
+  if (time->tag == kUtcTime) text.insert(0, text < "50" ? "20" : "19");
+  if (text.size() != 15 || text.back() != 'Z') return 0;
+  if (!std::all_of(text.begin(), text.end() - 1, [](char c) { return c >= '0' && c <= '9'; })) return 0;
+  const auto number = [&text](std::size_t at, std::size_t size) { return std::stoi(text.substr(at, size)); };
+  using namespace std::chrono;
+  const year_month_day date{year{number(0, 4)}, month{static_cast<unsigned>(number(4, 2))},
+                            day{static_cast<unsigned>(number(6, 2))}};
+  if (!date.ok()) return 0;
+  const auto at = sys_days{date} + hours{number(8, 2)} + minutes{number(10, 2)} + seconds{number(12, 2)};
+  return duration_cast<seconds>(at.time_since_epoch()).count();
+}
+
+std::optional<Fields> fields_of(std::string_view der) {
   constexpr std::uint8_t kSequence = 0x30;
   constexpr std::uint8_t kVersion = 0xa0;
   const auto certificate = next_element(der);
@@ -118,7 +139,10 @@ std::optional<Names> names_of(std::string_view der) {
   const auto subject = next_element(rest);
   if (!serial || !algorithm || !validity || !subject) return std::nullopt;
   if (issuer->tag != kSequence || subject->tag != kSequence) return std::nullopt;
-  return Names{std::string(issuer->whole), std::string(subject->whole)};
+  auto dates = validity->content;
+  const auto from = read_time(next_element(dates));
+  const auto until = read_time(next_element(dates));
+  return Fields{std::string(issuer->whole), std::string(subject->whole), from, until};
 }
 
 std::string hex(std::string_view bytes) {
@@ -133,6 +157,10 @@ class Bundle {
  public:
   tl::expected<void, mip6::Error> take(const Block& block) {
     if (block.label == "CERTIFICATE") return take_certificate(block);
+    if (block.label == "X509 CRL") {
+      found_.revocation_lists.emplace_back(block.whole);
+      return {};
+    }
     // openssl writes the curve in front of a key that it made; the key names it, too
     if (block.label == "EC PARAMETERS") return {};
     const bool traditional = block.content.find("Proc-Type: 4,ENCRYPTED") != std::string_view::npos;
@@ -165,20 +193,22 @@ class Bundle {
   tl::expected<void, mip6::Error> take_certificate(const Block& block) {
     ++certificates_;
     const auto der = from_base64(block.content);
-    const auto names = der ? names_of(*der) : std::nullopt;
-    if (!names)
+    const auto fields = der ? fields_of(*der) : std::nullopt;
+    if (!fields)
       return refused(fmt::format("certificate {} of the file cannot be read", certificates_),
                      "copy it again; it is X.509 in PEM form");
-    const bool root = names->issuer == names->subject;
+    const bool root = fields->issuer == fields->subject;
     if (certificates_ == 1) {
       if (root) return refused("its first certificate is a root, not our own", std::string(kOrder));
       found_.own = block.whole;
+      found_.valid_from = fields->valid_from;
+      found_.valid_until = fields->valid_until;
       return {};
     }
     found_.authorities.emplace_back(block.whole);
     if (!root) return {};
     ++roots_;
-    found_.root = hex(names->subject);
+    found_.root = hex(fields->subject);
     return {};
   }
 

@@ -40,11 +40,16 @@ std::string seconds(std::chrono::seconds value) { return fmt::format("{}s", valu
 
 std::string authority_prefix(const std::string& id) { return id + "-ca-"; }
 
+// `identity`: Ed25519 and Ed448, which have their hash built in. On a peer the hashes bind its certificates, too.
+std::string pubkey_auth(const Method& method) {
+  return fmt::format("pubkey-{}-identity", fmt::join(method.signature_hashes, "-"));
+}
+
 Section local_auth(const Credentials& credentials) {
   Section local;
   local.set("id", credentials.local_identity);
   if (const auto* certificate = std::get_if<Certificate>(&credentials.proof))
-    local.set("auth", "pubkey").set("certs", Section::List{certificate->own});
+    local.set("auth", pubkey_auth(credentials.method)).set("certs", Section::List{certificate->own});
   else
     local.set("auth", "psk");
   return local;
@@ -55,7 +60,7 @@ Section remote_auth(const Credentials& credentials) {
   remote.set("id", credentials.remote_identity);
   // By its root's name and not as `cacerts`: charon would keep those for good, and trust them for other connections.
   if (const auto* certificate = std::get_if<Certificate>(&credentials.proof))
-    remote.set("auth", "pubkey").set("ca_id", "asn1dn:#" + certificate->root);
+    remote.set("auth", pubkey_auth(credentials.method)).set("ca_id", "asn1dn:#" + certificate->root);
   else
     remote.set("auth", "psk");
   return remote;
@@ -68,27 +73,31 @@ Section load_conn(const Connection& connection, const Credentials& credentials) 
     return Section::List{fmt::format("{}/128[{}]", host.to_string(), kMobilityHeader)};
   };
   const bool any_peer = mip6::planted(mip6::Defect::kPeerSelectorAny) && connection.remote == "%any";
+  const auto& method = credentials.method;
+  const bool first_version = method.version == IkeVersion::kV1;
   Section child;
   child.set("mode", "transport_proxy")
       .set("policies", "no")  // they are the daemon's; charon rewrites its own at a move
       .set("reqid", std::to_string(connection.reqid))
       .set("local_ts", selector(connection.local_selector))
       .set("remote_ts", any_peer ? Section::List{"::/0[135]"} : selector(connection.remote_selector))
-      .set("esp_proposals", Section::List{"aes128-sha256", "aes256-sha256"})
+      .set("esp_proposals", method.esp_proposals)
       .set("rekey_time", seconds(connection.child_rekey))
       .set("start_action", "none")
       .set("dpd_action", "none")
       .set("close_action", "none");
-  // Few proposals: IKE_SA_INIT cannot be fragmented by IKE and has to fit a link of MTU 1280.
   Section ike;
-  ike.set("version", "2")
+  ike.set("version", first_version ? "1" : "2")
       .set("mobike", "no")  // the K flag moves the endpoint
       .set("unique", "no")  // make before break needs two IKE_SAs for a moment
       .set("local_addrs", Section::List{connection.local})
       .set("remote_addrs", Section::List{connection.remote})
-      .set("proposals", Section::List{"aes128-aes256-sha256-x25519-ecp256"})
+      .set("fragmentation", "yes")  // by IKE itself (RFC 7383): big certificates on a link of MTU 1280
+      .set("proposals", method.ike_proposals)
       .set("rekey_time", seconds(connection.ike_rekey));
   if (connection.dpd_delay.count() > 0) ike.set("dpd_delay", seconds(connection.dpd_delay));
+  // Main mode has no identity yet when it needs the secret, only the node's address, which changes.
+  if (first_version && std::holds_alternative<PreSharedKey>(credentials.proof)) ike.set("aggressive", "yes");
   ike.set("local", local_auth(credentials))
       .set("remote", remote_auth(credentials))
       .set("children", Section{}.set(std::string(kChildName), std::move(child)));
@@ -108,8 +117,11 @@ std::vector<CredentialRequest> load_credentials(const std::string& id, const Cre
   Section authorities;
   for (std::size_t i = 0; i < certificate.authorities.size(); ++i)
     authorities.set(authority_prefix(id) + std::to_string(i), Section{}.set("cacert", certificate.authorities[i]));
-  return {{"load-authority", std::move(authorities), "the CA certificates"},
-          {"load-key", load_key(certificate), "the private key"}};
+  std::vector<CredentialRequest> requests{{"load-authority", std::move(authorities), "the CA certificates"},
+                                          {"load-key", load_key(certificate), "the private key"}};
+  for (const auto& list : certificate.revocation_lists)
+    requests.push_back({"load-cert", Section{}.set("type", "x509_crl").set("flag", "none").set("data", list), "a CRL"});
+  return requests;
 }
 
 Section load_key(const Certificate& certificate) {
@@ -146,6 +158,7 @@ std::optional<IkeSa> read_ike_sa(const Section& message, std::uint32_t reqid) {
   sa.local = address(section, "local-host");
   sa.remote = address(section, "remote-host");
   sa.remote_id = section.text_or("remote-id", "");
+  sa.first_version = section.text_or("version", "") == "1";
   const auto* children = section.section("child-sas");
   if (!children) return sa;
   for (const auto& [key, value] : children->entries()) {

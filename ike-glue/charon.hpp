@@ -36,7 +36,7 @@ struct CredentialRequest {
 std::vector<CredentialRequest> load_credentials(const std::string& id, const Credentials& credentials);
 // How to take it out again. Private keys have no name: charon answers load-key with the id to unload. CA certificates
 // are authorities, those of get-authorities whose name is_authority. Our own certificate comes with load_conn, and
-// charon (seen: 5.9.8) keeps it until it is told to forget all certificates or ends.
+// charon (seen: 5.9.8) keeps it, and CRLs, until it is told to forget all certificates or ends.
 Section load_key(const Certificate& certificate);
 bool is_authority(std::string_view name, const std::string& id);
 Section initiate(const std::string& name);
@@ -55,6 +55,9 @@ struct IkeSa {
   bool child_installed = false;  // the child with the reqid asked for is INSTALLED or being rekeyed
   std::uint32_t spi_in = 0;      // of that child, in any state
   std::uint32_t spi_out = 0;
+  // IKEv1 renews phase 1 by a new IKE_SA of the same connection between the same hosts, which takes over the CHILD_SAs.
+  // charon tells no more of it than ike-updown, for both.
+  bool first_version = false;
 };
 // From ike-updown, child-updown and list-sa. Empty if there is no section of an IKE_SA.
 std::optional<IkeSa> read_ike_sa(const Section& message, std::uint32_t reqid);

@@ -1,12 +1,14 @@
-// How a node and its home agent prove to each other who they are (IKEv2): a pre-shared key or certificates. No I/O.
+// How a node and its home agent prove to each other who they are: a pre-shared key or certificates. No I/O.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
 #include <variant>
 #include <vector>
 
+#include "ike-glue/method.hpp"
 #include "libmip6/error.hpp"
 
 namespace ike {
@@ -20,6 +22,9 @@ struct Certificate {                     // each text is one complete PEM block
   std::string own;                       // names our identity as subjectAltName
   std::vector<std::string> authorities;  // intermediates, which the peer is sent, and the root
   std::string root;                      // subject of the root, DER in hex: the peer's certificate must come from it
+  std::vector<std::string> revocation_lists = {};  // CRLs of the CAs
+  std::int64_t valid_from = 0;                     // of our own, seconds since 1970; 0: not known
+  std::int64_t valid_until = 0;
 };
 
 using Proof = std::variant<PreSharedKey, Certificate>;
@@ -28,11 +33,12 @@ struct Credentials {
   std::string local_identity;
   std::string remote_identity;
   Proof proof;
+  Method method = default_method(IkeVersion::kV2);
 };
 
 // From one PEM bundle: our private key (PKCS#8 or traditional, not encrypted), our certificate before all other
-// certificates, then CA certificates, exactly one of which is a root (issued by itself). Text between blocks is
-// skipped. Signatures and validity are charon's to check. The error has reason and remedy for the file's owner, and
+// certificates, then CA certificates, exactly one of which is a root (issued by itself), and CRLs. Text between blocks
+// is skipped. Signatures and validity are charon's to check. The error has reason and remedy for the file's owner, and
 // nothing of the key; `on` is left to the caller.
 tl::expected<Certificate, mip6::Error> parse_certificate(std::string_view bundle);
 

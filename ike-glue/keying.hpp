@@ -28,6 +28,7 @@ struct Answered {  // answers the Request with this id
 struct CharonEvent {  // ike-updown, child-updown, ike-rekey, child-rekey, log
   std::string name;
   Section message;
+  std::int64_t unix_time = 0;  // the wall clock, 0 if not known: certificates are valid by it
 };
 struct StopAsked {};  // take everything of ours out of charon, then Stopped
 struct DeadlineReached {};

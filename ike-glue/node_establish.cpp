@@ -4,8 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <tuple>
 
 #include "ike-glue/node_keying_impl.hpp"
 
@@ -21,86 +19,6 @@ constexpr seconds kLastBackoff{32};
 constexpr seconds kIkeRekey{4 * 3600};
 constexpr seconds kChildRekey{3600};
 constexpr seconds kDpdDelay{60};
-
-enum class Reason { kSecret, kHomeAddress, kProposal, kNoSecret, kNotTrusted, kNotValid, kSilent };
-
-// What charon's log says, in its words at level 1.
-constexpr std::array<std::pair<std::string_view, Reason>, 11> kLogLines{{
-    {"received AUTHENTICATION_FAILED", Reason::kSecret},
-    {"MAC mismatched", Reason::kSecret},
-    {"constraint check failed", Reason::kSecret},
-    {"received TS_UNACCEPTABLE", Reason::kHomeAddress},
-    {"received NO_PROPOSAL_CHOSEN", Reason::kProposal},
-    {"no shared key found for", Reason::kNoSecret},
-    {"no private key found for", Reason::kNoSecret},
-    {"certificate invalid (valid from", Reason::kNotValid},
-    {"no issuer certificate found for", Reason::kNotTrusted},
-    {"no trusted ", Reason::kNotTrusted},
-    {"peer not responding", Reason::kSilent},
-}};
-
-// What only certificates bring, or what is different with them.
-std::optional<Trouble> words_on_certificates(Reason reason, const NodeKeyingPolicy& policy) {
-  const auto agent = policy.home_agent.to_string();
-  const auto& identity = policy.credentials.local_identity;
-  const auto& peer = policy.credentials.remote_identity;
-  switch (reason) {
-    case Reason::kSecret:
-      return Trouble{
-          fmt::format("authentication between {} and home agent {} failed: wrong certificate or identity", identity,
-                      agent),
-          fmt::format("check that our certificate names {} as subjectAltName, that the home agent knows this "
-                      "identity, and that both have the root of the other's certificate",
-                      identity)};
-    case Reason::kNoSecret:
-      return Trouble{fmt::format("charon has no private key for {}", identity),
-                     "check that private key and certificate belong together; they are loaded again with the next "
-                     "attempt"};
-    case Reason::kNotTrusted:
-      return Trouble{fmt::format("the certificate of home agent {} is not trusted", agent),
-                     fmt::format("check that our bundle has the root it comes from, and that it names {} as "
-                                 "subjectAltName",
-                                 peer)};
-    case Reason::kNotValid:
-      return Trouble{
-          fmt::format("a certificate between {} and home agent {} has expired or is not valid yet", identity, agent),
-          "check the clock, and renew the certificate: 'openssl x509 -noout -dates' shows its dates"};
-    default:
-      return std::nullopt;
-  }
-}
-
-Trouble words(Reason reason, const NodeKeyingPolicy& policy) {
-  const auto agent = policy.home_agent.to_string();
-  const auto& identity = policy.credentials.local_identity;
-  if (std::holds_alternative<Certificate>(policy.credentials.proof))
-    if (auto trouble = words_on_certificates(reason, policy)) return *trouble;
-  switch (reason) {
-    case Reason::kSecret:
-      return {
-          fmt::format("authentication between {} and home agent {} failed: wrong secret or identity", identity, agent),
-          "check identity and secret here and at the home agent"};
-    case Reason::kHomeAddress:
-      return {fmt::format("home agent {} does not have home address {} for {}", agent, policy.home_address.to_string(),
-                          identity),
-              "check home-address here, and the node's entry at the home agent"};
-    case Reason::kProposal:
-      // charon answers so, too, while it has no connection at all for the pair of addresses.
-      return {
-          fmt::format("home agent {} has no connection for us, or accepts none of our proposals", agent),
-          "check that mip6-ha is running there; another home agent must allow aes128-sha256-ecp256 (or -x25519) for "
-          "IKE and aes128-sha256 for ESP"};
-    case Reason::kNoSecret:
-      return {fmt::format("charon has no shared secret for {} and {}", identity, policy.credentials.remote_identity),
-              "it is loaded again with the next attempt; check that nothing else clears charon's credentials"};
-    case Reason::kNotTrusted:  // certificates, which are not ours to use here
-    case Reason::kNotValid:
-    case Reason::kSilent:
-      break;
-  }
-  return {fmt::format("home agent {} does not answer IKE", agent),
-          "check its address, that it is running, and that UDP ports 500 and 4500 are open on the way"};
-}
 
 }  // namespace
 
@@ -188,17 +106,22 @@ void NodeKeying::Impl::attempt_answered(Purpose purpose, const Answered& answer,
   }
 }
 
-void NodeKeying::Impl::attempt_log(const Section& message, mip6::BootTime now) {
+void NodeKeying::Impl::attempt_log(const Section& message, std::int64_t unix_time, mip6::BootTime now) {
   const auto* name = message.text("ikesa-name");
   const auto* line = message.text("msg");
   if (!name || !line) return;
-  if (current && *name == current->name && line->starts_with("reauthenticating IKE_SA")) return doom_current(now);
+  // In IKEv1 charon says so of each renewal of phase 1, and closes nothing because of an address.
+  const bool second_version = policy.credentials.method.version == IkeVersion::kV2;
+  if (second_version && current && *name == current->name && line->starts_with("reauthenticating IKE_SA"))
+    return doom_current(now);
   if (!attempt || *name != attempt->name) return;
-  for (const auto& [words_of_charon, reason] : kLogLines) {
-    if (line->find(words_of_charon) == std::string::npos) continue;
-    if (!attempt->failure) attempt->failure = words(reason, policy);
-    attempt->deadline = std::min(attempt->deadline, now + kAfterReason);
+  const auto reason = read_reason(*line, unix_time);
+  if (!reason) return;
+  if (!attempt->failure) {
+    attempt->failure = words(*reason, unix_time);
+    attempt->failure->what += in_charons_words(*line);
   }
+  attempt->deadline = std::min(attempt->deadline, now + kAfterReason);
 }
 
 // The deadline has passed: with a list the end is known, without one it is taken for a failure.
@@ -211,11 +134,20 @@ void NodeKeying::Impl::check_attempt(mip6::BootTime now) {
   attempt->request = list_sas(Purpose::kCheck);
 }
 
+Trouble NodeKeying::Impl::words(Reason reason, std::int64_t unix_time) const {
+  // IKEv1 has one name for both, and says it of ESP when IKE is up.
+  if (reason == Reason::kProposal && attempt && attempt->ike_up) reason = Reason::kChildProposal;
+  return words_at_node(reason, {.home_agent = policy.home_agent.to_string(),
+                                .home_address = policy.home_address.to_string(),
+                                .credentials = policy.credentials,
+                                .unix_time = unix_time});
+}
+
 Trouble NodeKeying::Impl::silent_or_refused(const std::vector<IkeSa>& left) const {
   const bool authenticated = attempt->ike_up || std::any_of(left.begin(), left.end(), [this](const IkeSa& sa) {
                                return sa.name == attempt->name && sa.state == "ESTABLISHED";
                              });
-  return words(authenticated ? Reason::kHomeAddress : Reason::kSilent, policy);
+  return words(authenticated ? Reason::kHomeAddress : Reason::kSilent);
 }
 
 void NodeKeying::Impl::established(const IkeSa& sa, mip6::BootTime now) {

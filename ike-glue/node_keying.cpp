@@ -81,7 +81,7 @@ void NodeKeying::Impl::on(const Answered& event, mip6::BootTime now) {
 
 void NodeKeying::Impl::on(const CharonEvent& event, mip6::BootTime now) {
   if (!connected) return;
-  if (event.name == "log") return attempt_log(event.message, now);
+  if (event.name == "log") return attempt_log(event.message, event.unix_time, now);
   if (event.name == "ike-updown") return ike_updown(event.message, now);
   if (event.name == "child-updown") return child_updown(event.message, now);
   if (event.name == "ike-rekey") return ike_rekey(event.message);
@@ -92,7 +92,11 @@ void NodeKeying::Impl::ike_updown(const Section& message, mip6::BootTime now) {
   const auto sa = read_ike_sa(message, policy.reqid);
   if (!sa || !is_ours(sa->name)) return;
   if (is_up(message)) {
-    if (attempt && sa->name == attempt->name) attempt->ike_up = true;
+    if (attempt && sa->name == attempt->name) {
+      attempt->ike_up = true;
+    } else if (current && sa->first_version && sa->name == current->name) {
+      current->uniqueid = sa->uniqueid;  // phase 1 renewed: it has the SAs now
+    }
     return;
   }
   if (is_listing()) departed.ike_sa(sa->uniqueid);
@@ -110,8 +114,9 @@ void NodeKeying::Impl::child_updown(const Section& message, mip6::BootTime now) 
   const bool of_current = current && current->uniqueid == sa->uniqueid;
   if (!is_up(message)) {
     if (is_listing()) departed.child(sa->spi_in);
-    // The IKE_SA is still there, or ike-updown had come first. A pair that a rekey has replaced is not missed.
-    if (!of_current || current->spi_in != sa->spi_in) return;
+    // The IKE_SA is still there, or ike-updown had come first. A pair that a rekey has replaced is not missed. In
+    // whose IKE_SA it was does not matter: a phase 1 that is being renewed has it, up or not.
+    if (!current || current->spi_in != sa->spi_in) return;
     lost_current(now, "the SAs with the home agent were closed");
     return retire(*sa, now);
   }

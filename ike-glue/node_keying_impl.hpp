@@ -11,6 +11,7 @@
 #include "ike-glue/charon.hpp"
 #include "ike-glue/departed.hpp"
 #include "ike-glue/node_keying.hpp"
+#include "ike-glue/reasons.hpp"
 
 namespace ike {
 
@@ -107,7 +108,8 @@ struct NodeKeying::Impl {
   void load_secret();
   void load_connection();
   void attempt_answered(Purpose purpose, const Answered& answer, mip6::BootTime now);
-  void attempt_log(const Section& message, mip6::BootTime now);
+  void attempt_log(const Section& message, std::int64_t unix_time, mip6::BootTime now);
+  Trouble words(Reason reason, std::int64_t unix_time = 0) const;
   void check_attempt(mip6::BootTime now);
   void established(const IkeSa& sa, mip6::BootTime now);
   void attempt_failed(const std::vector<IkeSa>& left, Trouble trouble, mip6::BootTime now);

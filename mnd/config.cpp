@@ -24,12 +24,28 @@ constexpr std::size_t kMaxSocketPath = 107;     // sun_path
 constexpr std::size_t kMaxInterfaceName = 15;   // IFNAMSIZ - 1
 constexpr std::size_t kSuggestionDistance = 3;  // letters of difference up to which a key is thought to be meant
 
-constexpr std::array<std::string_view, 14> kKeys{"home-address",   "home-agent",     "identity", "home-agent-identity",
-                                                 "secret-file",    "certificate",    "keying",   "lifetime",
-                                                 "first-timeout",  "prefer",         "exclude",  "vici-socket",
-                                                 "control-socket", "state-directory"};
-// What others call it; whoever writes them is told our way.
-constexpr std::array<std::string_view, 3> kCertificateKeys{"private-key", "ca-certificate", "home-agent-certificate"};
+constexpr std::array<std::string_view, 18> kKeys{
+    "home-address",  "home-agent",    "identity",      "home-agent-identity", "secret-file",    "certificate",
+    "keying",        "ike-proposals", "esp-proposals", "signature-hash",      ike::kConsentKey, "lifetime",
+    "first-timeout", "prefer",        "exclude",       "vici-socket",         "control-socket", "state-directory"};
+// What others call it, or what others have; whoever writes them is told our way.
+struct Foreign {
+  std::string_view key;
+  std::string_view reason;
+  std::string_view remedy;
+};
+constexpr std::string_view kUnknown = "unknown setting";
+constexpr std::string_view kBundle = "certificate = FILE has private key, certificate and CA certificates in one";
+constexpr std::string_view kGroup = "a secret of a group: any member could pose as another node, or as the home agent";
+constexpr std::string_view kOwn = "write secret-file = FILE, with a secret that only this node and the home agent have";
+constexpr std::string_view kMode = "certificate goes with main mode, secret-file with aggressive mode";
+constexpr std::array kForeign{Foreign{"private-key", kUnknown, kBundle},
+                              Foreign{"ca-certificate", kUnknown, kBundle},
+                              Foreign{"home-agent-certificate", kUnknown, kBundle},
+                              Foreign{"group-secret", kGroup, kOwn},
+                              Foreign{"group-secret-file", kGroup, kOwn},
+                              Foreign{"aggressive", kUnknown, kMode},
+                              Foreign{"mode", kUnknown, kMode}};
 
 // Letters to insert, remove or replace to get from one to the other (Levenshtein).
 std::size_t distance(std::string_view from, std::string_view to) {
@@ -68,9 +84,10 @@ void ConfigChecker::collect(const std::vector<kernel::ConfigSection>& sections) 
     for (const auto& setting : section.settings) {
       if (contains(kKeys, setting.key)) {
         settings_.insert_or_assign(setting.key, setting);
-      } else if (contains(kCertificateKeys, setting.key)) {
-        mistake(setting, "unknown setting",
-                "certificate = FILE has private key, certificate and CA certificates in one");
+      } else if (const auto foreign = std::find_if(kForeign.begin(), kForeign.end(),
+                                                   [&](const Foreign& one) { return one.key == setting.key; });
+                 foreign != kForeign.end()) {
+        mistake(setting, foreign->reason, std::string{foreign->remedy});
       } else {
         const auto meant = nearest_key(setting.key);
         mistake(setting, "unknown setting",

@@ -14,7 +14,7 @@
 
 namespace mnd {
 
-enum class Keying { kIkev2 };  // ikev1 and manual come later; named with the reason by the check until then
+enum class Keying { kIkev2, kIkev1 };  // manual comes later; named with the reason by the check until then
 
 struct Config {
   mip6::Ipv6Address home_address;  // home-address = 2001:db8:1::42/64 (length 64 if not given)
@@ -26,7 +26,8 @@ struct Config {
                                      // them, mode 0640 or stricter
   ike::Proof proof;                  // its content; never printed
   Keying keying = Keying::kIkev2;    // keying = ikev2
-  mip6::Lifetime lifetime{420};      // lifetime = 420 (seconds, 4 to 262140)
+  ike::Method method = ike::default_method(ike::IkeVersion::kV2);  // ike-proposals, esp-proposals, signature-hash
+  mip6::Lifetime lifetime{420};                                    // lifetime = 420 (seconds, 4 to 262140)
   // first-timeout = 1500 (milliseconds until a first registration is repeated; RFC 6275 InitialBindackTimeoutFirstReg)
   std::chrono::milliseconds first_timeout{1500};
   std::vector<std::string> preference;  // prefer = eth* wl* (interface patterns, most preferred first)

@@ -46,6 +46,8 @@ class ConfigChecker {
   void proof();
   void certificate(const ConfigSetting& setting);
   void keying();
+  void consent(ike::IkeVersion version);
+  void algorithms(ike::IkeVersion version);
   std::optional<long> number(std::string_view key, std::string_view what, std::string_view unit, long from, long to);
   void times();
   void interfaces();

@@ -1,5 +1,6 @@
 // See config.hpp: who the two are, how they prove it, and how keys are agreed.
 #include <system_error>
+#include <variant>
 
 #include "mnd/config_checker.hpp"
 #include "mnd/linux/durable_file.hpp"
@@ -71,11 +72,54 @@ void ConfigChecker::proof() {
 
 void ConfigChecker::keying() {
   const auto* setting = find("keying");
-  if (!setting || setting->value == "ikev2") return;
-  if (setting->value == "ikev1" || setting->value == "manual")
-    mistake(*setting, fmt::format("'{}' is not available in this version", setting->value), "write 'keying = ikev2'");
-  else
-    mistake(*setting, fmt::format("'{}' is no keying method", setting->value), "write 'keying = ikev2'");
+  auto version = ike::IkeVersion::kV2;
+  if (setting && setting->value == "ikev1") {
+    config_.keying = Keying::kIkev1;
+    version = ike::IkeVersion::kV1;
+  } else if (setting && setting->value == "manual") {
+    mistake(*setting, "'manual' is not available in this version", "write 'keying = ikev2'");
+  } else if (setting && setting->value != "ikev2") {
+    mistake(*setting, fmt::format("'{}' is no keying method", setting->value),
+            "write 'keying = ikev2', or ikev1 for a home agent that has nothing else");
+  }
+  consent(version);
+  algorithms(version);
+}
+
+void ConfigChecker::consent(ike::IkeVersion version) {
+  const auto* setting = find(ike::kConsentKey);
+  if (setting && setting->value != ike::kConsentValue) {
+    mistake(*setting, fmt::format("'{}' is no consent", setting->value),
+            fmt::format("remove the line, or write '{}'", ike::kConsentValue));
+    return;
+  }
+  const auto* key = std::get_if<ike::PreSharedKey>(&config_.proof);
+  if (key && key->secret.empty()) return;  // told already
+  const auto error = ike::check_method(version, key ? std::optional{key->secret} : std::nullopt, setting != nullptr);
+  if (!error) return;
+  const auto* place = setting ? setting : find("keying");
+  mistake(*place, error->reason, error->remedy);
+}
+
+void ConfigChecker::algorithms(ike::IkeVersion version) {
+  auto& method = config_.method;
+  method = ike::default_method(version);
+  const bool aggressive = version == ike::IkeVersion::kV1 && std::holds_alternative<ike::PreSharedKey>(config_.proof);
+  const auto take = [&](std::string_view key, std::vector<std::string>& target, auto&& parse) {
+    const auto* setting = find(key);
+    if (!setting) return;
+    auto parsed = parse(setting->value);
+    if (parsed)
+      target = std::move(*parsed);
+    else
+      mistake(*setting, parsed.error().reason, parsed.error().remedy);
+  };
+  const auto proposals = [&](ike::ProposalUse use) {
+    return [=](const std::string& text) { return ike::parse_proposals(text, use, version, aggressive); };
+  };
+  take("ike-proposals", method.ike_proposals, proposals(ike::ProposalUse::kIke));
+  take("esp-proposals", method.esp_proposals, proposals(ike::ProposalUse::kEsp));
+  take("signature-hash", method.signature_hashes, ike::parse_signature_hashes);
 }
 
 }  // namespace mnd

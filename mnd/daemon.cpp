@@ -41,8 +41,13 @@ ike::NodeKeyingPolicy keying_policy(const Config& config) {
           .home_agent = config.home_agent,
           .credentials = {.local_identity = config.identity,
                           .remote_identity = config.home_agent_identity,
-                          .proof = config.proof},
+                          .proof = config.proof,
+                          .method = config.method},
           .reqid = kernel::kNodeReqid};
+}
+
+std::int64_t unix_now() {
+  return std::chrono::duration_cast<seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
 std::optional<BootTime> earliest(std::initializer_list<std::optional<BootTime>> deadlines) {
@@ -160,7 +165,7 @@ void Daemon::start_keying() {
                              .disconnected = [this](const mip6::Error& why) { charon_lost(why); },
                              .event =
                                  [this](const std::string& name, const ike::Section& message) {
-                                   feed(ike::CharonEvent{name, message});
+                                   feed(ike::CharonEvent{name, message, unix_now()});
                                  }});
   slow_ = std::make_unique<ike::Session>(
       loop_, config_.vici_socket, std::vector<std::string>{},

@@ -1,4 +1,6 @@
 // What `mip6ctl` is told over the control socket.
+#include <fmt/format.h>
+
 #include <chrono>
 
 #include "mnd/daemon.hpp"
@@ -10,6 +12,8 @@ namespace mnd {
 using nlohmann::json;
 
 namespace {
+
+constexpr std::chrono::days kRenewBefore{14};
 
 double seconds_between(mip6::BootTime from, mip6::BootTime to) {
   return std::chrono::duration<double>(to - from).count();
@@ -34,7 +38,22 @@ std::string Daemon::interface_name(std::uint32_t index) const {
   return link != links.end() ? link->second.name : std::to_string(index);
 }
 
-json Daemon::warnings() const { return json::array(); }
+json Daemon::warnings() const {
+  json found = json::array();
+  if (config_.keying == Keying::kIkev1 && std::holds_alternative<ike::PreSharedKey>(config_.proof))
+    found.push_back({{"what", ike::kAggressiveRisk.what}, {"remedy", ike::kAggressiveRisk.remedy}});
+  if (const auto* certificate = std::get_if<ike::Certificate>(&config_.proof);
+      certificate && certificate->valid_until) {
+    const auto left =
+        std::chrono::system_clock::from_time_t(certificate->valid_until) - std::chrono::system_clock::now();
+    const auto days = std::chrono::duration_cast<std::chrono::days>(left).count();
+    if (left < kRenewBefore)
+      found.push_back({{"what", left.count() < 0 ? "our certificate has expired"
+                                                 : fmt::format("our certificate expires in {} days", days)},
+                       {"remedy", "have it renewed, replace it in the file and restart mnd"}});
+  }
+  return found;
+}
 
 json Daemon::status() const {
   const auto now = kernel::boot_now();
@@ -43,7 +62,7 @@ json Daemon::status() const {
              {"home_agent", config_.home_agent.to_string()},
              {"lifetime_s", config_.lifetime.count()},
              {"keying",
-              {{"method", "ikev2"},
+              {{"method", ike::name_of(config_.method.version)},
                {"state", fast_ ? std::string{keying_.state()} : "not started"},
                {"endpoint", or_null(keying_.endpoint(), [](const auto& a) { return a.to_string(); })},
                {"migration_failed", keying_.migration_failed()}}},

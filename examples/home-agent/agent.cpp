@@ -133,12 +133,14 @@ void Agent::make_cores(const NodeTable& nodes) {
   ike::AgentKeyingPolicy keying{.home_agent = config_.address, .nodes = {}};
   for (const auto& node : config_.nodes) {
     served_.serve({.home_address = node.home_address, .dynamic_keys = true});
-    keying.nodes.push_back(
-        {.name = node.name,
-         .home_address = node.home_address,
-         .credentials = {.local_identity = config_.identity, .remote_identity = node.identity, .proof = node.proof},
-         .reqid = nodes.at(node.home_address).reqid,
-         .number_known = numbers_known_.contains(node.home_address)});
+    keying.nodes.push_back({.name = node.name,
+                            .home_address = node.home_address,
+                            .credentials = {.local_identity = config_.identity,
+                                            .remote_identity = node.identity,
+                                            .proof = node.proof,
+                                            .method = node.method},
+                            .reqid = nodes.at(node.home_address).reqid,
+                            .number_known = numbers_known_.contains(node.home_address)});
   }
   home_agent_ = std::make_unique<mip6::agent::HomeAgent>(policy, served_);
   keying_ = std::make_unique<ike::AgentKeying>(std::move(keying));
@@ -177,10 +179,10 @@ void Agent::connect_charon() {
                                   .disconnected = [this, slow](const Error& why) { session_lost(slow, why); },
                                   .event =
                                       [this](const std::string& name, const ike::Section& message) {
-                                        post(ike::AgentKeyingEvent{ike::CharonEvent{name, message}});
+                                        post(ike::AgentKeyingEvent{ike::CharonEvent{name, message, unix_now()}});
                                       }};
   };
-  const std::vector<std::string> events{"ike-updown", "child-updown", "ike-rekey", "child-rekey"};
+  const std::vector<std::string> events{"ike-updown", "child-updown", "ike-rekey", "child-rekey", "log"};
   fast_session_ = std::make_unique<ike::Session>(loop_, config_.vici_socket, events, handlers(false));
   slow_session_ =
       std::make_unique<ike::Session>(loop_, config_.vici_socket, std::vector<std::string>{}, handlers(true));

@@ -75,6 +75,10 @@ Snapshot Agent::snapshot() const {
   snapshot.charon_connected = fast_connected_ && slow_connected_;
   snapshot.malformed = malformed_.totals();
   snapshot.trouble = trouble_;
+  for (const auto& node : config_.nodes)
+    if (node.method.version == ike::IkeVersion::kV1 && std::holds_alternative<ike::PreSharedKey>(node.proof))
+      snapshot.warnings.push_back({.what = fmt::format("node {}: {}", node.name, ike::kAggressiveRisk.what),
+                                   .remedy = std::string{ike::kAggressiveRisk.remedy}});
   if (home_agent_ == nullptr) return snapshot;  // asked while still starting
 
   snapshot.counters = home_agent_->counters();

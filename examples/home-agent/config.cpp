@@ -67,6 +67,7 @@ void read_top(const ConfigSection& section, Config& config, Mistakes& mistakes) 
   }
   config.identity = reader.identity().value_or(config.address.to_string());
   read_certificate(reader, config);
+  read_keying_defaults(reader);
   read_key_mobility(reader, config);
   read_lifetime(reader, config);
   config.vici_socket = reader.path("vici-socket").value_or(config.vici_socket);
@@ -80,7 +81,7 @@ bool is_node_name(const std::string& name) {
   return !name.empty() && name.size() <= kMaxNodeName && std::all_of(name.begin(), name.end(), allowed);
 }
 
-NodeConfig read_node(const ConfigSection& section, const Config& config, bool by_certificate, Mistakes& mistakes) {
+NodeConfig read_node(const ConfigSection& section, const Config& config, const ConfigSection& top, Mistakes& mistakes) {
   NodeConfig node;
   node.name = section.argument;
   if (!is_node_name(node.name))
@@ -97,7 +98,8 @@ NodeConfig read_node(const ConfigSection& section, const Config& config, bool by
     if (address) node.home_address = *address;
   }
   node.identity = reader.identity().value_or(node.home_address.to_string());
-  read_proof(reader, config, by_certificate, node);
+  read_proof(reader, config, top.find("certificate") != nullptr, node);
+  read_keying(reader, top, node);
   reader.refuse_unknown();
   return node;
 }
@@ -147,7 +149,6 @@ tl::expected<Config, Mistakes> check_config(const mnd::kernel::ConfigContent& co
   for (const auto& section : sections)
     if (section.name.empty()) top.settings.insert(top.settings.end(), section.settings.begin(), section.settings.end());
   read_top(top, config, mistakes);
-  const bool by_certificate = top.find("certificate") != nullptr;
 
   Uniqueness uniqueness;
   for (const auto& section : sections) {
@@ -157,7 +158,7 @@ tl::expected<Config, Mistakes> check_config(const mnd::kernel::ConfigContent& co
           {section.file, section.line, fmt::format("no such section: [{}]", section.name), "known is: [node NAME]"});
       continue;
     }
-    NodeConfig node = read_node(section, config, by_certificate, mistakes);
+    NodeConfig node = read_node(section, config, top, mistakes);
     uniqueness.check("name", node.name, section, mistakes);
     uniqueness.check_secret(node, section, mistakes);
     if (!node.home_address.is_unspecified()) {

@@ -19,6 +19,8 @@ struct NodeConfig {  // [node NAME]
   mip6::Ipv6Address home_address;
   std::string identity;  // default: the home address
   ike::Proof proof;      // content of secret-file = FILE, or our own certificate; never printed
+  // keying, ike-proposals, esp-proposals, signature-hash: here, or at the top for all nodes
+  ike::Method method = ike::default_method(ike::IkeVersion::kV2);
 };
 inline constexpr std::size_t kMaxNodeName = 40;
 

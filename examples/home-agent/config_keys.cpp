@@ -1,5 +1,6 @@
 // Settings to values: how nodes and home agent prove who they are.
 #include <system_error>
+#include <variant>
 
 #include "examples/home-agent/config_reader.hpp"
 #include "mnd/linux/durable_file.hpp"
@@ -45,6 +46,74 @@ void read_proof(Reader& reader, const Config& config, bool by_certificate, NodeC
     reader.mistake(*setting, "is empty", "write the pre-shared key into it, such as 32 random characters");
   else
     node.proof = ike::PreSharedKey{std::move(*secret)};
+}
+
+// --- how keys are agreed ---
+
+namespace {
+
+void refuse_group_secret(Reader& reader) {
+  for (const std::string_view key : {"secret-file", "group-secret", "group-secret-file"})
+    if (const auto* setting = reader.find(key))
+      reader.refuse(*setting,
+                    {.reason = "a secret of all nodes: any of them could pose as another, or as the home agent",
+                     .remedy = "give every [node NAME] a secret-file of its own"});
+}
+
+void read_consent(Reader& reader, ike::IkeVersion version, const ConfigSetting* keying, const NodeConfig& node) {
+  const auto* setting = reader.find(ike::kConsentKey);
+  if (setting != nullptr && setting->value != ike::kConsentValue) {
+    reader.mistake(*setting, "is no consent", fmt::format("remove the line, or write {}", ike::kConsentValue));
+    return;
+  }
+  const auto* key = std::get_if<ike::PreSharedKey>(&node.proof);
+  if (key != nullptr && key->secret.empty()) return;  // told already
+  const auto error =
+      ike::check_method(version, key != nullptr ? std::optional{key->secret} : std::nullopt, setting != nullptr);
+  if (error && (setting != nullptr || keying != nullptr))
+    reader.refuse(setting != nullptr ? *setting : *keying, *error);
+}
+
+}  // namespace
+
+void read_keying_defaults(Reader& reader) {
+  refuse_group_secret(reader);
+  for (const std::string_view key : {"keying", "ike-proposals", "esp-proposals", "signature-hash"}) reader.find(key);
+  if (const auto* setting = reader.find(ike::kConsentKey))
+    reader.mistake(*setting, "is said of all nodes at once", "write it into the section of each node that needs it");
+}
+
+void read_keying(Reader& reader, const ConfigSection& top, NodeConfig& node) {
+  const auto find = [&](std::string_view key) {
+    const auto* own = reader.find(key);
+    return own != nullptr ? own : top.find(key);
+  };
+  auto version = ike::IkeVersion::kV2;
+  const auto* keying = find("keying");
+  if (keying != nullptr && keying->value == "ikev1")
+    version = ike::IkeVersion::kV1;
+  else if (keying != nullptr && keying->value != "ikev2")
+    reader.refuse(*keying, {.reason = fmt::format("'{}' is no keying method", keying->value),
+                            .remedy = "write keying = ikev2, or ikev1 for a node that has nothing else"});
+  read_consent(reader, version, keying, node);
+
+  node.method = ike::default_method(version);
+  const bool aggressive = version == ike::IkeVersion::kV1 && std::holds_alternative<ike::PreSharedKey>(node.proof);
+  const auto take = [&](std::string_view key, std::vector<std::string>& target, auto&& parse) {
+    const auto* setting = find(key);
+    if (setting == nullptr) return;
+    auto parsed = parse(setting->value);
+    if (parsed)
+      target = std::move(*parsed);
+    else
+      reader.refuse(*setting, parsed.error());
+  };
+  const auto proposals = [&](ike::ProposalUse use) {
+    return [=](const std::string& text) { return ike::parse_proposals(text, use, version, aggressive); };
+  };
+  take("ike-proposals", node.method.ike_proposals, proposals(ike::ProposalUse::kIke));
+  take("esp-proposals", node.method.esp_proposals, proposals(ike::ProposalUse::kEsp));
+  take("signature-hash", node.method.signature_hashes, ike::parse_signature_hashes);
 }
 
 }  // namespace mip6ha

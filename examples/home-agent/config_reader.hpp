@@ -43,6 +43,15 @@ class Reader {
     mistakes_.push_back({setting.file, setting.line, fmt::format("{}: '{}' {}", setting.key, setting.value, problem),
                          std::move(remedy)});
   }
+  // In the words of whoever judged the value. A setting at the top is judged for each node, and told once.
+  void refuse(const ConfigSetting& setting, const mip6::Error& error) {
+    const auto what = fmt::format("{}: {}", setting.key, error.reason);
+    const auto told = [&](const auto& one) {
+      return one.file == setting.file && one.line == setting.line && one.what == what;
+    };
+    if (std::none_of(mistakes_.begin(), mistakes_.end(), told))
+      mistakes_.push_back({setting.file, setting.line, what, error.remedy});
+  }
   void refuse_unknown() {
     for (const auto& setting : section_.settings)
       if (std::find(known_.begin(), known_.end(), setting.key) == known_.end())
@@ -89,5 +98,9 @@ class Reader {
 void read_certificate(Reader& reader, Config& config);
 // `by_certificate`: a setting `certificate` stands at the top, right or wrong.
 void read_proof(Reader& reader, const Config& config, bool by_certificate, NodeConfig& node);
+// At the top they are only found here: each node judges them together with its own.
+void read_keying_defaults(Reader& reader);
+// After read_proof().
+void read_keying(Reader& reader, const ConfigSection& top, NodeConfig& node);
 
 }  // namespace mip6ha

@@ -117,6 +117,8 @@ json status_json(const Snapshot& snapshot) {
   status["interface"] = snapshot.interface;
   status["charon"] = snapshot.charon_connected ? "connected" : "not connected";
   status["counters"] = counters_json(snapshot);
+  status["warnings"] = json::array();
+  for (const auto& one : snapshot.warnings) status["warnings"].push_back({{"what", one.what}, {"remedy", one.remedy}});
   status["trouble"] = nullptr;
   if (snapshot.trouble) status["trouble"] = {{"what", snapshot.trouble->what}, {"remedy", snapshot.trouble->remedy}};
   return status;
@@ -135,6 +137,9 @@ std::string status_text(const json& status) {
   text +=
       fmt::format("keys refused {}, tunnel packets dropped {}, IPsec refused {}\n", sum_text(counters, "keys_refused"),
                   shown(counters, "tunnel_dropped"), sum_text(counters, "kernel"));
+  if (status.is_object() && status.contains("warnings") && status.at("warnings").is_array())
+    for (const auto& one : status.at("warnings"))
+      text += fmt::format("warning: {}\nremedy:  {}\n", shown(one, "what"), shown(one, "remedy"));
   if (status.is_object() && status.contains("trouble") && status.at("trouble").is_object()) {
     text += fmt::format("trouble: {}\n", shown(status.at("trouble"), "what"));
     text += fmt::format("remedy:  {}\n", shown(status.at("trouble"), "remedy"));

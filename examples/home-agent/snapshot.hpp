@@ -40,6 +40,7 @@ struct Snapshot {
   std::map<std::string, std::uint64_t> keys_refused;            // by charon, to whoever asked; by reason
   mnd::kernel::KernelCounters kernel;                           // what no update of was ever seen here
   std::uint64_t kernel_failures = 0;                            // calls that the kernel or the disk refused
+  std::vector<TroubleView> warnings;                            // what works, but is dangerous
   std::optional<TroubleView> trouble;                           // the last one
 };
 

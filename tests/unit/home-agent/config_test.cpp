@@ -147,6 +147,49 @@ TEST_CASE("a node without secret and a faulty certificate are one mistake each",
   CHECK(checker.only_mistake(with(open), 4, "lets others at it"));
 }
 
+TEST_CASE("keying and proposals come from the node's section, else from the top", "[ha-config]") {
+  const Checker checker;
+  const auto another = checker.folder.file("another", "another secret\n").string();
+  const auto config = checker.check(std::string{kTop} + "esp-proposals = aes256gcm16\nsignature-hash = sha512\n" +
+                                    node("one", "2001:db8:1::42", checker.secret, "esp-proposals = aes128-sha256\n") +
+                                    node("two", "2001:db8:1::43", another, "ike-proposals = aes256-sha384-ecp384\n"));
+  REQUIRE(config);
+  CHECK(config->nodes[0].method.esp_proposals == std::vector<std::string>{"aes128-sha256"});
+  CHECK(config->nodes[1].method.esp_proposals == std::vector<std::string>{"aes256gcm16"});
+  CHECK(config->nodes[1].method.ike_proposals == std::vector<std::string>{"aes256-sha384-ecp384"});
+  CHECK(config->nodes[1].method.signature_hashes == std::vector<std::string>{"sha512"});
+  CHECK(checker.only_mistake(kTop + node("one", "2001:db8:1::42", checker.secret, "esp-proposals = null-sha256\n"), 7,
+                             "does not encrypt"));
+  // told once, though it is wrong for both
+  CHECK(checker.only_mistake(std::string{kTop} + "ike-proposals = aes128-md5-ecp256\n" +
+                                 node("one", "2001:db8:1::42", checker.secret) + node("two", "2001:db8:1::43", another),
+                             4, "MD5"));
+}
+
+TEST_CASE("IKEv1 with a secret needs each node's own consent", "[ha-config]") {
+  const Checker checker;
+  const auto secret = checker.folder.file("long", "a secret of 24 characters\n").string();
+  const std::string consent = std::string{ike::kConsentKey} + " = accepted\n";
+  const auto config =
+      checker.check(std::string{kTop} + "keying = ikev1\n" + node("one", "2001:db8:1::42", secret, consent));
+  REQUIRE(config);
+  CHECK(config->nodes[0].method.version == ike::IkeVersion::kV1);
+  CHECK(checker.only_mistake(kTop + node("one", "2001:db8:1::42", secret, "keying = ikev1\n"), 7, "main mode"));
+  CHECK(checker.only_mistake(std::string{kTop} + "keying = ikev1\n" + node("one", "2001:db8:1::42", secret), 4,
+                             "main mode"));
+  CHECK(checker.only_mistake(kTop + node("one", "2001:db8:1::42", secret, consent), 7, "only with keying = ikev1"));
+  CHECK(checker.only_mistake(
+      std::string{kTop} + consent + node("one", "2001:db8:1::42", secret, "keying = ikev1\n" + consent), 4,
+      "all nodes at once"));
+  CHECK(checker.only_mistake(kTop + node("one", "2001:db8:1::42", secret, "keying = psk\n"), 7, "no keying method"));
+}
+
+TEST_CASE("a secret for all nodes is refused with the reason", "[ha-config]") {
+  const Checker checker;
+  CHECK(checker.only_mistake(std::string{kTop} + "secret-file = /x\n" + node("one", "2001:db8:1::42", checker.secret),
+                             4, "any of them could pose as another"));
+}
+
 TEST_CASE("two nodes share neither name nor home address nor identity", "[ha-config]") {
   const Checker checker;
   const auto another = checker.folder.file("another", "another secret\n").string();

@@ -306,6 +306,7 @@ TEST_CASE("failed authentication is told with the claimed identity, and loads ag
   refused.state = "CONNECTING";
   refused.child = false;
   agent.event("ike-updown", updown(refused, false));
+  agent.pass(200ms);
   REQUIRE(agent.last<Trouble>());
   CHECK(agent.last<Trouble>()->what.find("mn@example.org") != std::string::npos);
   CHECK(agent.last<Trouble>()->what.find("the secret") == std::string::npos);
@@ -324,6 +325,7 @@ TEST_CASE("failed authentication of a foreign connection is none of our business
   agent.connect();
   agent.event("ike-updown",
               updown({.name = "office", .state = "CONNECTING", .child = false, .remote_id = "x@y"}, false));
+  agent.pass(1s);
   CHECK(agent.actions.empty());
 }
 

@@ -10,6 +10,7 @@ using namespace ike;
 namespace {
 
 const Certificate kCertificate{"the key", "own", {"intermediate", "root"}, "30"};
+constexpr const char* kAuth = "pubkey-sha256-sha384-sha512-identity";
 const auto kOtherHome = address("2001:db8:1::43");
 
 struct Node : Harness<NodeKeying, NodeKeyingEvent, NodeKeyingAction> {
@@ -63,10 +64,10 @@ TEST_CASE("CA certificates, key and connection are loaded before each initiation
     REQUIRE(node.take("load-conn", &connection));
     const auto* loaded = connection.message.section("mip6-2001-db8-1--42-" + std::to_string(attempt));
     REQUIRE(loaded);
-    CHECK(loaded->section("local")->text_or("auth", "") == "pubkey");
+    CHECK(loaded->section("local")->text_or("auth", "") == kAuth);
     CHECK(loaded->section("local")->text_or("id", "") == "2001:db8:1::42");
     CHECK(*loaded->section("local")->list("certs") == Section::List{"own"});
-    CHECK(loaded->section("remote")->text_or("auth", "") == "pubkey");
+    CHECK(loaded->section("remote")->text_or("auth", "") == kAuth);
     CHECK(loaded->section("remote")->text_or("ca_id", "") == "asn1dn:#30");
     // charon would keep it, trusted, when the connection has gone
     CHECK_FALSE(loaded->section("remote")->list("cacerts"));
@@ -149,8 +150,8 @@ TEST_CASE("the agent's certificate is loaded once, before all nodes", "[agent-ke
   REQUIRE(agent.take("load-conn", &connection));
   const auto* laptop = connection.message.section("mip6ha-laptop");
   REQUIRE(laptop);
-  CHECK(laptop->section("local")->text_or("auth", "") == "pubkey");
-  CHECK(laptop->section("remote")->text_or("auth", "") == "pubkey");
+  CHECK(laptop->section("local")->text_or("auth", "") == kAuth);
+  CHECK(laptop->section("remote")->text_or("auth", "") == kAuth);
   CHECK(laptop->section("remote")->text_or("id", "") == "2001:db8:1::42");
   CHECK(*laptop->section("children")->section("reg")->list("remote_ts") == Section::List{"2001:db8:1::42/128[135]"});
   agent.handle(Answered{connection.id, Response{Section{}.set("success", "yes"), {}}});
@@ -179,6 +180,7 @@ TEST_CASE("a node whose certificate is refused is told so, and what we loaded is
                    .remote = kFirst,
                    .remote_id = "2001:db8:1::42"};
   agent.event("ike-updown", updown(claimed, false));
+  agent.pass(200ms);
   REQUIRE(agent.last<Trouble>());
   CHECK(agent.last<Trouble>()->remedy.find("subjectAltName") != std::string::npos);
   CHECK((agent.answer("load-authority") && agent.answer("load-key") && agent.answer("load-conn")));

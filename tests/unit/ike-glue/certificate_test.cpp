@@ -31,6 +31,16 @@ TEST_CASE("a bundle gives key, own certificate, CA certificates and the root's n
   CHECK(parsed->root == kRootSubject);
 }
 
+TEST_CASE("CRLs are kept as they are, and the validity of our own certificate is known", "[certificate]") {
+  const std::string crl = "-----BEGIN X509 CRL-----\nbm90\n-----END X509 CRL-----\n";
+  const auto parsed = ike::parse_certificate(kBundle + crl);
+  REQUIRE(parsed);
+  CHECK(parsed->revocation_lists == std::vector<std::string>{without_last_newline(crl)});
+  CHECK(parsed->valid_from == 1795464648);  // 2026-11-23 20:10:48
+  // 900307134232Z: years of two digits from 50 on are of the last century (RFC 5280 section 4.1.2.5.1)
+  CHECK(parsed->valid_until == 636817352);
+}
+
 TEST_CASE("the key may stand anywhere, text between the blocks is skipped", "[certificate]") {
   const auto parsed = ike::parse_certificate("subject=CN = n\n" + kNode + "\n" + kRoot + "# the key\n" + kKey);
   REQUIRE(parsed);
@@ -58,8 +68,8 @@ TEST_CASE("a bundle with too much or in the wrong order is refused", "[certifica
   CHECK(refused(kKey + kBundle) == "has two private keys");
   CHECK(refused(kBundle + kRoot) == "has more than one root certificate");
   CHECK(refused(kKey + kRoot + kNode) == "its first certificate is a root, not our own");
-  CHECK(refused(kBundle + "-----BEGIN X509 CRL-----\nbm90\n-----END X509 CRL-----\n") ==
-        "has a block X509 CRL, which is of no use here");
+  CHECK(refused(kBundle + "-----BEGIN PKCS7-----\nbm90\n-----END PKCS7-----\n") ==
+        "has a block PKCS7, which is of no use here");
 }
 
 TEST_CASE("an encrypted key is refused in both forms", "[certificate]") {

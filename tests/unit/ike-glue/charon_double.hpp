@@ -31,6 +31,7 @@ struct Sa {  // as charon lists it
   mip6::Ipv6Address remote = kAgent;
   std::string remote_id = "ha@example.org";
   std::string reqid = "11";
+  std::string version = "2";
 };
 
 inline Section listed(const Sa& sa) {
@@ -38,7 +39,7 @@ inline Section listed(const Sa& sa) {
   child.set("name", "reg").set("reqid", sa.reqid).set("state", "INSTALLED");
   child.set("spi-in", sa.spi_in).set("spi-out", sa.spi_out);
   Section section;
-  section.set("uniqueid", std::to_string(sa.uniqueid)).set("state", sa.state);
+  section.set("uniqueid", std::to_string(sa.uniqueid)).set("state", sa.state).set("version", sa.version);
   section.set("local-host", sa.local.to_string()).set("remote-host", sa.remote.to_string());
   section.set("remote-id", sa.remote_id);
   Section children;

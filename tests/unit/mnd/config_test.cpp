@@ -108,7 +108,7 @@ TEST_CASE("a home address without prefix length is in a prefix of 64 bits") {
 }
 
 TEST_CASE("all mistakes are told at once, also where a line cannot be read") {
-  const auto mistakes = mistakes_of("home-address = x\nnonsense\nlifetime = 3\nkeying = ikev1\n[wlan]\n");
+  const auto mistakes = mistakes_of("home-address = x\nnonsense\nlifetime = 3\nkeying = manual\n[wlan]\n");
   CHECK(mistakes.size() == 8);  // and three missing settings
   CHECK(std::all_of(mistakes.begin(), mistakes.end(), [](const auto& text) { return text.starts_with("mnd.conf:"); }));
 }
@@ -212,13 +212,57 @@ TEST_CASE("a certificate file that is missing, open to others or incomplete is r
 }
 
 TEST_CASE("what comes later is named as such") {
-  CHECK(mistake_of(with("keying", "keying = ikev1")) ==
-        "mnd.conf:5: keying: 'ikev1' is not available in this version; write 'keying = ikev2'");
   CHECK(mistake_of(with("keying", "keying = manual")) ==
         "mnd.conf:5: keying: 'manual' is not available in this version; write 'keying = ikev2'");
   CHECK(begins(mistake_of(with("keying", "keying = ikev3")), "mnd.conf:5: keying: 'ikev3' is no keying method"));
   CHECK(begins(mistake_of(std::string{kFiveLines} + "private-key = x.pem\n"),
                "mnd.conf:6: private-key: unknown setting; certificate = FILE has private key"));
+}
+
+TEST_CASE("IKEv1 takes a certificate, and a secret by consent only") {
+  Files by_certificate{with("secret-file", "certificate = laptop.pem")};
+  by_certificate.folder.file("laptop.pem", test_certificates::kBundle, 0640);
+  by_certificate.folder.file("mnd.conf.d/v1.conf", "keying = ikev1\n");
+  REQUIRE(mnd::load_config(by_certificate.path));
+  const auto with_consent = std::string{kFiveLines} + std::string{ike::kConsentKey} + " = ";
+  const Files by_secret{with("keying", "keying = ikev1") + std::string{ike::kConsentKey} + " = accepted\n",
+                        "a secret of 24 characters"};
+  const auto config = mnd::load_config(by_secret.path);
+  REQUIRE(config);
+  CHECK(config->keying == mnd::Keying::kIkev1);
+  CHECK(config->method.version == ike::IkeVersion::kV1);
+  CHECK(config->method.ike_proposals == ike::default_method(ike::IkeVersion::kV1).ike_proposals);
+  CHECK(begins(mistake_of(with("keying", "keying = ikev1")), "mnd.conf:5: keying: IKEv1 with a secret: main mode"));
+  CHECK(begins(mistake_of(with("keying", "keying = ikev1") + std::string{ike::kConsentKey} + " = yes\n"),
+               "mnd.conf:6: aggressive-mode-exposes-secret-to-guessing: 'yes' is no consent"));
+  CHECK(begins(mistake_of(with("keying", "keying = ikev1") + std::string{ike::kConsentKey} + " = accepted\n"),
+               "mnd.conf:6: aggressive-mode-exposes-secret-to-guessing: the secret has less than 20"));
+  CHECK(begins(mistake_of(with_consent + "accepted\n"),
+               "mnd.conf:6: aggressive-mode-exposes-secret-to-guessing: 'aggressive-mode-exposes"));
+}
+
+TEST_CASE("a secret of a group and a mode of IKEv1 are refused with the reason") {
+  CHECK(begins(mistake_of(std::string{kFiveLines} + "group-secret = x\n"),
+               "mnd.conf:6: group-secret: a secret of a group: any member could pose as another node"));
+  CHECK(
+      begins(mistake_of(std::string{kFiveLines} + "mode = main\n"), "mnd.conf:6: mode: unknown setting; certificate"));
+}
+
+TEST_CASE("proposals and signature hashes are taken, weak ones refused with their line") {
+  const Files files{std::string{kFiveLines} +
+                    "ike-proposals = aes256gcm16-prfsha384-ecp384\nesp-proposals = aes256gcm16 aes128-sha256\n"
+                    "signature-hash = sha384 sha512\n"};
+  const auto config = mnd::load_config(files.path);
+  REQUIRE(config);
+  CHECK(config->method.ike_proposals == std::vector<std::string>{"aes256gcm16-prfsha384-ecp384"});
+  CHECK(config->method.esp_proposals == std::vector<std::string>{"aes256gcm16", "aes128-sha256"});
+  CHECK(config->method.signature_hashes == std::vector<std::string>{"sha384", "sha512"});
+  CHECK(begins(mistake_of(std::string{kFiveLines} + "ike-proposals = 3des-sha1-modp2048\n"),
+               "mnd.conf:6: ike-proposals: '3des' has blocks of 64 bits; "));
+  CHECK(begins(mistake_of(std::string{kFiveLines} + "esp-proposals = aes128\n"),
+               "mnd.conf:6: esp-proposals: 'aes128' has no integrity"));
+  CHECK(begins(mistake_of(std::string{kFiveLines} + "signature-hash = sha1\n"),
+               "mnd.conf:6: signature-hash: 'sha1' is too weak"));
 }
 
 TEST_CASE("lifetimes are whole seconds from 4 to 262140") {

@@ -1,0 +1,138 @@
+// AgentKeying: attempts of peers that fail, and why. charon's events say that one failed, its log says why, a little
+// later; some failures have no event at all. What a peer sends decides what is in here: it is bounded.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "ike-glue/agent_keying_impl.hpp"
+
+namespace ike {
+namespace {
+
+constexpr std::size_t kMostAttempts = 64;
+constexpr std::size_t kMostTold = 32;
+constexpr milliseconds kAfterReason{200};
+constexpr seconds kTellAgainAfter{10};
+constexpr seconds kLoadAgainAfter{60};
+
+// "received packet: from 2001:db8:a1::7[500] to 2001:db8:1::1[500] (336 bytes)"
+std::optional<std::pair<std::string_view, std::string_view>> ends_of_packet(std::string_view line) {
+  constexpr std::string_view kReceived = "received packet: from ";
+  constexpr std::string_view kTo = "] to ";
+  if (!line.starts_with(kReceived)) return std::nullopt;
+  line.remove_prefix(kReceived.size());
+  const auto middle = line.find(kTo);
+  if (middle == std::string_view::npos) return std::nullopt;
+  const auto host = [](std::string_view text) { return text.substr(0, text.find('[')); };
+  return std::pair{host(line), host(line.substr(middle + kTo.size()))};
+}
+
+// What a peer or a log has written, of any length.
+std::string cut(std::string_view text) { return std::string{text.substr(0, 256)}; }
+
+std::uint64_t id_of(const Section& message) {
+  std::uint64_t id = 0;
+  const auto text = message.text_or("ikesa-uniqueid", "");
+  std::from_chars(text.data(), text.data() + text.size(), id);
+  return id;
+}
+
+}  // namespace
+
+AgentKeying::Impl::Attempt& AgentKeying::Impl::attempt_of(std::uint64_t uniqueid) {
+  auto& attempt = attempts[uniqueid];
+  // Ids count upwards: the first is the oldest.
+  if (attempts.size() > kMostAttempts && attempts.begin()->first != uniqueid) attempts.erase(attempts.begin());
+  return attempt;
+}
+
+void AgentKeying::Impl::attempt_log(const Section& message, std::int64_t unix_time, mip6::BootTime now) {
+  const auto id = id_of(message);
+  const auto* line = message.text("msg");
+  if (id == 0 || !line) return;
+  if (const auto ends = ends_of_packet(*line)) {
+    const bool established =
+        std::any_of(nodes.begin(), nodes.end(), [id](const Node& n) { return n.sas.contains(id); });
+    if (established) return;
+    auto& attempt = attempt_of(id);
+    attempt.from = cut(ends->first);
+    attempt.to = cut(ends->second);
+    return;
+  }
+  const auto reason = read_reason(*line, unix_time);
+  if (!reason) return;
+  auto& attempt = attempt_of(id);
+  attempt.name = cut(message.text_or("ikesa-name", ""));
+  if (!attempt.reason) {
+    attempt.reason = reason;
+    attempt.line = in_charons_words(*line);
+  }
+  if (!attempt.tell_at) attempt.tell_at = now + kAfterReason;
+}
+
+// Somebody claimed an identity and could not prove it; or ours were unloaded by others and charon knew no better.
+void AgentKeying::Impl::attempt_failed(const IkeSa& sa, mip6::BootTime now) {
+  auto& attempt = attempt_of(sa.uniqueid);
+  if (attempt.name.empty()) attempt.name = cut(sa.name);
+  if (sa.remote_id != "%any") attempt.remote_id = cut(sa.remote_id);
+  if (sa.remote) attempt.from = sa.remote->to_string();
+  if (sa.local) attempt.to = sa.local->to_string();
+  attempt.tell_at = now + kAfterReason;
+  if (auto* node = node_of(attempt)) load_again(*node, now);
+}
+
+AgentKeying::Impl::Node* AgentKeying::Impl::node_of(const Attempt& attempt) {
+  if (auto* node = node_of_name(attempt.name)) return node;
+  const auto found = std::find_if(nodes.begin(), nodes.end(), [&](const Node& one) {
+    return !attempt.remote_id.empty() && same_identity(one.configured.credentials.remote_identity, attempt.remote_id);
+  });
+  return found == nodes.end() ? nullptr : &*found;
+}
+
+void AgentKeying::Impl::tell_refusals(mip6::BootTime now) {
+  for (auto one = attempts.begin(); one != attempts.end();) {
+    if (!one->second.tell_at || *one->second.tell_at > now) {
+      ++one;
+      continue;
+    }
+    tell(one->second, now);
+    one = attempts.erase(one);
+  }
+}
+
+void AgentKeying::Impl::tell(const Attempt& attempt, mip6::BootTime now) {
+  const auto* node = node_of(attempt);
+  const bool of_ours = attempt.name.starts_with("mip6ha-") || attempt.to == policy.home_agent.to_string();
+  if (!node && !of_ours) return;
+  // Without a reason and without a name, it gave up by itself.
+  if (!node && !attempt.reason && attempt.remote_id.empty()) return;
+  AgentSide side{.peer = "a peer", .from = attempt.from.empty() ? "an unknown address" : attempt.from};
+  if (node) {
+    side.peer = node->configured.credentials.remote_identity;
+    side.credentials = &node->configured.credentials;
+  } else if (!attempt.remote_id.empty()) {
+    side.peer = attempt.remote_id;
+  }
+  // One that was authenticated is counted when its IKE_SA stays without a child.
+  if (attempt.reason == Reason::kProposal)
+    out.emplace_back(PeerRefused{"no proposal in common"});
+  else if (attempt.reason != Reason::kChildProposal && attempt.reason != Reason::kHomeAddress)
+    out.emplace_back(PeerRefused{"authentication failed"});
+  const bool stranger = !node && !attempt.remote_id.empty();
+  auto words = words_at_agent(attempt.reason.value_or(stranger ? Reason::kIdentity : Reason::kRefused), side);
+  words.what += attempt.line;
+  std::erase_if(told, [now](const auto& one) { return now - one.second >= kTellAgainAfter; });
+  if (told.size() >= kMostTold || !told.emplace(words.what, now).second) return;
+  trouble(std::move(words));
+}
+
+void AgentKeying::Impl::load_again(Node& node, mip6::BootTime now) {
+  if (node.loaded_again && now - *node.loaded_again < kLoadAgainAfter) return;
+  node.loaded_again = now;
+  if (std::holds_alternative<Certificate>(node.configured.credentials.proof)) load_certificate();
+  to_load.push_back(&node);
+  load_next();
+}
+
+}  // namespace ike
