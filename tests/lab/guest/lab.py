@@ -87,6 +87,7 @@ class Lab:
         self.checks = Checks()
         self.check = self.checks.check
         self.processes = {}
+        self.charon_extra = {}  # namespace: further settings of its charon
         self.agent_extra = ""  # further settings at the top of the home agent's configuration
         self.state = RUN  # where both daemons keep their state folders
         self.wrapped = {}  # name of a process -> the command that runs it, such as strace
@@ -149,6 +150,7 @@ class Lab:
   threads = 8
   install_routes = no
   install_virtual_ip = no
+  {self.charon_extra.get(namespace, "")}
   plugins {{ vici {{ socket = unix://{self.vici_socket(namespace)} }} }}
   journal {{ default = -1 }}
   filelog {{ file {{ path = {RUN}/charon.{namespace}.log
@@ -186,6 +188,7 @@ class Lab:
                       f"identity = {node['identity']}"]
             if "certificate" not in node:
                 lines.append(f"secret-file = {self.secret('ha-' + node['name'], node)}")
+            lines += node.get("agent_lines", [])  # further settings of its section
         config.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return self.start("ha", "ha", program("mip6-ha"), "--config", str(config))
 
@@ -210,7 +213,7 @@ class Lab:
 home-agent = {HOME_AGENT}
 identity = {node['identity']}
 {self.proof(namespace, node)}
-keying = ikev2
+keying = {node.get('keying', 'ikev2')}
 prefer = w1 w2
 vici-socket = {self.vici_socket(namespace)}
 control-socket = {RUN}/{namespace}.control
@@ -251,6 +254,14 @@ state-directory = {self.state}/{namespace}.state
         """(what, remedy) of the last error that is still there, as status tells it."""
         error = self.status(namespace).get("last_error") or {}
         return (error.get("what", ""), error.get("remedy", "")) if error.get("current", True) else ("", "")
+
+    def agent_status(self):
+        result = subprocess.run([program("mip6-ha"), "status", "--socket", f"{RUN}/ha.control", "--json"],
+                                capture_output=True, text=True, check=False, timeout=5)
+        try:
+            return json.loads(result.stdout)
+        except ValueError:
+            return {}
 
     # --- what the kernel and charon say ---
     def ike_endpoints(self):

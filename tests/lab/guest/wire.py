@@ -125,6 +125,28 @@ def ike_exchange(packet):
     return packet.payload[at + 18] if len(packet.payload) > at + 18 else None
 
 
+FRAGMENT_OF_MESSAGE = 53  # SKF, RFC 7383
+IKEV1_MAIN, IKEV1_AGGRESSIVE, IKEV1_QUICK, IKEV1_INFORMATIONAL = 2, 4, 32, 5
+IkePacket = namedtuple("IkePacket", "source destination size exchange first_payload ip_fragment")
+
+
+def ike_packet(data):
+    """An Ethernet frame with IKE as IkePacket; size: of the IPv6 packet. None if it is something else."""
+    if len(data) < 54 or data[12:14] != b"\x86\xdd":
+        return None
+    size = 40 + struct.unpack_from("!H", data, 18)[0]
+    fragment = data[20] == FRAGMENT
+    at = 54 + (8 if fragment else 0)
+    protocol = data[54] if fragment else data[20]
+    if protocol != UDP or len(data) < at + 8:
+        return None
+    ports = struct.unpack_from("!HH", data, at)
+    at += 8 + (4 if 4500 in ports else 0)
+    if not {500, 4500} & set(ports) or len(data) < at + 28:
+        return None
+    return IkePacket(address(data[22:38]), address(data[38:54]), size, data[at + 18], data[at + 16], fragment)
+
+
 # --- netlink, captured from an nlmon device ---
 NEWADDR, DELADDR, NEWROUTE = 20, 21, 24
 TENTATIVE, DEPRECATED, DUPLICATE = 0x40, 0x20, 0x08

@@ -1,0 +1,163 @@
+"""ECDSA, Ed25519 and AEAD proposals register; then what can be wrong between node and home agent: each refusal is named by
+its reason and remedy, at the end that finds it and at the other, and nothing is registered."""
+
+import importlib.util
+import re
+import subprocess
+from pathlib import Path
+
+import common
+import lab as the_lab
+import leftovers
+import pki
+import vici
+from lab import HOME_AGENT, NODES, RUN, wait_for
+
+HERE = Path(__file__).resolve().parent
+spec = importlib.util.spec_from_file_location("trouble", HERE.parent / "trouble" / "scenario.py")
+trouble = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(trouble)
+HOME = NODES["mn"]["home_address"]
+CERTIFICATE = {"identity": HOME, "certificate": None}
+
+
+def scenario(lab):
+    make_certificates()
+    the_lab.PLUGINS += pki.PLUGINS
+    common.charons(lab, "ha", "mn")
+    lab.before = {n: leftovers.snapshot(n, lab.vici_socket(n)) for n in ("mn", "ha")}
+    checked(lab)
+    kinds(lab)
+    by_secret(lab)
+    by_certificate(lab)
+
+
+def make_certificates():
+    for name, kind in (("root", pki.ECDSA), ("root25519", pki.ED25519)):
+        pki.root(name, kind)
+    for name, issuer, kind in (("ecdsa", "root", pki.ECDSA), ("ed25519", "root25519", pki.ED25519),
+                               ("revoked", "root", pki.ECDSA)):
+        pki.issue(name, issuer, "--san", HOME, kind=kind)
+        pki.write_bundle(name, issuer)
+    pki.issue("expired", "root", "--san", HOME, kind=pki.ECDSA, days=(-20, -10))
+    pki.issue("early", "root", "--san", HOME, kind=pki.ECDSA, days=(10, 20))
+    pki.issue("nameless", "root", kind=pki.ECDSA)
+    pki.issue("ha", "root", "--san", HOME_AGENT, kind=pki.ECDSA)
+    pki.issue("ha25519", "root25519", "--san", HOME_AGENT, kind=pki.ED25519)
+    pki.issue("ha-expired", "root", "--san", HOME_AGENT, kind=pki.ECDSA, days=(-20, -10))
+    for name in ("expired", "early", "nameless", "ha-expired"):
+        pki.write_bundle(name, "root")
+    pki.write_bundle("ha25519", "root25519")
+    pki.write_bundle("ha", "root", more=[pki.revoke("revoked", "root")])
+
+
+def agent_with(lab, certificate=None, lines=(), identity=None):
+    """The home agent anew: a certificate of its own, or secrets; lines: of the node's section."""
+    if "ha" in lab.processes:
+        lab.stop("ha")
+    right = {name: dict(node) for name, node in NODES.items()}
+    lab.agent_extra = f"certificate = {pki.bundle(certificate)}" if certificate else ""
+    NODES["mn"]["agent_lines"] = list(lines)
+    if certificate:
+        NODES["mn"].update(CERTIFICATE)
+    if identity:
+        NODES["mn"]["identity"] = identity
+    lab.agent()
+    for name, node in right.items():
+        NODES[name].clear()
+        NODES[name].update(node)
+    wait_for(lambda: "mip6ha-laptop" in vici.ask(lab.vici_socket("ha"), "get-conns").get("conns", []), 5)
+
+
+def node_with(lab, certificate=None, extra="", **wrong):
+    if "mnd.mn" in lab.processes:
+        lab.stop("mnd.mn")
+    if certificate:
+        wrong = {"identity": HOME, "certificate": pki.bundle(certificate), **wrong}
+    lab.node("mn", extra, wrong=wrong)
+
+
+def checked(lab):
+    """The configuration check of both programs refuses what is weak, with file and line."""
+    for what, line, pattern in (("3DES", "ike-proposals = 3des-sha1-modp2048", "3des.*64 bits"),
+                                ("ESP without integrity", "esp-proposals = aes128", "no integrity"),
+                                ("IKEv1 with a secret", "keying = ikev1", "main mode.*guess")):
+        (RUN / "mn.state").mkdir(exist_ok=True)
+        key = line.split(" ", maxsplit=1)[0]
+        node = f"home-address = {HOME}/64\nhome-agent = {HOME_AGENT}\nidentity = a@b\nsecret-file = {lab.secret('check', NODES['mn'])}\n{line}\n"
+        agent = (f"address = {HOME_AGENT}\ninterface = home\nprefix = 2001:db8:1::/64\n[node laptop]\nhome-address = {HOME}\n"
+                 f"secret-file = {RUN}/check.secret\n{line}\n")
+        for program, text, number in (("mnd", node, 5), ("mip6-ha", agent, 7)):
+            path = RUN / "check.conf"
+            path.write_text(text, encoding="utf-8")
+            result = subprocess.run([the_lab.program(program), "--config", str(path), "--check"], capture_output=True,
+                                    text=True, check=False)
+            lab.check(f"{program} --check refuses {what} with line and reason",
+                      result.returncode == 2 and f"check.conf:{number}: {key}" in result.stderr and
+                      re.search(pattern, result.stderr), result.stderr)
+
+
+def kinds(lab):
+    """What registers beside RSA and the default proposals."""
+    for what, node, agent, extra in (
+            ("ECDSA P-256", "ecdsa", "ha", ""), ("Ed25519", "ed25519", "ha25519", ""),
+            ("AES-GCM, SHA-384 and ECP 384", "ecdsa", "ha",
+             "ike-proposals = aes256gcm16-prfsha384-ecp384\nesp-proposals = aes256gcm16\nsignature-hash = sha384")):
+        agent_with(lab, agent, extra.replace("signature-hash = sha384", "").splitlines())
+        node_with(lab, node, extra.replace("signature-hash = sha384", ""))
+        at = lab.wait_registered("mn", timeout=15)
+        lab.check(f"{what} registers", at, lab.status("mn"))
+        sa = (vici.ike_sas(lab.vici_socket("mn")) or [{}])[0]
+        if extra:
+            child = next(iter(sa.get("child-sas", {}).values()), {})
+            lab.check(f"{what}: that is what charon negotiated", (sa.get("encr-alg"), sa.get("dh-group"),
+                      child.get("encr-alg")) == ("AES_GCM_16", "ECP_384", "AES_GCM_16"), sa)
+
+
+def refused(lab, what, at_node, at_agent=None):
+    """Both ends name it; what is None is not looked at."""
+    trouble.named(lab, at_node, f"{what}, at the node", 25)
+    lab.check(f"{what}: nothing is registered", not lab.registered_at("mn"), lab.status("mn"))
+    if at_agent is None:
+        return
+    found = wait_for(lambda: (told := lab.agent_status().get("trouble")) and re.search(at_agent, told["what"]) and
+                     told["remedy"], 5, 0.2)
+    lab.check(f"{what}, at the home agent: status names it and its remedy", found, lab.agent_status().get("trouble"))
+
+
+def by_secret(lab):
+    agent_with(lab)
+    node_with(lab, extra="ike-proposals = aes256-sha512-ecp384")
+    refused(lab, "no proposal for IKE in common", "none of our proposals for IKE.*NO_PROPOSAL_CHOSEN",
+            "no proposal for IKE in common.*charon: received proposals unacceptable")
+    node_with(lab, extra="esp-proposals = aes256gcm16")
+    refused(lab, "no proposal for ESP in common", "none of our proposals for ESP", "no proposal for ESP in common")
+    node_with(lab, identity="nobody@example.org")
+    refused(lab, "a wrong identity", "wrong secret or identity.*AUTHENTICATION_FAILED", "nobody@example.org.*no node with this identity")
+    node_with(lab, secret="not the secret of this node")
+    refused(lab, "a wrong secret", "wrong secret or identity", "laptop@example.org.*MAC mismatched")
+    node_with(lab, extra="home-agent-identity = other@example.org")
+    refused(lab, "a wrong identity of the home agent", "wrong secret or identity", "it calls us by another name")
+    agent_with(lab, lines=["keying = ikev1", "aggressive-mode-exposes-secret-to-guessing = accepted"])
+    node_with(lab)
+    refused(lab, "another version of IKE", "wrong secret or identity", "laptop@example.org.*this identity and keying")
+
+
+def by_certificate(lab):
+    agent_with(lab, "ha")
+    node_with(lab, "expired")
+    refused(lab, "an expired certificate of the node", "our certificate.*has expired", "certificate of .*has expired")
+    node_with(lab, "early")
+    refused(lab, "a certificate that is not valid yet", "our certificate.*not valid yet", "certificate of .*not valid yet")
+    node_with(lab, "revoked")
+    refused(lab, "a revoked certificate of the node", "wrong certificate or identity", "was revoked.*key compromise")
+    node_with(lab, "nameless")
+    refused(lab, "a certificate without the home address", "wrong certificate or identity|no private key", None)
+    node_with(lab, "ecdsa", extra="home-agent-identity = ha.example.org")
+    refused(lab, "another name of the home agent", "wrong certificate or identity", "it calls us by another name")
+    agent_with(lab, "ha-expired")
+    node_with(lab, "ecdsa")
+    refused(lab, "an expired certificate of the home agent", "certificate of home agent .*has expired", None)
+    agent_with(lab, "ha")
+    trouble.recovers(lab, "the right certificates", 60)
+    common.stop_and_compare(lab)
