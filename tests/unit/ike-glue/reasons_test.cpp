@@ -75,7 +75,7 @@ TEST_CASE("which end of a certificate's validity has passed is told by the clock
   CHECK(read_reason(line, kNow) == Reason::kExpired);
   CHECK(read_reason(line, 1700000000) == Reason::kNotYetValid);
   CHECK(read_reason("issuer certificate invalid (valid from never to then)", kNow) == Reason::kNotValidNow);
-  CHECK(read_reason("issuer certificate invalid (valid from", kNow) == Reason::kNotValidNow);
+  CHECK(read_reason("issuer certificate invalid (valid from ", kNow) == Reason::kNotValidNow);
 }
 
 TEST_CASE("our own certificate is named when it is the reason", "[reasons]") {
