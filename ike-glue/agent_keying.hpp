@@ -49,6 +49,9 @@ struct PeerKeysUp {  // a node's SA pair is in the kernel
   std::uint32_t spi_in = 0;
   std::uint32_t spi_out = 0;
 };
+struct PeerKeysChanged {  // one of a node's SA pairs has gone, another one is up
+  mip6::Ipv6Address home_address;
+};
 struct PeerKeysDown {
   mip6::Ipv6Address home_address;
 };
@@ -63,8 +66,8 @@ struct PeerMoveFailed {  // PeerEndpointMoved was accepted, but charon is not th
 struct PeerRefused {        // somebody asked for keys and got none; a Trouble tells who. For a counter
   std::string_view reason;  // a literal
 };
-using AgentKeyingAction = std::variant<Request, PeerKeysUp, PeerKeysDown, DeletePeerStatesExcept, PeerMoveFailed,
-                                       PeerRefused, Trouble, Step, Stopped>;
+using AgentKeyingAction = std::variant<Request, PeerKeysUp, PeerKeysChanged, PeerKeysDown, DeletePeerStatesExcept,
+                                       PeerMoveFailed, PeerRefused, Trouble, Step, Stopped>;
 
 class AgentKeying {
  public:

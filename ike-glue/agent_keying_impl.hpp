@@ -120,6 +120,7 @@ struct AgentKeying::Impl {
   void adopt_one(Node& node, const IkeSa& sa, mip6::BootTime now);
   void forget_connections(const Answered& answer, Purpose purpose);
   void keys_up(Node& node, const IkeSa& sa, mip6::BootTime now);
+  static void drop_third(Node& node, std::uint64_t uniqueid, mip6::BootTime now);
   void announce_adopted(Node& node, mip6::BootTime now);
   void delete_orphans_soon(Node& node, mip6::BootTime now);
   void delete_orphans(Node& node);

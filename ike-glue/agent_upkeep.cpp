@@ -12,8 +12,8 @@ namespace {
 constexpr seconds kIkeRekey{6 * 3600};
 constexpr seconds kChildRekey{2 * 3600};
 constexpr seconds kDpdDelay{120};
-// The node closes its old connection itself; ours would only be further packets.
-constexpr milliseconds kLeaveItToTheNode{300};
+// The node closes its old connection itself; ours would only be further packets. Its DELETE takes a round trip.
+constexpr seconds kLeaveItToTheNode{1};
 constexpr seconds kLeftoverPatience{10};  // of an older one that nobody asked to replace
 constexpr milliseconds kVerifyAgainAfter{800};
 constexpr seconds kListAgainAfter{2};
@@ -166,6 +166,7 @@ void AgentKeying::Impl::keys_up(Node& node, const IkeSa& sa, mip6::BootTime now)
     const auto soon = now + (other.superseded ? mip6::Duration(kLeaveItToTheNode) : mip6::Duration(kLeftoverPatience));
     other.drop_at = other.drop_at ? std::min(*other.drop_at, soon) : soon;
   }
+  drop_third(node, sa.uniqueid, now);
   auto& known = node.sas[sa.uniqueid];
   // A phase 1 that took over the old SAs has them beside the new ones: nobody else would take them away.
   if (known.child_up && known.spi_in != sa.spi_in) node.orphans = true;
@@ -175,6 +176,15 @@ void AgentKeying::Impl::keys_up(Node& node, const IkeSa& sa, mip6::BootTime now)
   out.emplace_back(PeerKeysUp{home_address, sa.spi_in, sa.spi_out});
   step(fmt::format("{}: IKE established from {}", node.configured.name, sa.remote ? sa.remote->to_string() : "?"));
   delete_orphans_soon(node, now);
+}
+
+// Never more than two at a time: beside the one that came up the newest stays, the node may still use it.
+void AgentKeying::Impl::drop_third(Node& node, std::uint64_t uniqueid, mip6::BootTime now) {
+  bool kept = false;
+  for (auto one = node.sas.rbegin(); one != node.sas.rend(); ++one) {
+    if (one->first == uniqueid || !one->second.child_up) continue;
+    if (std::exchange(kept, true)) one->second.drop_at = now;
+  }
 }
 
 // Once after each connection to charon, when all it has is known and the node has keys. They must not stay: a kernel
@@ -207,6 +217,7 @@ void AgentKeying::Impl::gone(Node& node, std::uint64_t uniqueid) {
   if (!found.mapped().child_up) return;
   const bool some_left =
       std::any_of(node.sas.begin(), node.sas.end(), [](const auto& one) { return one.second.child_up; });
+  if (some_left) out.emplace_back(PeerKeysChanged{node.configured.home_address});
   if (some_left || !node.keys) return;
   node.keys = false;
   out.emplace_back(PeerKeysDown{node.configured.home_address});
@@ -251,15 +262,17 @@ void AgentKeying::Impl::verify(Node& node, mip6::BootTime now) {
 void AgentKeying::Impl::verified(Node& node, const Answered& answer) {
   auto& asked = *node.verification;
   asked.request = 0;
+  if (!answer.response) {  // nothing said is not a no: a charon that hangs follows when it goes on
+    ++asked.lists_left;
+    return;
+  }
   bool followed = false;
-  if (answer.response) {
-    for (const auto& item : answer.response->items) {
-      const auto sa = read_ike_sa(item, node.configured.reqid);
-      if (!sa || sa->name != node.name) continue;
-      const auto known = node.sas.find(sa->uniqueid);
-      if (known != node.sas.end()) known->second.remote = sa->remote;
-      followed = followed || sa->remote == asked.care_of;
-    }
+  for (const auto& item : answer.response->items) {
+    const auto sa = read_ike_sa(item, node.configured.reqid);
+    if (!sa || sa->name != node.name) continue;
+    const auto known = node.sas.find(sa->uniqueid);
+    if (known != node.sas.end()) known->second.remote = sa->remote;
+    followed = followed || sa->remote == asked.care_of;
   }
   if (followed) {
     step(fmt::format("{}: IKE endpoint moved to {}", node.configured.name, asked.care_of.to_string()));

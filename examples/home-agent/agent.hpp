@@ -59,6 +59,7 @@ class Agent {
   void perform(const ike::AgentKeyingAction& action);
   void on(const ike::Request& request);
   void on(const ike::PeerKeysUp& action);
+  void on(const ike::PeerKeysChanged& action);
   void on(const ike::PeerKeysDown& action);
   void on(const ike::DeletePeerStatesExcept& action);
   void on(const ike::PeerMoveFailed& action);

@@ -28,6 +28,7 @@ void Agent::on(const ike::Request& request) {
 }
 
 void Agent::on(const ike::PeerKeysUp& action) {
+  performer_->perform(action);
   keys_up_.insert(action.home_address);
   trouble_.reset();
   mnd::kernel::log(Level::kInfo, fmt::format("node={} keys up spi-in={:08x} spi-out={:08x}",
@@ -39,7 +40,10 @@ void Agent::on(const ike::PeerKeysUp& action) {
                                                    .endpoint = connection ? connection->remote : std::nullopt}});
 }
 
+void Agent::on(const ike::PeerKeysChanged& action) { performer_->perform(action); }
+
 void Agent::on(const ike::PeerKeysDown& action) {
+  performer_->perform(action);
   keys_up_.erase(action.home_address);
   mnd::kernel::log(Level::kInfo, fmt::format("node={} keys down", name_of(action.home_address)));
 }

@@ -7,6 +7,7 @@
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "ike-glue/key_choice.hpp"
 #include "libmip6/address.hpp"
 #include "libmip6/error.hpp"
 #include "mnd/linux/tunnel.hpp"
@@ -44,6 +45,10 @@ class KernelPort {
   // ESP states of the node with this reqid go, except those with one of `spis`.
   virtual Result delete_states_except(const mip6::Ipv6Address& home_address, std::uint32_t reqid,
                                       const std::vector<std::uint32_t>& spis) = 0;
+  // What there is of an SA pair with the node. What the kernel cannot tell is taken for there and unused.
+  virtual ike::KeyPairUse look_up(const mip6::Ipv6Address& home_address, const ike::KeyPair& pair) = 0;
+  // Mobility messages to the node go under this SPI and no other; 0: under the newest.
+  virtual Result send_under(const mip6::Ipv6Address& home_address, std::uint32_t reqid, std::uint32_t spi) = 0;
 };
 
 }  // namespace mip6ha

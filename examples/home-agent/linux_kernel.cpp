@@ -158,6 +158,16 @@ Result LinuxKernel::delete_states_except(const Ipv6Address& home_address, std::u
   return {};
 }
 
+ike::KeyPairUse LinuxKernel::look_up(const Ipv6Address& home_address, const ike::KeyPair& pair) {
+  const auto out = xfrm_.esp_use(home_address, pair.spi_out);
+  const auto in = xfrm_.esp_use(home_agent_, pair.spi_in);
+  return {.pair = pair, .there = !out || out->has_value(), .used = in && *in && (*in)->packets > 0};
+}
+
+Result LinuxKernel::send_under(const Ipv6Address& home_address, std::uint32_t reqid, std::uint32_t spi) {
+  return xfrm_.send_under(Side::kAgent, ends(home_address), reqid, spi);
+}
+
 namespace {
 
 bool has_address(const Ipv6Address& address) {

@@ -48,6 +48,8 @@ class LinuxKernel final : public KernelPort {
                            const mip6::Ipv6Address& remote) override;
   Result delete_states_except(const mip6::Ipv6Address& home_address, std::uint32_t reqid,
                               const std::vector<std::uint32_t>& spis) override;
+  ike::KeyPairUse look_up(const mip6::Ipv6Address& home_address, const ike::KeyPair& pair) override;
+  Result send_under(const mip6::Ipv6Address& home_address, std::uint32_t reqid, std::uint32_t spi) override;
 
  private:
   // One or two probes: `done` hears of the first duplicate, or of the last that found none.

@@ -18,8 +18,24 @@ void Performer::perform(const mip6::agent::Action& action) {
   std::visit([this](const auto& one) { on(one); }, action);
 }
 
+void Performer::perform(const ike::PeerKeysUp& action) {
+  auto& pairs = keys_[action.home_address].pairs;
+  std::erase_if(pairs, [&](const ike::KeyPair& one) { return one.spi_out == action.spi_out; });
+  if (pairs.size() == kMaxKeyPairs) pairs.erase(pairs.begin());
+  pairs.push_back({.spi_in = action.spi_in, .spi_out = action.spi_out});
+  choose_keys(action.home_address);
+}
+
+void Performer::perform(const ike::PeerKeysChanged& action) { choose_keys(action.home_address); }
+
+void Performer::perform(const ike::PeerKeysDown& action) {
+  keys_[action.home_address].pairs.clear();
+  choose_keys(action.home_address);
+}
+
 void Performer::perform(const ike::DeletePeerStatesExcept& action) {
   check(kernel_.delete_states_except(action.home_address, action.reqid, action.spis));
+  choose_keys(action.home_address);
 }
 
 void Performer::perform(const ike::PeerMoveFailed& action) {
@@ -96,6 +112,8 @@ void Performer::on(const mip6::agent::RemoveBinding& action) {
 // than the bound one, or to a node without binding (RFC 6275 section 9.5.4): the way is set, used, and set back.
 void Performer::on(const mip6::agent::SendAcknowledgement& action) {
   const auto& home = action.home_address;
+  // charon tells only later, or not at all, that the node has begun to use a pair or that a pair has gone.
+  choose_keys(home);
   if (route(home, action.care_of)) check(kernel_.send(mip6::write_message(action.acknowledgement), home));
   route(home, bound_to(home));
 }
@@ -160,6 +178,21 @@ bool Performer::route(const Address& home_address, const std::optional<Address>&
   else
     routed_.erase(home_address);
   return done;
+}
+
+void Performer::choose_keys(const Address& home_address) {
+  const auto found = keys_.find(home_address);
+  const auto node = nodes_.find(home_address);
+  if (found == keys_.end() || node == nodes_.end()) return;
+  auto& keys = found->second;
+  std::vector<ike::KeyPairUse> uses;
+  for (const auto& pair : keys.pairs) uses.push_back(kernel_.look_up(home_address, pair));
+  std::erase_if(uses, [](const ike::KeyPairUse& one) { return !one.there; });
+  keys.pairs.clear();
+  for (const auto& one : uses) keys.pairs.push_back(one.pair);
+  const auto spi = ike::spi_to_send_under(uses);
+  if (spi == keys.sent_under) return;
+  if (check(kernel_.send_under(home_address, node->second.reqid, spi))) keys.sent_under = spi;
 }
 
 std::optional<mip6::Ipv6Address> Performer::bound_to(const Address& home_address) const {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "examples/home-agent/kernel_port.hpp"
 #include "examples/home-agent/store.hpp"
@@ -36,6 +37,9 @@ class Performer {
   Performer(KernelPort& kernel, Store& store, NodeTable nodes, Outlets outlets);
 
   void perform(const mip6::agent::Action& action);
+  void perform(const ike::PeerKeysUp& action);
+  void perform(const ike::PeerKeysChanged& action);
+  void perform(const ike::PeerKeysDown& action);
   void perform(const ike::DeletePeerStatesExcept& action);
   void perform(const ike::PeerMoveFailed& action);
 
@@ -68,6 +72,7 @@ class Performer {
   bool install(const Address& home_address, const Address& care_of);
   void undo_install(const Address& home_address, const std::optional<Address>& former, const Address& care_of);
   bool route(const Address& home_address, const std::optional<Address>& care_of);
+  void choose_keys(const Address& home_address);
   std::optional<Address> bound_to(const Address& home_address) const;
   std::string name_of(const Address& home_address) const;
 
@@ -79,6 +84,12 @@ class Performer {
   std::map<Address, Address> prepared_;  // installed before the record was stored, InstallBinding not seen yet
   std::map<Address, std::optional<Address>> routed_;  // how mobility messages go; absent: not known yet
   std::map<Address, std::uint64_t> refused_;          // of nodes that are served
+  static constexpr std::size_t kMaxKeyPairs = 4;
+  struct Keys {
+    std::vector<ike::KeyPair> pairs;  // oldest first
+    std::uint32_t sent_under = 0;     // outbound SPI in the policy; 0: any
+  };
+  std::map<Address, Keys> keys_;
   std::uint64_t kernel_failures_ = 0;
 };
 

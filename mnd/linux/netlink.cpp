@@ -286,7 +286,7 @@ tl::expected<std::vector<NetlinkMessage>, Answer> NetlinkSocket::dump(const Netl
   return tl::unexpected(Answer{EINTR, "the list changed again and again while it was read"});
 }
 
-tl::expected<NetlinkMessage, Answer> NetlinkSocket::get(const NetlinkMessage& message) {
+tl::expected<NetlinkMessage, Answer> NetlinkSocket::get(const NetlinkMessage& message, std::size_t keep) {
   NetlinkMessage numbered = message;
   set_header(numbered, ++sequence_, 0);
   if (Answer failure = send(numbered); !failure.ok()) return tl::unexpected(failure);
@@ -301,10 +301,11 @@ tl::expected<NetlinkMessage, Answer> NetlinkSocket::get(const NetlinkMessage& me
       if (header->nlmsg_type == NLMSG_ERROR) {
         result = tl::unexpected(parse_error(header));
       } else {
-        result = copy_of(header);
+        result = copy_of(header, keep);
       }
       return false;
     });
+    if (keep != SIZE_MAX) ::explicit_bzero(buffer_.data(), received->size());
     if (done) return result;
   }
 }

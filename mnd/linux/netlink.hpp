@@ -86,8 +86,8 @@ class NetlinkSocket {
   // A dump (NLM_F_DUMP is added). One that the kernel flags as interrupted is made again, kDumpAttempts times at most.
   // Of each message only the first `keep` bytes are copied, and the rest is wiped: dumped states carry keys.
   tl::expected<std::vector<NetlinkMessage>, Answer> dump(const NetlinkMessage& message, std::size_t keep = SIZE_MAX);
-  // One object (RTM_GETLINK by name, for instance).
-  tl::expected<NetlinkMessage, Answer> get(const NetlinkMessage& message);
+  // One object (RTM_GETLINK by name, for instance); `keep` as for dump().
+  tl::expected<NetlinkMessage, Answer> get(const NetlinkMessage& message, std::size_t keep = SIZE_MAX);
 
   static constexpr std::size_t kBatch = 64;
   static constexpr int kAnswerTimeoutMs = 1000;

@@ -128,6 +128,14 @@ tl::expected<void, mip6::Error> Xfrm::remove_esp(Side side, const Ends& ends) {
   return impl_->perform({delete_policy(out), delete_policy(in)}, "remove the ESP policies", text(ends), absent);
 }
 
+tl::expected<void, mip6::Error> Xfrm::send_under(Side side, const Ends& ends, std::uint32_t reqid, std::uint32_t spi) {
+  const auto out = directions(side, ends, false).out;
+  auto wanted = along(out, IPPROTO_ESP, reqid);
+  wanted.spi = spi;
+  return impl_->perform({update_policy(out, wanted, kEspPriority)}, "choose the SA that is sent under", text(ends),
+                        never);
+}
+
 tl::expected<void, mip6::Error> Xfrm::Impl::install_care_of(Side side, const Ends& ends,
                                                             const mip6::Ipv6Address& care_of) {
   const auto [out, in] = directions(side, ends, true);
@@ -240,6 +248,17 @@ tl::expected<std::vector<EspState>, mip6::Error> Xfrm::esp_states(const Ends& en
     }
   }
   return found;
+}
+
+tl::expected<std::optional<EspUse>, mip6::Error> Xfrm::esp_use(const mip6::Ipv6Address& destination,
+                                                               std::uint32_t spi) {
+  const auto found = impl_->socket.get(get_state(destination, IPPROTO_ESP, spi), state_size_without_keys());
+  if (!found && absent(found.error())) return std::nullopt;
+  const auto on = fmt::format("{} spi {:#010x}", destination.to_string(), spi);
+  if (!found) return tl::unexpected(netlink_error("look for the SA", on, found.error()));
+  const auto state = parse_state(*found);
+  if (!state || state->spi != spi) return std::nullopt;
+  return EspUse{.packets = state->packets};
 }
 
 tl::expected<void, mip6::Error> Xfrm::delete_esp_state(const EspState& state) {

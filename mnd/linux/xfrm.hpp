@@ -30,6 +30,10 @@ struct EspState {  // as dumped; no key bytes
   std::uint32_t reqid = 0;
 };
 
+struct EspUse {
+  std::uint64_t packets = 0;
+};
+
 class Xfrm {
  public:
   static tl::expected<Xfrm, mip6::Error> open();
@@ -41,6 +45,9 @@ class Xfrm {
   // on the agent, `in` WITHOUT type: a typed one lets clear-text updates through). Adds or replaces.
   tl::expected<void, mip6::Error> require_esp(Side side, const Ends& ends, std::uint32_t reqid);
   tl::expected<void, mip6::Error> remove_esp(Side side, const Ends& ends);
+  // What is sent between `ends` uses the state with this SPI and no other; 0: the newest one with the reqid, by the
+  // wall clock. require_esp() begins with 0.
+  tl::expected<void, mip6::Error> send_under(Side side, const Ends& ends, std::uint32_t reqid, std::uint32_t spi);
 
   // Node away / agent with a care-of address for the node: home address option and type 2 routing header states (`coa`)
   // and their sub policies. Adds, or updates to the new care-of address. On the agent: routing header only.
@@ -60,6 +67,8 @@ class Xfrm {
 
   // ESP states with this reqid (any if 0) between the ends, both directions.
   tl::expected<std::vector<EspState>, mip6::Error> esp_states(const Ends& ends, std::uint32_t reqid);
+  // The one state towards `destination` with this SPI; empty if there is none.
+  tl::expected<std::optional<EspUse>, mip6::Error> esp_use(const mip6::Ipv6Address& destination, std::uint32_t spi);
   tl::expected<void, mip6::Error> delete_esp_state(const EspState& state);
 
   // Removes every policy and every home address option or routing header state that is ours: ESP policies with reqid in

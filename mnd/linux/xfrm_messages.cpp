@@ -91,6 +91,7 @@ NetlinkMessage update_policy(const PolicyKey& key, const PolicyTemplate& wanted,
 
   xfrm_user_tmpl item{};
   item.id.daddr = raw(wanted.destination);
+  item.id.spi = htonl(wanted.spi);
   item.id.proto = wanted.protocol;
   item.family = AF_INET6;
   item.saddr = raw(wanted.source);
@@ -137,6 +138,15 @@ NetlinkMessage delete_state(const mip6::Ipv6Address& source, const mip6::Ipv6Add
   id.family = AF_INET6;
   id.proto = protocol;
   return MessageBuilder(XFRM_MSG_DELSA, 0).header(id).attribute(XFRMA_SRCADDR, source).bytes();
+}
+
+NetlinkMessage get_state(const mip6::Ipv6Address& destination, std::uint8_t protocol, std::uint32_t spi) {
+  xfrm_usersa_id id{};
+  id.daddr = raw(destination);
+  id.spi = htonl(spi);
+  id.family = AF_INET6;
+  id.proto = protocol;
+  return MessageBuilder(XFRM_MSG_GETSA, 0).header(id).bytes();
 }
 
 NetlinkMessage dump_states(std::uint8_t protocol) {
@@ -203,7 +213,8 @@ std::optional<DumpedPolicy> parse_policy(const NetlinkMessage& message) {
                                   .destination = address_of(item.id.daddr),
                                   .protocol = item.id.proto,
                                   .reqid = item.reqid,
-                                  .optional = item.optional != 0};
+                                  .optional = item.optional != 0,
+                                  .spi = ntohl(item.id.spi)};
   }
   return policy;
 }
@@ -215,7 +226,8 @@ std::optional<DumpedState> parse_state(const NetlinkMessage& message) {
                      .destination = address_of(info->id.daddr),
                      .protocol = info->id.proto,
                      .spi = ntohl(info->id.spi),
-                     .reqid = info->reqid};
+                     .reqid = info->reqid,
+                     .packets = info->curlft.packets};
 }
 
 std::size_t state_size_without_keys() { return NLMSG_HDRLEN + sizeof(xfrm_usersa_info); }

@@ -34,6 +34,7 @@ struct PolicyTemplate {
   std::uint8_t protocol = 0;  // IPPROTO_ESP, IPPROTO_DSTOPTS (home address option), IPPROTO_ROUTING (type 2)
   std::uint32_t reqid = 0;
   bool optional = false;  // `level use`
+  std::uint32_t spi = 0;  // host byte order; 0: any state with the reqid, the kernel takes the newest
 };
 
 NetlinkMessage update_policy(const PolicyKey& key, const PolicyTemplate& wanted, std::uint32_t priority);
@@ -49,6 +50,7 @@ NetlinkMessage add_wildcard_home_address_state();
 // `spi`: host byte order, 0 for states without one.
 NetlinkMessage delete_state(const mip6::Ipv6Address& source, const mip6::Ipv6Address& destination,
                             std::uint8_t protocol, std::uint32_t spi);
+NetlinkMessage get_state(const mip6::Ipv6Address& destination, std::uint8_t protocol, std::uint32_t spi);
 NetlinkMessage dump_states(std::uint8_t protocol);
 // Only those from `source` to `destination`.
 NetlinkMessage dump_states(std::uint8_t protocol, const mip6::Ipv6Address& source,
@@ -72,6 +74,7 @@ struct DumpedState {
   std::uint8_t protocol = 0;
   std::uint32_t spi = 0;  // host byte order; 0 also while the key manager is only asked for one
   std::uint32_t reqid = 0;
+  std::uint64_t packets = 0;  // that it has protected so far
 };
 std::optional<DumpedState> parse_state(const NetlinkMessage& message);
 // As much of a dumped state as parse_state() reads; keys come behind it.

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 #include "libmip6/wire/message.hpp"
 #include "tests/catch.hpp"
 
@@ -52,6 +54,15 @@ class PretendedKernel final : public KernelPort {
   }
   Result delete_states_except(const Ipv6Address&, std::uint32_t, const std::vector<std::uint32_t>&) override {
     return call("delete states");
+  }
+  std::set<std::uint32_t> gone;  // outbound SPIs
+  std::set<std::uint32_t> used;  // inbound SPIs
+  ike::KeyPairUse look_up(const Ipv6Address&, const ike::KeyPair& pair) override {
+    return {.pair = pair, .there = !gone.contains(pair.spi_out), .used = used.contains(pair.spi_in)};
+  }
+  Result send_under(const Ipv6Address&, std::uint32_t reqid, std::uint32_t spi) override {
+    CHECK(reqid == 627501);
+    return call(fmt::format("under {}", spi));
   }
 
  private:
@@ -233,6 +244,55 @@ TEST_CASE("keys that charon did not move are told to the core that answers updat
   const auto& told = std::get<agent::KeysMoved>(bench.to_agent.front());
   CHECK(told.home_address == kHome);
   CHECK_FALSE(told.possible);
+}
+
+TEST_CASE("acknowledgements go under keys that the node surely has", "[performer]") {
+  Bench bench;
+  bench.registered_at(kFirst);
+  const auto acknowledge = [&] { return bench.calls_of(acknowledgement(Status::kAccepted, kFirst)); };
+  const auto keys_up = [&](std::uint32_t in, std::uint32_t out) {
+    bench.calls.clear();
+    bench.performer.perform(ike::PeerKeysUp{kHome, in, out});
+    return bench.calls;
+  };
+  CHECK(keys_up(1, 101) == Calls{"under 101"});
+  bench.kernel.used = {1};
+  CHECK(keys_up(2, 102).empty());
+  CHECK(acknowledge() == Calls{"send 0"});
+
+  SECTION("the new ones, once the node has used them") {
+    bench.kernel.used = {1, 2};
+    CHECK(acknowledge() == Calls{"under 102", "send 0"});
+    CHECK(acknowledge() == Calls{"send 0"});
+    bench.kernel.gone = {101};
+    CHECK(acknowledge() == Calls{"send 0"});
+  }
+  SECTION("the new ones, once the old are gone, though charon has not said so") {
+    bench.kernel.gone = {101};
+    CHECK(acknowledge() == Calls{"under 102", "send 0"});
+  }
+  SECTION("the new ones, when charon says that the old are gone") {
+    bench.kernel.gone = {101};
+    bench.calls.clear();
+    bench.performer.perform(ike::PeerKeysChanged{kHome});
+    CHECK(bench.calls == Calls{"under 102"});
+  }
+  SECTION("any, if none that is known is there") {
+    bench.kernel.gone = {101, 102};
+    CHECK(acknowledge() == Calls{"under 0", "send 0"});
+    CHECK(keys_up(3, 103) == Calls{"under 103"});
+  }
+  SECTION("any, when keys are down") {
+    bench.calls.clear();
+    bench.performer.perform(ike::PeerKeysDown{kHome});
+    CHECK(bench.calls == Calls{"under 0"});
+  }
+  SECTION("those of before, if the kernel refuses to change, and then the change is tried again") {
+    bench.kernel.used = {2};
+    bench.kernel.refuse = "under 102";
+    CHECK(acknowledge() == Calls{"under 102", "send 0"});
+    CHECK(acknowledge() == Calls{"under 102", "send 0"});
+  }
 }
 
 TEST_CASE("what a killed process left beside the present bindings goes", "[performer]") {

@@ -60,6 +60,9 @@ TEST_CASE("states are deleted and listed as by ip xfrm state", "[xfrm]") {
   // ip xfrm state delete src AGENT dst HOME proto esp spi 0x11223344
   CHECK(delete_state(kAgent, kHome, IPPROTO_ESP, 0x11223344) ==
         golden::message(XFRM_MSG_DELSA, 0, "20010db80001 00*9 42112233440a00320014000d0020010db80001 00*9 01"));
+  // ip xfrm state get src HOME dst AGENT proto esp spi 0x11223344, without the source, which no lookup needs
+  CHECK(get_state(kAgent, IPPROTO_ESP, 0x11223344) ==
+        golden::message(XFRM_MSG_GETSA, 0, "20010db80001 00*9 01 11223344 0a00 32 00"));
   // XFRMA_PROTO as in `ip xfrm state list proto hao`
   CHECK(dump_states(IPPROTO_DSTOPTS) == golden::message(XFRM_MSG_GETSA, 0, "050019003c000000"));
   // the same, XFRMA_ADDRESS_FILTER with a struct xfrm_address_filter by hand
@@ -81,6 +84,17 @@ TEST_CASE("ESP policies are those of ip xfrm policy, by type outbound and withou
         golden::message(XFRM_MSG_UPDPOLICY, 0,
                         "20010db80001 00*9 4220010db80001 00*9 01 00*8 0a00808087 00*11 ff*32 00*64 01 00*15"
                         " 4400050020010db80001 00*9 4200000000320000000a00000020010db80001 00*9 010b 00*7 ff*12"));
+}
+
+TEST_CASE("an ESP policy that names its SPI is that of ip xfrm policy", "[xfrm]") {
+  // ip xfrm policy update src HOME dst AGENT proto 135 type 5 dir out priority 1
+  //    tmpl src HOME dst AGENT proto esp spi 0x11223344 reqid 11 mode transport
+  const auto policy = update_policy(out_key(false), {kHome, kAgent, IPPROTO_ESP, 11, false, 0x11223344}, 1);
+  CHECK(policy ==
+        golden::message(XFRM_MSG_UPDPOLICY, 0,
+                        "20010db80001 00*9 0120010db80001 00*9 42 00*5 05ffff0a00808087 00*11 ff*32 00*64 01 00*7 01"
+                        " 00*7 4400050020010db80001 00*9 0111223344320000000a00000020010db80001 00*9 420b 00*7 ff*12"));
+  CHECK(parse_policy(policy)->first->spi == 0x11223344);
 }
 
 TEST_CASE("sub policies are those of ip xfrm policy ptype sub", "[xfrm]") {
@@ -165,9 +179,10 @@ TEST_CASE("what was dumped is deleted by the same key", "[xfrm]") {
 
 TEST_CASE("a dumped state gives addresses and numbers also when its keys were cut off", "[xfrm]") {
   // XFRM_MSG_NEWSA as `ip xfrm state add src AGENT dst HOME proto esp spi 0x11223344 reqid 11 mode transport` sends it.
-  auto message = golden::message(XFRM_MSG_NEWSA, 0,
-                                 "00*56 20010db80001 00*9 42 11223344 32000000 20010db80001 00*9 01 ff*32 00*80"
-                                 " 0b000000 0a00 00 00 00 00*7 aaaaaaaa bbbbbbbb");
+  auto message =
+      golden::message(XFRM_MSG_NEWSA, 0,
+                      "00*56 20010db80001 00*9 42 11223344 32000000 20010db80001 00*9 01 ff*32 00*40 07 00*39"
+                      " 0b000000 0a00 00 00 00 00*7 aaaaaaaa bbbbbbbb");
   REQUIRE(message.size() > state_size_without_keys());
   message.resize(state_size_without_keys());
   const auto state = parse_state(message);
@@ -177,6 +192,7 @@ TEST_CASE("a dumped state gives addresses and numbers also when its keys were cu
   CHECK(state->protocol == IPPROTO_ESP);
   CHECK(state->spi == 0x11223344);
   CHECK(state->reqid == 11);
+  CHECK(state->packets == 7);
 }
 
 TEST_CASE("a message that is too short, or not IPv6, is nobody's policy or state", "[xfrm]") {
