@@ -28,6 +28,11 @@ std::optional<mip6::Ipv6Address> address(const Section& section, std::string_vie
   return text ? mip6::Ipv6Address::parse(*text) : std::nullopt;
 }
 
+// Seconds that have passed. Nonsense of charon must not make a time that cannot be counted with.
+std::chrono::seconds age(const Section& section, std::string_view key) {
+  return std::chrono::seconds(number<std::uint32_t>(section, key, 10));
+}
+
 // An event wraps the IKE_SA in the one section that is named after its connection.
 const std::pair<std::string, Section::Value>* wrapped(const Section& message) {
   const auto& entries = message.entries();
@@ -145,6 +150,12 @@ Section terminate_by_name(const std::string& name) {
   return Section{}.set("ike", name).set("timeout", "-1").set("force", "yes");
 }
 
+Section rekey_child(std::uint64_t ike_uniqueid) {
+  return Section{}.set("child", std::string(kChildName)).set("ike-id", std::to_string(ike_uniqueid));
+}
+
+Section rekey_ike(std::uint64_t uniqueid) { return Section{}.set("ike-id", std::to_string(uniqueid)); }
+
 Section named(std::string_view key, const std::string& value) { return Section{}.set(std::string(key), value); }
 
 std::optional<IkeSa> read_ike_sa(const Section& message, std::uint32_t reqid) {
@@ -159,6 +170,7 @@ std::optional<IkeSa> read_ike_sa(const Section& message, std::uint32_t reqid) {
   sa.remote = address(section, "remote-host");
   sa.remote_id = section.text_or("remote-id", "");
   sa.first_version = section.text_or("version", "") == "1";
+  sa.age = age(section, "established");
   const auto* children = section.section("child-sas");
   if (!children) return sa;
   for (const auto& [key, value] : children->entries()) {
@@ -171,6 +183,7 @@ std::optional<IkeSa> read_ike_sa(const Section& message, std::uint32_t reqid) {
     sa.child_installed = installed;
     sa.spi_in = number<std::uint32_t>(*child, "spi-in", 16);
     sa.spi_out = number<std::uint32_t>(*child, "spi-out", 16);
+    sa.child_age = age(*child, "install-time");
   }
   return sa;
 }

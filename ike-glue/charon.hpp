@@ -42,6 +42,9 @@ bool is_authority(std::string_view name, const std::string& id);
 Section initiate(const std::string& name);
 Section terminate_by_id(std::uint64_t uniqueid, bool force);
 Section terminate_by_name(const std::string& name);  // by force; only where a name is used for one IKE_SA
+// Answered at once with yes; child-rekey or ike-rekey tells that it is done.
+Section rekey_child(std::uint64_t ike_uniqueid);
+Section rekey_ike(std::uint64_t uniqueid);
 Section named(std::string_view key, const std::string& value);
 
 // One CHILD_SA and its IKE_SA as an event or listing tells them. Absent or nonsense values are left empty or zero.
@@ -58,6 +61,8 @@ struct IkeSa {
   // IKEv1 renews phase 1 by a new IKE_SA of the same connection between the same hosts, which takes over the CHILD_SAs.
   // charon tells no more of it than ike-updown, for both.
   bool first_version = false;
+  std::chrono::seconds age{};        // of the IKE_SA's keys
+  std::chrono::seconds child_age{};  // of the child's
 };
 // From ike-updown, child-updown and list-sa. Empty if there is no section of an IKE_SA.
 std::optional<IkeSa> read_ike_sa(const Section& message, std::uint32_t reqid);

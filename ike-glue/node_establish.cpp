@@ -15,10 +15,10 @@ constexpr seconds kCheckPatience{4};
 constexpr milliseconds kMovePatience{1000};
 constexpr milliseconds kAfterReason{200};  // from the log's reason to the end of charon's own work on it
 constexpr seconds kLastBackoff{32};
-// Rekeying is asked by the node, so that only acknowledgements are at risk: the agent's times are longer.
-constexpr seconds kIkeRekey{4 * 3600};
-constexpr seconds kChildRekey{3600};
 constexpr seconds kDpdDelay{60};
+
+// charon does not ask before it re-keys, and takes up to a tenth off the time: its own one must never come first.
+seconds safety_net(seconds interval) { return interval * 3 / 2; }
 
 }  // namespace
 
@@ -43,6 +43,9 @@ void NodeKeying::Impl::begin_attempt(mip6::BootTime now) {
   attempt = Attempt{.name = prefix + std::to_string(next_name++), .wish = *wish, .deadline = now + kAttemptPatience};
   wish.reset();
   retry_at.reset();
+  // Never more than two at a time: one that is still being closed goes at once.
+  for (auto& one : leaving) one.guard = now;
+  force_leaving(now);
   if (!current || !attempt->wish.hard) return load_secret();
   // Before the new IKE_SA exists: KMADDRESS moves every one with our reqid.
   attempt->step = Attempt::Step::kMovingOwn;
@@ -70,8 +73,8 @@ void NodeKeying::Impl::load_connection() {
                               .local_selector = policy.home_address,
                               .remote_selector = policy.home_agent,
                               .reqid = policy.reqid,
-                              .ike_rekey = kIkeRekey + different,
-                              .child_rekey = kChildRekey,
+                              .ike_rekey = safety_net(policy.ike_rekey) + different,
+                              .child_rekey = safety_net(policy.child_rekey),
                               .dpd_delay = kDpdDelay};
   attempt->request = request(Purpose::kConnection, "load-conn", load_conn(connection, policy.credentials));
 }
@@ -153,13 +156,12 @@ Trouble NodeKeying::Impl::silent_or_refused(const std::vector<IkeSa>& left) cons
 void NodeKeying::Impl::established(const IkeSa& sa, mip6::BootTime now) {
   const auto old = current;
   const auto local = sa.local.value_or(attempt->wish.local);
-  const bool anew = attempt->wish.anew;
   attempt.reset();
   backoff = milliseconds{1000};
-  // The kernel takes the state that is newest by the wall clock: after that was set back it would go on with the keys
-  // that are used up, whatever is said of fresh ones. What is on its way to us still finds its state.
-  if (anew && old) out.emplace_back(DeleteStatesExcept{{sa.spi_in, sa.spi_out, old->spi_in}});
-  take_over(sa, true);
+  // The kernel takes the state that is newest by the wall clock: after that was set back it would go on with the old
+  // keys until they are gone at the other end, and longer. What is on its way to us still finds its state.
+  if (old) out.emplace_back(DeleteStatesExcept{{sa.spi_in, sa.spi_out, old->spi_in}});
+  take_over(sa, true, now);
   current->local = local;
   step(fmt::format("IKE {} from {}", old ? "re-established" : "established", local.to_string()));
   if (old) {

@@ -84,8 +84,8 @@ void NodeKeying::Impl::on(const CharonEvent& event, mip6::BootTime now) {
   if (event.name == "log") return attempt_log(event.message, event.unix_time, now);
   if (event.name == "ike-updown") return ike_updown(event.message, now);
   if (event.name == "child-updown") return child_updown(event.message, now);
-  if (event.name == "ike-rekey") return ike_rekey(event.message);
-  if (event.name == "child-rekey") return child_rekey(event.message);
+  if (event.name == "ike-rekey") return ike_rekey(event.message, now);
+  if (event.name == "child-rekey") return child_rekey(event.message, now);
 }
 
 void NodeKeying::Impl::ike_updown(const Section& message, mip6::BootTime now) {
@@ -121,34 +121,36 @@ void NodeKeying::Impl::child_updown(const Section& message, mip6::BootTime now) 
     return retire(*sa, now);
   }
   if (attempt && sa->name == attempt->name) return established(*sa, now);
-  if (of_current) return take_over(*sa, true);
+  if (of_current) return take_over(*sa, true, now);
   if (is_leaving(sa->uniqueid) || stop_deadline) return;
   if (current && current->name == sa->name) {  // initiated by hand a second time
     const IkeSa old{.name = current->name, .uniqueid = current->uniqueid, .state = "ESTABLISHED"};
-    take_over(*sa, true);
+    take_over(*sa, true, now);
     return retire(old, now);
   }
   request_slow(Purpose::kWhatever, "terminate", terminate_by_id(sa->uniqueid, true));  // an abandoned attempt's
 }
 
-void NodeKeying::Impl::ike_rekey(const Section& message) {
+void NodeKeying::Impl::ike_rekey(const Section& message, mip6::BootTime now) {
   const auto rekeyed = read_ike_rekey(message);
   if (!rekeyed || !is_ours(rekeyed->name)) return;
   if (current && current->uniqueid == rekeyed->old_uniqueid) {
     current->uniqueid = rekeyed->uniqueid;
     step(fmt::format("IKE re-keyed, from {}", current->local.to_string()));
+    current->ike_rekey_at = now + spread(policy.ike_rekey);
   }
   for (auto& one : leaving) {
     if (one.uniqueid == rekeyed->old_uniqueid) one.uniqueid = rekeyed->uniqueid;
   }
 }
 
-void NodeKeying::Impl::child_rekey(const Section& message) {
+void NodeKeying::Impl::child_rekey(const Section& message, mip6::BootTime now) {
   const auto rekeyed = read_child_rekey(message, policy.reqid);
   if (!rekeyed || !current || current->uniqueid != rekeyed->ike_uniqueid) return;
   current->spi_in = rekeyed->spi_in;
   current->spi_out = rekeyed->spi_out;
   step("the SAs with the home agent were re-keyed");
+  current->child_rekey_at = now + spread(policy.child_rekey);
   out.emplace_back(KeysUp{rekeyed->spi_in, rekeyed->spi_out, true});
 }
 
@@ -231,6 +233,8 @@ void NodeKeying::Impl::on(const OwnEndpointMoved&, mip6::BootTime) {
   if (attempt && attempt->step == Attempt::Step::kMovingOwn) load_secret();
 }
 
+void NodeKeying::Impl::on(const Settled& event, mip6::BootTime) { settled = event.settled; }
+
 void NodeKeying::Impl::on(const StopAsked&, mip6::BootTime now) {
   if (stop_deadline) return;
   stop_deadline = now + kStopPatience;
@@ -256,6 +260,7 @@ void NodeKeying::Impl::advance(mip6::BootTime now) {
   if (attempt && attempt->step == Attempt::Step::kMovingOwn && attempt->move_deadline <= now) load_secret();
   if (attempt && attempt->deadline <= now) check_attempt(now);
   if (verification && verification->request == 0 && verification->at <= now) verify(now);
+  rekey_if_due(now);
   if (!adopted || attempt || !wish) return;
   if (current && !current->doomed && (!wish->replace || (wish->local == current->local && !wish->anew))) {
     wish.reset();
@@ -277,6 +282,7 @@ std::optional<mip6::BootTime> NodeKeying::Impl::next_deadline() const {
   if (attempt && attempt->step == Attempt::Step::kMovingOwn) consider(attempt->move_deadline);
   if (verification && verification->request == 0) consider(verification->at);
   if (adopted && wish && !attempt && retry_at) consider(*retry_at);
+  if (may_rekey()) consider(std::min(current->child_rekey_at, current->ike_rekey_at));
   return first;
 }
 

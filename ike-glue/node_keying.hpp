@@ -17,6 +17,9 @@ struct NodeKeyingPolicy {
   mip6::Ipv6Address home_agent;
   Credentials credentials;
   std::uint32_t reqid = 0;
+  // How long keys are used, at most; charon's own times are longer.
+  std::chrono::seconds child_rekey{3600};
+  std::chrono::seconds ike_rekey{4 * 3600};
 };
 
 // --- events beside those of keying.hpp ---
@@ -36,9 +39,14 @@ struct ReestablishAsked {  // K refused, or the keys are used up
   bool used_up = false;          // also if the present connection runs from there already
 };
 struct OwnEndpointMoved {};  // answers MoveOwnEndpoint, done or not
+// Whether the home agent knows where the node is, and no update waits for its acknowledgement. Only then re-keys are
+// asked for: they may swallow what the other end sends meanwhile.
+struct Settled {
+  bool settled = true;
+};
 using NodeKeyingEvent =
     std::variant<CharonConnected, CharonDisconnected, Answered, CharonEvent, Attached, EstablishAsked, EndpointMoved,
-                 ReestablishAsked, OwnEndpointMoved, StopAsked, DeadlineReached>;
+                 ReestablishAsked, OwnEndpointMoved, Settled, StopAsked, DeadlineReached>;
 
 // --- actions ---
 struct KeysUp {  // an SA pair is in the kernel; also after each change of it
@@ -65,8 +73,10 @@ class NodeKeying {
   std::optional<mip6::BootTime> next_deadline() const;
 
   bool usable() const;  // an SA pair exists; stays so while charon is away, since the kernel keeps the SAs
-  // Local IKE address, as charon says or was told; empty without an IKE_SA that could be moved (also while charon is
-  // away), and then K must not be set.
+  // Local IKE address, as charon says or was told; empty without an IKE_SA and while charon is away. K is set all the
+  // same while it is away or hangs: a charon that hangs is told of the move by the kernel when it goes on; with one
+  // that is gone nothing is left to move, and K clear would make the home agent drop the SAs, which still work, after
+  // 30 s.
   std::optional<mip6::Ipv6Address> endpoint() const;
   std::string_view state() const;  // for status: "established", "connecting", "charon not reachable"
   bool migration_failed() const;   // charon did not follow once: do not set K

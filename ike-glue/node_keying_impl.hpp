@@ -45,6 +45,8 @@ struct NodeKeying::Impl {
     std::uint32_t spi_in = 0;
     std::uint32_t spi_out = 0;
     bool doomed = false;  // charon is closing it by itself; its keys still work for a while
+    mip6::BootTime child_rekey_at = {};
+    mip6::BootTime ike_rekey_at = {};
   };
 
   struct Wish {  // where IKE is to run from, and does not yet
@@ -92,12 +94,13 @@ struct NodeKeying::Impl {
   void on(const EndpointMoved& event, mip6::BootTime now);
   void on(const ReestablishAsked& event, mip6::BootTime now);
   void on(const OwnEndpointMoved& event, mip6::BootTime now);
+  void on(const Settled& event, mip6::BootTime now);
   void on(const StopAsked& event, mip6::BootTime now);
   void on(const DeadlineReached&, mip6::BootTime) {}
   void ike_updown(const Section& message, mip6::BootTime now);
   void child_updown(const Section& message, mip6::BootTime now);
-  void ike_rekey(const Section& message);
-  void child_rekey(const Section& message);
+  void ike_rekey(const Section& message, mip6::BootTime now);
+  void child_rekey(const Section& message, mip6::BootTime now);
   void advance(mip6::BootTime now);
   std::optional<mip6::BootTime> next_deadline() const;
 
@@ -122,11 +125,14 @@ struct NodeKeying::Impl {
   void list_for_adoption();
   void adopt(const Answered& answer, mip6::BootTime now);
   void forget_connections(const Answered& answer, Purpose purpose);
-  void take_over(const IkeSa& sa, bool fresh);
+  void take_over(const IkeSa& sa, bool fresh, mip6::BootTime now);
   void lost_current(mip6::BootTime now, std::string_view how);
   void doom_current(mip6::BootTime now);
   void retire(const IkeSa& sa, mip6::BootTime now);
   void force_leaving(mip6::BootTime now);
+  bool may_rekey() const;
+  void rekey_if_due(mip6::BootTime now);
+  mip6::Duration spread(std::chrono::seconds interval) const;
   void verify(mip6::BootTime now);
   void verified(const Answered& answer, mip6::BootTime now);
   void migration_refused(const mip6::Ipv6Address& local, Trouble trouble);
@@ -162,6 +168,7 @@ struct NodeKeying::Impl {
   std::optional<mip6::BootTime> adopt_again_at;
   bool keys = false;  // told to the caller
   bool migration_failed = false;
+  bool settled = true;
   std::uint64_t next_id = 1;
   std::uint64_t next_name = 1;
   std::map<std::uint64_t, Purpose> pending;

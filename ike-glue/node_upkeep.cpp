@@ -12,6 +12,8 @@ namespace {
 constexpr seconds kRetirePatience{3};
 constexpr milliseconds kVerifyAgainAfter{800};
 constexpr seconds kAdoptAgainAfter{2};
+constexpr seconds kRekeyAgainAfter{60};
+constexpr seconds kBetweenRekeys{5};
 
 bool half_open(const IkeSa& sa) { return sa.state == "CONNECTING" || sa.state == "CREATED"; }
 
@@ -51,7 +53,7 @@ void NodeKeying::Impl::adopt(const Answered& answer, mip6::BootTime now) {
     if (!newest || age > std::pair(number_of(newest->name), newest->uniqueid)) newest = &sa;
   }
   if (newest) {
-    take_over(*newest, false);
+    take_over(*newest, false, now);
     step(fmt::format("IKE connection from {} found in charon", newest->local->to_string()));
     if (!last_local) last_local = newest->local;
   } else if (keys && !wish && last_local) {
@@ -85,7 +87,7 @@ void NodeKeying::Impl::forget_connections(const Answered& answer, Purpose purpos
   }
 }
 
-void NodeKeying::Impl::take_over(const IkeSa& sa, bool fresh) {
+void NodeKeying::Impl::take_over(const IkeSa& sa, bool fresh, mip6::BootTime now) {
   const auto before = current ? current->local : last_local.value_or(mip6::Ipv6Address{});
   current = Current{.name = sa.name,
                     .uniqueid = sa.uniqueid,
@@ -93,6 +95,8 @@ void NodeKeying::Impl::take_over(const IkeSa& sa, bool fresh) {
                     .moved_to = {},
                     .spi_in = sa.spi_in,
                     .spi_out = sa.spi_out};
+  current->child_rekey_at = now + spread(policy.child_rekey) - sa.child_age;
+  current->ike_rekey_at = now + spread(policy.ike_rekey) - sa.age;
   keys = true;
   out.emplace_back(KeysUp{sa.spi_in, sa.spi_out, fresh});
 }
@@ -143,6 +147,34 @@ void NodeKeying::Impl::force_leaving(mip6::BootTime now) {
   std::erase_if(leaving, [now](const Leaving& one) { return one.guard <= now; });
 }
 
+// --- re-keying ---
+
+// While nothing else goes on that a re-key could disturb, or that disturbs it.
+bool NodeKeying::Impl::may_rekey() const {
+  return current && !current->doomed && adopted && !attempt && !wish && !verification && leaving.empty() && settled;
+}
+
+// Asked by the node, and not left to charon: what the responder of a re-key sends under the new keys before the other
+// end has them is lost, and the node is the one who knows when nothing is to be expected.
+void NodeKeying::Impl::rekey_if_due(mip6::BootTime now) {
+  if (!may_rekey()) return;
+  // charon answers yes whatever becomes of it: what an event does not confirm is asked for again.
+  if (current->child_rekey_at <= now) {
+    request(Purpose::kWhatever, "rekey", rekey_child(current->uniqueid));
+    current->child_rekey_at = now + kRekeyAgainAfter;
+    current->ike_rekey_at = std::max(current->ike_rekey_at, now + kBetweenRekeys);
+  } else if (current->ike_rekey_at <= now) {
+    request(Purpose::kWhatever, "rekey", rekey_ike(current->uniqueid));
+    current->ike_rekey_at = now + kRekeyAgainAfter;
+    current->child_rekey_at = std::max(current->child_rekey_at, now + kBetweenRekeys);
+  }
+}
+
+// Up to a tenth less, by the SPI, which nobody chose: nodes that began together do not all come again together.
+mip6::Duration NodeKeying::Impl::spread(seconds interval) const {
+  return interval - mip6::Duration(interval) * (current->spi_in % 128) / 1280;
+}
+
 // --- verifying a move ---
 
 void NodeKeying::Impl::verify(mip6::BootTime now) {
@@ -154,6 +186,10 @@ void NodeKeying::Impl::verify(mip6::BootTime now) {
 // charon raises no event for a move by MIGRATE: where it says the IKE_SA is, is the only confirmation.
 void NodeKeying::Impl::verified(const Answered& answer, mip6::BootTime now) {
   verification->request = 0;
+  if (!answer.response) {  // nothing said is not a no: a charon that hangs follows when it goes on
+    ++verification->lists_left;
+    return;
+  }
   const auto local = verification->local;
   const auto found = ours(answer);
   const auto mine =

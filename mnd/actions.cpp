@@ -34,6 +34,8 @@ void Daemon::drain() {
       if (!registration_) continue;
       for (const auto& action : registration_->handle(*for_registration, now))
         std::visit([this](const auto& one) { perform(one); }, action);
+      if (const bool settled = registration_->settled(); settled != std::exchange(settled_, settled))
+        pending_.emplace_back(KeyingEvent{ike::Settled{settled}});
     } else {
       for (const auto& action : keying_.handle(std::get<KeyingEvent>(event), now))
         std::visit([this](const auto& one) { perform(one); }, action);
@@ -111,8 +113,11 @@ void Daemon::perform(const node::ReserveSequence& action) {
 void Daemon::perform(const node::NeedKeys& action) { feed(ike::EstablishAsked{action.attachment.care_of}); }
 
 bool Daemon::move_key_endpoint(const mip6::Ipv6Address& local) {
-  return done("IKE endpoint",
-              xfrm_->move_key_endpoint(Side::kNode, ends_, kernel::kNodeReqid, local, config_.home_agent));
+  if (done("IKE endpoint", xfrm_->move_key_endpoint(Side::kNode, ends_, kernel::kNodeReqid, local, config_.home_agent)))
+    return true;
+  // Somebody may have removed the policy that this is about, and with it what keeps messages in the clear away.
+  done("xfrm", xfrm_->require_esp(Side::kNode, ends_, kernel::kNodeReqid));
+  return false;
 }
 
 void Daemon::perform(const node::MoveOwnKeys& action) { move_key_endpoint(action.attachment.care_of); }

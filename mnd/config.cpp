@@ -20,14 +20,17 @@ namespace {
 constexpr long kMinLifetime = 4;                // seconds: one unit on the wire
 constexpr long kMinFirstTimeout = 100;          // milliseconds
 constexpr long kMaxFirstTimeout = 32000;        // milliseconds: later ones are no longer, either
+constexpr long kMinRekey = 10;                  // seconds
+constexpr long kMaxRekey = 86400;               // seconds
 constexpr std::size_t kMaxSocketPath = 107;     // sun_path
 constexpr std::size_t kMaxInterfaceName = 15;   // IFNAMSIZ - 1
 constexpr std::size_t kSuggestionDistance = 3;  // letters of difference up to which a key is thought to be meant
 
-constexpr std::array<std::string_view, 18> kKeys{
-    "home-address",  "home-agent",    "identity",      "home-agent-identity", "secret-file",    "certificate",
-    "keying",        "ike-proposals", "esp-proposals", "signature-hash",      ike::kConsentKey, "lifetime",
-    "first-timeout", "prefer",        "exclude",       "vici-socket",         "control-socket", "state-directory"};
+constexpr std::array<std::string_view, 20> kKeys{
+    "rekey",          "ike-rekey",      "home-address",  "home-agent",    "identity",      "home-agent-identity",
+    "secret-file",    "certificate",    "keying",        "ike-proposals", "esp-proposals", "signature-hash",
+    ike::kConsentKey, "lifetime",       "first-timeout", "prefer",        "exclude",       "vici-socket",
+    "control-socket", "state-directory"};
 // What others call it, or what others have; whoever writes them is told our way.
 struct Foreign {
   std::string_view key;
@@ -159,6 +162,10 @@ void ConfigChecker::times() {
     config_.lifetime = mip6::Lifetime{*seconds};
   if (const auto wait = number("first-timeout", "timeout", "milliseconds", kMinFirstTimeout, kMaxFirstTimeout))
     config_.first_timeout = std::chrono::milliseconds{*wait};
+  if (const auto seconds = number("rekey", "time", "seconds", kMinRekey, kMaxRekey))
+    config_.rekey = std::chrono::seconds{*seconds};
+  if (const auto seconds = number("ike-rekey", "time", "seconds", kMinRekey, kMaxRekey))
+    config_.ike_rekey = std::chrono::seconds{*seconds};
 }
 
 std::vector<std::string> ConfigChecker::patterns(std::string_view key) {

@@ -30,8 +30,10 @@ struct Config {
   mip6::Lifetime lifetime{420};                                    // lifetime = 420 (seconds, 4 to 262140)
   // first-timeout = 1500 (milliseconds until a first registration is repeated; RFC 6275 InitialBindackTimeoutFirstReg)
   std::chrono::milliseconds first_timeout{1500};
-  std::vector<std::string> preference;  // prefer = eth* wl* (interface patterns, most preferred first)
-  std::vector<std::string> exclude;     // exclude = docker*
+  std::chrono::seconds rekey{3600};          // rekey = 3600 (seconds that the SAs' keys are used, at most)
+  std::chrono::seconds ike_rekey{4 * 3600};  // ike-rekey = 14400 (those of the IKE connection)
+  std::vector<std::string> preference;       // prefer = eth* wl* (interface patterns, most preferred first)
+  std::vector<std::string> exclude;          // exclude = docker*
   std::filesystem::path vici_socket = "/var/run/charon.vici";      // vici-socket
   std::filesystem::path control_socket = "/run/mnd/control.sock";  // control-socket
   std::filesystem::path state_directory = "/var/lib/mnd";          // state-directory

@@ -43,7 +43,9 @@ ike::NodeKeyingPolicy keying_policy(const Config& config) {
                           .remote_identity = config.home_agent_identity,
                           .proof = config.proof,
                           .method = config.method},
-          .reqid = kernel::kNodeReqid};
+          .reqid = kernel::kNodeReqid,
+          .child_rekey = config.rekey,
+          .ike_rekey = config.ike_rekey};
 }
 
 std::int64_t unix_now() {

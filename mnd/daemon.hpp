@@ -140,6 +140,7 @@ class Daemon {
   // A former process may have left the home address on the home link, we don't know which: interface 0 is any.
   bool maybe_on_home_link_ = true;
   std::uint32_t home_link_ = 0;
+  bool settled_ = true;         // as the keying core was told
   bool ready_to_send_ = false;  // the kernel has what an update from the attachment needs
   std::string attachment_reason_;
   std::optional<bool> preferred_;  // new connections choose the home address; unknown after a start

@@ -101,6 +101,7 @@ json Daemon::status() const {
                        {"refused", counters.refused},
                        {"ignored", counters.ignored_acknowledgements},
                        {"rate_limited", counters.rate_limited},
+                       {"sent_for_new_keys", counters.sent_for_new_keys},
                        {"malformed", dropped},
                        {"dropped", dropped_}};
   const auto kernel = kernel::read_kernel_counters(kernel::kTunnelName);

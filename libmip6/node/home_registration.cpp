@@ -286,6 +286,8 @@ State HomeRegistration::state() const {
   return attachment_->at_home ? State::kDeregistering : State::kRegistering;
 }
 
+bool HomeRegistration::settled() const { return attachment_ && std::holds_alternative<Quiet>(phase_); }
+
 const std::optional<Attachment>& HomeRegistration::attachment() const { return attachment_; }
 
 std::optional<Attachment> HomeRegistration::registered_at() const { return acknowledged_at_; }

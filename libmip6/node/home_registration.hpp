@@ -48,6 +48,7 @@ struct Counters {
   std::uint64_t refused = 0;
   std::uint64_t ignored_acknowledgements = 0;  // wrong number, or nothing outstanding
   std::uint64_t rate_limited = 0;
+  std::uint64_t sent_for_new_keys = 0;  // again, because the keys were changed while an update was outstanding
 };
 
 class HomeRegistration {
@@ -60,6 +61,7 @@ class HomeRegistration {
   std::optional<BootTime> next_deadline() const;                 // empty: nothing to wait for
 
   State state() const;
+  bool settled() const;  // the home agent knows where we are, and no update is outstanding
   const std::optional<Attachment>& attachment() const;  // where we are, registered or not
   std::optional<Attachment> registered_at() const;      // what the home agent acknowledged last
   std::optional<BootTime> expires() const;              // of the binding

@@ -48,12 +48,17 @@ void HomeRegistration::on(const KeysUsable& event) {
     endpoint_usable_ = attachment_ && attachment_->care_of == *event.endpoint;
   }
   Exchange* current = exchange();
+  // Key management was away when the home agent answered the move, and has not followed: no later answer will tell it.
+  if (!current && event.endpoint && attachment_ && acknowledged_at_ &&
+      acknowledged_at_->care_of == attachment_->care_of)
+    keys_follow(acknowledged_k_);
   if (!current || !(came || event.fresh)) return;
   // Keys that come after there were none mean that the other end has changed too, and fresh ones may be what sending
   // lacked: no back-off counts any more. What was sent under keys that the home agent no longer had is lost: do not
   // wait for the timeout.
   const bool failing = current->send_failures > 0;
   if (!came && !current->awaiting && !failing) return;
+  if (!came && current->awaiting) ++counters_.sent_for_new_keys;
   if (came || failing) {
     current->timeout = {};
     current->unanswered = current->send_failures = 0;

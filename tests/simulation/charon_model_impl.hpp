@@ -171,6 +171,7 @@ struct CharonModel::Impl {
   ike::Section unload(const ike::Section& message);
   ike::Section initiate(const ike::Section& message);
   ike::Section terminate(const ike::Section& message);
+  ike::Section rekey(const ike::Section& message);
   std::vector<ike::Section> list(const ike::Section& message) const;
   void post(std::function<void()> what);
   void tell(const char* name, ike::Section message);

@@ -124,6 +124,7 @@ ike::Response CharonModel::Impl::perform(const ike::Request& request) {
   if (request.command == "unload-conn") return {unload(message), {}};
   if (request.command == "initiate") return {initiate(message), {}};
   if (request.command == "terminate") return {terminate(message), {}};
+  if (request.command == "rekey") return {rekey(message), {}};
   if (request.command == "list-sas") return {{}, list(message)};
   if (request.command == "unload-shared") {
     std::erase_if(shared, [&](const Secret& one) { return one.id == message.text_or("id", ""); });
@@ -234,6 +235,22 @@ Section CharonModel::Impl::terminate(const Section& message) {
   if (meant.empty()) return failure("no matching SAs to terminate found");
   for (const auto id : meant)
     if (auto* sa = find(id)) close(*sa, message.text_or("force", "no") == "yes");
+  return success();
+}
+
+// Says yes whatever becomes of it.
+Section CharonModel::Impl::rekey(const Section& message) {
+  const auto* sa = find(number(message.text("ike-id")));
+  if (!sa) return failure("no matching SAs to rekey found");
+  if (!message.text("child")) {
+    rekey_ike_due(sa->uniqueid);
+    return success();
+  }
+  for (const auto& child : sa->children) {
+    if (child.state != ChildSa::State::kInstalled) continue;
+    rekey_child_due(child.spi_in);
+    break;
+  }
   return success();
 }
 

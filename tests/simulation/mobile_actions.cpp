@@ -36,6 +36,7 @@ void MobileHost::drain() {
       if (core_)
         require(core_->registration().outstanding() <= kMostOutstanding, Invariant::kBoundedMemory,
                 "a node remembers more updates than can be outstanding");
+      tell_settled();
     } else if (keying_) {
       perform_all(keying_->handle(std::get<ike::NodeKeyingEvent>(event), clock()));
     }
@@ -43,6 +44,13 @@ void MobileHost::drain() {
   draining_ = false;
   if (!core_) pending_.clear();
   arm();
+}
+
+void MobileHost::tell_settled() {
+  if (!core_ || !keying_) return;
+  const bool settled = core_->registration().settled();
+  if (settled != std::exchange(told_settled_, settled))
+    pending_.emplace_back(ike::NodeKeyingEvent{ike::Settled{settled}});
 }
 
 template <class Action>
@@ -158,6 +166,7 @@ void MobileHost::start_keying() {
   if (!around_.options.dynamic_keys || present == nullptr || keying_) return;
   keyed_ = *present;
   const std::string name = home_address_.to_string();
+  told_settled_ = true;
   keying_ = std::make_unique<ike::NodeKeying>(
       ike::NodeKeyingPolicy{.home_address = home_address_,
                             .home_agent = present->address,

@@ -97,6 +97,7 @@ class MobileHost final : public Host {
   template <class Other>
   void on(const Other&) {}
   void start_keying();
+  void tell_settled();
   bool move_key_endpoint(const Ipv6Address& local);
   const Peer* peer() const;  // the present home agent, if it is one of ours
 
@@ -127,6 +128,7 @@ class MobileHost final : public Host {
   // the body and the kernel
   int link_ = -1;
   bool asleep_ = false;
+  bool told_settled_ = true;  // to the keying core
   std::set<Ipv6Address> addresses_;
   std::uint64_t moves_ = 0;
   std::optional<Attachment> receives_at_;  // what UseAttachment made of the kernel

@@ -32,16 +32,18 @@ struct Sa {  // as charon lists it
   std::string remote_id = "ha@example.org";
   std::string reqid = "11";
   std::string version = "2";
+  std::string age = "0";  // seconds, of the IKE_SA
+  std::string child_age = "0";
 };
 
 inline Section listed(const Sa& sa) {
   Section child;
   child.set("name", "reg").set("reqid", sa.reqid).set("state", "INSTALLED");
-  child.set("spi-in", sa.spi_in).set("spi-out", sa.spi_out);
+  child.set("spi-in", sa.spi_in).set("spi-out", sa.spi_out).set("install-time", sa.child_age);
   Section section;
   section.set("uniqueid", std::to_string(sa.uniqueid)).set("state", sa.state).set("version", sa.version);
   section.set("local-host", sa.local.to_string()).set("remote-host", sa.remote.to_string());
-  section.set("remote-id", sa.remote_id);
+  section.set("remote-id", sa.remote_id).set("established", sa.age);
   Section children;
   if (sa.child) children.set("reg-" + std::to_string(sa.uniqueid), child);
   section.set("child-sas", children);

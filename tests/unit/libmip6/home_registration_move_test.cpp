@@ -121,6 +121,20 @@ TEST_CASE("after a restart keys with an unknown endpoint are moved, with a known
   CHECK(order(node.acknowledge()) == "SwitchOutbound MoveKeys Registered");
 }
 
+TEST_CASE("keys found where the node was before its last move follow it then", "[registration]") {
+  const bool agreed = GENERATE(true, false);
+  Node node;
+  node.register_at(kA1);
+  node.give(Attached{kA2, false});
+  node.acknowledge(Status::kAccepted, 420s, agreed);
+  CHECK(order(node.give(KeysUsable{true, false, kA1.care_of})) == (agreed ? "MoveKeys" : "RenewKeys"));
+  CHECK(node.give(KeysUsable{true, false, kA2.care_of}).empty());
+  SECTION("not while an update is outstanding, whose answer tells what is to be done") {
+    node.give(Attached{kA3, false});
+    CHECK(node.give(KeysUsable{true, false, kA1.care_of}).empty());
+  }
+}
+
 TEST_CASE("an address that a later hard move killed is not called usable when keys are renewed", "[registration]") {
   Node node;
   node.register_at(kA1);

@@ -323,8 +323,25 @@ TEST_CASE("new keys while an update is unanswered: it is sent again at once", "[
   node.now += 50ms;
   CHECK(order(node.give(KeysUsable{true, true, {}})) == "SendUpdate");
   CHECK(node.core.counters().retransmissions == 1);
+  CHECK(node.core.counters().sent_for_new_keys == 1);
   node.now += 50ms;
   CHECK(node.give(KeysUsable{true, false, {}}).empty());
+  CHECK(node.core.counters().sent_for_new_keys == 1);
+}
+
+TEST_CASE("the node is settled where it is registered and nothing is outstanding", "[registration]") {
+  Node node;
+  CHECK_FALSE(node.core.settled());
+  node.register_at(kA1);
+  CHECK(node.core.settled());
+  node.give(Attached{kA2, true});
+  CHECK_FALSE(node.core.settled());
+  node.acknowledge();
+  CHECK(node.core.settled());
+  node.give(KeysUsable{true, true, {}});
+  CHECK(node.core.counters().sent_for_new_keys == 0);
+  node.give(Detached{});
+  CHECK_FALSE(node.core.settled());
 }
 
 TEST_CASE("an update that was repeated because of new keys does not count as unanswered", "[registration]") {

@@ -79,12 +79,15 @@ TEST_CASE("five lines are enough") {
   CHECK(std::get<ike::PreSharedKey>(config->proof).secret == "geheim");
   CHECK(config->lifetime == mip6::Lifetime{420});
   CHECK(config->first_timeout == std::chrono::milliseconds{1500});
+  CHECK(config->rekey == std::chrono::hours{1});
+  CHECK(config->ike_rekey == std::chrono::hours{4});
   CHECK(config->control_socket == "/run/mnd/control.sock");
 }
 
 TEST_CASE("every setting is taken over, and a drop-in file wins") {
   const Files files{std::string{kFiveLines} +
-                    "home-agent-identity = ha.example.org\nlifetime = 600\nfirst-timeout = 3000\nprefer = eth* "
+                    "home-agent-identity = ha.example.org\nlifetime = 600\nfirst-timeout = 3000\nrekey = "
+                    "600\nike-rekey = 1200\nprefer = eth* "
                     "wl?an0\nexclude = docker*\n"
                     "vici-socket = /run/charon.vici\ncontrol-socket = /run/c\nstate-directory = /var/lib/x\n"};
   files.folder.file("mnd.conf.d/lifetime.conf", "lifetime = 4\n");
@@ -93,6 +96,8 @@ TEST_CASE("every setting is taken over, and a drop-in file wins") {
   CHECK(config->home_agent_identity == "ha.example.org");
   CHECK(config->lifetime == mip6::Lifetime{4});
   CHECK(config->first_timeout == std::chrono::milliseconds{3000});
+  CHECK(config->rekey == std::chrono::seconds{600});
+  CHECK(config->ike_rekey == std::chrono::seconds{1200});
   CHECK(config->preference == std::vector<std::string>{"eth*", "wl?an0"});
   CHECK(config->exclude == std::vector<std::string>{"docker*"});
   CHECK(config->vici_socket == "/run/charon.vici");
@@ -276,6 +281,13 @@ TEST_CASE("the first timeout is a whole number of milliseconds from 100 to 32000
     CHECK(mistakes_of(std::string{kFiveLines} + "first-timeout = " + good).empty());
   for (const char* bad : {"99", "32001", "1.5", "2s"})
     CHECK(begins(mistake_of(std::string{kFiveLines} + "first-timeout = " + bad), "mnd.conf:6: first-timeout: "));
+}
+
+TEST_CASE("keys are renewed after whole seconds from 10 to 86400") {
+  const std::string key = GENERATE("rekey", "ike-rekey");
+  for (const char* good : {"10", "86400"}) CHECK(mistakes_of(std::string{kFiveLines} + key + " = " + good).empty());
+  for (const char* bad : {"9", "86401", "1h", "0"})
+    CHECK(begins(mistake_of(std::string{kFiveLines} + key + " = " + bad), "mnd.conf:6: " + key + ": "));
 }
 
 TEST_CASE("interface patterns are names and shell patterns with blanks between them") {

@@ -1,0 +1,177 @@
+"""K agreed, in bad weather: a move during IKE_AUTH, a move during a re-key, eleven changes in a second, both daemons killed
+and the node moved before they are back; re-keys on time, asked by the node and never while an update is outstanding.
+IKE is established once and never anew, and its endpoint is where the node is."""
+
+import signal
+import time
+
+import common
+import vici
+import wire
+from lab import HOME_ADDRESS, HOME_AGENT, RUN, program, run, wait_for
+
+FAR = "500ms"  # from the home agent to the node: IKE_SA_INIT and IKE_AUTH take a second
+REKEY, IKE_REKEY = 10, 15  # seconds
+
+
+def scenario(lab):
+    for interface in ("r1", "r2"):
+        run("tc", "-n", "core", "qdisc", "add", "dev", interface, "root", "netem", "limit", "10000")
+    captures = lab.capture_all()
+    common.charons(lab, "ha", "mn")
+    lab.agent()
+    move_during_authentication(lab)
+    established = time.time()
+    watch = vici.Watch(lab.vici_socket("mn"))
+    move_during_rekey(lab, watch)
+    changes = many_changes(lab)
+    killed_and_moved(lab)
+    rekeys_on_time(lab, watch)
+    held_up(lab, watch)
+    lab.stop_captures()
+    packets = wire.packets(captures)
+    check_rate(lab, packets, changes)
+    check_never_anew(lab, packets, established)
+
+
+def distance(delay=None, loss=None):
+    """Of the home agent's packets to the node."""
+    for interface in ("r1", "r2"):
+        run("tc", "-n", "core", "qdisc", "change", "dev", interface, "root", "netem", "limit", "10000",
+            *(("delay", delay) if delay else ()), *(("loss", loss) if loss else ()))
+
+
+def logged(text):
+    """How often charon of the node has said so."""
+    return (RUN / "charon.mn.log").read_text(encoding="utf-8", errors="replace").count(text)
+
+
+def settled(lab, interface, timeout=12):
+    """The address of this interface if the node is registered there, with K, and both ends of the one IKE_SA know it."""
+    def there():
+        at = lab.care_of("mn", interface)
+        return at if at and lab.registered_at("mn") == at and \
+            all(ends == [at] for ends in lab.ike_endpoints()[:2]) and lab.status("mn").get("key_mobility") else None
+    return wait_for(there, timeout, 0.2)
+
+
+def why(lab):
+    return f"{lab.ike_endpoints()[:2]} {lab.status('mn')}"
+
+
+def move_during_authentication(lab):
+    distance(FAR)
+    lab.node("mn")
+    asked = wait_for(lambda: logged("generating IKE_AUTH request"), 10, 0.02)
+    common.link("w1", "down")
+    lab.check("a move during IKE_AUTH: registered, one IKE_SA, at both ends from the new address",
+              asked and settled(lab, "w2", 15), why(lab))
+    distance()
+
+
+def move_during_rekey(lab, watch):
+    common.link("w1", "up")
+    lab.check("a soft move", settled(lab, "w1"), why(lab))
+    distance(FAR)
+    asked, done = logged("generating CREATE_CHILD_SA request"), len(events(watch, "child-rekey"))
+    child = [c["name"] for sa in vici.ike_sas(lab.vici_socket("mn")) for c in sa.get("child-sas", {}).values()]
+    vici.ask(lab.vici_socket("mn"), "rekey", {"child": child[0]})
+    begun = wait_for(lambda: logged("generating CREATE_CHILD_SA request") > asked, 5, 0.01)
+    common.link("w1", "down")
+    there = settled(lab, "w2")
+    lab.check("a hard move during a re-key: registered, one IKE_SA, at both ends from the new address", begun and there,
+              why(lab))
+    distance()
+    lab.check("and the re-key comes to its end", wait_for(lambda: len(events(watch, "child-rekey")) > done, 15, 0.2),
+              events(watch))
+    lab.check("after which the home agent answers", refreshed(lab), lab.status("mn"))
+
+
+def events(watch, kind=None):
+    return [(when, event) for when, event, _, _, _ in watch.events if kind in (None, event)]
+
+
+def refreshed(lab):
+    before = lab.status("mn").get("sequence")
+    run(program("mip6ctl"), "--socket", f"{RUN}/mn.control", "refresh", check=False)
+    return wait_for(lambda: lab.status("mn").get("sequence") != before and lab.registered_at("mn"), 6, 0.2)
+
+
+def prefer_first(lab, address, preferred):
+    run("ip", "-n", "mn", "addr", "change", f"{address}/64", "dev", "w1", "valid_lft", "1800", "preferred_lft",
+        "1800" if preferred else "0")
+
+
+def many_changes(lab):
+    """Eleven changes in about a second: the address on the preferred link is deprecated and comes back."""
+    common.link("w1", "up")
+    first = settled(lab, "w1")
+    # No advertisement must refresh it meanwhile.
+    run("pkill", "-STOP", "-F", "/run/radvd.ar1.acc.pid")
+    time.sleep(1.2)
+    begin = time.time()
+    for number in range(11):
+        prefer_first(lab, first, number % 2 == 1)
+        time.sleep(max(0.0, begin + 0.1 * (number + 1) - time.time()))
+    end = time.time()
+    lab.check("eleven changes in a second: registered at the last address, both ends of IKE too",
+              first and settled(lab, "w2"), why(lab))
+    return begin, end
+
+
+def killed_and_moved(lab):
+    first = [a["local"] for a in lab.addresses("mn", "w1") if a["local"].startswith("2001:db8:a1:")][0]
+    lab.stop("mnd.mn", signal.SIGKILL)
+    lab.stop("ha", signal.SIGKILL)
+    prefer_first(lab, first, True)
+    run("pkill", "-CONT", "-F", "/run/radvd.ar1.acc.pid")
+    lab.agent()
+    lab.node("mn", extra=f"rekey = {REKEY}\nike-rekey = {IKE_REKEY}")
+    lab.check("both daemons killed, the node moved meanwhile: registered, both ends of the same IKE_SA follow",
+              settled(lab, "w1"), why(lab))
+
+
+def rekeys_on_time(lab, watch):
+    """The keys that the new process found are older than its limits."""
+    socket = lab.vici_socket("mn")
+    for kind, limit in (("child-rekey", REKEY), ("ike-rekey", IKE_REKEY)):
+        before = len(events(watch, kind))
+        lab.check(f"{kind} in time", wait_for(lambda k=kind, b=before: len(events(watch, k)) > b, limit + 5, 0.2),
+                  events(watch))
+    asked_by_agent = (RUN / "charon.ha.log").read_text(encoding="utf-8").count("generating CREATE_CHILD_SA request")
+    lab.check("every re-key was asked for by the node", asked_by_agent == 0, asked_by_agent)
+    ends = lab.ike_endpoints()
+    lab.check("after them both ends of IKE are where the node is", ends[0] == ends[1] == [lab.care_of("mn", "w1")],
+              (ends, len(vici.ike_sas(socket))))
+
+
+def held_up(lab, watch):
+    """No answer of the home agent arrives: no re-key begins while the node waits for one."""
+    before = len(events(watch, "child-rekey"))
+    wait_for(lambda: len(events(watch, "child-rekey")) > before, REKEY + 5, 0.05)
+    time.sleep(REKEY * 0.9 - 0.8)
+    distance(loss="100%")
+    run(program("mip6ctl"), "--socket", f"{RUN}/mn.control", "refresh", check=False)
+    time.sleep(0.3)
+    asked = logged("generating CREATE_CHILD_SA request")
+    time.sleep(2.2)
+    lab.check("no re-key begins while an update is outstanding",
+              logged("generating CREATE_CHILD_SA request") == asked, watch.events[-3:])
+    distance()
+    lab.check("it begins when the update is acknowledged",
+              wait_for(lambda: logged("generating CREATE_CHILD_SA request") > asked, 10, 0.1), lab.status("mn"))
+
+
+def check_rate(lab, packets, changes):
+    """RFC 6275 section 12: MAX_UPDATE_RATE."""
+    times = sorted(p.time for p in packets if p.link in ("ar1", "ar2") and wire.is_update(p, HOME_ADDRESS, HOME_AGENT))
+    during = [t for t in times if changes[0] <= t <= changes[1] + 3]
+    most = max((sum(t <= other < t + 1 for other in times) for t in times), default=0)
+    lab.check("the changes are told in more than one update, never in more than three within a second",
+              len(during) > 2 and most <= 3, (len(during), most))
+
+
+def check_never_anew(lab, packets, established):
+    anew = [(p.source, wire.ike_exchange(p)) for p in packets if wire.is_ike(p) and p.time > established and
+            not p.source.startswith("2001:db8:a3:") and wire.ike_exchange(p) in (wire.IKE_SA_INIT, wire.IKE_AUTH)]
+    lab.check("IKE was established once and never anew", not anew, anew[:4])

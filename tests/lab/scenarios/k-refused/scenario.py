@@ -1,0 +1,111 @@
+"""K refused, with an update every 20 ms: not one update and not one acknowledgement is lost for want of an SA while IKE is
+established anew, after soft and hard moves, over a re-key asked by the node, and after the clock was set back, when the
+kernel takes the old states for the newest. Never more than two IKE_SAs. What the policy names is always there."""
+
+import re
+import time
+
+import common
+import vici
+from flood import Stream
+from lab import HOME_ADDRESS, HOME_AGENT, NODES, REQID_AGENT, RUN, program, run, say, wait_for
+
+CLOCK_BACK = 100  # seconds
+
+
+def scenario(lab):
+    for namespace in ("ar1", "ar2"):
+        run("tc", "-n", namespace, "qdisc", "add", "dev", "acc", "root", "netem", "delay", "10ms", "limit", "10000")
+    if not common.begin(lab, capture=False, key_mobility=False):
+        return
+    # Both links are there; what was lost while they came up is nobody's.
+    wait_for(lambda: lab.care_of("mn", "w2"), 6)
+    before = {n: lab.xfrm_errors(n) for n in ("mn", "ha")}
+    watches = {n: vici.Watch(lab.vici_socket(n)) for n in ("mn", "ha")}
+    stream = Stream(lab, lab.care_of("mn", "w1"))
+    moves(lab, stream, "")
+    rekey_child(lab)
+    run("date", "-s", f"@{int(time.time()) - CLOCK_BACK}")
+    moves(lab, stream, "the clock set back, ")
+    rekey_child(lab)
+    result = stream.end()
+    say(f"  {result}")
+    lab.check("a few hundred updates were sent and answered", result["sent"] > 300 and result["answered"] > 300, result)
+    lab.check("not one update or acknowledgement was lost", result["sent"] == result["answered"] and not result["refused"],
+              result)
+    for namespace, was in before.items():
+        now = lab.xfrm_errors(namespace)
+        more = {key: value - was.get(key, 0) for key, value in now.items() if value != was.get(key, 0)}
+        lab.check(f"{namespace}: the kernel dropped nothing for want of an SA or policy", not more, more)
+        check_count(lab, namespace, watches[namespace])
+    unpinned(lab)
+
+
+def moves(lab, stream, when):
+    for state, target in (("down", "w2"), ("up", "w1")):
+        old = lab.registered_at("mn")
+        stream.pause()
+        at = common.move_to(lab, "w1", state, target)
+        one = wait_for(lambda a=at: all(e == [a] for e in lab.ike_endpoints()[:2]), 5, 0.1)
+        lab.check(f"{when}w1 {state}: registered, and the new IKE_SA is the only one at both ends", at and one,
+                  f"{old} -> {at}: {lab.ike_endpoints()[:2]}")
+        check_policy(lab, f"{when}w1 {state}")
+
+
+def rekey_child(lab):
+    """As the node asks for it: the home agent has the new keys first."""
+    socket = lab.vici_socket("mn")
+    before = live_spis(socket)
+    for name in {c["name"] for sa in vici.ike_sas(socket) for c in sa.get("child-sas", {}).values()}:
+        vici.ask(socket, "rekey", {"child": name})
+    lab.check("a re-key asked by the node is done", wait_for(lambda: not live_spis(socket) & before, 5), before)
+    time.sleep(0.5)
+    check_policy(lab, "after a re-key")
+
+
+def live_spis(socket):
+    """Inbound SPIs of all installed children."""
+    return {c["spi-in"] for sa in vici.ike_sas(socket) for c in sa.get("child-sas", {}).values()
+            if c.get("state") == "INSTALLED"}
+
+
+def policy_spi():
+    """The SPI that the home agent's outbound policy names, 0 if none."""
+    text = run("ip", "xfrm", "policy", namespace="ha")
+    found = re.search(rf"src {HOME_AGENT}/128 dst {HOME_ADDRESS}/128 [^\n]*\n\tdir out priority 1.*?reqid (\d+)", text,
+                      re.DOTALL)
+    assert found and int(found.group(1)) >= REQID_AGENT, text
+    spi = re.search(r"spi (0x[0-9a-f]+)", found.group(0))
+    return int(spi.group(1), 16) if spi else 0
+
+
+def check_policy(lab, when):
+    """With a stream of updates the policy names the one pair that is left, a moment later."""
+    def named():
+        spi = policy_spi()
+        installed = {int(c["spi-out"], 16) for sa in vici.ike_sas(lab.vici_socket("ha"))
+                     if sa.get("remote-id") == NODES["mn"]["identity"]
+                     for c in sa.get("child-sas", {}).values() if c.get("state") == "INSTALLED"}
+        return spi if installed == {spi} else None
+    lab.check(f"{when}: the home agent's policy names the SA in use", wait_for(named, 3, 0.1), hex(policy_spi()))
+
+
+def check_count(lab, namespace, watch):
+    """Never more than two IKE_SAs with the node, as charon's events tell it."""
+    identity = NODES["mn"]["identity"]
+    there, most = 1, 1
+    for _, event, up, _, section in watch.events:
+        if event == "ike-updown" and identity in (section.get("local-id"), section.get("remote-id")):
+            there += 1 if up else -1
+            most = max(most, there)
+    lab.check(f"{namespace}: never more than two IKE_SAs, one at the end", most == 2 and there == 1, (most, there))
+
+
+def unpinned(lab):
+    """A state that somebody else removes is named by no policy after the next update."""
+    spi = policy_spi()
+    run("ip", "xfrm", "state", "delete", "src", HOME_AGENT, "dst", HOME_ADDRESS, "proto", "esp", "spi", hex(spi),
+        namespace="ha")
+    run(program("mip6ctl"), "--socket", f"{RUN}/mn.control", "refresh", check=False)
+    lab.check("a policy never stays with a state that is gone", spi and wait_for(lambda: policy_spi() == 0, 5, 0.1),
+              hex(policy_spi()))

@@ -1,0 +1,127 @@
+// NodeKeying: re-keys on time, asked by the node in quiet moments only.
+#include <fmt/format.h>
+
+#include "tests/catch.hpp"
+#include "tests/unit/ike-glue/node_harness.hpp"
+
+using namespace ike_test;
+
+namespace {
+
+enum class Asked { kNothing, kChild, kIke };
+
+// The oldest re-key asked for, off the list.
+Asked rekey_asked(Node& node, int uniqueid = 1) {
+  ike::Request request;
+  if (!node.take("rekey", &request)) return Asked::kNothing;
+  CHECK(request.message.text_or("ike-id", "") == std::to_string(uniqueid));
+  const auto* child = request.message.text("child");
+  if (child) CHECK(*child == "reg");
+  return child ? Asked::kChild : Asked::kIke;
+}
+
+// charon takes up to a tenth of its own time off; ours is a tenth shorter for some.
+constexpr auto kEarliest = 54min;
+
+}  // namespace
+
+TEST_CASE("the SAs are re-keyed within the hour, the IKE connection within four", "[node-keying]") {
+  Node node;
+  node.establish();
+  node.pass(kEarliest - 1s);
+  CHECK(rekey_asked(node) == Asked::kNothing);
+  node.pass(6min + 1s);
+  CHECK(rekey_asked(node) == Asked::kChild);
+  int children = 1, ikes = 0;
+  for (auto spi = 0xc1; node.now.time_since_epoch() < 4h; ++spi) {
+    node.event("child-rekey", child_rekeyed(node.first, fmt::format("{:x}", spi), "c0ffee"));
+    node.pass(1h);
+    for (auto asked = rekey_asked(node); asked != Asked::kNothing; asked = rekey_asked(node))
+      ++(asked == Asked::kChild ? children : ikes);
+  }
+  CHECK(children >= 4);
+  CHECK(ikes >= 1);
+}
+
+TEST_CASE("nodes that began together do not re-key together", "[node-keying]") {
+  const auto due = [](const char* spi) {
+    Node node;
+    node.establish();
+    node.event("child-rekey", child_rekeyed(node.first, spi, "c0ffee"));
+    return *node.core.next_deadline();
+  };
+  CHECK(due("c0000001") != due("c0000002"));
+}
+
+TEST_CASE("no re-key is asked for while an update is outstanding", "[node-keying]") {
+  Node node;
+  node.establish();
+  node.handle(Settled{false});
+  node.pass(2h);
+  CHECK(rekey_asked(node) == Asked::kNothing);
+  CHECK_FALSE(node.core.next_deadline());
+  node.handle(Settled{true});
+  CHECK(rekey_asked(node) == Asked::kChild);
+}
+
+TEST_CASE("no re-key is asked for while IKE is being moved or established anew", "[node-keying]") {
+  Node node;
+  node.establish();
+  node.pass(53min);
+  SECTION("moved") {
+    node.handle(EndpointMoved{kSecond});
+    node.now += 10min;
+    node.handle(Attached{kSecond});
+    CHECK(rekey_asked(node) == Asked::kNothing);
+    Sa moved = node.first;
+    moved.local = kSecond;
+    REQUIRE(node.list({moved}));
+    CHECK(rekey_asked(node) == Asked::kChild);
+  }
+  SECTION("established anew") {
+    node.handle(ReestablishAsked{kSecond, true});
+    node.now += 1s;
+    node.load_and_initiate();
+    node.up(node.second);
+    node.down(node.first);
+    node.pass(53min);
+    CHECK(rekey_asked(node) == Asked::kNothing);  // the time of the new ones counts
+  }
+}
+
+TEST_CASE("a re-key that charon never confirms is asked for again after a minute", "[node-keying]") {
+  Node node;
+  node.establish();
+  node.pass(1h);
+  REQUIRE(rekey_asked(node) == Asked::kChild);
+  const auto asked = *node.core.next_deadline();
+  node.pass(1min);
+  CHECK(asked <= node.now);
+  CHECK(rekey_asked(node) == Asked::kChild);
+}
+
+TEST_CASE("keys found in charon are as old as it says", "[node-keying]") {
+  Node node;
+  node.handle(CharonConnected{});
+  Sa found = node.first;
+  found.age = "14000";
+  found.child_age = "3000";
+  REQUIRE(node.list({found}));
+  node.answer("get-conns", Section{}.set("conns", Section::List{}));
+  node.pass(10min);
+  CHECK(rekey_asked(node) == Asked::kChild);
+  CHECK(rekey_asked(node) == Asked::kIke);
+}
+
+TEST_CASE("charon's own times are longer than ours, whatever it takes off them", "[node-keying]") {
+  Node node;
+  node.connect();
+  node.handle(EstablishAsked{kFirst});
+  REQUIRE(node.answer("load-shared"));
+  ike::Request request;
+  REQUIRE(node.take("load-conn", &request));
+  const auto* connection = request.message.section(Node::name(1));
+  REQUIRE(connection);
+  CHECK(connection->text_or("rekey_time", "") == "21600s");
+  CHECK(connection->section("children")->section("reg")->text_or("rekey_time", "") == "5400s");
+}
