@@ -108,9 +108,12 @@ TEST_CASE("keys found in charon are as old as it says", "[node-keying]") {
   found.child_age = "3000";
   REQUIRE(node.list({found}));
   node.answer("get-conns", Section{}.set("conns", Section::List{}));
-  node.pass(10min);
-  CHECK(rekey_asked(node) == Asked::kChild);
+  node.pass(400s);
   CHECK(rekey_asked(node) == Asked::kIke);
+  node.event("ike-rekey", ike_rekeyed(node.first, 9));
+  CHECK(rekey_asked(node, 9) == Asked::kNothing);
+  node.pass(200s);
+  CHECK(rekey_asked(node, 9) == Asked::kChild);
 }
 
 TEST_CASE("charon's own times are longer than ours, whatever it takes off them", "[node-keying]") {
@@ -122,6 +125,6 @@ TEST_CASE("charon's own times are longer than ours, whatever it takes off them",
   REQUIRE(node.take("load-conn", &request));
   const auto* connection = request.message.section(Node::name(1));
   REQUIRE(connection);
-  CHECK(connection->text_or("rekey_time", "") == "21600s");
+  CHECK(connection->text_or("rekey_time", "") == "21601s");
   CHECK(connection->section("children")->section("reg")->text_or("rekey_time", "") == "5400s");
 }

@@ -25,8 +25,9 @@ def scenario(lab):
     watch = vici.Watch(lab.vici_socket("mn"))
     move_during_rekey(lab, watch)
     changes = many_changes(lab)
+    before = {kind: len(events(watch, kind)) for kind in ("child-rekey", "ike-rekey")}
     killed_and_moved(lab)
-    rekeys_on_time(lab, watch)
+    rekeys_on_time(lab, watch, before)
     held_up(lab, watch)
     lab.stop_captures()
     packets = wire.packets(captures)
@@ -131,12 +132,11 @@ def killed_and_moved(lab):
               settled(lab, "w1"), why(lab))
 
 
-def rekeys_on_time(lab, watch):
+def rekeys_on_time(lab, watch, before):
     """The keys that the new process found are older than its limits."""
     socket = lab.vici_socket("mn")
     for kind, limit in (("child-rekey", REKEY), ("ike-rekey", IKE_REKEY)):
-        before = len(events(watch, kind))
-        lab.check(f"{kind} in time", wait_for(lambda k=kind, b=before: len(events(watch, k)) > b, limit + 5, 0.2),
+        lab.check(f"{kind} in time", wait_for(lambda k=kind: len(events(watch, k)) > before[k], limit + 5, 0.2),
                   events(watch))
     asked_by_agent = (RUN / "charon.ha.log").read_text(encoding="utf-8").count("generating CREATE_CHILD_SA request")
     lab.check("every re-key was asked for by the node", asked_by_agent == 0, asked_by_agent)
