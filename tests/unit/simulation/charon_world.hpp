@@ -217,6 +217,7 @@ class Agent : public Driven<Agent, ike::AgentKeying, ike::AgentKeyingEvent> {
   }
   void perform(const ike::PeerMoveFailed&) { move_failed = true; }
   void perform(const ike::PeerRefused&) {}
+  void perform(const ike::PeerKeysChanged&) {}
 
   std::set<Ipv6Address> keys;  // of these home addresses
   bool move_failed = false;
