@@ -103,7 +103,7 @@ TEST_CASE("keys made anew in a phase 1 that took over the old ones replace them 
   fresh.spi_in = "c0000003";
   fresh.spi_out = "c0000004";
   agent.event("child-updown", updown(fresh, true));
-  agent.pass(300ms);
+  agent.pass(1s);
   REQUIRE(agent.last<DeletePeerStatesExcept>());
   CHECK(agent.last<DeletePeerStatesExcept>()->spis == std::vector<std::uint32_t>{0xc0000003, 0xc0000004});
 }
