@@ -38,10 +38,13 @@ def socket_in(namespace, *arguments):
 
 
 class Sender:
-    """Whole packets from a namespace, header and all, in the clear: no policy sees their protocol."""
+    """Whole packets from a namespace, header and all, in the clear: no policy sees their protocol. interface: the link
+    that they leave by, for a namespace whose routes lead into a tunnel."""
 
-    def __init__(self, namespace):
+    def __init__(self, namespace, interface=None):
         self.socket = socket_in(namespace, socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW)
+        if interface:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
 
     def send(self, packet, destination, count=1, pause=0.01):
         for _ in range(count):
@@ -119,7 +122,7 @@ def states(namespace):
         ends = re.match(r"src (\S+) dst (\S+)", block)
         spi = re.search(r"proto esp spi (0x[0-9a-f]+)", block)
         cipher = re.search(r"enc cbc\(aes\) 0x([0-9a-f]+)", block)
-        integrity = re.search(r"auth-trunc hmac\(sha256\) 0x([0-9a-f]+) 128", block)
+        integrity = re.search(r"auth-trunc hmac\(sha256\) 0x([0-9a-f]+) (?:\(256 bits\) )?128", block)
         sent = re.search(r"oseq 0x([0-9a-f]+)", block)
         if ends and spi and cipher and integrity:
             found.setdefault(ends.groups(), []).append(

@@ -68,17 +68,21 @@ def program(name):
 
 
 class Checks:
-    """One line per check in OUT/checks; the runner counts them."""
+    """One line per check in OUT/checks; the runner counts them. OUT/timeline: the same with seconds since the start."""
 
     def __init__(self):
+        self.begin = time.monotonic()
         self.file = open(OUT / "checks", "a", buffering=1, encoding="utf-8")
+        self.timeline = open(OUT / "timeline", "a", buffering=1, encoding="utf-8")
         self.failed = 0
 
     def check(self, text, ok, detail=""):
         ok = bool(ok)
         self.failed += not ok
         line = f"{'PASS' if ok else 'FAIL'} {text}" + (f": {detail}" if detail != "" and not ok else "")
-        self.file.write(re.sub(r"\s*\n\s*", " | ", line) + "\n")
+        line = re.sub(r"\s*\n\s*", " | ", line) + "\n"
+        self.file.write(line)
+        self.timeline.write(f"{time.monotonic() - self.begin:6.1f} {line}")
         return ok
 
 

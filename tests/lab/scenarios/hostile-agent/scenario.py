@@ -45,6 +45,7 @@ def scenario(lab):
     lab.at = lab.registered_at("mn")
     lab.sas = len(vici.ike_sas(lab.vici_socket("mn")))
     lab.processes["ha"].send_signal(signal.SIGSTOP)
+    take_over_policies()
     liar = Liar()
     refresh_flood(lab, liar)
     storm(lab, liar)
@@ -61,6 +62,20 @@ def scenario(lab):
     lab.check("and answers", lab.ping("cn", HOME_ADDRESS, 3) == 3)
     lab.check("node and home agent are still the processes they were", lab.alive("mnd.mn") and lab.alive("ha"))
     common.stop_and_compare(lab)
+
+
+def take_over_policies():
+    """The liar's messages go under whatever security association there is, as the stopped mip6-ha can choose none; and
+    refresh requests, too: mip6-ha never sends any, and in the clear no node takes them."""
+    policies = run("ip", "xfrm", "policy", namespace="ha")
+    reqid = re.search(rf"src {HOME_AGENT}/128 dst {HOME_ADDRESS}/128 [^\n]*\n\tdir out priority 1.*?reqid (\d+)", policies,
+                      re.DOTALL).group(1)
+    ends = ["src", HOME_AGENT, "dst", HOME_ADDRESS]
+    for action, kind in (("update", spoof.ACKNOWLEDGEMENT), ("add", attack.REFRESH_REQUEST)):
+        run("ip", "-n", "ha", "xfrm", "policy", action, *ends, "proto", "135", "type", str(kind), "dir", "out", "priority",
+            "1", "tmpl", *ends, "proto", "esp", "reqid", reqid, "mode", "transport")
+    run("ip", "-n", "ha", "xfrm", "policy", "add", *ends, "proto", "135", "type", str(attack.REFRESH_REQUEST), "dir", "out",
+        "ptype", "sub", "priority", "2", "tmpl", *ends, "proto", "route2", "mode", "ro")
 
 
 def sane(lab, liar, what, begin, count=len):
@@ -132,12 +147,12 @@ def key_mobility(lab, liar):
     lab.check("K this way and that without a move makes no connection", len(own) == lab.sas and
               lab.registered_at("mn") == lab.at, own)
 
-    def answers_go_to(interface):
+    def answers_go_to(care_of):
         run("ip", "-n", "ha", "xfrm", "state", "update", "src", HOME_AGENT, "dst", HOME_ADDRESS, "proto", "route2",
-            "mode", "ro", "coa", lab.care_of("mn", interface))
+            "mode", "ro", "coa", care_of)
     # w1 down: K clear is a lie (the home agent could migrate). IKE is made anew; charon there is honest.
     liar.answer = lambda self, number, flags, lifetime: self.voice.acknowledgement(number, 0, lifetime, False)
-    answers_go_to("w2")
+    answers_go_to(lab.care_of("mn", "w2"))
     at = common.move_to(lab, "w1", "down", "w2")
     lab.check("K refused after a move: the node is registered there", at, lab.status("mn"))
 
@@ -147,7 +162,7 @@ def key_mobility(lab, liar):
               wait_for(lambda: endpoints() == [at], 10, 0.3), endpoints())
     # w1 up again: K set is a lie, the home agent's end stays where it is.
     liar.answer = Liar.accept
-    answers_go_to("w1")
+    answers_go_to(lab.at)
     back = common.move_to(lab, "w1", "up", "w1")
     lab.check("K set though the home agent moved nothing: the node is registered all the same", back, lab.status("mn"))
     lab.at = back

@@ -51,7 +51,7 @@ def unharmed(lab, after):
 
 # --- B's home address, and others that are not A's ---
 def by_home_address(lab):
-    clear = attack.Sender("mn2")
+    clear = attack.Sender("mn2", "w1")
     number = (lab.status("mn")["sequence"] + 1) & 0xFFFF
     update = spoof.update(HOME_ADDRESS, HOME_AGENT, number, lab.thief_at)
     mismatch = "kernel/XfrmInTmplMismatch"
@@ -72,7 +72,7 @@ def by_home_address(lab):
     grown = wait_for(lambda: more(before, counted(agent_status())).get("accepted"), 2)
     lab.check("an update that the lab sealed for A itself is accepted: what follows is well made", grown,
               more(before, counted(agent_status())))
-    tried(lab, "B's home address under A's security association", mismatch,
+    tried(lab, "B's home address under A's security association", "kernel/XfrmInStateMismatch",
           lambda: [sealed(HOME_ADDRESS, update) for _ in range(3)])
     for address, what in ((NOBODYS, "a home address that nobody has"),
                           (OTHER_PREFIX, "A's address under another prefix, without security association")):
@@ -82,14 +82,17 @@ def by_home_address(lab):
             clear.send(attack.under_option(lab.thief_at, HOME_AGENT, address, spoof.MOBILITY, message), HOME_AGENT, 2)
             clear.send(spoof.ipv6(address, HOME_AGENT, spoof.MOBILITY, message), HOME_AGENT, 2)
         tried(lab, f"{what}, in the clear,", NOT_SERVED, in_the_clear, 4)
-        tried(lab, f"{what}, under A's security association,", NOT_SERVED,
+        tried(lab, f"{what}, under A's security association,", "kernel/XfrmInStateMismatch",
               lambda m=message, a=address: sealed(a, m), 1)
+    lab.used_up = next(numbers) - state[3]
     unharmed(lab, "attempts at its home address")
 
 
 # --- care-of addresses under A's own security association ---
 def by_care_of_address(lab):
     thief = attack.Speaker("mn2", THIEF_HOME, HOME_AGENT)
+    for _ in range(lab.used_up):  # numbers of ESP that the lab has used in the kernel's place
+        thief.update(0, "ff02::1")
     lab.number = attack.entry(THIEF["name"])["sequence"]
 
     def claim(care_of):
@@ -150,6 +153,7 @@ def third_party(lab):
     lab.stop("mnd.mn2")
     lab.stop("ha")
     lab.agent()
+    wait_for(lambda: attack.entry("laptop").get("keys_up"), 10)
     unharmed(lab, "A's service ended")
 
 
