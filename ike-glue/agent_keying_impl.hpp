@@ -45,6 +45,7 @@ struct AgentKeying::Impl {
     std::optional<mip6::Ipv6Address> remote;
     std::optional<mip6::BootTime> drop_at;
     bool drop_asked = false;  // once already
+    bool why_told = false;    // why it was given no security association
   };
   static constexpr seconds kChildlessPatience{30};
 
@@ -126,7 +127,7 @@ struct AgentKeying::Impl {
   void delete_orphans(Node& node);
   static std::vector<std::uint32_t> live_spis(const Node& node);
   void gone(Node& node, std::uint64_t uniqueid);
-  void childless(const Node& node, Sa& sa);
+  void childless(const Node& node, std::uint64_t uniqueid, const Sa& sa);
   void drop_due(mip6::BootTime now);
   void verify(Node& node, mip6::BootTime now);
   void verified(Node& node, const Answered& answer);

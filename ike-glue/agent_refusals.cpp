@@ -97,6 +97,9 @@ void AgentKeying::Impl::tell_refusals(mip6::BootTime now) {
       continue;
     }
     tell(one->second, now);
+    for (auto& node : nodes) {
+      if (const auto sa = node.sas.find(one->first); sa != node.sas.end()) sa->second.why_told = true;
+    }
     one = attempts.erase(one);
   }
 }

@@ -213,7 +213,7 @@ std::vector<std::uint32_t> AgentKeying::Impl::live_spis(const Node& node) {
 void AgentKeying::Impl::gone(Node& node, std::uint64_t uniqueid) {
   const auto found = node.sas.extract(uniqueid);
   if (found.empty()) return;
-  childless(node, found.mapped());
+  childless(node, uniqueid, found.mapped());
   if (!found.mapped().child_up) return;
   const bool some_left =
       std::any_of(node.sas.begin(), node.sas.end(), [](const auto& one) { return one.second.child_up; });
@@ -224,10 +224,13 @@ void AgentKeying::Impl::gone(Node& node, std::uint64_t uniqueid) {
   step(fmt::format("{}: no IKE connection any more", node.configured.name));
 }
 
-// Authenticated, but with selectors that are not its own or algorithms that we don't take: charon keeps the IKE_SA.
-void AgentKeying::Impl::childless(const Node& node, Sa& sa) {
+// Authenticated, but with selectors that are not its own or algorithms that we don't take: charon keeps the IKE_SA. If its
+// log says which, that is told in place of this.
+void AgentKeying::Impl::childless(const Node& node, std::uint64_t uniqueid, const Sa& sa) {
   if (sa.child_up || sa.superseded || sa.drop_asked) return;
   out.emplace_back(PeerRefused{"no security association made"});
+  const auto attempt = attempts.find(uniqueid);
+  if (sa.why_told || (attempt != attempts.end() && attempt->second.reason)) return;
   trouble({fmt::format("{} proved who it is from {}, but was given no security association", node.configured.name,
                        sa.remote ? sa.remote->to_string() : "an unknown address"),
            fmt::format("see that it asks for its own home address, {}, and for algorithms that both have",
@@ -240,7 +243,7 @@ void AgentKeying::Impl::drop_due(mip6::BootTime now) {
     std::vector<std::uint64_t> given_up;
     for (auto& [uniqueid, sa] : node.sas) {
       if (!sa.drop_at || *sa.drop_at > now) continue;
-      childless(node, sa);
+      childless(node, uniqueid, sa);
       terminate(Purpose::kWhatever, uniqueid, true);
       sa.drop_at = now + kDropAgainAfter;
       if (std::exchange(sa.drop_asked, true)) given_up.push_back(uniqueid);

@@ -191,3 +191,25 @@ TEST_CASE("peers that fail all the time are not told all the time", "[agent-keyi
   CHECK(agent.count<Trouble>() >= 1);
   CHECK(agent.count<Trouble>() <= 32);
 }
+
+TEST_CASE("why an authenticated peer got no security association is told in the log's words, before or after it goes",
+          "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.forget();
+  Sa alone = agent.first;
+  alone.child = false;
+  agent.event("ike-updown", updown(alone, true));
+  agent.event("log", agent_log(alone.uniqueid, alone.name, "no acceptable proposal found"));
+  SECTION("it goes at once") {
+    agent.event("ike-updown", updown(alone, false));
+    agent.pass(200ms);
+  }
+  SECTION("it goes later") {
+    agent.pass(200ms);
+    agent.event("ike-updown", updown(alone, false));
+  }
+  REQUIRE(agent.count<Trouble>() == 1);
+  CHECK(agent.last<Trouble>()->what.find("no proposal for ESP in common") != std::string::npos);
+  CHECK(agent.count<PeerRefused>() == 1);
+}
