@@ -3,7 +3,6 @@ security association, ESP made with stolen keys, frames taken from a link and pu
 
 import hashlib
 import hmac
-import json
 import os
 import re
 import select
@@ -15,7 +14,7 @@ import time
 
 import common
 import spoof
-from lab import RUN, enter, program, run, wait_for
+from lab import RUN, ask, enter, run, wait_for
 
 ETH_P_ALL, ETH_P_IPV6 = 0x0003, 0x86DD
 IPV6_CHECKSUM = 7
@@ -149,12 +148,7 @@ def under_option(care_of, agent, home_address, protocol, payload):
 
 # --- what the programs tell ---
 def agent_status():
-    result = subprocess.run([program("mip6-ha"), "--socket", f"{RUN}/ha.control", "--json", "status"],
-                            capture_output=True, text=True, check=False, timeout=6)
-    try:
-        return json.loads(result.stdout)
-    except ValueError:
-        return {}
+    return ask(RUN / "ha.control", "status")
 
 
 def counted(status):

@@ -13,6 +13,7 @@ def charons(lab, *namespaces):
         lab.charon(namespace, wait=False)
     for namespace in namespaces:
         lab.charon_ready(namespace)
+    lab.checks.note("charon is there")
 
 
 def begin(lab, capture=True, key_mobility=True):

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -59,6 +60,20 @@ def wait_for(condition, timeout, step=0.05):
         time.sleep(step)
 
 
+def ask(socket_path, command, timeout=20, **more):
+    """An answer of a control socket, without a process for it; {} if there is none."""
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    client.settimeout(timeout)
+    try:
+        client.connect(str(socket_path))
+        client.sendall(json.dumps({"command": command, **more}).encode() + b"\n")
+        return json.loads(client.makefile("rb").readline() or b"{}")
+    except (OSError, ValueError):
+        return {}
+    finally:
+        client.close()
+
+
 def program(name):
     folder = Path(os.environ.get("LAB_BIN_DIR", "/usr/sbin"))
     for place in (folder, folder / "mnd", folder / "examples/home-agent"):
@@ -76,13 +91,17 @@ class Checks:
         self.timeline = open(OUT / "timeline", "a", buffering=1, encoding="utf-8")
         self.failed = 0
 
+    def note(self, line):
+        """To the timeline alone."""
+        self.timeline.write(f"{time.monotonic() - self.begin:6.1f} {line}\n")
+
     def check(self, text, ok, detail=""):
         ok = bool(ok)
         self.failed += not ok
         line = f"{'PASS' if ok else 'FAIL'} {text}" + (f": {detail}" if detail != "" and not ok else "")
-        line = re.sub(r"\s*\n\s*", " | ", line) + "\n"
-        self.file.write(line)
-        self.timeline.write(f"{time.monotonic() - self.begin:6.1f} {line}")
+        line = re.sub(r"\s*\n\s*", " | ", line)
+        self.file.write(line + "\n")
+        self.note(line)
         return ok
 
 
@@ -228,12 +247,7 @@ state-directory = {self.state}/{namespace}.state
 
     # --- what the programs say (only K, sequence and trouble are taken from here) ---
     def status(self, namespace="mn"):
-        result = subprocess.run([program("mip6ctl"), "--socket", f"{RUN}/{namespace}.control", "--json", "status"],
-                                capture_output=True, text=True, check=False, timeout=5 * PATIENCE_FACTOR)
-        try:
-            return json.loads(result.stdout)
-        except ValueError:
-            return {}
+        return ask(RUN / f"{namespace}.control", "status")
 
     def status_text(self, namespace="mn"):
         result = subprocess.run([program("mip6ctl"), "--socket", f"{RUN}/{namespace}.control", "status"],
@@ -260,12 +274,7 @@ state-directory = {self.state}/{namespace}.state
         return (error.get("what", ""), error.get("remedy", "")) if error.get("current", True) else ("", "")
 
     def agent_status(self):
-        result = subprocess.run([program("mip6-ha"), "status", "--socket", f"{RUN}/ha.control", "--json"],
-                                capture_output=True, text=True, check=False, timeout=5)
-        try:
-            return json.loads(result.stdout)
-        except ValueError:
-            return {}
+        return ask(RUN / "ha.control", "status")
 
     # --- what the kernel and charon say ---
     def ike_endpoints(self):
@@ -356,6 +365,7 @@ def main(scenario):
     lab = Lab(dad=getattr(module, "DAD", False))
     try:
         lab.build()
+        lab.checks.note("the network is there")
         module.scenario(lab)
     except Exception as error:  # a scenario that breaks is a failed check, with its place
         import traceback

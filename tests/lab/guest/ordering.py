@@ -13,7 +13,7 @@ from pathlib import Path
 import esp
 import lab as the_lab
 import wire
-from lab import HOME_ADDRESS, HOME_AGENT, RUN
+from lab import HOME_ADDRESS, HOME_AGENT, RUN, ask
 
 UPDATE, ACKNOWLEDGEMENT = 5, 6
 PATIENCE = 15  # what is to happen at once is told by the counters, not by the clock
@@ -124,20 +124,6 @@ def send_again(seen, namespace="core"):
     thread = threading.Thread(target=send)
     thread.start()
     thread.join()
-
-
-def ask(socket_path, command, timeout=20, **more):
-    """An answer of a control socket, without a process for it; {} if there is none."""
-    client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    client.settimeout(timeout)
-    try:
-        client.connect(str(socket_path))
-        client.sendall(json.dumps({"command": command, **more}).encode() + b"\n")
-        return json.loads(client.makefile("rb").readline() or b"{}")
-    except (OSError, ValueError):
-        return {}
-    finally:
-        client.close()
 
 
 def node(command="status"):
