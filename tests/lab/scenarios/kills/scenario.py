@@ -1,0 +1,103 @@
+"""SIGKILL of the node and of the home agent at every step of a registration: no number is used twice under one key, no
+old update is accepted afterwards, and the next registration succeeds at once."""
+
+import signal
+
+import common
+import esp
+import ordering
+from killing import Step, kill_at
+from lab import HOME_ADDRESS, HOME_AGENT, RUN, wait_for
+
+NODE, AGENT = "mnd.mn", "ha"
+STATE = RUN / "mn.state" / f"sequence-{HOME_ADDRESS}-{HOME_AGENT}.json.new"
+# What a node that starts does first: a block of numbers is written beside the file, synced, renamed, the folder synced.
+RESERVING = [Step(NODE, "start", "openat", path=STATE), Step(NODE, "start", "fsync"), Step(NODE, "start", "rename"),
+             Step(NODE, "start", "fsync", 2)]
+# sendto: to the kernel (netlink), and the update or its answer; recvmsg: the other end's.
+NODE_STEPS = RESERVING + [Step(NODE, "refresh", "sendto"), Step(NODE, "refresh", "recvmsg")] + [
+    Step(NODE, "move", "sendto", number) for number in (2, 4, 6)] + [
+    Step(NODE, "refresh", delay=delay) for delay in (0.0, 0.02, 0.05)]
+# pwrite64, fdatasync: of the database.
+AGENT_STEPS = [Step(AGENT, "refresh", "recvmsg"), Step(AGENT, "refresh", "pwrite64"), Step(AGENT, "refresh", "pwrite64", 2),
+               Step(AGENT, "refresh", "fdatasync")] + [
+    Step(AGENT, "refresh", "sendto", number) for number in (1, 2, 3)] + [
+    Step(AGENT, "move", "sendto", number) for number in (2, 4, 6)] + [
+    Step(AGENT, "refresh", delay=delay) for delay in (0.01, 0.03, 0.05)]
+STEPS = [step for pair in zip(NODE_STEPS, AGENT_STEPS) for step in pair] + AGENT_STEPS[len(NODE_STEPS):]
+
+
+class Killing:
+    def __init__(self, lab):
+        self.lab = lab
+        self.recorder = ordering.Recorder(["ar1", "ar2"])
+        self.known = {}
+        self.on_first_link = True
+        self.bad = {"missed": [], "not registered": [], "next not accepted": [], "old update accepted": []}
+
+    def trigger(self, step):
+        if step.trigger == "start":
+            self.lab.node("mn")
+        elif step.trigger == "refresh":
+            ordering.node("refresh")
+        else:
+            self.on_first_link = not self.on_first_link
+            common.link("w1", "up" if self.on_first_link else "down")
+
+    def once(self, step):
+        if step.trigger == "start":
+            self.lab.stop(step.victim, signal.SIGKILL)
+        if not kill_at(self.lab, step, lambda: self.trigger(step)):
+            self.bad["missed"].append(step)
+        if step.victim == NODE:
+            self.lab.node("mn")
+        else:
+            self.lab.agent()
+        if not ordering.registers():
+            self.bad["not registered"].append((step, ordering.node()))
+            return
+        self.known.update(esp.keys("mn"))
+        self.accepted_at_once(step)
+        self.replays(step)
+
+    def accepted_at_once(self, step):
+        begin = len(self.recorder.seen)
+        ordering.refresh()
+        messages, _ = ordering.opened(self.recorder.seen[begin:], self.known)
+        updates, answers = [m for m in messages if m.status is None], [m for m in messages if m.status is not None]
+        if not updates or {m.status for m in answers} != {0}:
+            self.bad["next not accepted"].append((step, messages))
+
+    def replays(self, step):
+        """The last updates once more, all of them already answered."""
+        counters, held = ordering.agent()
+        before = self.lab.xfrm_errors("ha").get("XfrmInStateSeqError", 0)
+        old = [one for one in self.recorder.updates() if one.spi == self.recorder.updates()[-1].spi][-4:]
+        ordering.send_again(old)
+
+        def counted():
+            return self.lab.xfrm_errors("ha").get("XfrmInStateSeqError", 0) - before >= len(old)
+        refused = wait_for(counted, 20)
+        after, held_after = ordering.agent()
+        same = all(held[k] == held_after[k] for k in ("care_of", "sequence")) and counters["accepted"] == after["accepted"]
+        if not refused or not same:
+            self.bad["old update accepted"].append((step, held, held_after, self.lab.xfrm_errors("ha")))
+
+
+def scenario(lab, count=len(STEPS)):
+    common.charons(lab, "ha", "mn")
+    lab.agent()
+    lab.node("mn")
+    if not lab.check("the node registers", ordering.registers(), ordering.node()):
+        return
+    killing = Killing(lab)
+    killing.known.update(esp.keys("mn"))
+    for index in range(count):
+        killing.once(STEPS[index % len(STEPS)])
+    bad = killing.bad
+    lab.check(f"{count} kills, each at its step", count >= 25 and not bad["missed"], bad["missed"])
+    lab.check("after each of them the node is registered", not bad["not registered"], bad["not registered"])
+    lab.check("and the next update is accepted at once", not bad["next not accepted"], bad["next not accepted"])
+    lab.check("and old updates are refused, and counted", not bad["old update accepted"], bad["old update accepted"])
+    killing.known.update(esp.keys("mn"))
+    ordering.check_numbers(lab, killing.recorder.seen, killing.known, f"over {count} kills")

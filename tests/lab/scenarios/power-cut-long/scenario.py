@@ -1,0 +1,7 @@
+"""Scenario `power-cut`, with as many as the file `power-cuts` says."""
+
+import longer
+
+
+def scenario(lab):
+    longer.of("power-cut").scenario(lab)
