@@ -20,6 +20,12 @@ double per_second(std::uint32_t numbers) {
 
 }  // namespace
 
+SequenceUse use_of_half_space(std::uint16_t used) {
+  if (used >= kHalfSpace) return SequenceUse::kAll;
+  if (used * 10 >= kHalfSpace * 9) return SequenceUse::kNearlyAll;
+  return used * 2 >= kHalfSpace ? SequenceUse::kHalf : SequenceUse::kPlenty;
+}
+
 void SequenceForecast::used(BootTime now, std::uint32_t numbers) {
   const auto number = minute_of(now);
   assert(number >= 0);
@@ -27,6 +33,8 @@ void SequenceForecast::used(BootTime now, std::uint32_t numbers) {
   if (minute.number != number) minute = {number, 0};
   add(minute.used, numbers);
   add(used_, numbers);
+  add(counted_, numbers);
+  if (!since_) since_ = now;
   most_in_window_ = std::max(most_in_window_, used_in_window(now));
 }
 
@@ -42,6 +50,11 @@ std::uint32_t SequenceForecast::used_in_window(BootTime now) const {
 double SequenceForecast::current_rate(BootTime now) const { return per_second(used_in_window(now)); }
 
 double SequenceForecast::highest_rate() const { return per_second(most_in_window_); }
+
+double SequenceForecast::average_rate(BootTime now) const {
+  const Duration watched = std::max<Duration>(since_ ? now - *since_ : Duration{}, std::chrono::hours{1});
+  return counted_ / std::chrono::duration<double>(watched).count();
+}
 
 SequenceForecast::Remaining SequenceForecast::remaining_at(double rate) const {
   return {time_until(kHalfSpace, used_, rate), time_until(kWholeSpace, used_, rate)};

@@ -13,6 +13,10 @@ namespace mip6 {
 
 inline constexpr std::uint32_t kWholeSpace = 1U << 16;
 
+// How much of the half space the present keys have seen; with keys set by hand the user is told at each.
+enum class SequenceUse : std::uint8_t { kPlenty, kHalf, kNearlyAll, kAll };  // from 50 % on, from 90 % on, 2^15
+SequenceUse use_of_half_space(std::uint16_t used);
+
 // Counts every number that is used, retransmissions included, and forecasts from the rate of that.
 class SequenceForecast {
  public:
@@ -37,6 +41,9 @@ class SequenceForecast {
   // Rates are numbers per second. The window's end is `now`, its beginning the minute in which it began.
   double current_rate(BootTime now) const;
   double highest_rate() const;  // over any window so far
+  // Since the first number that was counted; less than an hour counts as one, so that a few moves in the first minutes
+  // are no rate for years.
+  double average_rate(BootTime now) const;
   Remaining remaining_at(double rate) const;
 
   // Until `limit` numbers are used when `used` are by now. Empty if that is further away than kFarthest, or if `rate`
@@ -53,6 +60,8 @@ class SequenceForecast {
   std::array<Minute, kWindow / std::chrono::minutes{1}> minutes_{};  // each at its number modulo their count
   std::uint32_t used_;
   std::uint32_t most_in_window_ = 0;
+  std::uint32_t counted_ = 0;  // over all keys
+  std::optional<BootTime> since_;
 };
 
 }  // namespace mip6

@@ -18,6 +18,7 @@ void Daemon::feed(node::Event event) {
 }
 
 void Daemon::feed(KeyingEvent event) {
+  if (manual()) return;  // there is no key management
   pending_.emplace_back(std::move(event));
   drain();
 }
@@ -35,13 +36,14 @@ void Daemon::drain() {
       for (const auto& action : registration_->handle(*for_registration, now))
         std::visit([this](const auto& one) { perform(one); }, action);
       if (const bool settled = registration_->settled(); settled != std::exchange(settled_, settled))
-        pending_.emplace_back(KeyingEvent{ike::Settled{settled}});
+        feed(ike::Settled{settled});
     } else {
       for (const auto& action : keying_.handle(std::get<KeyingEvent>(event), now))
         std::visit([this](const auto& one) { perform(one); }, action);
     }
   }
   draining_ = false;
+  warn_of_numbers();
   rearm();
   publish_status();
 }
@@ -104,13 +106,16 @@ void Daemon::perform(const node::StopOutbound&) {
 }
 
 void Daemon::perform(const node::ReserveSequence& action) {
-  if (done("disk", store_.store({action.end, action.first_under_keys})))
+  if (store_numbers({action.end, action.first_under_keys}))
     feed(node::SequenceReserved{action.end});
   else
     feed(node::SequenceReservationFailed{});
 }
 
-void Daemon::perform(const node::NeedKeys& action) { feed(ike::EstablishAsked{action.attachment.care_of}); }
+void Daemon::perform(const node::NeedKeys& action) {
+  if (manual()) return tell_manual_keys();
+  feed(ike::EstablishAsked{action.attachment.care_of});
+}
 
 bool Daemon::move_key_endpoint(const mip6::Ipv6Address& local) {
   if (done("IKE endpoint", xfrm_->move_key_endpoint(Side::kNode, ends_, kernel::kNodeReqid, local, config_.home_agent)))
@@ -161,11 +166,12 @@ void Daemon::perform(const node::PrefixDiscoveryNecessary&) {
 
 // There is one home agent only; Trouble has told the user.
 void Daemon::perform(const node::NotServed&) {}
-void Daemon::perform(const node::AgentSilent&) {}
+void Daemon::perform(const node::AgentSilent&) { restore_manual_states(); }
 
 void Daemon::perform(const node::Stopped& action) {
   journal_.add("stopped",
                action.deregistered ? "the home agent serves us no longer" : "without an answer to a de-registration");
+  if (manual() && stopping_) return clean_up();
   feed(ike::StopAsked{});
 }
 

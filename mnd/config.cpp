@@ -22,15 +22,16 @@ constexpr long kMinFirstTimeout = 100;          // milliseconds
 constexpr long kMaxFirstTimeout = 32000;        // milliseconds: later ones are no longer, either
 constexpr long kMinRekey = 10;                  // seconds
 constexpr long kMaxRekey = 86400;               // seconds
+constexpr long kMaxForecastHorizon = 36500;     // days
 constexpr std::size_t kMaxSocketPath = 107;     // sun_path
 constexpr std::size_t kMaxInterfaceName = 15;   // IFNAMSIZ - 1
 constexpr std::size_t kSuggestionDistance = 3;  // letters of difference up to which a key is thought to be meant
 
-constexpr std::array<std::string_view, 20> kKeys{
-    "rekey",          "ike-rekey",      "home-address",  "home-agent",    "identity",      "home-agent-identity",
-    "secret-file",    "certificate",    "keying",        "ike-proposals", "esp-proposals", "signature-hash",
-    ike::kConsentKey, "lifetime",       "first-timeout", "prefer",        "exclude",       "vici-socket",
-    "control-socket", "state-directory"};
+constexpr std::array<std::string_view, 22> kKeys{
+    "rekey",          "ike-rekey",       "home-address",  "home-agent",      "identity",      "home-agent-identity",
+    "secret-file",    "certificate",     "keying",        "ike-proposals",   "esp-proposals", "signature-hash",
+    ike::kConsentKey, "lifetime",        "first-timeout", "prefer",          "exclude",       "vici-socket",
+    "control-socket", "state-directory", "manual-keys",   "forecast-horizon"};
 // What others call it, or what others have; whoever writes them is told our way.
 struct Foreign {
   std::string_view key;
@@ -166,6 +167,8 @@ void ConfigChecker::times() {
     config_.rekey = std::chrono::seconds{*seconds};
   if (const auto seconds = number("ike-rekey", "time", "seconds", kMinRekey, kMaxRekey))
     config_.ike_rekey = std::chrono::seconds{*seconds};
+  if (const auto days = number("forecast-horizon", "number of days", "days", 1, kMaxForecastHorizon))
+    config_.forecast_horizon = std::chrono::days{*days};
 }
 
 std::vector<std::string> ConfigChecker::patterns(std::string_view key) {

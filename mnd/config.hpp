@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <tl/expected.hpp>
 #include <vector>
@@ -11,10 +12,11 @@
 #include "libmip6/address.hpp"
 #include "libmip6/wire/message.hpp"
 #include "mnd/linux/config_file.hpp"
+#include "mnd/linux/manual_keys.hpp"
 
 namespace mnd {
 
-enum class Keying { kIkev2, kIkev1 };  // manual comes later; named with the reason by the check until then
+enum class Keying { kIkev2, kIkev1, kManual };
 
 struct Config {
   mip6::Ipv6Address home_address;  // home-address = 2001:db8:1::42/64 (length 64 if not given)
@@ -27,7 +29,12 @@ struct Config {
   ike::Proof proof;                  // its content; never printed
   Keying keying = Keying::kIkev2;    // keying = ikev2
   ike::Method method = ike::default_method(ike::IkeVersion::kV2);  // ike-proposals, esp-proposals, signature-hash
-  mip6::Lifetime lifetime{420};                                    // lifetime = 420 (seconds, 4 to 262140)
+  // manual-keys = /etc/mnd/manual-keys, with keying = manual, in place of identity and proof; never printed
+  std::optional<kernel::ManualKeys> manual_keys;
+  std::filesystem::path manual_keys_file;
+  // forecast-horizon = 400 (days): where the sequence space would be cycled earlier, manual keys are advised against
+  std::chrono::days forecast_horizon{400};
+  mip6::Lifetime lifetime{420};  // lifetime = 420 (seconds, 4 to 262140)
   // first-timeout = 1500 (milliseconds until a first registration is repeated; RFC 6275 InitialBindackTimeoutFirstReg)
   std::chrono::milliseconds first_timeout{1500};
   std::chrono::seconds rekey{3600};          // rekey = 3600 (seconds that the SAs' keys are used, at most)

@@ -1,5 +1,5 @@
 // The inside of load_config(): settings to a checked Config, a function per topic. Included by its two sources only:
-// config.cpp (file, addresses, times, interfaces, paths) and config_keys.cpp (identities, proof, keying).
+// config.cpp (file, addresses, times, interfaces, paths) and config_keys.cpp (keying, manual keys, identities, proof).
 #pragma once
 
 #include <fmt/format.h>
@@ -28,9 +28,14 @@ class ConfigChecker {
   tl::expected<Config, std::vector<ConfigMistake>> check(const std::vector<kernel::ConfigSection>& sections) {
     collect(sections);
     addresses();
-    identities();
-    proof();
     keying();
+    if (config_.keying == Keying::kManual) {
+      manual_keys();
+    } else {
+      identities();
+      proof();
+      key_management();
+    }
     times();
     interfaces();
     paths();
@@ -46,6 +51,8 @@ class ConfigChecker {
   void proof();
   void certificate(const ConfigSetting& setting);
   void keying();
+  void manual_keys();
+  void key_management();  // after proof()
   void consent(ike::IkeVersion version);
   void algorithms(ike::IkeVersion version);
   std::optional<long> number(std::string_view key, std::string_view what, std::string_view unit, long from, long to);

@@ -1,4 +1,6 @@
-// See config.hpp: who the two are, how they prove it, and how keys are agreed.
+// See config.hpp: how keys are agreed, or which were set by hand; who the two are and how they prove it.
+#include <array>
+#include <iterator>
 #include <system_error>
 #include <variant>
 
@@ -7,6 +9,11 @@
 
 namespace mnd {
 namespace {
+
+// Of no use with manual keys.
+constexpr std::array<std::string_view, 10> kIkeKeys{
+    "identity",      "home-agent-identity", "secret-file", "certificate", "ike-proposals",
+    "esp-proposals", "signature-hash",      "rekey",       "ike-rekey",   ike::kConsentKey};
 
 std::string reason_of(const mip6::Error& error) {
   return error.os_error == 0 ? error.reason : std::generic_category().message(error.os_error);
@@ -72,16 +79,39 @@ void ConfigChecker::proof() {
 
 void ConfigChecker::keying() {
   const auto* setting = find("keying");
-  auto version = ike::IkeVersion::kV2;
-  if (setting && setting->value == "ikev1") {
-    config_.keying = Keying::kIkev1;
-    version = ike::IkeVersion::kV1;
-  } else if (setting && setting->value == "manual") {
-    mistake(*setting, "'manual' is not available in this version", "write 'keying = ikev2'");
-  } else if (setting && setting->value != "ikev2") {
-    mistake(*setting, fmt::format("'{}' is no keying method", setting->value),
-            "write 'keying = ikev2', or ikev1 for a home agent that has nothing else");
+  if (setting && setting->value == "manual") {
+    config_.keying = Keying::kManual;
+    return;
   }
+  if (const auto* keys = find("manual-keys"))
+    mistake(*keys, "is for keying = manual", "write 'keying = manual', or remove this line");
+  if (setting && setting->value == "ikev1")
+    config_.keying = Keying::kIkev1;
+  else if (setting && setting->value != "ikev2")
+    mistake(*setting, fmt::format("'{}' is no keying method", setting->value),
+            "write 'keying = ikev2', or ikev1 for a home agent that has nothing else, or manual for keys set by hand");
+}
+
+void ConfigChecker::manual_keys() {
+  for (const auto key : kIkeKeys)
+    if (const auto* setting = find(key))
+      mistake(*setting, "is not used with keying = manual", "remove this line, or write 'keying = ikev2'");
+  const auto* setting = require("manual-keys", "manual-keys = /etc/mnd/manual-keys");
+  if (!setting) return;
+  if (setting->value.empty()) {
+    mistake(*setting, "is empty", "write the path of the key file, /etc/mnd/manual-keys");
+    return;
+  }
+  config_.manual_keys_file = path_.parent_path() / setting->value;
+  auto keys = kernel::read_manual_keys(config_.manual_keys_file);
+  if (keys)
+    config_.manual_keys = std::move(*keys);
+  else
+    std::move(keys.error().begin(), keys.error().end(), std::back_inserter(mistakes_));
+}
+
+void ConfigChecker::key_management() {
+  const auto version = config_.keying == Keying::kIkev1 ? ike::IkeVersion::kV1 : ike::IkeVersion::kV2;
   consent(version);
   algorithms(version);
 }

@@ -67,6 +67,7 @@ Daemon::Daemon(boost::asio::io_context& loop, Config config)
       ends_{.home_address = config_.home_address, .home_agent = config_.home_agent},
       movement_{movement_policy(config_)},
       store_{config_.state_directory, config_.home_address, config_.home_agent},
+      manual_store_{config_.state_directory, config_.home_address, config_.home_agent},
       signals_{loop, SIGTERM, SIGINT, SIGHUP},
       timer_{loop, [this] { deadline(); }},
       keying_{keying_policy(config_)} {}
@@ -99,7 +100,7 @@ void Daemon::bring_up() {
   }
   troubles_.over("start");
   if (!registration_) start_registration();
-  if (!fast_) start_keying();
+  if (!manual() && !fast_) start_keying();
   network_changed(monitor_->state());
 }
 
@@ -111,6 +112,7 @@ tl::expected<void, mip6::Error> Daemon::bring_up_kernel() {
     xfrm_ = std::move(*opened);
   }
   if (auto required = xfrm_->require_esp(kernel::Side::kNode, ends_, kernel::kNodeReqid); !required) return required;
+  if (auto keyed = set_up_manual_keys(); !keyed) return keyed;
   if (!tunnel_) {
     auto opened = kernel::NodeTunnel::open(config_.home_address, config_.home_agent);
     if (!opened) return tl::unexpected(opened.error());
@@ -145,15 +147,21 @@ tl::expected<void, mip6::Error> Daemon::bring_up_kernel() {
 }
 
 void Daemon::start_registration() {
-  const auto stored = store_.load();
-  if (!stored) done("disk", tl::unexpected(stored.error()));
-  const bool known = stored && *stored;
+  bool known = had_manual_record_;
+  if (manual()) {
+    stored_numbers_ = manual_start_->record.numbers;
+  } else {
+    const auto stored = store_.load();
+    if (!stored) done("disk", tl::unexpected(stored.error()));
+    known = stored && *stored;
+    if (known) stored_numbers_ = **stored;
+  }
   registration_.emplace(mip6::node::Policy{.home_address = config_.home_address,
                                            .home_agent = config_.home_agent,
                                            .lifetime = config_.lifetime,
                                            .may_have_binding = known,
                                            .first_timeout = config_.first_timeout},
-                        known ? **stored : mip6::SequenceState{});
+                        stored_numbers_.value_or(mip6::SequenceState{}));
 }
 
 void Daemon::start_keying() {

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "libmip6/node/home_registration.hpp"
 #include "libmip6/node/movement.hpp"
 #include "mnd/config.hpp"
+#include "mnd/doctor.hpp"
 #include "mnd/journal.hpp"
 #include "mnd/linux/boot_timer.hpp"
 #include "mnd/linux/control_server.hpp"
@@ -26,6 +28,7 @@
 #include "mnd/linux/mobility_socket.hpp"
 #include "mnd/linux/tunnel.hpp"
 #include "mnd/linux/xfrm.hpp"
+#include "mnd/manual_store.hpp"
 #include "mnd/sequence_store.hpp"
 #include "mnd/troubles.hpp"
 
@@ -101,10 +104,23 @@ class Daemon {
   bool done(const std::string& kind, const tl::expected<void, mip6::Error>& result);
   void trouble(const std::string& source, std::string what, std::string remedy, bool local = false);
 
+  // --- manual.cpp: keys set by hand, and the numbers of all keys ---
+  bool manual() const { return config_.keying == Keying::kManual; }
+  tl::expected<void, mip6::Error> set_up_manual_keys();
+  void tell_manual_keys();
+  void restore_manual_states();
+  bool store_numbers(const mip6::SequenceState& numbers);
+  void warn_of_numbers();
+  Health health() const;
+  nlohmann::json findings(bool only_advice) const;
+  nlohmann::json sequence() const;
+
   // --- status.cpp: the control socket ---
   kernel::ControlServer::Answer control(const nlohmann::json& request);
   nlohmann::json status() const;
   nlohmann::json warnings() const;  // [{what, remedy}]: what works, but is dangerous or will end badly
+  std::string_view method_name() const;
+  std::string keying_state() const;
   std::string interface_name(std::uint32_t index) const;
   void publish_status();
 
@@ -114,6 +130,7 @@ class Daemon {
   const mip6::MovementPolicy movement_;
   Journal journal_;
   SequenceStore store_;
+  ManualStore manual_store_;
   boost::asio::signal_set signals_;
   kernel::BootTimer timer_;
 
@@ -132,6 +149,10 @@ class Daemon {
 
   std::optional<mip6::node::HomeRegistration> registration_;
   ike::NodeKeying keying_;
+  std::optional<ManualStart> manual_start_;
+  bool had_manual_record_ = false;
+  std::optional<mip6::SequenceState> stored_numbers_;  // what the disk holds
+  mip6::SequenceUse sequence_use_ = mip6::SequenceUse::kPlenty;
   std::deque<std::variant<mip6::node::Event, KeyingEvent>> pending_;
   bool draining_ = false;
 

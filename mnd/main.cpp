@@ -1,14 +1,18 @@
 // mnd: keeps this machine reachable at its home address while it moves.
 #include <fmt/format.h>
 
+#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/program_options.hpp>
 #include <csignal>
 #include <exception>
+#include <filesystem>
 #include <iostream>
 
 #include "mnd/daemon.hpp"
 #include "mnd/linux/log.hpp"
+#include "mnd/linux/manual_keys.hpp"
 #include "mnd/linux/secrecy.hpp"
+#include "mnd/manual_store.hpp"
 
 namespace options = boost::program_options;
 
@@ -17,14 +21,59 @@ namespace {
 constexpr auto kDefaultConfig = "/etc/mnd/mnd.conf";
 enum Exit { kOk = 0, kFailed = 1, kUsage = 2 };
 
-int run(const std::string& file, bool only_check) {
+int fail(const mip6::Error& error) {
+  fmt::print(stderr, "mnd: {}\n", error.to_string());
+  return kFailed;
+}
+
+// Before the first secret is read or made.
+void keep_memory_secret() {
   if (const auto secret = mnd::kernel::keep_memory_secret(); !secret)
     mnd::kernel::log(mnd::kernel::Level::kWarning, secret.error().to_string());
+}
+
+int make_keys() {
+  keep_memory_secret();
+  const auto text = mnd::kernel::make_manual_keys();
+  if (!text) return fail(text.error());
+  fmt::print("{}", *text);
+  return kOk;
+}
+
+// Whether a daemon listens there.
+bool answers(const std::filesystem::path& socket) {
+  boost::asio::io_context loop;
+  boost::asio::local::stream_protocol::socket probe{loop};
+  boost::system::error_code error;
+  probe.connect(socket.string(), error);
+  return !error;
+}
+
+int take_keys_as_new(const mnd::Config& config) {
+  if (!config.manual_keys)
+    return fail({.tried = "take the keys as new",
+                 .reason = "they are not manual keys",
+                 .remedy = "write 'keying = manual', or leave keys to key management"});
+  if (answers(config.control_socket))
+    return fail({.tried = "take the keys as new",
+                 .reason = "mnd is running",
+                 .remedy = "stop it first (systemctl stop mnd), and start it afterwards"});
+  const mnd::ManualStore store{config.state_directory, config.home_address, config.home_agent};
+  const auto record = mnd::taken_as_new(*config.manual_keys, store.load());
+  if (!record) return fail(record.error());
+  if (const auto stored = store.store(*record); !stored) return fail(stored.error());
+  fmt::print("{}: taken as keys that were never used\n", config.manual_keys_file.string());
+  return kOk;
+}
+
+int run(const std::string& file, bool only_check, bool keys_are_new) {
+  keep_memory_secret();
   auto config = mnd::load_config(file);
   if (!config) {
     for (const auto& mistake : config.error()) fmt::print(stderr, "{}\n", mistake.to_string());
     return kUsage;
   }
+  if (keys_are_new) return take_keys_as_new(*config);
   if (only_check) {
     fmt::print("{}: no mistakes\n", file);
     return kOk;
@@ -48,6 +97,9 @@ int main(int argc, char* argv[]) try {
   described.add_options()("config", options::value(&config)->default_value(kDefaultConfig)->value_name("FILE"),
                           "configuration file; FILE.d/*.conf is read after it");
   described.add_options()("check", "check the configuration, explain every mistake, and exit");
+  described.add_options()("make-keys", "print a new file of manual keys, for node and home agent, and exit");
+  described.add_options()("keys-are-new",
+                          "take the manual keys as never used, where no record says what they have seen");
   described.add_options()("version", "print the version and exit");
   described.add_options()("help", "print this help and exit");
   options::variables_map given;
@@ -61,7 +113,8 @@ int main(int argc, char* argv[]) try {
     fmt::print("mnd {}\n", MND_VERSION);
     return kOk;
   }
-  return run(config, given.count("check") > 0);
+  if (given.count("make-keys")) return make_keys();
+  return run(config, given.count("check") > 0, given.count("keys-are-new") > 0);
 } catch (const options::error& error) {
   fmt::print(stderr, "mnd: {}\nTry 'mnd --help'.\n", error.what());
   return kUsage;

@@ -31,6 +31,28 @@ std::optional<mip6::SequenceNumber> number(const json& state, const char* name) 
 
 }  // namespace
 
+json to_json(const mip6::SequenceState& state) {
+  json content{{"version", kFileVersion}, {"reserved_until", state.first_unused.value()}};
+  if (state.first_under_keys) content["first_under_keys"] = state.first_under_keys->value();
+  return content;
+}
+
+std::optional<mip6::SequenceState> sequence_state_from(const json& state) {
+  if (!state.is_object() || state.value("version", json{}) != kFileVersion) return std::nullopt;
+  const auto until = number(state, "reserved_until");
+  const auto first = number(state, "first_under_keys");
+  if (!until || (!first && state.contains("first_under_keys"))) return std::nullopt;
+  return mip6::SequenceState{*until, first};
+}
+
+tl::expected<void, mip6::Error> store_state(const std::filesystem::path& file, const json& content) {
+  const auto folder = file.parent_path();
+  std::error_code ignored;  // a folder that cannot be made is told by the write below
+  if (std::filesystem::create_directories(folder, ignored))
+    std::filesystem::permissions(folder, std::filesystem::perms::owner_all, ignored);
+  return kernel::replace_durably(file, content.dump() + "\n");
+}
+
 SequenceStore::SequenceStore(const std::filesystem::path& folder, const mip6::Ipv6Address& home_address,
                              const mip6::Ipv6Address& home_agent)
     : file_{folder / ("sequence-" + home_address.to_string() + "-" + home_agent.to_string() + ".json")} {}
@@ -39,22 +61,13 @@ tl::expected<std::optional<mip6::SequenceState>, mip6::Error> SequenceStore::loa
   const auto content = kernel::read_durable(file_);
   if (!content) return tl::unexpected(content.error());
   if (!*content) return std::optional<mip6::SequenceState>{};
-  const json state = json::parse(**content, nullptr, false);
-  if (!state.is_object() || state.value("version", json{}) != kFileVersion) return tl::unexpected(damaged(file_));
-  const auto until = number(state, "reserved_until");
-  const auto first = number(state, "first_under_keys");
-  if (!until || (!first && state.contains("first_under_keys"))) return tl::unexpected(damaged(file_));
-  return mip6::SequenceState{*until, first};
+  const auto state = sequence_state_from(json::parse(**content, nullptr, false));
+  if (!state) return tl::unexpected(damaged(file_));
+  return state;
 }
 
 tl::expected<void, mip6::Error> SequenceStore::store(const mip6::SequenceState& state) const {
-  const auto folder = file_.parent_path();
-  std::error_code ignored;  // a folder that cannot be made is told by the write below
-  if (std::filesystem::create_directories(folder, ignored))
-    std::filesystem::permissions(folder, std::filesystem::perms::owner_all, ignored);
-  json content{{"version", kFileVersion}, {"reserved_until", state.first_unused.value()}};
-  if (state.first_under_keys) content["first_under_keys"] = state.first_under_keys->value();
-  return kernel::replace_durably(file_, content.dump() + "\n");
+  return store_state(file_, to_json(state));
 }
 
 }  // namespace mnd

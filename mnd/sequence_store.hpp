@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <tl/expected.hpp>
 
@@ -26,5 +27,11 @@ class SequenceStore {
  private:
   std::filesystem::path file_;
 };
+
+// Its content, also for files that have more beside it; empty: it is none, or damaged.
+nlohmann::json to_json(const mip6::SequenceState& state);
+std::optional<mip6::SequenceState> sequence_state_from(const nlohmann::json& state);
+// Replaces the file atomically; its folder is made if missing.
+tl::expected<void, mip6::Error> store_state(const std::filesystem::path& file, const nlohmann::json& content);
 
 }  // namespace mnd

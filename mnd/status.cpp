@@ -55,6 +55,13 @@ json Daemon::warnings() const {
   return found;
 }
 
+std::string_view Daemon::method_name() const { return manual() ? "manual" : ike::name_of(config_.method.version); }
+
+std::string Daemon::keying_state() const {
+  if (manual()) return !manual_start_ ? "not started" : manual_start_->usable ? "set" : "not used";
+  return fast_ ? std::string{keying_.state()} : "not started";
+}
+
 json Daemon::status() const {
   const auto now = kernel::boot_now();
   json state{{"version", kernel::kControlVersion},
@@ -62,8 +69,8 @@ json Daemon::status() const {
              {"home_agent", config_.home_agent.to_string()},
              {"lifetime_s", config_.lifetime.count()},
              {"keying",
-              {{"method", ike::name_of(config_.method.version)},
-               {"state", fast_ ? std::string{keying_.state()} : "not started"},
+              {{"method", method_name()},
+               {"state", keying_state()},
                {"endpoint", or_null(keying_.endpoint(), [](const auto& a) { return a.to_string(); })},
                {"migration_failed", keying_.migration_failed()}}},
              {"state", "starting"},
@@ -73,6 +80,7 @@ json Daemon::status() const {
              {"sequence", nullptr},
              {"key_mobility", nullptr},
              {"warnings", warnings()},
+             {"advice", findings(true)},
              {"last_error", nullptr}};
   if (const auto* trouble = troubles_.shown())
     state["last_error"] = {{"what", trouble->what},
@@ -123,13 +131,16 @@ kernel::ControlServer::Answer Daemon::control(const json& request) {
     const json answer{{"version", kernel::kControlVersion}, {"events", journal_.to_json()}};
     return {to_line(answer), request.value("follow", json(false)) == true};
   }
+  if (command == "sequence") return {to_line(sequence())};
+  if (command == "doctor") return {to_line({{"version", kernel::kControlVersion}, {"findings", findings(false)}})};
   if (command == "refresh") {
     if (!registration_ || !registration_->attachment())
       return {to_line(error_answer("there is nothing to refresh: no usable address", "connect to a network first"))};
     feed(mip6::node::RefreshAsked{});
     return {to_line({{"version", kernel::kControlVersion}, {"result", "ok"}})};
   }
-  return {to_line(error_answer("unknown command '" + command + "'", "known: status, watch, events, refresh"))};
+  return {to_line(
+      error_answer("unknown command '" + command + "'", "known: status, watch, events, sequence, doctor, refresh"))};
 }
 
 }  // namespace mnd

@@ -21,6 +21,11 @@ bool Troubles::current(const std::string& source) const {
   return known != by_source_.end() && known->second.current;
 }
 
+const TroubleReport* Troubles::find(const std::string& source) const {
+  const auto known = by_source_.find(source);
+  return known == by_source_.end() ? nullptr : &known->second;
+}
+
 const TroubleReport* Troubles::shown() const {
   const auto rank = [](const TroubleReport& report) {
     return std::tuple{report.current, report.current && report.local, report.since};

@@ -22,6 +22,7 @@ class Troubles {
   bool begin(const std::string& source, std::string what, std::string remedy, mip6::BootTime now, bool local = false);
   void over(const std::string& source);
   bool current(const std::string& source) const;
+  const TroubleReport* find(const std::string& source) const;  // nullptr: it never told any
   // Of those that are not over the newest, local ones first (nothing can go well before they are mended); else the
   // newest; nullptr if there never was one.
   const TroubleReport* shown() const;

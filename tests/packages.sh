@@ -3,7 +3,7 @@
 # shellcheck disable=SC2034
 
 packages_build=(cmake ninja-build g++ pkg-config libboost-dev libboost-program-options-dev libfmt-dev
-  nlohmann-json3-dev libexpected-dev libnl-3-dev libnl-route-3-dev libsqlite3-dev libsystemd-dev)
+  nlohmann-json3-dev libexpected-dev libnl-3-dev libnl-route-3-dev libsqlite3-dev libssl-dev libsystemd-dev)
 packages_bench=(libbenchmark-dev)
 packages_test=(catch2 clang-format tshark "${packages_bench[@]}")
 packages_fuzz=(clang-19 libclang-rt-19-dev llvm-19 python3-minimal)

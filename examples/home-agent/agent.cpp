@@ -51,6 +51,7 @@ Result Agent::open() {
   auto store = Store::open(config_.state_directory);
   if (!store) return tl::unexpected(store.error());
   store_ = std::move(*store);
+  if (auto judged = judge_manual_keys(); !judged) return judged;
   const auto records = store_->records();
   if (!records) return tl::unexpected(records.error());
   for (const auto& record : *records) numbers_known_.insert(record.home_address);
@@ -69,10 +70,11 @@ Result Agent::open() {
   return kernel_->protect(*nodes)
       .and_then([&] { return kernel_->set_up_tunnel(); })
       .and_then([&] { return drop_keys_of_lost_numbers(); })
+      .and_then([&] { return install_manual_keys(); })
       .and_then([&] { return take_up_bindings(*records); })
       .and_then([&] { return kernel_->listen([this](const auto& packet) { received(packet); }); })
       .map([&] {
-        connect_charon();
+        if (needs_charon()) connect_charon();
         arm_timer();
         mnd::kernel::log(Level::kInfo, fmt::format("home agent {} serves {} nodes on {}", config_.address.to_string(),
                                                    config_.nodes.size(), config_.interface));
@@ -132,7 +134,9 @@ void Agent::make_cores(const NodeTable& nodes) {
   policy.max_lifetime = config_.lifetime;
   ike::AgentKeyingPolicy keying{.home_agent = config_.address, .nodes = {}};
   for (const auto& node : config_.nodes) {
-    served_.serve({.home_address = node.home_address, .dynamic_keys = true});
+    served_.serve({.home_address = node.home_address, .dynamic_keys = !node.manual_keys});
+    if (manual_refused_.contains(node.home_address)) served_.prohibit(node.home_address);
+    if (node.manual_keys) continue;
     keying.nodes.push_back({.name = node.name,
                             .home_address = node.home_address,
                             .credentials = {.local_identity = config_.identity,
@@ -300,7 +304,8 @@ void Agent::finish() {
   if (finished_) return;
   finished_ = true;
   const bool clean = stopped_cleanly_ && !lost_while_stopping_;
-  if (!clean) mnd::kernel::log(Level::kWarning, "charon did not confirm in time that it dropped our connections");
+  if (!clean && needs_charon())
+    mnd::kernel::log(Level::kWarning, "charon did not confirm in time that it dropped our connections");
   // States of a charon that died or hangs would go on working for an hour.
   if (!clean || !fast_connected_ || !slow_connected_)
     for (const auto& [home_address, reqid] : reqids_)

@@ -47,6 +47,8 @@ class Agent {
   tl::expected<void, mip6::Error> drop_keys_of_lost_numbers();
   tl::expected<void, mip6::Error> take_up_bindings(const std::vector<mip6::agent::BindingRecord>& records);
   tl::expected<void, mip6::Error> open_control();
+  tl::expected<void, mip6::Error> judge_manual_keys();
+  tl::expected<void, mip6::Error> install_manual_keys();
   void make_cores(const NodeTable& nodes);
   void make_performer(NodeTable nodes);
   void connect_charon();
@@ -77,6 +79,8 @@ class Agent {
   void arm_timer();
   void finish();
   void note(const mip6::Error& error);
+  bool needs_charon() const;  // some node's keys are made by it
+  std::vector<TroubleView> advice() const;
   Snapshot snapshot() const;
   std::string name_of(const mip6::Ipv6Address& home_address) const;
 
@@ -110,6 +114,7 @@ class Agent {
   std::map<mip6::Ipv6Address, mip6::BootTime> expiry_;  // of the binding, for lifetime_left
   std::set<mip6::Ipv6Address> keys_up_;
   std::map<std::string, std::uint64_t> keys_refused_;
+  std::map<mip6::Ipv6Address, std::string> manual_refused_;  // home addresses whose manual keys are not used, and why
   std::optional<TroubleView> trouble_;
 };
 

@@ -77,6 +77,8 @@ Snapshot Agent::snapshot() const {
   snapshot.address = config_.address;
   snapshot.interface = config_.interface;
   snapshot.charon_connected = fast_connected_ && slow_connected_;
+  snapshot.charon_needed = needs_charon();
+  snapshot.advice = advice();
   snapshot.malformed = malformed_.totals();
   snapshot.trouble = trouble_;
   for (const auto& node : config_.nodes)
@@ -98,6 +100,7 @@ Snapshot Agent::snapshot() const {
                      .sequence = std::nullopt,
                      .key_mobility = false,
                      .keys_up = keys_up_.contains(node.home_address),
+                     .manual_keys = node.manual_keys.has_value(),
                      .refused = performer_->refused(node.home_address)};
     if (const auto* record = home_agent_->find(node.home_address)) {
       view.care_of = record->care_of;

@@ -97,9 +97,13 @@ NodeConfig read_node(const ConfigSection& section, const Config& config, const C
       reader.mistake(*setting, "is the home agent's own address", "give the node an address of its own");
     if (address) node.home_address = *address;
   }
-  node.identity = reader.identity().value_or(node.home_address.to_string());
-  read_proof(reader, config, top.find("certificate") != nullptr, node);
-  read_keying(reader, top, node);
+  if (reader.find("manual-keys") != nullptr) {
+    read_manual_keys(reader, node, mistakes);
+  } else {
+    node.identity = reader.identity().value_or(node.home_address.to_string());
+    read_proof(reader, config, top.find("certificate") != nullptr, node);
+    read_keying(reader, top, node);
+  }
   reader.refuse_unknown();
   return node;
 }
@@ -115,6 +119,25 @@ class Uniqueness {
                           fmt::format("{} '{}' is already that of [{}] in line {}", what, value, other->second->name,
                                       other->second->line),
                           fmt::format("give every node a {} of its own", what)});
+  }
+
+  // The same for manual keys: the file of one node copied for another.
+  void check_manual_keys(const NodeConfig& node, const ConfigSection& section, Mistakes& mistakes) {
+    const auto* setting = section.find("manual-keys");
+    if (!node.manual_keys || setting == nullptr) return;
+    bool repeated = false;
+    const ConfigSection* other = nullptr;
+    for (const auto* sa : {&node.manual_keys->to_home_agent, &node.manual_keys->to_node})
+      for (const auto* key : {&sa->encryption_key, &sa->integrity_key}) {
+        const auto [known, fresh] = manual_keys_.try_emplace(*key, &section);
+        repeated = repeated || !fresh;
+        if (!fresh) other = known->second;
+      }
+    if (repeated)
+      mistakes.push_back(
+          {setting->file, setting->line,
+           fmt::format("manual-keys: [{}] has a key of [{}] in line {}", section.name, other->name, other->line),
+           "give every node keys of its own: each of the two could pose as the other"});
   }
 
   // With one secret for both, each could pose as the other towards charon, whatever identity it is to have.
@@ -133,6 +156,7 @@ class Uniqueness {
  private:
   std::map<std::string, const ConfigSection*> seen_;
   std::map<std::string, const ConfigSection*> secrets_;
+  std::map<mnd::kernel::KeyBytes, const ConfigSection*> manual_keys_;
 };
 
 }  // namespace
@@ -161,9 +185,10 @@ tl::expected<Config, Mistakes> check_config(const mnd::kernel::ConfigContent& co
     NodeConfig node = read_node(section, config, top, mistakes);
     uniqueness.check("name", node.name, section, mistakes);
     uniqueness.check_secret(node, section, mistakes);
+    uniqueness.check_manual_keys(node, section, mistakes);
     if (!node.home_address.is_unspecified()) {
       uniqueness.check("home address", node.home_address.to_string(), section, mistakes);
-      uniqueness.check("identity", node.identity, section, mistakes);
+      if (!node.identity.empty()) uniqueness.check("identity", node.identity, section, mistakes);
       if (node.identity == config.identity && node.home_address != config.address)
         mistakes.push_back({section.file, section.line,
                             fmt::format("identity '{}' is the home agent's own", node.identity),

@@ -11,6 +11,7 @@
 #include "libmip6/address.hpp"
 #include "libmip6/wire/message.hpp"
 #include "mnd/linux/config_file.hpp"
+#include "mnd/linux/manual_keys.hpp"
 
 namespace mip6ha {
 
@@ -21,6 +22,8 @@ struct NodeConfig {  // [node NAME]
   ike::Proof proof;      // content of secret-file = FILE, or our own certificate; never printed
   // keying, ike-proposals, esp-proposals, signature-hash: here, or at the top for all nodes
   ike::Method method = ike::default_method(ike::IkeVersion::kV2);
+  // manual-keys = FILE, in place of identity and proof; never printed
+  std::optional<mnd::kernel::ManualKeys> manual_keys;
 };
 inline constexpr std::size_t kMaxNodeName = 40;
 

@@ -1,4 +1,5 @@
-// Settings to values: how nodes and home agent prove who they are.
+// Settings to values: how nodes and home agent prove who they are, how keys are agreed, and keys set by hand.
+#include <array>
 #include <system_error>
 #include <variant>
 
@@ -7,6 +8,10 @@
 
 namespace mip6ha {
 namespace {
+
+// Of no use with manual keys.
+constexpr std::array<std::string_view, 7> kIkeKeys{"identity",      "secret-file",    "keying",        "ike-proposals",
+                                                   "esp-proposals", "signature-hash", ike::kConsentKey};
 
 std::string cause_of(const mip6::Error& error) {
   return error.reason.empty() ? std::generic_category().message(error.os_error) : error.reason;
@@ -94,7 +99,8 @@ void read_keying(Reader& reader, const ConfigSection& top, NodeConfig& node) {
     version = ike::IkeVersion::kV1;
   else if (keying != nullptr && keying->value != "ikev2")
     reader.refuse(*keying, {.reason = fmt::format("'{}' is no keying method", keying->value),
-                            .remedy = "write keying = ikev2, or ikev1 for a node that has nothing else"});
+                            .remedy = "write keying = ikev2, or ikev1 for a node that has nothing else; keys set by "
+                                      "hand come by manual-keys = FILE"});
   read_consent(reader, version, keying, node);
 
   node.method = ike::default_method(version);
@@ -114,6 +120,21 @@ void read_keying(Reader& reader, const ConfigSection& top, NodeConfig& node) {
   take("ike-proposals", node.method.ike_proposals, proposals(ike::ProposalUse::kIke));
   take("esp-proposals", node.method.esp_proposals, proposals(ike::ProposalUse::kEsp));
   take("signature-hash", node.method.signature_hashes, ike::parse_signature_hashes);
+}
+
+// --- keys set by hand: no IKE, and so nothing that proves an identity ---
+
+void read_manual_keys(Reader& reader, NodeConfig& node, Mistakes& mistakes) {
+  for (const auto key : kIkeKeys)
+    if (const auto* setting = reader.find(key))
+      reader.mistake(*setting, "is not used with manual-keys", "remove this line or manual-keys");
+  const auto path = reader.path("manual-keys");
+  if (!path) return;
+  auto keys = mnd::kernel::read_manual_keys(*path);
+  if (keys)
+    node.manual_keys = std::move(*keys);
+  else
+    mistakes.insert(mistakes.end(), keys.error().begin(), keys.error().end());
 }
 
 }  // namespace mip6ha

@@ -102,5 +102,7 @@ void read_proof(Reader& reader, const Config& config, bool by_certificate, NodeC
 void read_keying_defaults(Reader& reader);
 // After read_proof().
 void read_keying(Reader& reader, const ConfigSection& top, NodeConfig& node);
+// In place of identity, proof and keying.
+void read_manual_keys(Reader& reader, NodeConfig& node, Mistakes& mistakes);
 
 }  // namespace mip6ha

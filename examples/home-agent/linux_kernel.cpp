@@ -58,6 +58,11 @@ Result LinuxKernel::protect(const NodeTable& nodes) {
   return xfrm_.accept_home_address_options(home_agent_);
 }
 
+Result LinuxKernel::install_manual(const Ipv6Address& home_address, std::uint32_t reqid,
+                                   const mnd::kernel::ManualKeys& keys) {
+  return xfrm_.install_manual(ends(home_address), reqid, keys);
+}
+
 Result LinuxKernel::set_up_tunnel() { return tunnel_.set_up(); }
 
 Result LinuxKernel::listen(mnd::kernel::MobilitySocket::Received received) {

@@ -28,6 +28,8 @@ class LinuxKernel final : public KernelPort {
   // Removes what a former process left, then requires ESP of every node. Before listen(), so that no update in the
   // clear ever gets through (RFC 6275 section 5.1).
   Result protect(const NodeTable& nodes);
+  Result install_manual(const mip6::Ipv6Address& home_address, std::uint32_t reqid,
+                        const mnd::kernel::ManualKeys& keys);
   Result set_up_tunnel();
   Result listen(mnd::kernel::MobilitySocket::Received received);
   void stop_listening();

@@ -1,6 +1,7 @@
 // mip6-ha: a home agent for Mobile IPv6 (RFC 6275), in the foreground; and the client of its control socket.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/program_options.hpp>
@@ -12,6 +13,8 @@
 #include "examples/home-agent/agent.hpp"
 #include "examples/home-agent/commands.hpp"
 #include "examples/home-agent/config.hpp"
+#include "examples/home-agent/manual_keys.hpp"
+#include "examples/home-agent/store.hpp"
 #include "mnd/linux/log.hpp"
 #include "mnd/linux/secrecy.hpp"
 
@@ -23,7 +26,9 @@ constexpr int kExitFailure = 1;
 constexpr int kExitUsage = 2;  // command line or configuration
 
 std::string usage(const options::options_description& description) {
-  std::string text = "usage: mip6-ha --config FILE [--check]      run as home agent\n";
+  std::string text =
+      "usage: mip6-ha --config FILE [--check]      run as home agent\n"
+      "       mip6-ha --config FILE --keys-are-new NODE\n";
   for (const auto& command : mip6ha::commands())
     text += fmt::format("       mip6-ha {:<6} [--json] [--socket S] {}\n", command.name, command.summary);
   std::ostringstream listed;
@@ -31,9 +36,14 @@ std::string usage(const options::options_description& description) {
   return text + listed.str();
 }
 
-int run_daemon(const std::string& path, bool check_only) {
+// Before the first secret is read.
+void keep_memory_secret() {
   if (const auto secret = mnd::kernel::keep_memory_secret(); !secret)
     mnd::kernel::log(mnd::kernel::Level::kWarning, secret.error().to_string());
+}
+
+int run_daemon(const std::string& path, bool check_only) {
+  keep_memory_secret();
   auto config = mip6ha::load_config(path);
   if (!config) {
     for (const auto& mistake : config.error()) fmt::print(stderr, "{}\n", mistake.to_string());
@@ -58,6 +68,29 @@ int run_daemon(const std::string& path, bool check_only) {
   return 0;
 }
 
+int take_keys_as_new(const std::string& path, const std::string& name) {
+  keep_memory_secret();
+  const auto config = mip6ha::load_config(path);
+  if (!config) {
+    for (const auto& mistake : config.error()) fmt::print(stderr, "{}\n", mistake.to_string());
+    return kExitUsage;
+  }
+  const auto node = std::ranges::find(config->nodes, name, &mip6ha::NodeConfig::name);
+  if (node == config->nodes.end()) {
+    fmt::print(stderr, "mip6-ha: {} has no section [node {}]\n", path, name);
+    return kExitUsage;
+  }
+  const auto done = mip6ha::Store::open(config->state_directory).and_then([&](const auto& store) {
+    return mip6ha::take_as_new(*store, *node);
+  });
+  if (!done) {
+    fmt::print(stderr, "mip6-ha: {}\n", done.error().to_string());
+    return kExitFailure;
+  }
+  fmt::print("{}: its manual keys are taken as never used\n", name);
+  return 0;
+}
+
 int run_client(const mip6ha::Command& command, const std::string& socket, bool json) {
   const auto answer = mip6ha::ask_daemon(socket, {{"command", command.name}});
   if (!answer) {
@@ -70,13 +103,17 @@ int run_client(const mip6ha::Command& command, const std::string& socket, bool j
 
 int run(int argc, char** argv) {
   std::string config;
+  std::string new_keys;
   std::string socket = mip6ha::Config{}.control_socket.string();
   std::vector<std::string> words;
   options::options_description description{"options"};
   description.add_options()("config", options::value(&config)->value_name("FILE"), "configuration to run with")(
       "check", "only check the configuration, all mistakes at once")(
-      "socket", options::value(&socket)->value_name("S")->default_value(socket), "control socket of a running mip6-ha")(
-      "json", "the same data as JSON")("version", "print the version")("help", "print this");
+      "keys-are-new", options::value(&new_keys)->value_name("NODE"),
+      "take the manual keys of a node as never used, where no record says what they have seen; while mip6-ha is "
+      "stopped")("socket", options::value(&socket)->value_name("S")->default_value(socket),
+                 "control socket of a running mip6-ha")("json", "the same data as JSON")(
+      "version", "print the version")("help", "print this");
   options::options_description hidden;
   hidden.add_options()("command", options::value(&words));
   options::options_description all;
@@ -102,6 +139,7 @@ int run(int argc, char** argv) {
   }
   const auto* command = words.size() == 1 ? mip6ha::find_command(words.front()) : nullptr;
   if (command != nullptr && config.empty()) return run_client(*command, socket, given.contains("json"));
+  if (words.empty() && !config.empty() && !new_keys.empty()) return take_keys_as_new(config, new_keys);
   if (words.empty() && !config.empty()) return run_daemon(config, given.contains("check"));
   fmt::print(stderr, "{}", usage(description));
   return kExitUsage;

@@ -16,7 +16,8 @@ json binding_json(const BindingView& binding) {
   json object{{"name", binding.name},       {"home_address", binding.home_address.to_string()},
               {"care_of", nullptr},         {"lifetime_left", nullptr},
               {"sequence", nullptr},        {"k", nullptr},
-              {"keys_up", binding.keys_up}, {"refused", binding.refused}};
+              {"keys_up", binding.keys_up}, {"manual_keys", binding.manual_keys},
+              {"refused", binding.refused}};
   if (binding.sequence) object["sequence"] = *binding.sequence;
   if (binding.care_of) {
     object["care_of"] = binding.care_of->to_string();
@@ -82,13 +83,17 @@ std::string sum_text(const json& counters, const char* key) {
   return parts.empty() ? "0" : fmt::format("{} ({})", sum, parts);
 }
 
+std::string keys_text(const json& binding) {
+  return shown(binding, "manual_keys") == "yes" ? "manual" : shown(binding, "keys_up");
+}
+
 std::string table_text(const json& answer) {
   std::vector<std::vector<std::string>> rows{
       {"NAME", "HOME ADDRESS", "CARE-OF", "LEFT", "SEQ", "K", "KEYS", "REFUSED"}};
   if (answer.is_object() && answer.contains("bindings") && answer.at("bindings").is_array())
     for (const auto& one : answer.at("bindings"))
       rows.push_back({shown(one, "name"), shown(one, "home_address"), shown(one, "care_of"),
-                      shown(one, "lifetime_left"), shown(one, "sequence"), shown(one, "k"), shown(one, "keys_up"),
+                      shown(one, "lifetime_left"), shown(one, "sequence"), shown(one, "k"), keys_text(one),
                       shown(one, "refused")});
   std::vector<std::size_t> widths(rows.front().size(), 0);
   for (const auto& row : rows)
@@ -115,7 +120,9 @@ json status_json(const Snapshot& snapshot) {
   status["release"] = MND_VERSION;
   status["address"] = snapshot.address.to_string();
   status["interface"] = snapshot.interface;
-  status["charon"] = snapshot.charon_connected ? "connected" : "not connected";
+  status["charon"] = snapshot.charon_connected ? "connected" : snapshot.charon_needed ? "not connected" : "not needed";
+  status["advice"] = json::array();
+  for (const auto& one : snapshot.advice) status["advice"].push_back({{"what", one.what}, {"remedy", one.remedy}});
   status["counters"] = counters_json(snapshot);
   status["warnings"] = json::array();
   for (const auto& one : snapshot.warnings) status["warnings"].push_back({{"what", one.what}, {"remedy", one.remedy}});
@@ -144,6 +151,9 @@ std::string status_text(const json& status) {
     text += fmt::format("trouble: {}\n", shown(status.at("trouble"), "what"));
     text += fmt::format("remedy:  {}\n", shown(status.at("trouble"), "remedy"));
   }
+  if (status.is_object() && status.contains("advice") && status.at("advice").is_array())
+    for (const auto& one : status.at("advice"))
+      text += fmt::format("advice:  {}\nremedy:  {}\n", shown(one, "what"), shown(one, "remedy"));
   return text + '\n' + table_text(status);
 }
 

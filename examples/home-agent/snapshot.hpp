@@ -21,7 +21,8 @@ struct BindingView {
   std::int64_t lifetime_left = 0;            // seconds
   std::optional<std::uint16_t> sequence;     // last accepted; empty: never registered
   bool key_mobility = false;
-  bool keys_up = false;       // charon has an SA pair for it
+  bool keys_up = false;  // there is an SA pair for it
+  bool manual_keys = false;
   std::uint64_t refused = 0;  // updates of it, with or without an answer
 };
 
@@ -34,6 +35,7 @@ struct Snapshot {
   mip6::Ipv6Address address;
   std::string interface;
   bool charon_connected = false;
+  bool charon_needed = true;          // false: all nodes have manual keys
   std::vector<BindingView> bindings;  // every node that is served, in the order of the configuration
   mip6::agent::Counters counters;
   std::map<std::string, std::uint64_t, std::less<>> malformed;  // by reason
@@ -42,6 +44,7 @@ struct Snapshot {
   std::uint64_t kernel_failures = 0;                            // calls that the kernel or the disk refused
   std::vector<TroubleView> warnings;                            // what works, but is dangerous
   std::optional<TroubleView> trouble;                           // the last one
+  std::vector<TroubleView> advice;                              // what could be better, and nodes that are refused
 };
 
 nlohmann::json status_json(const Snapshot& snapshot);

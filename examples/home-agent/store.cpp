@@ -1,21 +1,18 @@
-// The store in SQLite. WAL with synchronous FULL costs one fsync per commit; locking mode EXCLUSIVE keeps a second
-// process out and needs no shared memory file.
+// The store in SQLite: tables, statements, one transaction for each change.
 #include "examples/home-agent/store.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sqlite3.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cassert>
 #include <cerrno>
-#include <cstring>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
 
+#include "examples/home-agent/database.hpp"
 #include "mnd/linux/kernel.hpp"
-#include "mnd/linux/os_error.hpp"
 
 namespace mip6ha {
 namespace {
@@ -24,7 +21,7 @@ using mip6::Error;
 using mip6::Ipv6Address;
 using mip6::agent::BindingRecord;
 
-constexpr int kSchemaVersion = 1;
+constexpr int kSchemaVersion = 2;
 
 constexpr const char* kSchema = R"(
 CREATE TABLE nodes (
@@ -44,6 +41,20 @@ CREATE TABLE bindings (
 PRAGMA user_version = 1;
 )";
 
+// From format 1 to 2. The trigger marks keys as used in the transaction that stores a binding under them.
+constexpr const char* kManualKeys = R"(
+CREATE TABLE manual_keys (
+  home_address BLOB PRIMARY KEY NOT NULL CHECK (length(home_address) = 16),
+  keys TEXT NOT NULL,
+  numbers_known INTEGER NOT NULL CHECK (numbers_known IN (0, 1)),
+  used INTEGER NOT NULL CHECK (used IN (0, 1))
+) STRICT;
+CREATE TRIGGER manual_keys_used AFTER INSERT ON bindings BEGIN
+  UPDATE manual_keys SET used = 1 WHERE home_address = NEW.home_address AND used = 0;
+END;
+PRAGMA user_version = 2;
+)";
+
 constexpr const char* kSaveNode =
     "INSERT INTO nodes (name, home_address, reqid) VALUES (?1, ?2, (SELECT max(?3, coalesce(max(reqid) + 1, 0)) FROM "
     "nodes)) ON CONFLICT (name) DO UPDATE SET home_address = excluded.home_address RETURNING reqid";
@@ -51,70 +62,9 @@ constexpr const char* kSaveRecord =
     "INSERT OR REPLACE INTO bindings (home_address, care_of, sequence, key_mobility, granted, expires_unix, "
     "link_local) "
     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-
-struct CloseDatabase {
-  void operator()(sqlite3* database) const { sqlite3_close_v2(database); }
-};
-using Database = std::unique_ptr<sqlite3, CloseDatabase>;
-struct FinishStatement {
-  void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
-};
-using Statement = std::unique_ptr<sqlite3_stmt, FinishStatement>;
-
-// Makes the statement ready for its next use, whatever way the function is left.
-class InUse {
- public:
-  explicit InUse(const Statement& statement) : statement_{statement.get()} {}
-  InUse(const InUse&) = delete;
-  InUse& operator=(const InUse&) = delete;
-  ~InUse() {
-    sqlite3_reset(statement_);
-    sqlite3_clear_bindings(statement_);
-  }
-
- private:
-  sqlite3_stmt* statement_;
-};
-
-std::string remedy_for(int code, const std::filesystem::path& path) {
-  switch (code & 0xff) {
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-      return "another mip6-ha uses this state-directory: stop it, or give this one a directory of its own";
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-      return fmt::format(
-          "the file is damaged: restore it from a backup; or, to start without bindings and sequence numbers, remove "
-          "{}* (the nodes get new keys by IKE)",
-          path.string());
-    case SQLITE_FULL:
-      return "make room on that file system";
-    default:
-      return fmt::format("see that {} can be written by the user that mip6-ha runs as", path.parent_path().string());
-  }
-}
-
-Error error_of(sqlite3* database, int code, std::string tried, const std::filesystem::path& path) {
-  const int kind = code & 0xff;
-  const bool by_system = database != nullptr && (kind == SQLITE_CANTOPEN || kind == SQLITE_IOERR);
-  return {.tried = std::move(tried),
-          .on = path.string(),
-          .reason = database == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(database),
-          .remedy = remedy_for(code, path),
-          .os_error = by_system ? sqlite3_system_errno(database) : 0};
-}
-
-Error system_error(std::string tried, const std::filesystem::path& path) {
-  return mnd::kernel::os_error(errno, std::move(tried), path.string(), remedy_for(SQLITE_CANTOPEN, path));
-}
-
-Error damaged(const std::filesystem::path& path, std::string reason) {
-  return {.tried = "use the database",
-          .on = path.string(),
-          .reason = std::move(reason),
-          .remedy = remedy_for(SQLITE_CORRUPT, path),
-          .os_error = 0};
-}
+constexpr const char* kFindManualKeys = "SELECT keys, numbers_known, used FROM manual_keys WHERE home_address = ?1";
+constexpr const char* kSaveManualKeys =
+    "INSERT OR REPLACE INTO manual_keys (home_address, keys, numbers_known, used) VALUES (?1, ?2, ?3, 0)";
 
 tl::expected<void, Error> sync_folder(const std::filesystem::path& folder) {
   const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -123,38 +73,6 @@ tl::expected<void, Error> sync_folder(const std::filesystem::path& folder) {
   if (descriptor >= 0) ::close(descriptor);
   if (!synced) return tl::unexpected(error);
   return {};
-}
-
-tl::expected<void, Error> execute(sqlite3* database, const char* sql, const std::string& tried,
-                                  const std::filesystem::path& path) {
-  const int code = sqlite3_exec(database, sql, nullptr, nullptr, nullptr);
-  if (code != SQLITE_OK) return tl::unexpected(error_of(database, code, tried, path));
-  return {};
-}
-
-// The first column of the first row of a query that always has one.
-tl::expected<std::string, Error> ask(sqlite3* database, const char* sql, const std::filesystem::path& path) {
-  sqlite3_stmt* raw = nullptr;
-  int code = sqlite3_prepare_v2(database, sql, -1, &raw, nullptr);
-  const Statement statement{raw};
-  if (code == SQLITE_OK) code = sqlite3_step(raw);
-  if (code != SQLITE_ROW) return tl::unexpected(error_of(database, code, "read the database", path));
-  const auto* text = sqlite3_column_text(raw, 0);
-  return std::string{text == nullptr ? "" : reinterpret_cast<const char*>(text)};
-}
-
-tl::expected<Database, Error> open_database(const std::filesystem::path& path) {
-  sqlite3* raw = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
-  Database database{raw};
-  if (code != SQLITE_OK) return tl::unexpected(error_of(raw, code, "open the database", path));
-  const auto ready =
-      execute(raw, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL;", "open the database", path);
-  if (!ready) return tl::unexpected(ready.error());
-  const auto mode = ask(raw, "PRAGMA journal_mode = WAL", path);
-  if (!mode) return tl::unexpected(mode.error());
-  if (*mode != "wal") return tl::unexpected(damaged(path, fmt::format("journal mode is {}, not wal", *mode)));
-  return database;
 }
 
 // A new database appears under its name only when it is complete: an empty or half-made file of that name is a damage
@@ -168,8 +86,8 @@ tl::expected<void, Error> create_database(const std::filesystem::path& path) {
   {
     auto database = open_database(fresh);
     if (!database) return tl::unexpected(database.error());
-    const auto made =
-        execute(database->get(), fmt::format("BEGIN; {} COMMIT;", kSchema).c_str(), "create the database", fresh);
+    const auto made = execute(database->get(), fmt::format("BEGIN; {} {} COMMIT;", kSchema, kManualKeys).c_str(),
+                              "create the database", fresh);
     if (!made) return tl::unexpected(made.error());
   }  // closing moves everything from the log into the file, synced
   if (::rename(fresh.c_str(), path.c_str()) != 0) return tl::unexpected(system_error("create the database", path));
@@ -183,6 +101,8 @@ tl::expected<void, Error> check_database(sqlite3* database, const std::filesyste
   const auto version = ask(database, "PRAGMA user_version", path);
   if (!version) return tl::unexpected(version.error());
   if (*version == std::to_string(kSchemaVersion)) return {};
+  if (*version == "1")
+    return execute(database, fmt::format("BEGIN; {} COMMIT;", kManualKeys).c_str(), "convert the database", path);
   if (*version == "0") return tl::unexpected(damaged(path, "it has no tables of mip6-ha"));
   return tl::unexpected(
       Error{.tried = "use the database",
@@ -190,17 +110,6 @@ tl::expected<void, Error> check_database(sqlite3* database, const std::filesyste
             .reason = fmt::format("it has format {}, this mip6-ha knows {}", *version, kSchemaVersion),
             .remedy = "start the mip6-ha that wrote it, or a newer one",
             .os_error = 0});
-}
-
-void bind_address(sqlite3_stmt* statement, int index, const Ipv6Address& address) {
-  sqlite3_bind_blob(statement, index, address.bytes.data(), static_cast<int>(address.bytes.size()), SQLITE_TRANSIENT);
-}
-
-std::optional<Ipv6Address> address_column(sqlite3_stmt* statement, int index) {
-  Ipv6Address address;
-  if (sqlite3_column_bytes(statement, index) != static_cast<int>(address.bytes.size())) return std::nullopt;
-  std::memcpy(address.bytes.data(), sqlite3_column_blob(statement, index), address.bytes.size());
-  return address;
 }
 
 class SqliteStore final : public Store {
@@ -226,7 +135,10 @@ class SqliteStore final : public Store {
           return one(list_records_,
                      "SELECT home_address, care_of, sequence, key_mobility, granted, expires_unix, link_local FROM "
                      "bindings ORDER BY home_address");
-        });
+        })
+        .and_then([&] { return one(find_manual_keys_, kFindManualKeys); })
+        .and_then([&] { return one(save_manual_keys_, kSaveManualKeys); })
+        .and_then([&] { return one(forget_record_, "DELETE FROM bindings WHERE home_address = ?1"); });
   }
 
   tl::expected<std::uint32_t, Error> reqid_of(const std::string& name, const Ipv6Address& home_address) override {
@@ -295,6 +207,45 @@ class SqliteStore final : public Store {
     return records;
   }
 
+  tl::expected<std::optional<ManualKeyState>, Error> manual_keys(const Ipv6Address& home_address) override {
+    const InUse in_use{find_manual_keys_};
+    auto* statement = find_manual_keys_.get();
+    bind_address(statement, 1, home_address);
+    const int code = sqlite3_step(statement);
+    if (code == SQLITE_DONE) return std::optional<ManualKeyState>{};
+    if (code != SQLITE_ROW) return tl::unexpected(failed(code, "read the record of manual keys"));
+    const std::string text{reinterpret_cast<const char*>(sqlite3_column_text(statement, 0))};
+    auto keys = mnd::kernel::key_record_from(nlohmann::json::parse(text, nullptr, false));
+    if (!keys) return tl::unexpected(damaged(path_, "a record of manual keys that is none"));
+    return ManualKeyState{.keys = std::move(*keys),
+                          .numbers_known = sqlite3_column_int(statement, 1) != 0,
+                          .used = sqlite3_column_int(statement, 2) != 0};
+  }
+
+  tl::expected<void, Error> begin_manual_keys(const Ipv6Address& home_address, const mnd::kernel::KeyRecord& keys,
+                                              bool numbers_known) override {
+    const auto text = mnd::kernel::to_json(keys).dump();
+    const auto step = [&](const Statement& statement) -> tl::expected<void, Error> {
+      const InUse in_use{statement};
+      bind_address(statement.get(), 1, home_address);
+      if (&statement == &save_manual_keys_) {
+        sqlite3_bind_text(statement.get(), 2, text.c_str(), -1, SQLITE_TRANSIENT);
+        sqlite3_bind_int(statement.get(), 3, numbers_known ? 1 : 0);
+      }
+      const int code = sqlite3_step(statement.get());
+      if (code != SQLITE_DONE) return tl::unexpected(failed(code, "store the record of manual keys"));
+      return {};
+    };
+    const char* tried = "store the record of manual keys";
+    auto done = execute(database_.get(), "BEGIN", tried, path_)
+                    .and_then([&] { return step(forget_record_); })
+                    .and_then([&] { return step(save_manual_keys_); })
+                    .and_then([&] { return execute(database_.get(), "COMMIT", tried, path_); });
+    // After a failed COMMIT the transaction may still be open, or not.
+    if (!done) sqlite3_exec(database_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+    return done;
+  }
+
  private:
   // SQLite goes on writing into files that nobody will find again.
   tl::expected<void, Error> still_there() const {
@@ -319,6 +270,9 @@ class SqliteStore final : public Store {
   Statement list_nodes_;
   Statement save_record_;
   Statement list_records_;
+  Statement find_manual_keys_;
+  Statement save_manual_keys_;
+  Statement forget_record_;
 };
 
 // Folder and file are there, and the file is not the empty rest of something.

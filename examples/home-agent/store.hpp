@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tl/expected.hpp>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "libmip6/address.hpp"
 #include "libmip6/agent/home_agent.hpp"
 #include "libmip6/error.hpp"
+#include "mnd/linux/key_record.hpp"
 
 namespace mip6ha {
 
@@ -21,6 +23,15 @@ struct StoredNode {
   mip6::Ipv6Address home_address;
   std::uint32_t reqid = 0;
   bool operator==(const StoredNode&) const = default;
+};
+
+// Keys set by hand, without the keys: which they are, and whether it is known what they have seen.
+struct ManualKeyState {
+  mnd::kernel::KeyRecord keys;
+  // False: there was no record when they came, and so nobody knows which updates they have carried.
+  bool numbers_known = false;
+  bool used = false;  // since the keys came a binding was stored; set by the store itself
+  bool operator==(const ManualKeyState&) const = default;
 };
 
 class Store {
@@ -41,6 +52,13 @@ class Store {
   // One record for each home address: saving replaces the former.
   virtual tl::expected<void, mip6::Error> save(const mip6::agent::BindingRecord& record) = 0;
   virtual tl::expected<std::vector<mip6::agent::BindingRecord>, mip6::Error> records() = 0;
+
+  // Of a home address with manual keys. Empty: it never had any here.
+  virtual tl::expected<std::optional<ManualKeyState>, mip6::Error> manual_keys(
+      const mip6::Ipv6Address& home_address) = 0;
+  // Replaces it, and forgets the home address's binding and last number: they belonged to other keys. One transaction.
+  virtual tl::expected<void, mip6::Error> begin_manual_keys(const mip6::Ipv6Address& home_address,
+                                                            const mnd::kernel::KeyRecord& keys, bool numbers_known) = 0;
 };
 
 }  // namespace mip6ha

@@ -78,16 +78,16 @@ void HomeRegistration::on(const KeysUnusable&) {
 // --- sequence numbers ---
 
 // RFC 6275 section 15.3: keys are renewed before more than half of the space is used under them, in a quiet moment as
-// soon as three quarters of that are; and before anything is sent whose number they may have seen already.
+// soon as three quarters of that are; and before anything is sent whose number they may have seen already. Of manual
+// keys the user is warned by use_of_half_space(), long before; here is the end.
 void HomeRegistration::renew_if_used_up() {
   if (!keys_ || !attachment_) return;
   const std::uint16_t limit = keys_->dynamic ? kHalfSpace - kNumbersDuringRenewal : kHalfSpace;
   const bool needed = exchange() && (reservation_.spent() || reservation_.used_under_keys() > limit);
-  const bool soon = !exchange() && reservation_.nearly_spent();
+  const bool soon = keys_->dynamic && !exchange() && reservation_.nearly_spent();
   if (!needed && (!soon || renewal_asked_)) return;
   if (!keys_->dynamic) {
-    report(needed ? "no sequence number is left that was surely not used under the present keys"
-                  : "three quarters of the sequence numbers that are safe under the present keys are used",
+    report("no sequence number is left that was surely not used under the present keys",
            "set new keys for this node here and at the home agent");
   } else if (!renewal_asked_) {
     renew_keys(true);

@@ -63,6 +63,7 @@ std::string attachment_text(const json& status) {
 }
 
 std::string key_mobility_text(const json& status) {
+  if (text(member(status, "keying"), "method") == "manual") return "none: manual keys have no endpoint that could move";
   const auto moves = flag(status, "key_mobility");
   if (!moves) return "not agreed yet";
   return *moves ? "agreed: keys move with the node (K)" : "refused: new keys after each move (no K)";
@@ -140,6 +141,7 @@ std::string render_status(const json& status, Colours colours) {
   result += row("key mobility", key_mobility_text(status));
   result += row("updates", counters_text(status));
   result += warnings_text(status, colours);
+  result += render_advice(status);
   result += error_text(status, colours);
   return result;
 }

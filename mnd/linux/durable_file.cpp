@@ -144,4 +144,8 @@ tl::expected<std::string, mip6::Error> read_key_file(const std::filesystem::path
   return read_protected(path, {"the certificate file", "private key and certificates", kMaxKeyFile});
 }
 
+tl::expected<std::string, mip6::Error> read_manual_key_file(const std::filesystem::path& path) {
+  return read_protected(path, {"the manual keys", "what 'mnd --make-keys' prints", kMaxSecret});
+}
+
 }  // namespace mnd::kernel

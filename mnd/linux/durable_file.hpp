@@ -33,5 +33,7 @@ tl::expected<std::optional<std::string>, mip6::Error> read_durable(const std::fi
 tl::expected<std::string, mip6::Error> read_secret(const std::filesystem::path& path);
 // The same for a bundle of private key and certificates, which may be larger.
 tl::expected<std::string, mip6::Error> read_key_file(const std::filesystem::path& path);
+// The same for keys set by hand.
+tl::expected<std::string, mip6::Error> read_manual_key_file(const std::filesystem::path& path);
 
 }  // namespace mnd::kernel

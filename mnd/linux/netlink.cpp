@@ -106,6 +106,10 @@ MessageBuilder& MessageBuilder::attribute(int type, const mip6::Ipv6Address& val
   return put(type, value.bytes.data(), value.bytes.size());
 }
 
+MessageBuilder& MessageBuilder::raw(int type, std::span<const std::uint8_t> value) {
+  return put(type, value.data(), value.size());
+}
+
 MessageBuilder& MessageBuilder::text(int type, std::string_view value) {
   const std::string terminated(value);
   return put(type, terminated.c_str(), terminated.size() + 1);

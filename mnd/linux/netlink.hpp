@@ -44,6 +44,7 @@ class MessageBuilder {
     return put(type, &value, sizeof value);
   }
   MessageBuilder& attribute(int type, const mip6::Ipv6Address& value);
+  MessageBuilder& raw(int type, std::span<const std::uint8_t> value);
   MessageBuilder& text(int type, std::string_view value);  // zero-terminated
   MessageBuilder& flag(int type);                          // no payload
   MessageBuilder& begin_nest(int type);

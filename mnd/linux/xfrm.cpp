@@ -231,6 +231,39 @@ tl::expected<void, mip6::Error> Xfrm::move_key_endpoint(Side side, const Ends& e
       netlink_error("move the IKE endpoint to " + local.to_string(), text(ends), answer, std::move(remedy)));
 }
 
+tl::expected<void, mip6::Error> Xfrm::install_manual(const Ends& ends, std::uint32_t reqid, const ManualKeys& keys) {
+  // Those of a former process may have the same SPIs and other keys.
+  const auto former = esp_states(ends, reqid);
+  if (!former) return tl::unexpected(former.error());
+  for (const auto& state : *former)
+    if (auto deleted = delete_esp_state(state); !deleted) return deleted;
+  const std::vector<NetlinkMessage> messages{
+      manual_esp_state(ends.home_address, ends.home_agent, reqid, keys.to_home_agent),
+      manual_esp_state(ends.home_agent, ends.home_address, reqid, keys.to_node)};
+  for (const Answer& answer : impl_->socket.request(messages)) {
+    if (answer.ok()) continue;
+    std::string remedy = remedy_for(answer);
+    if (exists(answer)) remedy = "another program has an SA with one of these SPIs: make other keys on both ends";
+    if (answer.os_error == ENOSYS)
+      remedy = "the kernel lacks a module: modprobe -a cbc authenc sha256_generic sha512_generic";
+    return tl::unexpected(netlink_error("install the SAs of the manual keys", text(ends), answer, std::move(remedy)));
+  }
+  return {};
+}
+
+tl::expected<void, mip6::Error> Xfrm::remove_manual(std::uint32_t first_reqid, std::uint32_t last_reqid) {
+  const auto states = impl_->socket.dump(dump_states(IPPROTO_ESP), state_size_without_keys());
+  if (!states) return tl::unexpected(netlink_error("list the SAs", "all", states.error()));
+  std::vector<NetlinkMessage> removals;
+  for (const NetlinkMessage& message : *states) {
+    const auto state = parse_state(message);
+    if (!state || state->protocol != IPPROTO_ESP || state->spi == 0 || !state->manual) continue;
+    if (state->reqid < first_reqid || state->reqid > last_reqid) continue;
+    removals.push_back(delete_state(state->source, state->destination, IPPROTO_ESP, state->spi));
+  }
+  return impl_->perform(removals, "remove the SAs of manual keys", "all", absent);
+}
+
 tl::expected<std::vector<EspState>, mip6::Error> Xfrm::esp_states(const Ends& ends, std::uint32_t reqid) {
   std::vector<EspState> found;
   for (const auto& [source, destination] :
@@ -297,6 +330,7 @@ tl::expected<void, mip6::Error> Xfrm::remove_all(std::uint32_t first_reqid, std:
       removals.push_back(delete_state(state->source, state->destination, protocol, 0));
     }
   }
+  if (auto removed = remove_manual(first_reqid, last_reqid); !removed) return removed;
   return impl_->perform(removals, "remove IPsec policies and states", home_agent.to_string(), absent);
 }
 

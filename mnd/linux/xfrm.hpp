@@ -1,6 +1,6 @@
 // IPsec and Mobile IPv6 transformations in the kernel: policies, care-of address states, MIGRATE with KMADDRESS.
-// xfrm messages are built in xfrm_messages.cpp and nowhere else; ESP states belong to charon (or to manual keying,
-// later).
+// xfrm messages are built in xfrm_messages.cpp and nowhere else; ESP states belong to charon, but for those of manual
+// keys.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,7 @@
 
 #include "libmip6/address.hpp"
 #include "libmip6/error.hpp"
+#include "mnd/linux/manual_keys.hpp"
 
 namespace mnd::kernel {
 
@@ -65,14 +66,20 @@ class Xfrm {
   tl::expected<void, mip6::Error> move_key_endpoint(Side side, const Ends& ends, std::uint32_t reqid,
                                                     const mip6::Ipv6Address& local, const mip6::Ipv6Address& remote);
 
+  // The SAs of keys set by hand, both directions; what else there is between the ends with that reqid goes.
+  tl::expected<void, mip6::Error> install_manual(const Ends& ends, std::uint32_t reqid, const ManualKeys& keys);
+  // Of all ends, those of ours that a former process may have left; what a key manager has made stays.
+  tl::expected<void, mip6::Error> remove_manual(std::uint32_t first_reqid, std::uint32_t last_reqid);
+
   // ESP states with this reqid (any if 0) between the ends, both directions.
   tl::expected<std::vector<EspState>, mip6::Error> esp_states(const Ends& ends, std::uint32_t reqid);
   // The one state towards `destination` with this SPI; empty if there is none.
   tl::expected<std::optional<EspUse>, mip6::Error> esp_use(const mip6::Ipv6Address& destination, std::uint32_t spi);
   tl::expected<void, mip6::Error> delete_esp_state(const EspState& state);
 
-  // Removes every policy and every home address option or routing header state that is ours: ESP policies with reqid in
-  // [first_reqid, last_reqid], sub policies and states with the agent's address `home_agent` at one end.
+  // Removes every policy and every home address option or routing header state that is ours: ESP policies, and SAs with
+  // manual keys, with reqid in [first_reqid, last_reqid], sub policies and states with the agent's address `home_agent`
+  // at one end.
   tl::expected<void, mip6::Error> remove_all(std::uint32_t first_reqid, std::uint32_t last_reqid,
                                              const mip6::Ipv6Address& home_agent);
 

@@ -5,7 +5,9 @@
 #include <linux/netlink.h>
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <cstring>
+#include <string_view>
 
 namespace mnd::kernel {
 
@@ -79,6 +81,17 @@ xfrm_usersa_info state_info(const mip6::Ipv6Address& source, const mip6::Ipv6Add
   return info;
 }
 
+// struct xfrm_algo or xfrm_algo_auth with the key behind it, as the kernel wants them.
+template <typename Algorithm>
+KeyBytes with_key(Algorithm head, std::string_view name, const KeyBytes& key) {
+  std::memcpy(head.alg_name, name.data(), std::min(name.size(), sizeof head.alg_name - 1));
+  head.alg_key_len = static_cast<unsigned>(key.size() * 8);
+  KeyBytes bytes(sizeof head);
+  std::memcpy(bytes.data(), &head, sizeof head);
+  bytes.insert(bytes.end(), key.begin(), key.end());
+  return bytes;
+}
+
 }  // namespace
 
 NetlinkMessage update_policy(const PolicyKey& key, const PolicyTemplate& wanted, std::uint32_t priority) {
@@ -128,6 +141,21 @@ NetlinkMessage add_wildcard_home_address_state() {
   xfrm_usersa_info info = state_info({}, {}, IPPROTO_DSTOPTS);
   info.flags = XFRM_STATE_WILDRECV;
   return MessageBuilder(XFRM_MSG_NEWSA, 0).header(info).attribute(XFRMA_COADDR, mip6::Ipv6Address{}).bytes();
+}
+
+NetlinkMessage manual_esp_state(const mip6::Ipv6Address& source, const mip6::Ipv6Address& destination,
+                                std::uint32_t reqid, const ManualSa& sa) {
+  xfrm_usersa_info info = state_info(source, destination, IPPROTO_ESP);
+  info.id.spi = htonl(sa.spi);
+  info.reqid = reqid;
+  const auto& integrity = traits_of(sa.integrity);
+  xfrm_algo_auth auth{};
+  auth.alg_trunc_len = integrity.sent_bits;
+  return MessageBuilder(XFRM_MSG_NEWSA, 0)
+      .header(info)
+      .raw(XFRMA_ALG_AUTH_TRUNC, with_key(auth, integrity.kernel_name, sa.integrity_key))
+      .raw(XFRMA_ALG_CRYPT, with_key(xfrm_algo{}, "cbc(aes)", sa.encryption_key))
+      .bytes();
 }
 
 NetlinkMessage delete_state(const mip6::Ipv6Address& source, const mip6::Ipv6Address& destination,
@@ -227,7 +255,8 @@ std::optional<DumpedState> parse_state(const NetlinkMessage& message) {
                      .protocol = info->id.proto,
                      .spi = ntohl(info->id.spi),
                      .reqid = info->reqid,
-                     .packets = info->curlft.packets};
+                     .packets = info->curlft.packets,
+                     .manual = info->replay_window == 0 && info->lft.hard_add_expires_seconds == 0};
 }
 
 std::size_t state_size_without_keys() { return NLMSG_HDRLEN + sizeof(xfrm_usersa_info); }

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "libmip6/address.hpp"
+#include "mnd/linux/manual_keys.hpp"
 #include "mnd/linux/netlink.hpp"
 
 namespace mnd::kernel {
@@ -47,6 +48,10 @@ NetlinkMessage care_of_state(std::uint16_t message, const mip6::Ipv6Address& sou
                              const mip6::Ipv6Address& care_of);
 // The state that takes home address options of any source, for any destination.
 NetlinkMessage add_wildcard_home_address_state();
+// ESP in transport mode with keys set by hand. No replay window (RFC 4303 section 3.3.3: the sender's counter begins
+// anew with each of its starts, and under the same keys all it sends then would be taken for replays).
+NetlinkMessage manual_esp_state(const mip6::Ipv6Address& source, const mip6::Ipv6Address& destination,
+                                std::uint32_t reqid, const ManualSa& sa);
 // `spi`: host byte order, 0 for states without one.
 NetlinkMessage delete_state(const mip6::Ipv6Address& source, const mip6::Ipv6Address& destination,
                             std::uint8_t protocol, std::uint32_t spi);
@@ -75,6 +80,7 @@ struct DumpedState {
   std::uint32_t spi = 0;  // host byte order; 0 also while the key manager is only asked for one
   std::uint32_t reqid = 0;
   std::uint64_t packets = 0;  // that it has protected so far
+  bool manual = false;        // neither replay window nor an end: no key manager makes such
 };
 std::optional<DumpedState> parse_state(const NetlinkMessage& message);
 // As much of a dumped state as parse_state() reads; keys come behind it.

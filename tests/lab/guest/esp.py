@@ -62,6 +62,19 @@ def mobility(packet):
     return message(packet) is not None
 
 
+def updates(path, known, agent):
+    """(SPI, sequence number, flags, ESP bytes) of each Binding Update to the agent that the keys of `known` open."""
+    for time, frame in wire.records(path):
+        told = wire.parse(time, "", frame)
+        if not told or told.spi not in known or told.destination != agent:
+            continue
+        plain = opened(frame[14:14 + IPV6_HEADER + struct.unpack_from("!H", frame, 18)[0]], known)
+        text = message(plain) if plain else None
+        if text and text[2] == 5:
+            number, flags = struct.unpack_from("!HB", text, 6)
+            yield told.spi, number, flags, told.payload
+
+
 def write_opened(sources, target, known):
     """Writes the Mobility Header messages of the captures `sources`, out of ESP or without it, by time; how many there
     were, and the SPIs whose keys were not known."""

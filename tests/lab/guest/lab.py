@@ -200,6 +200,10 @@ class Lab:
             raise RuntimeError(f"charon of {namespace} does not answer: see charon.{namespace}.log")
 
     def agent(self, key_mobility=True, extra=""):
+        config = self.agent_config(key_mobility, extra)
+        return self.start("ha", "ha", program("mip6-ha"), "--config", str(config))
+
+    def agent_config(self, key_mobility=True, extra=""):
         config = RUN / "ha.conf"
         lines = [f"address = {HOME_AGENT}", "interface = home", f"prefix = {HOME_PREFIX}:/64",
                  f"key-mobility = {'yes' if key_mobility else 'no'}", f"vici-socket = {self.vici_socket('ha')}",
@@ -207,13 +211,16 @@ class Lab:
                  self.agent_extra]
         (self.state / "ha.state").mkdir(exist_ok=True)
         for node in NODES.values():
-            lines += [f"[node {node['name']}]", f"home-address = {node['home_address']}",
-                      f"identity = {node['identity']}"]
+            lines += [f"[node {node['name']}]", f"home-address = {node['home_address']}"]
+            if "manual_keys" in node:
+                lines.append(f"manual-keys = {node['manual_keys']}")
+                continue
+            lines.append(f"identity = {node['identity']}")
             if "certificate" not in node:
                 lines.append(f"secret-file = {self.secret('ha-' + node['name'], node)}")
             lines += node.get("agent_lines", [])  # further settings of its section
         config.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        return self.start("ha", "ha", program("mip6-ha"), "--config", str(config))
+        return config
 
     def secret(self, name, node):
         path = RUN / f"{name}.secret"
@@ -222,32 +229,40 @@ class Lab:
         return path
 
     def proof(self, name, node):
-        """The setting by which a node proves itself."""
+        """The settings by which a node proves itself; none of IKE with manual keys (NODES: "manual_keys", a path)."""
+        if "manual_keys" in node:
+            return f"keying = manual\nmanual-keys = {node['manual_keys']}"
+        method = node.get("keying", "ikev2")
+        return f"keying = {method}\nidentity = {node['identity']}\n{self.credential(name, node)}"
+
+    def credential(self, name, node):
         if "certificate" in node:
             return f"certificate = {node['certificate']}"
         return f"secret-file = {self.secret(name, node)}"
 
     def node(self, namespace, extra="", wrong=None):
         """Starts mnd of `mn` or `mn2`. wrong: settings that replace those of NODES."""
+        config = self.node_config(namespace, extra, wrong)
+        return self.start(f"mnd.{namespace}", namespace, program("mnd"), "--config", str(config))
+
+    def node_config(self, namespace, extra="", wrong=None):
         node = {**NODES[namespace], **(wrong or {})}
         config = RUN / f"{namespace}.conf"
         (self.state / f"{namespace}.state").mkdir(exist_ok=True)
         config.write_text(f"""home-address = {node['home_address']}/64
 home-agent = {HOME_AGENT}
-identity = {node['identity']}
 {self.proof(namespace, node)}
-keying = {node.get('keying', 'ikev2')}
 prefer = w1 w2
 vici-socket = {self.vici_socket(namespace)}
 control-socket = {RUN}/{namespace}.control
 state-directory = {self.state}/{namespace}.state
 {extra}
 """, encoding="utf-8")
-        return self.start(f"mnd.{namespace}", namespace, program("mnd"), "--config", str(config))
+        return config
 
     # --- what the programs say (only K, sequence and trouble are taken from here) ---
-    def status(self, namespace="mn"):
-        return ask(RUN / f"{namespace}.control", "status")
+    def status(self, namespace="mn", command="status"):
+        return ask(RUN / f"{namespace}.control", command)
 
     def status_text(self, namespace="mn"):
         result = subprocess.run([program("mip6ctl"), "--socket", f"{RUN}/{namespace}.control", "status"],

@@ -135,3 +135,32 @@ TEST_CASE("durations are told in the two units that matter") {
   CHECK(duration_text(-5) == "0 s");
   CHECK_FALSE(duration_text(1e300).empty());
 }
+
+TEST_CASE("the use of sequence numbers is a table with a row for each rate") {
+  const auto text = render_sequence(json::parse(R"({"method": "manual", "last": 41208, "used": 16384, "limit": 32768,
+      "reserved_until": 41216, "forecast": [
+        {"rate": "present", "per_ten_minutes": 2, "until_half_s": 4915200, "until_whole_s": 14745600},
+        {"rate": "highest", "per_ten_minutes": 0, "until_half_s": null, "until_whole_s": null}]})"));
+  CHECK(text.find("last number   41208\n") != std::string::npos);
+  CHECK(text.find("16384 of 32768 (50 %)") != std::string::npos);
+  CHECK(text.find("reserved up to 41216") != std::string::npos);
+  CHECK(text.find("in 56 days") != std::string::npos);
+  CHECK(text.find("in 170 days") != std::string::npos);
+  CHECK(text.find("not in sight") != std::string::npos);
+  CHECK(render_sequence(json::object()).find("not known") != std::string::npos);
+}
+
+TEST_CASE("findings come with what to do, and none are said to be none") {
+  const auto text = render_findings(
+      json::parse(R"({"findings": [{"check": "charon", "what": "it is gone", "remedy": "start it"}]})"));
+  CHECK(text == "charon: it is gone\n  what to do: start it\n");
+  CHECK(render_findings(json::parse(R"({"findings": []})")) == "nothing found\n");
+  CHECK(render_findings(json::parse(R"({"findings": [1, null]})")) == "nothing found\n");
+}
+
+TEST_CASE("status shows advice beside the trouble") {
+  const auto text =
+      render_status(json::parse(R"({"advice": [{"what": "use IKE", "remedy": "keying = ikev2"}]})"), Colours::kOff);
+  CHECK(text.find("advice        use IKE\n  what to do  keying = ikev2\n") != std::string::npos);
+  CHECK(render_status(json::object(), Colours::kOff).find("advice") == std::string::npos);
+}

@@ -60,6 +60,7 @@ TEST_CASE("status tells version, bindings, counters and trouble", "[commands]") 
                                             {"sequence", 41208},
                                             {"k", true},
                                             {"keys_up", true},
+                                            {"manual_keys", false},
                                             {"refused", 7}});
   CHECK(status.at("bindings").at(1).at("care_of").is_null());
   CHECK(status.at("bindings").at(1).at("sequence").is_null());
@@ -71,6 +72,19 @@ TEST_CASE("status tells version, bindings, counters and trouble", "[commands]") 
   CHECK(status.at("counters").at("kernel") == json{{"XfrmInStateSeqError", 9}});
   CHECK(status.at("counters").at("tunnel_dropped") == 10);
   CHECK(status.at("trouble").at("remedy") == "start it");
+}
+
+TEST_CASE("status tells of manual keys and advice, and asks for no charon that nobody needs", "[commands]") {
+  auto snapshot = sample();
+  snapshot.charon_connected = snapshot.charon_needed = false;
+  snapshot.bindings.front().manual_keys = true;
+  snapshot.advice.push_back({.what = "node laptop is refused: no record", .remedy = "make new keys"});
+  const json status = status_json(snapshot);
+  CHECK(status.at("charon") == "not needed");
+  CHECK(status.at("advice").at(0) == json{{"what", "node laptop is refused: no record"}, {"remedy", "make new keys"}});
+  const auto text = status_text(status);
+  CHECK(text.find("advice:  node laptop is refused: no record\nremedy:  make new keys\n") != std::string::npos);
+  CHECK(text.find("manual") != std::string::npos);
 }
 
 TEST_CASE("list tells the bindings only", "[commands]") {

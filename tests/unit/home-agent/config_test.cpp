@@ -212,6 +212,34 @@ TEST_CASE("two nodes with one secret are refused, in one file or two, and the se
   CHECK(told.find("not told") == std::string::npos);
 }
 
+TEST_CASE("a node with manual keys has neither identity nor secret", "[ha-config]") {
+  const Checker checker;
+  const auto keys = checker.folder.file("keys", *mnd::kernel::make_manual_keys()).string();
+  const auto open = checker.folder.file("open", *mnd::kernel::make_manual_keys(), 0644).string();
+  const auto section = [](const std::string& name, const std::string& address, const std::string& file) {
+    return fmt::format("[node {}]\nhome-address = {}\nmanual-keys = {}\n", name, address, file);
+  };
+  const auto config = checker.check(kTop + section("one", "2001:db8:1::42", keys));
+  REQUIRE(config);
+  REQUIRE(config->nodes.front().manual_keys);
+  CHECK(config->nodes.front().manual_keys->to_node.spi >= 256);
+
+  CHECK(checker.only_mistake(kTop + section("one", "2001:db8:1::42", keys) + "secret-file = " + checker.secret + "\n",
+                             7, "is not used with manual-keys"));
+  CHECK(checker.only_mistake(kTop + section("one", "2001:db8:1::42", keys) + "keying = ikev1\n", 7,
+                             "is not used with manual-keys"));
+  CHECK(checker.check(std::string{kTop} + "keying = ikev1\n" + section("one", "2001:db8:1::42", keys)));  // of others
+  CHECK(checker.only_mistake(kTop + section("one", "2001:db8:1::42", keys) + section("two", "2001:db8:1::43", keys), 9,
+                             "manual-keys: [node two] has a key of [node one] in line 4"));
+  const auto refused = checker.check(kTop + section("one", "2001:db8:1::42", open));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().front().what == "mode 0644 lets others at it");
+  // Nodes whose keys cannot be read have no identity in common.
+  CHECK(checker.check(kTop + section("one", "2001:db8:1::42", open) + section("two", "2001:db8:1::43", open))
+            .error()
+            .size() == 2);
+}
+
 TEST_CASE("a node does not have the home agent's identity", "[ha-config]") {
   const Checker checker;
   CHECK(checker.only_mistake(kTop + node("one", "2001:db8:1::42", checker.secret, "identity = 2001:db8:1::1\n"), 4,

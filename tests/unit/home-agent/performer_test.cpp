@@ -88,6 +88,12 @@ class PretendedStore final : public Store {
         mip6::Error{.tried = "save", .on = "x", .reason = "disk full", .remedy = "room", .os_error = 0});
   }
   tl::expected<std::vector<agent::BindingRecord>, mip6::Error> records() override { return {}; }
+  tl::expected<std::optional<ManualKeyState>, mip6::Error> manual_keys(const Ipv6Address&) override {
+    return std::optional<ManualKeyState>{};
+  }
+  tl::expected<void, mip6::Error> begin_manual_keys(const Ipv6Address&, const mnd::kernel::KeyRecord&, bool) override {
+    return {};
+  }
 };
 
 struct Bench {

@@ -195,9 +195,9 @@ TEST_CASE("a database of a newer version is left alone", "[store]") {
     // user_version stands at byte 60 of the file, big-endian.
     std::fstream stream{folder.path() / "agent.db", std::ios::in | std::ios::out | std::ios::binary};
     stream.seekp(63);
-    stream.put(2);
+    stream.put(3);
   }
-  CHECK(refusal(folder).reason.find("format 2") != std::string::npos);
+  CHECK(refusal(folder).reason.find("format 3") != std::string::npos);
 }
 
 TEST_CASE("a first start that was interrupted is repeated", "[store]") {

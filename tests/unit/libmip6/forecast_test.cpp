@@ -116,3 +116,23 @@ TEST_CASE("the count stops at its end instead of beginning anew", "[forecast]") 
   forecast.used(BootTime{1s}, 3);
   CHECK(forecast.used_under_present_keys() == std::numeric_limits<std::uint32_t>::max());
 }
+
+TEST_CASE("the average rate is over the time since the first number, an hour at least", "[forecast]") {
+  SequenceForecast forecast;
+  CHECK(forecast.average_rate(BootTime{5h}) == 0);
+  const auto last = use(forecast, BootTime{1h}, 6, 1min);
+  CHECK(forecast.average_rate(last) == Approx(6.0 / 3600));
+  CHECK(forecast.average_rate(BootTime{1h} + 2h) == Approx(6.0 / 7200));
+  forecast.keys_renewed();  // the movement is the same
+  CHECK(forecast.average_rate(BootTime{1h} + 2h) == Approx(6.0 / 7200));
+}
+
+TEST_CASE("the use of the half space is told at half, at nine tenths and at its end", "[forecast]") {
+  CHECK(use_of_half_space(0) == SequenceUse::kPlenty);
+  CHECK(use_of_half_space(16383) == SequenceUse::kPlenty);
+  CHECK(use_of_half_space(16384) == SequenceUse::kHalf);
+  CHECK(use_of_half_space(29491) == SequenceUse::kHalf);
+  CHECK(use_of_half_space(29492) == SequenceUse::kNearlyAll);
+  CHECK(use_of_half_space(32767) == SequenceUse::kNearlyAll);
+  CHECK(use_of_half_space(32768) == SequenceUse::kAll);
+}

@@ -53,6 +53,24 @@ TEST_CASE("care-of address states are those of ip xfrm state", "[xfrm]") {
         golden::message(XFRM_MSG_NEWSA, 0, "00*76 3c 00*19 ff*32 00*84 0a00020008 00*7 14000e 00*17"));
 }
 
+TEST_CASE("ESP states with manual keys are those of ip xfrm state", "[xfrm]") {
+  const ManualSa sa{.spi = 0x1a2b3c4d,
+                    .encryption_key = golden::hex("8f1c2e90ab55d3077c6e41b2f9d80a63"),
+                    .integrity = Integrity::kHmacSha256,
+                    .integrity_key = golden::hex("31d7f4a8096ce25b8d10fa4793be6c05d84127fb6e90a35c1f62d80e47b93a16")};
+  // ip xfrm state add src HOME dst AGENT proto esp spi 0x1a2b3c4d reqid 11 mode transport
+  //    auth-trunc 'hmac(sha256)' 0x31d7... 128 enc 'cbc(aes)' 0x8f1c...
+  CHECK(manual_esp_state(kHome, kAgent, 11, sa) ==
+        golden::message(XFRM_MSG_NEWSA, 0,
+                        "00*56 20010db80001 00*9 011a2b3c4d3200000020010db80001 00*9 42 ff*32 00*80 0b0000000a 00*11"
+                        " 6c001400686d61632873686132353629 00*53 01000080000000"
+                        " 31d7f4a8096ce25b8d10fa4793be6c05d84127fb6e90a35c1f62d80e47b93a16"
+                        " 580002006362632861657329 00*56 80000000 8f1c2e90ab55d3077c6e41b2f9d80a63"));
+  // RFC 4868 section 2.6: half of the hash is sent
+  CHECK(traits_of(Integrity::kHmacSha384).sent_bits == 192);
+  CHECK(traits_of(Integrity::kHmacSha512).sent_bits == 256);
+}
+
 TEST_CASE("states are deleted and listed as by ip xfrm state", "[xfrm]") {
   // ip xfrm state delete src HOME dst AGENT proto hao
   CHECK(delete_state(kHome, kAgent, IPPROTO_DSTOPTS, 0) ==

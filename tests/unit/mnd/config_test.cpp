@@ -1,7 +1,9 @@
 #include "mnd/config.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
+#include <memory>
 
 #include "tests/catch.hpp"
 #include "tests/unit/ike-glue/certificates.hpp"
@@ -113,7 +115,7 @@ TEST_CASE("a home address without prefix length is in a prefix of 64 bits") {
 }
 
 TEST_CASE("all mistakes are told at once, also where a line cannot be read") {
-  const auto mistakes = mistakes_of("home-address = x\nnonsense\nlifetime = 3\nkeying = manual\n[wlan]\n");
+  const auto mistakes = mistakes_of("home-address = x\nnonsense\nlifetime = 3\nkeying = ikev3\n[wlan]\n");
   CHECK(mistakes.size() == 8);  // and three missing settings
   CHECK(std::all_of(mistakes.begin(), mistakes.end(), [](const auto& text) { return text.starts_with("mnd.conf:"); }));
 }
@@ -216,9 +218,10 @@ TEST_CASE("a certificate file that is missing, open to others or incomplete is r
   CHECK(begins(mistake(kKey + kNode, 0640), "mnd.conf:4: certificate: laptop.pem: has no CA certificate; "));
 }
 
-TEST_CASE("what comes later is named as such") {
-  CHECK(mistake_of(with("keying", "keying = manual")) ==
-        "mnd.conf:5: keying: 'manual' is not available in this version; write 'keying = ikev2'");
+TEST_CASE("what is no keying method, and what others call a setting, is told with our way") {
+  CHECK(mistake_of(with("keying", "keying = psk")) ==
+        "mnd.conf:5: keying: 'psk' is no keying method; write 'keying = ikev2', or ikev1 for a home agent that has "
+        "nothing else, or manual for keys set by hand");
   CHECK(begins(mistake_of(with("keying", "keying = ikev3")), "mnd.conf:5: keying: 'ikev3' is no keying method"));
   CHECK(begins(mistake_of(std::string{kFiveLines} + "private-key = x.pem\n"),
                "mnd.conf:6: private-key: unknown setting; certificate = FILE has private key"));
@@ -268,6 +271,43 @@ TEST_CASE("proposals and signature hashes are taken, weak ones refused with thei
                "mnd.conf:6: esp-proposals: 'aes128' has no integrity"));
   CHECK(begins(mistake_of(std::string{kFiveLines} + "signature-hash = sha1\n"),
                "mnd.conf:6: signature-hash: 'sha1' is too weak"));
+}
+
+TEST_CASE("manual keys come from a file of their own, in place of identity and secret") {
+  constexpr std::string_view kManual =
+      "home-address = 2001:db8:1::42/64\nhome-agent = 2001:db8:1::1\nkeying = manual\nmanual-keys = keys\n";
+  const auto text = *mnd::kernel::make_manual_keys();
+  const auto with_file = [](std::string_view conf, const std::string& keys, unsigned mode = 0640) {
+    auto files = std::make_unique<Files>(conf);
+    files->folder.file("keys", keys, mode);
+    return files;
+  };
+  const auto good = with_file(kManual, text);
+  const auto config = mnd::load_config(good->path);
+  REQUIRE(config);
+  CHECK(config->keying == mnd::Keying::kManual);
+  REQUIRE(config->manual_keys);
+  CHECK(config->manual_keys->to_home_agent.encryption_key.size() == 32);
+  CHECK(config->forecast_horizon == std::chrono::days{400});
+
+  CHECK(begins(mistakes_of(*with_file(kManual, text, 0644)).front(), "keys: mode 0644 lets others at it; chmod 0640"));
+  CHECK(begins(mistakes_of(*with_file(kManual, text.substr(0, text.find("integrity ="))))[0],
+               "keys:3: [to-home-agent] has no integrity; "));
+  CHECK(begins(mistake_of("home-address = 2001:db8:1::42/64\nhome-agent = 2001:db8:1::1\nkeying = manual\n"),
+               "mnd.conf: manual-keys: is missing; add a line 'manual-keys = /etc/mnd/manual-keys'"));
+  for (const char* line : {"identity = laptop@example.org", "secret-file = secret", "certificate = x.pem", "rekey = 60",
+                           "esp-proposals = aes256gcm16", "aggressive-mode-exposes-secret-to-guessing = accepted"})
+    CHECK(mistakes_of(*with_file(std::string{kManual} + line, text)).front().find("is not used with keying = manual") !=
+          std::string::npos);
+  CHECK(begins(mistake_of(std::string{kFiveLines} + "manual-keys = keys\n"),
+               "mnd.conf:6: manual-keys: is for keying = manual"));
+}
+
+TEST_CASE("the forecast's horizon is a number of days") {
+  const Files files{std::string{kFiveLines} + "forecast-horizon = 30\n"};
+  CHECK(mnd::load_config(files.path)->forecast_horizon == std::chrono::days{30});
+  for (const char* bad : {"0", "36501", "a year"})
+    CHECK(begins(mistake_of(std::string{kFiveLines} + "forecast-horizon = " + bad), "mnd.conf:6: forecast-horizon: "));
 }
 
 TEST_CASE("lifetimes are whole seconds from 4 to 262140") {

@@ -1,0 +1,77 @@
+// The home agent as a program: nodes with keys set by hand.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "examples/home-agent/agent.hpp"
+#include "examples/home-agent/manual_keys.hpp"
+#include "mnd/linux/log.hpp"
+
+namespace mip6ha {
+
+using mip6::Error;
+using mnd::kernel::Level;
+using Result = tl::expected<void, Error>;
+
+namespace {
+
+std::string remedy_for(const NodeConfig& node) {
+  return fmt::format(
+      "make new keys (mnd --make-keys) and set them here and at the node; if these were never used, say so with "
+      "mip6-ha --keys-are-new {}",
+      node.name);
+}
+
+std::size_t manual_nodes(const Config& config) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(config.nodes, [](const NodeConfig& node) { return node.manual_keys.has_value(); }));
+}
+
+}  // namespace
+
+bool Agent::needs_charon() const { return manual_nodes(config_) < config_.nodes.size(); }
+
+// Before the records are read for all else: new keys begin with none.
+Result Agent::judge_manual_keys() {
+  if (manual_nodes(config_) == 0) return {};
+  const auto records = store_->records();
+  if (!records) return tl::unexpected(records.error());
+  for (const auto& node : config_.nodes) {
+    if (!node.manual_keys) continue;
+    const bool numbered =
+        std::ranges::any_of(*records, [&](const auto& record) { return record.home_address == node.home_address; });
+    const auto objection = judge(*store_, node, numbered);
+    if (!objection) return tl::unexpected(objection.error());
+    if (!objection->empty()) manual_refused_[node.home_address] = *objection;
+  }
+  for (const auto& one : advice()) mnd::kernel::log(Level::kWarning, fmt::format("{} ({})", one.what, one.remedy));
+  return {};
+}
+
+// After drop_keys_of_lost_numbers(), which knows of no keys but charon's. Also those of nodes that are refused: they
+// are told so under ESP.
+Result Agent::install_manual_keys() {
+  for (const auto& node : config_.nodes) {
+    if (!node.manual_keys) continue;
+    if (auto installed = kernel_->install_manual(node.home_address, reqids_.at(node.home_address), *node.manual_keys);
+        !installed)
+      return installed;
+    keys_up_.insert(node.home_address);
+  }
+  return {};
+}
+
+std::vector<TroubleView> Agent::advice() const {
+  std::vector<TroubleView> all;
+  for (const auto& node : config_.nodes)
+    if (const auto refused = manual_refused_.find(node.home_address); refused != manual_refused_.end())
+      all.push_back(
+          {.what = fmt::format("node {} is refused: {}", node.name, refused->second), .remedy = remedy_for(node)});
+  if (auto what = advice_on(manual_nodes(config_)); !what.empty())
+    all.push_back(
+        {.what = std::move(what), .remedy = "give nodes a secret-file or a certificate in place of manual-keys"});
+  return all;
+}
+
+}  // namespace mip6ha

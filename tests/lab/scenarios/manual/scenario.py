@@ -1,0 +1,322 @@
+"""Manual keys, with no charon anywhere: registered and moved under ESP with K clear, numbers that only go up, an end of
+them; keys whose numbers nobody knows are refused at both ends, new ones work again."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import common
+import esp
+import leftovers
+import wire
+from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, NODES, PATIENCE_FACTOR, RUN, program, run, wait_for
+from spoof import forged
+
+K_FLAG = 0x10
+HALF_SPACE = 32768
+
+
+def scenario(lab):
+    for namespace in ("mn", "mn2"):
+        NODES[namespace]["manual_keys"] = make_keys(namespace)
+    lab.captures = lab.capture_all()
+    lab.before = {n: leftovers.snapshot(n, lab.vici_socket(n)) for n in ("mn", "ha")}
+    lab.known = {}
+    key_files(lab)
+    first_start(lab)
+    at = registered_and_moved(lab)
+    restarts(lab, at)
+    end_of_numbers(lab)
+    new_keys(lab, "after the end of the numbers")
+    state_lost(lab)
+    disk_refuses(lab)
+    record_of_the_agent_lost(lab)
+    common.stop_and_compare(lab)
+    lab.check("there was no charon", not lab.vici_socket("mn").exists() and not lab.vici_socket("ha").exists())
+    on_the_wire(lab)
+
+
+def make_keys(name):
+    """A new file of manual keys; its path."""
+    path = RUN / f"{name}.keys"
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o640)
+    path.write_text(run(program("mnd"), "--make-keys"), encoding="utf-8")
+    return path
+
+
+def keys_are_new():
+    """Both ends, which must be stopped, take the node's manual keys as never used; whether they did, what they said."""
+    commands = [("mn", [program("mnd"), "--config", str(RUN / "mn.conf"), "--keys-are-new"]),
+                ("ha", [program("mip6-ha"), "--config", str(RUN / "ha.conf"), "--keys-are-new", NODES["mn"]["name"]])]
+    done = [subprocess.run(["ip", "netns", "exec", where, *command], capture_output=True, text=True, check=False)
+            for where, command in commands]
+    return all(one.returncode == 0 for one in done), "; ".join(one.stdout + one.stderr for one in done)
+
+
+def control(lab, command):
+    """(exit code, output) of mip6ctl for the node."""
+    done = subprocess.run([program("mip6ctl"), "--socket", f"{RUN}/mn.control", command], capture_output=True,
+                          text=True, check=False, timeout=5 * PATIENCE_FACTOR)
+    return done.returncode, done.stdout + done.stderr
+
+
+def key_files(lab):
+    def refusal(change, mode=0o640):
+        path = RUN / "bad.keys"
+        path.write_text(change(NODES["mn"]["manual_keys"].read_text(encoding="utf-8")), encoding="utf-8")
+        path.chmod(mode)
+        config = lab.node_config("mn", wrong={"manual_keys": path})
+        done = subprocess.run([program("mnd"), "--check", "--config", str(config)], capture_output=True, text=True,
+                              check=False)
+        return done.stderr if done.returncode == 2 else f"accepted: {done.stdout}"
+
+    said = refusal(lambda text: text, 0o644)
+    lab.check("mnd --check refuses a key file that others can read", "mode 0644" in said and "chmod 0640" in said, said)
+    said = refusal(lambda text: text.replace("aes-cbc", "aes-gcm"))
+    lab.check("a counter mode too, with the reason", "counter mode" in said, said)
+    said = refusal(lambda text: "\n".join("integrity-key = " + "ab" * 32 if line.startswith("integrity-key") else line
+                                          for line in text.splitlines()))
+    lab.check("and weak keys, without telling them", "is weak" in said and "abab" not in said, said)
+
+
+def first_start(lab):
+    """Nobody has said yet that the keys are new: both ends refuse them."""
+    lab.agent()
+    lab.node("mn")
+    trouble = wait_for(lambda: lab.trouble("mn")[0] and lab.trouble("mn"), 10) or ("", "")
+    lab.check("keys without a record are not used, and status says why and what to do",
+              "no record" in trouble[0] and "--make-keys" in trouble[1] and "--keys-are-new" in trouble[1], trouble)
+    said = wait_for(lab.agent_status, 5)
+    lab.check("the home agent says the same of the node",
+              any("laptop is refused" in one["what"] and "--keys-are-new laptop" in one["remedy"]
+                  for one in said.get("advice", [])), said)
+    code, text = control(lab, "doctor")
+    lab.check("so does the doctor", code == 1 and "manual-keys: " in text, text)
+    lab.check("nothing was sent", lab.status("mn").get("counters", {}).get("updates_sent", 0) == 0)
+    done, said = keys_are_new()
+    lab.check("while they run neither takes them as new", not done and "mnd is running" in said, said)
+    lab.stop("mnd.mn")
+    lab.stop("ha")
+    done, said = keys_are_new()
+    lab.check("both take the keys as new when they are told so", done, said)
+
+
+def start(lab, what, at=None, agent=True, extra=""):
+    """Starts both, waits for the registration; the address."""
+    if agent:
+        lab.agent()
+    lab.node("mn", extra)
+    there = lab.wait_registered("mn", at, timeout=15)
+    lab.known.update(esp.keys("ha"))
+    lab.check(f"{what} the node registers", there, lab.status("mn"))
+    return there
+
+
+def stop(lab):
+    return [lab.stop(name) for name in ("mnd.mn", "ha") if name in lab.processes]
+
+
+def registered_and_moved(lab):
+    at = start(lab, "with manual keys")
+    said = lab.status("mn")
+    lab.check("status names the method and no trouble",
+              (said.get("keying") or {}).get("method") == "manual" and not said.get("last_error"), said)
+    states = leftovers.snapshot("mn", lab.vici_socket("mn"))
+    esp_states = [s for s in states if s.startswith("xfrm state") and "proto esp" in s]
+    lab.check("two ESP states in transport mode with our reqid, without replay window",
+              len(esp_states) == 2 and all("reqid 6275 mode transport" in s and "replay-window 0" in s and
+                                           "auth-trunc hmac(sha256)" in s and "enc cbc(aes)" in s
+                                           for s in esp_states), esp_states)
+    code, text = control(lab, "doctor")
+    lab.check("the doctor finds nothing", code == 0, text)
+    lab.check("the home address is reachable", wait_for(lambda: lab.ping("cn", HOME_ADDRESS) >= 2, 5))
+    hard = common.move_to(lab, "w1", "down", "w2")
+    lab.check("a hard move is registered", hard, lab.status("mn"))
+    soft = common.move_to(lab, "w1", "up", "w1")
+    lab.check("a soft move is registered", soft, lab.status("mn"))
+    home = common.move_to(lab, "wh", "up", None)
+    lab.check("at home it de-registers, and keeps its SAs", home == HOME_ADDRESS and len(esp.keys("mn")) == 2,
+              lab.status("mn"))
+    away = common.move_to(lab, "wh", "down", "w1")
+    lab.check("away again it registers under them", away, lab.status("mn"))
+    lab.check("the home address is reachable after the moves", wait_for(lambda: lab.ping("cn", HOME_ADDRESS) >= 2, 5))
+    forged_update(lab)
+    run("ip", "-n", "mn", "xfrm", "state", "flush")
+    lab.known.update(esp.keys("ha"))
+    control(lab, "refresh")
+    back = wait_for(lambda: len(esp.keys("mn")) == 2 and lab.registered_at("mn"), 15, 0.3)
+    lab.check("SAs that somebody flushed are there again", back, lab.status("mn"))
+    return soft or at
+
+
+def forged_update(lab):
+    before, routes = lab.xfrm_errors("ha"), common.agent_route()
+    begin = time.time()
+    forged("cn", "update", source=CORRESPONDENT, home_address=HOME_ADDRESS, agent=HOME_AGENT,
+           sequence=(lab.status("mn").get("sequence") or 0) + 1, care_of=CORRESPONDENT, count=3)
+    time.sleep(0.3)
+    lab.forged = (begin, time.time() + 0.1)
+    after = lab.xfrm_errors("ha")
+    lab.check("an update in the clear is refused", routes and common.agent_route() == routes and
+              sum(after.values()) - sum(before.values()) >= 3, f"{before} -> {after}")
+
+
+def restarts(lab, at):
+    number = lab.status("mn")["sequence"]
+    lab.stop("mnd.mn", signal.SIGKILL)
+    start(lab, "after SIGKILL", at, agent=False)
+    after = lab.status("mn")["sequence"]
+    lab.check("with a later number", number < after <= number + 65, f"{number} -> {after}")
+    lab.stop("ha", signal.SIGKILL)
+    lab.stop("mnd.mn")
+    start(lab, "after SIGKILL of the home agent and a restart", at)
+    lab.check("with a later number again", lab.status("mn")["sequence"] > after, lab.status("mn"))
+
+
+def state_file():
+    return next((RUN / "mn.state").glob("manual-*.json"))
+
+
+def put_near_the_end(used):
+    """The node's record says that so many numbers are used."""
+    state = json.loads(state_file().read_text(encoding="utf-8"))
+    state["reserved_until"] = (state["first_under_keys"] + used) % 65536
+    state_file().write_text(json.dumps(state), encoding="utf-8")
+    return state["first_under_keys"]
+
+
+def end_of_numbers(lab):
+    for used, percent in ((HALF_SPACE // 2, "50 %"), (29900, "91 %")):
+        lab.stop("mnd.mn")
+        put_near_the_end(used)
+        start(lab, f"with {percent} of the numbers used", agent=False)
+        said = lab.status("mn")
+        lab.check(f"at {percent} status warns, and nothing is wrong",
+                  any(percent in one["what"] and one["remedy"] for one in said.get("advice", [])) and
+                  not said.get("last_error"), said)
+        lab.check("the log too", f"({percent})" in control(lab, "events")[1])
+    code, text = control(lab, "doctor")
+    lab.check("the doctor has it", code == 1 and "sequence-numbers: " in text and "--make-keys" in text, text)
+    lab.stop("mnd.mn")
+    first = put_near_the_end(HALF_SPACE - 4)
+    # Movement beyond the horizon as well.
+    start(lab, "with four numbers left", agent=False, extra="forecast-horizon = 36500")
+    for _ in range(8):
+        control(lab, "refresh")
+        time.sleep(0.4)
+    said = wait_for(lambda: lab.trouble("mn")[0] and lab.status("mn"), 10) or {}
+    error = said.get("last_error") or {}
+    lab.check("past 2^15 numbers no update leaves, and status says what to do",
+              "no sequence number is left" in error.get("what", "") and "new keys" in error.get("remedy", ""), said)
+    lab.check("the last number is the last of the half space", said.get("sequence") == (first + HALF_SPACE) % 65536,
+              said)
+    told = lab.status("mn", "sequence")
+    lab.check("mip6ctl sequence tells it all", told.get("used") == HALF_SPACE == told.get("limit") and
+              told.get("last") == said.get("sequence") and told.get("method") == "manual" and
+              {f["rate"] for f in told.get("forecast", [])} == {"present", "average", "highest", "every 10 minutes"},
+              told)
+    code, text = control(lab, "doctor")
+    lab.check("the doctor says that IKE should be used", "movement: IKE should be used" in text, text)
+
+
+def new_keys(lab, what):
+    stop(lab)
+    make_keys("mn")
+    return start(lab, f"{what}, with new keys on both ends,")
+
+
+def refused(lab, what, says):
+    sent = (lab.status("mn").get("counters") or {}).get("updates_sent", 0)
+    said = wait_for(lambda: says in lab.trouble("mn")[0] and lab.status("mn"), 10) or lab.status("mn")
+    error = said.get("last_error") or {}
+    lab.check(f"{what}: not registered, and status says why and asks for new keys",
+              says in error.get("what", "") and "new keys" in error.get("remedy", "") and
+              not said.get("registered_at") and sent == 0, said)
+
+
+def state_lost(lab):
+    old = state_file().read_bytes()
+    for what, spoil, says in (
+            ("record deleted", lambda path: path.unlink(), "no record"),
+            ("record cut short", lambda path: path.write_bytes(old[:60]), "damaged"),
+            ("record of garbage", lambda path: path.write_bytes(os.urandom(200)), "damaged")):
+        path = state_file()
+        lab.stop("mnd.mn")
+        spoil(path)
+        lab.node("mn")
+        refused(lab, what, says)
+    lab.stop("mnd.mn")
+    lab.node("mn")
+    refused(lab, "and at the next start", "not known which sequence numbers")
+    new_keys(lab, "after a loss")
+
+
+def disk_refuses(lab):
+    stop(lab)
+    folder = RUN / "mn.state"
+    kept = {path.name: path.read_bytes() for path in folder.iterdir()}
+    run("mount", "-t", "tmpfs", "-o", "size=64k", "state", str(folder))
+    for name, content in kept.items():
+        (folder / name).write_bytes(content)
+    run("mount", "-o", "remount,ro", str(folder))
+    lab.agent()
+    lab.node("mn")
+    trouble = wait_for(lambda: "Read-only" in lab.trouble("mn")[0] and lab.trouble("mn"), 10) or lab.trouble("mn")
+    lab.check("on a read-only disk nothing is sent and status says why", "Read-only" in trouble[0] and
+              lab.status("mn")["counters"]["updates_sent"] == 0, trouble)
+    lab.stop("mnd.mn")
+    run("mount", "-o", "remount,rw", str(folder))
+    with open(folder / "full", "wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(1024))
+        except OSError:
+            pass
+    lab.node("mn")
+    trouble = wait_for(lambda: "No space" in lab.trouble("mn")[0] and lab.trouble("mn"), 10) or lab.trouble("mn")
+    lab.check("on a full disk neither", "No space" in trouble[0] and
+              lab.status("mn")["counters"]["updates_sent"] == 0, trouble)
+    (folder / "full").unlink()
+    lab.check("with room again the node registers by itself", lab.wait_registered("mn", timeout=15), lab.status("mn"))
+    lab.stop("mnd.mn")
+    kept = {path.name: path.read_bytes() for path in folder.iterdir()}
+    run("umount", str(folder))
+    for name, content in kept.items():
+        (folder / name).write_bytes(content)
+
+
+def record_of_the_agent_lost(lab):
+    stop(lab)
+    shutil.rmtree(RUN / "ha.state")
+    lab.agent()
+    lab.node("mn")
+    said = wait_for(lambda: "prohibited" in lab.trouble("mn")[0] and lab.status("mn"), 10) or lab.status("mn")
+    lab.check("a home agent that has lost the node's number refuses it", not said.get("registered_at") and
+              "prohibited" in (said.get("last_error") or {}).get("what", ""), said)
+    told = lab.agent_status()
+    lab.check("and says so", any("laptop is refused" in one["what"] for one in told.get("advice", [])), told)
+    lab.check("it routes nothing to it", not common.agent_route())
+    new_keys(lab, "after the home agent's loss")
+
+
+def on_the_wire(lab):
+    lab.stop_captures()
+    sent = list(esp.updates(lab.captures["wan"], lab.known, HOME_AGENT))
+    lab.check("updates were under ESP, under each set of keys", len({spi for spi, *_ in sent}) == 4 and len(sent) > 20,
+              f"{len(sent)} under {len({spi for spi, *_ in sent})}")
+    lab.check("K was clear in every one of them", sent and not any(flags & K_FLAG for _, _, flags, _ in sent))
+    # Two different ESP packets with one number would be a repetition.
+    forms = {}
+    for spi, number, _, payload in sent:
+        forms.setdefault((spi, number), set()).add(bytes(payload[:24]))
+    twice = [key for key, different in forms.items() if len(different) > 1]
+    lab.check("no number was used twice under one key", forms and not twice, twice[:5])
+    packets = wire.packets(lab.captures)
+    ike = [p for p in packets if wire.is_ike(p)]
+    lab.check("no IKE packet was sent", not ike, ike[:3])
+    found = common.clear(packets, [lab.forged])
+    lab.check("not one mobility message of ours was in the clear", not found, found[:3])

@@ -1,0 +1,132 @@
+// Manual keys at the home agent: served only while it is known which updates they have carried.
+#include "examples/home-agent/manual_keys.hpp"
+
+#include <sqlite3.h>
+
+#include "tests/catch.hpp"
+#include "tests/unit/temporary_folder.hpp"
+
+namespace mip6ha {
+namespace {
+
+using mip6::agent::BindingRecord;
+
+const auto kHome = *mip6::Ipv6Address::parse("2001:db8:1::42");
+
+NodeConfig with_new_keys() {
+  NodeConfig node;
+  node.name = "laptop";
+  node.home_address = kHome;
+  node.manual_keys = *mnd::kernel::parse_manual_keys(*mnd::kernel::make_manual_keys(), "keys");
+  return node;
+}
+
+BindingRecord record(std::uint16_t sequence) {
+  return {.home_address = kHome, .care_of = std::nullopt, .sequence = mip6::SequenceNumber{sequence}};
+}
+
+struct Bench {
+  Bench() { open(); }
+  void open() {
+    store.reset();
+    auto opened = Store::open(folder.path());
+    if (!opened) FAIL(opened.error().to_string());
+    store = std::move(*opened);
+  }
+  // What a start of the home agent makes of the node; empty: it is served.
+  std::string start(const NodeConfig& node) {
+    open();
+    const auto objection = judge(*store, node, !store->records()->empty());
+    REQUIRE(objection);
+    return std::string{*objection};
+  }
+  // Changes the database from outside.
+  void change(const char* sql) {
+    store.reset();
+    sqlite3* database = nullptr;
+    REQUIRE(sqlite3_open((folder.path() / "agent.db").c_str(), &database) == SQLITE_OK);
+    CHECK(sqlite3_exec(database, sql, nullptr, nullptr, nullptr) == SQLITE_OK);
+    sqlite3_close(database);
+  }
+
+  TemporaryFolder folder;
+  std::unique_ptr<Store> store;
+};
+
+TEST_CASE("manual keys without a record are refused until they change or are said to be new", "[manual]") {
+  Bench bench;
+  const auto node = with_new_keys();
+  CHECK_FALSE(bench.start(node).empty());
+  CHECK_FALSE(bench.start(node).empty());
+  SECTION("changed") { CHECK(bench.start(with_new_keys()).empty()); }
+  SECTION("said to be new") {
+    REQUIRE(take_as_new(*bench.store, node));
+    CHECK(bench.start(node).empty());
+  }
+  SECTION("said to be new before the first start") {
+    const auto other = with_new_keys();
+    Bench another;
+    REQUIRE(take_as_new(*another.store, other));
+    CHECK(another.start(other).empty());
+  }
+}
+
+TEST_CASE("the last number is kept until the manual keys change", "[manual]") {
+  Bench bench;
+  const auto node = with_new_keys();
+  REQUIRE(take_as_new(*bench.store, node));
+  REQUIRE(bench.store->save(record(700)));
+  CHECK(bench.start(node).empty());
+  REQUIRE(bench.store->records()->size() == 1);
+  CHECK(bench.store->records()->front().sequence == mip6::SequenceNumber{700});
+  CHECK_FALSE(take_as_new(*bench.store, node));
+
+  const auto other = with_new_keys();
+  CHECK(bench.start(other).empty());
+  CHECK(bench.store->records()->empty());
+  CHECK(bench.start(node).find("had been replaced") != std::string::npos);
+  CHECK(bench.start(other).empty());
+}
+
+TEST_CASE("a node whose last number is lost is refused until its manual keys change", "[manual]") {
+  Bench bench;
+  const auto node = with_new_keys();
+  REQUIRE(take_as_new(*bench.store, node));
+  CHECK(bench.start(node).empty());  // none is there yet, and none is missing
+  REQUIRE(bench.store->save(record(700)));
+  bench.change("DELETE FROM bindings");
+  CHECK(bench.start(node) == "the last sequence number under these manual keys is lost");
+  CHECK_FALSE(take_as_new(*bench.store, node));
+  CHECK(bench.start(with_new_keys()).empty());
+}
+
+TEST_CASE("a damaged record of manual keys is an error, not a first start", "[manual]") {
+  Bench bench;
+  const auto node = with_new_keys();
+  REQUIRE(take_as_new(*bench.store, node));
+  bench.change("UPDATE manual_keys SET keys = '{}'");
+  bench.open();
+  const auto verdict = judge(*bench.store, node, false);
+  REQUIRE_FALSE(verdict);
+  CHECK_FALSE(verdict.error().remedy.empty());
+}
+
+TEST_CASE("where many nodes have manual keys, the administrator is told that IKE should be used", "[manual]") {
+  CHECK(advice_on(0).empty());
+  CHECK(advice_on(kManyManualNodes).empty());
+  CHECK(advice_on(kManyManualNodes + 1).find("IKE should be used") != std::string::npos);
+}
+
+TEST_CASE("a database of the first format is taken over with its records", "[store]") {
+  Bench bench;
+  REQUIRE(bench.store->save(record(9)));
+  bench.change("DROP TRIGGER manual_keys_used; DROP TABLE manual_keys; PRAGMA user_version = 1;");
+  bench.open();
+  CHECK(bench.store->records()->front().sequence == mip6::SequenceNumber{9});
+  const auto node = with_new_keys();
+  REQUIRE(take_as_new(*bench.store, node));
+  CHECK(bench.start(node).empty());
+}
+
+}  // namespace
+}  // namespace mip6ha
