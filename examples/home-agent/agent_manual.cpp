@@ -34,11 +34,9 @@ bool Agent::needs_charon() const { return manual_nodes(config_) < config_.nodes.
 
 // Before the records are read for all else: new keys begin with none.
 Result Agent::judge_manual_keys() {
-  if (manual_nodes(config_) == 0) return {};
   const auto records = store_->records();
   if (!records) return tl::unexpected(records.error());
   for (const auto& node : config_.nodes) {
-    if (!node.manual_keys) continue;
     const bool numbered =
         std::ranges::any_of(*records, [&](const auto& record) { return record.home_address == node.home_address; });
     const auto objection = judge(*store_, node, numbered);

@@ -26,6 +26,7 @@ KeyHistory history_of(const std::optional<ManualKeyState>& state, const NodeConf
 }  // namespace
 
 tl::expected<std::string_view, Error> judge(Store& store, const NodeConfig& node, bool numbered) {
+  if (!node.manual_keys) return store.leave_manual_keys(node.home_address).map([] { return std::string_view{}; });
   const auto state = store.manual_keys(node.home_address);
   if (!state) return tl::unexpected(state.error());
   const auto history = history_of(*state, node);

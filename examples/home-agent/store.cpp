@@ -138,6 +138,8 @@ class SqliteStore final : public Store {
         })
         .and_then([&] { return one(find_manual_keys_, kFindManualKeys); })
         .and_then([&] { return one(save_manual_keys_, kSaveManualKeys); })
+        .and_then(
+            [&] { return one(leave_manual_keys_, "UPDATE manual_keys SET numbers_known = 0 WHERE home_address = ?1"); })
         .and_then([&] { return one(forget_record_, "DELETE FROM bindings WHERE home_address = ?1"); });
   }
 
@@ -222,6 +224,14 @@ class SqliteStore final : public Store {
                           .used = sqlite3_column_int(statement, 2) != 0};
   }
 
+  tl::expected<void, Error> leave_manual_keys(const Ipv6Address& home_address) override {
+    const InUse in_use{leave_manual_keys_};
+    bind_address(leave_manual_keys_.get(), 1, home_address);
+    const int code = sqlite3_step(leave_manual_keys_.get());
+    if (code != SQLITE_DONE) return tl::unexpected(failed(code, "store the record of manual keys"));
+    return {};
+  }
+
   tl::expected<void, Error> begin_manual_keys(const Ipv6Address& home_address, const mnd::kernel::KeyRecord& keys,
                                               bool numbers_known) override {
     const auto text = mnd::kernel::to_json(keys).dump();
@@ -272,6 +282,7 @@ class SqliteStore final : public Store {
   Statement list_records_;
   Statement find_manual_keys_;
   Statement save_manual_keys_;
+  Statement leave_manual_keys_;
   Statement forget_record_;
 };
 

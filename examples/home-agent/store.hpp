@@ -59,6 +59,9 @@ class Store {
   // Replaces it, and forgets the home address's binding and last number: they belonged to other keys. One transaction.
   virtual tl::expected<void, mip6::Error> begin_manual_keys(const mip6::Ipv6Address& home_address,
                                                             const mnd::kernel::KeyRecord& keys, bool numbers_known) = 0;
+  // The home address has keys by IKE now, whose updates its last number counts: what its manual keys have seen is known
+  // no longer. Nothing if it never had any.
+  virtual tl::expected<void, mip6::Error> leave_manual_keys(const mip6::Ipv6Address& home_address) = 0;
 };
 
 }  // namespace mip6ha

@@ -100,6 +100,24 @@ TEST_CASE("a node whose last number is lost is refused until its manual keys cha
   CHECK(bench.start(with_new_keys()).empty());
 }
 
+TEST_CASE("manual keys that come back after keys by IKE are refused: the last number was counted under those",
+          "[manual]") {
+  Bench bench;
+  const auto manual = with_new_keys();
+  REQUIRE(bench.start(manual) != "");
+  REQUIRE(take_as_new(*bench.store, manual));
+  REQUIRE(bench.store->save(record(30000)));
+  CHECK(bench.start(manual).empty());
+  auto by_ike = manual;
+  by_ike.manual_keys.reset();
+  CHECK(bench.start(by_ike).empty());
+  REQUIRE(bench.store->save(record(5)));
+  CHECK_FALSE(bench.start(manual).empty());
+  CHECK_FALSE(take_as_new(*bench.store, manual));
+  auto other = with_new_keys();
+  CHECK(bench.start(other).empty());
+}
+
 TEST_CASE("a damaged record of manual keys is an error, not a first start", "[manual]") {
   Bench bench;
   const auto node = with_new_keys();

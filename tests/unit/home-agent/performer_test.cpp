@@ -91,6 +91,7 @@ class PretendedStore final : public Store {
   tl::expected<std::optional<ManualKeyState>, mip6::Error> manual_keys(const Ipv6Address&) override {
     return std::optional<ManualKeyState>{};
   }
+  tl::expected<void, mip6::Error> leave_manual_keys(const Ipv6Address&) override { return {}; }
   tl::expected<void, mip6::Error> begin_manual_keys(const Ipv6Address&, const mnd::kernel::KeyRecord&, bool) override {
     return {};
   }
