@@ -224,8 +224,8 @@ void AgentKeying::Impl::gone(Node& node, std::uint64_t uniqueid) {
   step(fmt::format("{}: no IKE connection any more", node.configured.name));
 }
 
-// Authenticated, but with selectors that are not its own or algorithms that we don't take: charon keeps the IKE_SA. If its
-// log says which, that is told in place of this.
+// Authenticated, but with selectors that are not its own or algorithms that we don't take: charon keeps the IKE_SA. If
+// its log says which, that is told in place of this.
 void AgentKeying::Impl::childless(const Node& node, std::uint64_t uniqueid, const Sa& sa) {
   if (sa.child_up || sa.superseded || sa.drop_asked) return;
   out.emplace_back(PeerRefused{"no security association made"});

@@ -94,6 +94,7 @@ def scenario(lab, count=len(STEPS)):
     killing.known.update(esp.keys("mn"))
     for index in range(count):
         killing.once(STEPS[index % len(STEPS)])
+        lab.checks.note(f"kill {index + 1}: {STEPS[index % len(STEPS)]}")
     bad = killing.bad
     lab.check(f"{count} kills, each at its step", count >= 25 and not bad["missed"], bad["missed"])
     lab.check("after each of them the node is registered", not bad["not registered"], bad["not registered"])
