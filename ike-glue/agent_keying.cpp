@@ -40,6 +40,7 @@ void AgentKeying::Impl::on(const CharonConnected&, mip6::BootTime) {
   pending.clear();
   attempts.clear();
   to_load.clear();
+  looked_for_missing.reset();
   for (auto& node : nodes) {
     node.sas.clear();
     node.verification.reset();
@@ -81,6 +82,8 @@ void AgentKeying::Impl::on(const Answered& event, mip6::BootTime now) {
     case Purpose::kConnections:
     case Purpose::kStopConnections:
       return forget_connections(event, asked.purpose);
+    case Purpose::kMissing:
+      return load_missing(event);
     case Purpose::kVerify:
       if (asked.node->verification && asked.node->verification->request == event.id) verified(*asked.node, event);
       return;

@@ -27,6 +27,7 @@ struct AgentKeying::Impl {
     kConnection,
     kAdopt,
     kConnections,
+    kMissing,
     kVerify,
     kStopList,
     kStopConnections,
@@ -108,6 +109,8 @@ struct AgentKeying::Impl {
   void tell_refusals(mip6::BootTime now);
   void tell(const Attempt& attempt, mip6::BootTime now);
   void load_again(Node& node, mip6::BootTime now);
+  void look_for_missing(mip6::BootTime now);
+  void load_missing(const Answered& answer);
   void advance(mip6::BootTime now);
   std::optional<mip6::BootTime> next_deadline() const;
 
@@ -153,6 +156,7 @@ struct AgentKeying::Impl {
   Actions out;
   std::map<std::uint64_t, Attempt> attempts;
   std::map<std::string, mip6::BootTime> told;  // refusals, lately
+  std::optional<mip6::BootTime> looked_for_missing;
 
   bool connected = false;
   bool listed = false;  // since CharonConnected

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 
 #include "ike-glue/agent_keying_impl.hpp"
 
@@ -108,6 +109,7 @@ void AgentKeying::Impl::tell(const Attempt& attempt, mip6::BootTime now) {
   const auto* node = node_of(attempt);
   const bool of_ours = attempt.name.starts_with("mip6ha-") || attempt.to == policy.home_agent.to_string();
   if (!node && !of_ours) return;
+  if (!node && attempt.reason == Reason::kProposal) look_for_missing(now);
   // Without a reason and without a name, it gave up by itself.
   if (!node && !attempt.reason && attempt.remote_id.empty()) return;
   AgentSide side{.peer = "a peer", .from = attempt.from.empty() ? "an unknown address" : attempt.from};
@@ -135,6 +137,31 @@ void AgentKeying::Impl::load_again(Node& node, mip6::BootTime now) {
   node.loaded_again = now;
   if (std::holds_alternative<Certificate>(node.configured.credentials.proof)) load_certificate();
   to_load.push_back(&node);
+  load_next();
+}
+
+// charon has nothing for a peer that it does not know yet: perhaps others have unloaded our connections, as
+// `swanctl --load-all` does with all that are not in its files.
+void AgentKeying::Impl::look_for_missing(mip6::BootTime now) {
+  if (looked_for_missing && now - *looked_for_missing < kLoadAgainAfter) return;
+  looked_for_missing = now;
+  request(Purpose::kMissing, nullptr, "get-conns", {});
+}
+
+void AgentKeying::Impl::load_missing(const Answered& answer) {
+  const auto* names = answer.response ? answer.response->message.list("conns") : nullptr;
+  if (!names) return;
+  const std::set<std::string_view> there{names->begin(), names->end()};
+  const auto before = to_load.size();
+  for (auto& node : nodes) {
+    if (!there.contains(node.name)) to_load.push_back(&node);
+  }
+  const auto missing = to_load.size() - before;
+  if (missing == 0) return;
+  trouble({fmt::format("others have unloaded {} of our {} connections from charon, as swanctl --load-all does", missing,
+                       nodes.size()),
+           "none needed: they are loaded again, and the nodes come back by themselves"});
+  load_certificate();
   load_next();
 }
 

@@ -213,3 +213,34 @@ TEST_CASE("why an authenticated peer got no security association is told in the 
   CHECK(agent.last<Trouble>()->what.find("no proposal for ESP in common") != std::string::npos);
   CHECK(agent.count<PeerRefused>() == 1);
 }
+
+TEST_CASE("connections that others have unloaded are loaded again when a peer finds none, once a minute at most",
+          "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  const auto asked_in_vain = [&](int uniqueid) {
+    agent.event("log", agent_log(uniqueid, "(unnamed)", kPacket));
+    agent.event("log", agent_log(uniqueid, "(unnamed)", "no IKE config found for 2001:db8:1::1...2001:db8:a1::7"));
+    agent.pass(200ms);
+  };
+  const auto there = [](Section::List names) { return Section{}.set("conns", std::move(names)); };
+  agent.forget();
+  asked_in_vain(7);
+  SECTION("all are there") {
+    REQUIRE(agent.answer("get-conns", there({"office", "mip6ha-laptop", "mip6ha-phone"})));
+    CHECK_FALSE(agent.asked("load-shared"));
+  }
+  SECTION("one is missing") {
+    REQUIRE(agent.answer("get-conns", there({"office", "mip6ha-phone"})));
+    CHECK(agent.last<Trouble>()->what.find("others have unloaded 1 of our 2 connections") == 0);
+    CHECK(agent.answer("load-shared"));
+    CHECK(agent.answer("load-conn"));
+    CHECK_FALSE(agent.asked("load-shared"));
+  }
+  agent.pass(10s);
+  asked_in_vain(8);
+  CHECK_FALSE(agent.asked("get-conns"));
+  agent.pass(1min);
+  asked_in_vain(9);
+  CHECK(agent.asked("get-conns"));
+}

@@ -91,11 +91,10 @@ def of_node(lab, lost):
 
 
 def fill(disk):
-    with open(disk / "filler", "wb") as filler:
+    with open(disk / "filler", "wb", buffering=0) as filler:
         try:
             while True:
                 filler.write(b"x" * 4096)
-                filler.flush()
         except OSError:
             pass
 
