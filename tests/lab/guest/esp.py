@@ -6,7 +6,7 @@ import re
 import struct
 
 import wire
-from lab import run
+from lab import HOME_AGENT, run
 
 RAW_IP = 101  # link type of a capture whose records begin with the IP header
 IPV6_HEADER = 40
@@ -16,10 +16,13 @@ crypto = ctypes.CDLL("libcrypto.so.3")  # a process per packet would cost more t
 
 
 def keys(namespace):
-    """{SPI: AES-CBC key as hexadecimal digits} of the ESP states that are in the kernel now."""
-    text = run("ip", "xfrm", "state", namespace=namespace)
-    return {int(spi, 16): key for spi, key in
-            re.findall(r"spi (0x[0-9a-f]+) .*?enc cbc\(aes\) 0x([0-9a-f]+)", text, re.DOTALL)}
+    """{SPI: AES-CBC key as hexadecimal digits} of the ESP states with the home agent that are in the kernel now."""
+    found = {}
+    for state in re.split(r"\n(?=src )", run("ip", "xfrm", "state", namespace=namespace)):
+        match = re.search(r"proto esp spi (0x[0-9a-f]+) .*?enc cbc\(aes\) 0x([0-9a-f]+)", state, re.DOTALL)
+        if match and HOME_AGENT in re.match(r"src (\S+) dst (\S+)", state).groups():
+            found[int(match[1], 16)] = match[2]
+    return found
 
 
 def decrypt(packet, key):

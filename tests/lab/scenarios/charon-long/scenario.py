@@ -4,4 +4,4 @@ import longer
 
 
 def scenario(lab):
-    longer.of("charon").scenario(lab, hung=60)
+    longer.of("charon").scenario(lab, hung=60, patient=True)

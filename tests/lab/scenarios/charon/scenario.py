@@ -18,7 +18,7 @@ IMPOSTOR = Path(__file__).resolve().parent.parent.parent / "guest" / "impostor.p
 STRANGER = "0x00000999"  # SPI of a state between our two addresses that is not ours
 
 
-def scenario(lab, hung=20):
+def scenario(lab, hung=20, patient=False):
     common.charons(lab, "ha", "mn")
     foreign = Foreign(lab)
     lab.agent()
@@ -34,7 +34,7 @@ def scenario(lab, hung=20):
         "0x" + "22" * 32, "128")
     hang(lab, hung)
     killed(lab)
-    of_the_agent(lab)
+    of_the_agent(lab, patient)
     upgraded(lab)
     impostors(lab)
     lab.check("a state of others between our addresses is still there",
@@ -136,15 +136,20 @@ def killed(lab):
     settled(lab, "charon started again")
 
 
-def of_the_agent(lab):
+def of_the_agent(lab, patient):
     lab.stop("charon.ha", signal.SIGKILL)
     lab.check("with the home agent's charon dead a move is registered", move(lab, "up"), ordering.node())
     lab.charon("ha")
     lab.check("its connections are loaded again", wait_for(
         lambda: [c for c in vici.loaded(lab.vici_socket("ha")) if c.startswith("connection mip6ha-laptop")], 30),
         vici.loaded(lab.vici_socket("ha")))
-    ordering.refresh()
-    settled(lab, "the home agent's charon started again")
+    lab.check("updates are answered under the SAs that are in the kernel", ordering.refresh(), ordering.node())
+    if patient:  # until dead peer detection of the node's charon has given up
+        return settled(lab, "the home agent's charon started again", 400)
+    for sa in vici.ike_sas(lab.vici_socket("mn")):
+        if sa["connection"] != NAME:
+            vici.ask(lab.vici_socket("mn"), "terminate", {"ike-id": sa["uniqueid"], "force": "yes", "timeout": "-1"})
+    return settled(lab, "the home agent's charon started again, the node's connection closed by hand")
 
 
 def upgraded(lab):

@@ -45,15 +45,22 @@ class Lost:
     def learn(self):
         self.known.update(esp.keys("mn"))
 
-    def comes_back(self, damage, restart, what):
-        """Registered again, nothing sent under the keys from before the damage."""
+    def comes_back(self, damage, restart, what, of_agent=False):
+        """Registered again, nothing sent under the keys from before the damage; the home agent's damage, of which the node
+        cannot know, leaves nothing accepted under them."""
         self.learn()
         before, begin = set(esp.keys("mn")), len(self.recorder.seen)
         damage()
         restart()
         self.lab.check(f"{what}: registered again", ordering.registers(), ordering.node())
         self.learn()
-        updates = [m for m in ordering.opened(self.recorder.seen[begin:], self.known)[0] if m.status is None]
+        messages = ordering.opened(self.recorder.seen[begin:], self.known)[0]
+        if of_agent:
+            accepted = [m for m in messages if m.status == 0]
+            self.lab.check(f"{what}: nothing is accepted under the old keys",
+                           accepted and not [m for m in accepted if m.spi in before], (before, messages))
+            return
+        updates = [m for m in messages if m.status is None]
         self.lab.check(f"{what}: under new keys from the first update on",
                        updates and not [m for m in updates if m.spi in before], (before, updates))
 
@@ -87,7 +94,8 @@ def of_node(lab, lost):
                     "the node's file cut short")
     lost.comes_back(damaging(lambda: file.write_bytes(b"\x00\xff" * 200)), restart, "the node's file garbage")
     cannot_store(lab, lost, fill, make_room, "No space", "the node's disk full")
-    cannot_store(lab, lost, read_only, writable, "Read-only", "the node's disk read-only")
+    cannot_store(lab, lost, read_only, lambda disk: writable(disk, lab.processes["mnd.mn"].pid), "Read-only",
+                 "the node's disk read-only")
 
 
 def fill(disk):
@@ -107,8 +115,10 @@ def read_only(disk):
     run("mount", "-o", "remount,ro", str(disk))
 
 
-def writable(disk):
-    run("mount", "-o", "remount,rw", str(disk))
+def writable(disk, pid=None):
+    """pid: of a process that was started meanwhile. `ip netns exec` has given it a mount of its own, still read-only."""
+    for where in ((), ("nsenter", "-m", "-t", str(pid))) if pid else ((), ):
+        run(*where, "mount", "-o", "remount,rw", str(disk))
 
 
 def cannot_store(lab, lost, refuse, allow, words, what):
@@ -144,8 +154,8 @@ def of_agent(lab, lost):
     def restart():
         lab.agent()
         ordering.ready(lab)
-        ordering.node("refresh")
-    lost.comes_back(kill_and(delete), restart, "the home agent's database deleted")
+        ordering.refresh()
+    lost.comes_back(kill_and(delete), restart, "the home agent's database deleted", of_agent=True)
 
     lab.stop("ha")
     shutil.copy(database, kept)
@@ -155,7 +165,7 @@ def of_agent(lab, lost):
     refuses_to_start(lab, "empty", "the home agent's database empty")
     shutil.copy(kept, database)
     read_only(AGENT_DISK)
-    refuses_to_start(lab, "readonly|read-only|Read-only|unable to open", "the home agent's database read-only")
+    refuses_to_start(lab, "readonly|read-only|Read-only|unable to open|disk I/O error", "the home agent's database read-only")
     writable(AGENT_DISK)
     lab.agent()
     lab.check("the database restored, the node is registered", ordering.ready(lab) and ordering.refresh(),
