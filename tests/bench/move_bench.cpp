@@ -105,7 +105,9 @@ class World {
     if (keys.take("list-sas", &request)) {
       list.id = request.id;
       keys.handle(list);
-      moved_keys_ += keys.template count<ike::Trouble>() == 0 && !keys.core.next_deadline() ? 1 : 0;
+      const auto* step = keys.template last<ike::Step>();
+      const bool moved = step && step->what.find("IKE endpoint moved to") != std::string::npos;
+      moved_keys_ += moved && keys.template count<ike::Trouble>() == 0 ? 1 : 0;
     }
     keys.forget();
   }
