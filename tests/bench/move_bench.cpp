@@ -2,6 +2,8 @@
 // through the bytes of both messages. Disk, kernel and charon answer at once, with what they would say.
 #include <benchmark/benchmark.h>
 
+#include <string>
+
 #include "ike-glue/agent_keying.hpp"
 #include "libmip6/agent/home_agent.hpp"
 #include "libmip6/node/home_registration.hpp"

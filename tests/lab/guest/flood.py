@@ -3,8 +3,8 @@ what is lost under way is lost for want of an SA, or of a path. Run in the node'
 these answers.
 
 As a program: flood.py HOME_ADDRESS AGENT SEQUENCE CARE_OF PAUSE RESULT. SIGUSR1: pause, until an update of mnd itself is
-acknowledged; a move thus loses nothing of the stream that is not the keys' doing. SIGTERM: the end; RESULT then holds how
-many were sent, answered, and refused by the node's own kernel."""
+acknowledged; a move thus loses nothing of the stream that is not the keys' doing. SIGTERM: the end; RESULT, which is empty
+as soon as signals are taken, then holds how many were sent, answered, and refused by the node's own kernel."""
 
 import json
 import os
@@ -25,13 +25,16 @@ class Stream:
     """What scenarios hold."""
 
     def __init__(self, lab, care_of, pause=0.02):
-        from lab import HOME_ADDRESS, HOME_AGENT, RUN
+        from lab import HOME_ADDRESS, HOME_AGENT, RUN, wait_for
         self.lab, self.result = lab, RUN / "flood.json"
         here = os.path.dirname(os.path.abspath(__file__))
         stale = (lab.status("mn")["sequence"] - 1) & 0xFFFF
         self.process = lab.start("flood", "mn", "/usr/bin/python3", "-B", f"{here}/flood.py", HOME_ADDRESS, HOME_AGENT,
                                  str(stale), care_of, str(pause), str(self.result))
-        time.sleep(0.5)
+        # Before that a signal would end it.
+        if not wait_for(self.result.exists, 10):
+            raise RuntimeError("the stream of updates does not begin: see flood.log")
+        time.sleep(0.3)
 
     def pause(self):
         self.process.send_signal(signal.SIGUSR1)
@@ -50,6 +53,7 @@ def main(home_address, agent, sequence, care_of, pause, result):
         state = PAUSED if number == signal.SIGUSR1 and state != ENDING else ENDING
     for number in (signal.SIGUSR1, signal.SIGTERM):
         signal.signal(number, on_signal)
+    open(result, "w", encoding="utf-8").close()
     raw = socket.socket(socket.AF_INET6, socket.SOCK_RAW, spoof.MOBILITY)
     raw.bind((home_address, 0))
     raw.setblocking(False)
