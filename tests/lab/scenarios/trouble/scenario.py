@@ -23,8 +23,8 @@ def named(lab, pattern, what, timeout=20):
 
 
 def recovers(lab, what, timeout=40):
-    at = lab.wait_registered("mn", timeout=timeout)
-    lab.check(f"{what}: the node recovers by itself", at and not lab.trouble("mn")[0], lab.status("mn"))
+    ok = wait_for(lambda: lab.registered_at("mn") and not lab.trouble("mn")[0], timeout, 0.1)
+    lab.check(f"{what}: the node recovers by itself", ok, lab.status("mn"))
 
 
 def scenario(lab):
