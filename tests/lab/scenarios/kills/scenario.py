@@ -63,7 +63,11 @@ class Killing:
     def accepted_at_once(self, step):
         begin = len(self.recorder.seen)
         ordering.refresh()
-        messages, _ = ordering.opened(self.recorder.seen[begin:], self.known)
+
+        def seen():
+            return ordering.opened(self.recorder.seen[begin:], self.known)[0]
+        wait_for(lambda: any(m.status is not None for m in seen()), 5)  # the recorder may be a little behind the node
+        messages = seen()
         updates, answers = [m for m in messages if m.status is None], [m for m in messages if m.status is not None]
         if not updates or {m.status for m in answers} != {0}:
             self.bad["next not accepted"].append((step, messages))
