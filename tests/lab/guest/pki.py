@@ -68,3 +68,9 @@ def write_bundle(name, *chain, more=()):
     bundle(name).touch(mode=0o640)
     bundle(name).write_bytes(b"".join(file.read_bytes() for file in files))
     return bundle(name)
+
+
+def issue_bundle(name, *addresses):
+    """Key, certificate and the CA `root` of a node or home agent that has these addresses; ECDSA, which is quick."""
+    issue(name, "root", *(word for one in addresses for word in ("--san", one)), kind=ECDSA)
+    return write_bundle(name, "root")

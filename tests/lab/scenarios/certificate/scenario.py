@@ -2,11 +2,10 @@
 packet, a certificate of another home address or of a stranger's root is refused and named, on a link of MTU 1280 IKE
 splits what is too big (RFC 7383), stopping leaves neither key nor CA in charon."""
 
-import importlib.util
 import signal
 import time
-from pathlib import Path
 
+import another
 import lab as the_lab
 import leftovers
 import moves
@@ -16,10 +15,7 @@ import wire
 from lab import HOME_AGENT, NODES, run, wait_for
 from pki import bundle
 
-HERE = Path(__file__).resolve().parent
-spec = importlib.util.spec_from_file_location("trouble", HERE.parent / "trouble" / "scenario.py")
-trouble = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(trouble)
+trouble = another.of("trouble")
 
 
 def scenario(lab):

@@ -1,7 +1,7 @@
 """Scenario `charon`, with charon hung for a minute."""
 
-import longer
+import another
 
 
 def scenario(lab):
-    longer.of("charon").scenario(lab, hung=60, patient=True)
+    another.of("charon").scenario(lab, hung=60, patient=True)

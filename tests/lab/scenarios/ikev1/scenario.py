@@ -2,10 +2,9 @@
 packet and a quick mode re-key works from the new address; with K refused IKE is established again; a wrong secret and a
 charon that does not do aggressive mode are refused and named."""
 
-import importlib.util
 import time
-from pathlib import Path
 
+import another
 import common
 import lab as the_lab
 import leftovers
@@ -15,10 +14,7 @@ import vici
 import wire
 from lab import HOME_AGENT, NODES, wait_for
 
-HERE = Path(__file__).resolve().parent
-spec = importlib.util.spec_from_file_location("trouble", HERE.parent / "trouble" / "scenario.py")
-trouble = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(trouble)
+trouble = another.of("trouble")
 CONSENT = "aggressive-mode-exposes-secret-to-guessing = accepted"
 ALLOW = "i_dont_care_about_security_and_use_aggressive_mode_psk = yes"
 

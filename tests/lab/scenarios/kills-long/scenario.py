@@ -1,7 +1,7 @@
 """Scenario `kills`, with 100 of them."""
 
-import longer
+import another
 
 
 def scenario(lab):
-    longer.of("kills").scenario(lab, count=100)
+    another.of("kills").scenario(lab, count=100)

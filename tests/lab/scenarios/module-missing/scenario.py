@@ -1,16 +1,12 @@
 """The kernel has no mip6 module: node and home agent say so; the node recovers by itself when it is loaded."""
 
-import importlib.util
 import os
-from pathlib import Path
 
+import another
 import common
 from lab import RUN, run
 
-HERE = Path(__file__).resolve().parent
-spec = importlib.util.spec_from_file_location("trouble", HERE.parent / "trouble" / "scenario.py")
-trouble = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(trouble)
+trouble = another.of("trouble")
 
 # Nothing but the lab can load a module in there.
 MODPROBE = ("modprobe", "-d", os.environ["LAB_MODULES"], "-S", os.environ["LAB_KERNEL"])

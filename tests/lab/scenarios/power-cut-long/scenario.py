@@ -1,7 +1,7 @@
 """Scenario `power-cut`, with as many as the file `power-cuts` says."""
 
-import longer
+import another
 
 
 def scenario(lab):
-    longer.of("power-cut").scenario(lab)
+    another.of("power-cut").scenario(lab)

@@ -1,11 +1,10 @@
 """ECDSA, Ed25519 and AEAD proposals register; then what can be wrong between node and home agent: each refusal is named by
 its reason and remedy, at the end that finds it and at the other, and nothing is registered."""
 
-import importlib.util
 import re
 import subprocess
-from pathlib import Path
 
+import another
 import common
 import lab as the_lab
 import leftovers
@@ -13,10 +12,7 @@ import pki
 import vici
 from lab import HOME_AGENT, NODES, RUN, wait_for
 
-HERE = Path(__file__).resolve().parent
-spec = importlib.util.spec_from_file_location("trouble", HERE.parent / "trouble" / "scenario.py")
-trouble = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(trouble)
+trouble = another.of("trouble")
 HOME = NODES["mn"]["home_address"]
 CERTIFICATE = {"identity": HOME, "certificate": None}
 

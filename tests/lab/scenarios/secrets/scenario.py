@@ -11,9 +11,9 @@ import subprocess
 import time
 from pathlib import Path
 
-import certificates
 import common
 import lab as the_lab
+import pki
 from lab import HOME_AGENT, NODES, RUN, program, run, wait_for
 
 DAEMONS = ("mnd.mn", "mnd.mn2", "ha")
@@ -24,12 +24,11 @@ def scenario(lab):
     resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     os.environ["MND_DEBUG"] = "yes"  # the log says all that it can
     CORES.mkdir()
-    the_lab.PLUGINS += certificates.PLUGINS
-    certificates.PKI.mkdir()
-    certificates.root()
-    lab.agent_extra = f"certificate = {certificates.bundle('ha', HOME_AGENT)}"
+    the_lab.PLUGINS += pki.PLUGINS
+    pki.root("root", pki.ECDSA)
+    lab.agent_extra = f"certificate = {pki.issue_bundle('ha', HOME_AGENT)}"
     home = NODES["mn2"]["home_address"]
-    NODES["mn2"].update(identity=home, certificate=certificates.bundle("desk", home))
+    NODES["mn2"].update(identity=home, certificate=pki.issue_bundle("desk", home))
     common.charons(lab, "ha", "mn", "mn2")
     lab.agent()
     lab.node("mn")
@@ -41,7 +40,7 @@ def scenario(lab):
     lab.check("there are secrets to look for", {"pre-shared key", "private key", "ESP key"} <= {n for n, _ in secrets},
               [name for name, _ in secrets])
     lab.check("the search finds a secret where one is", looked_for(secrets, b"x" + NODES["mn"]["secret"].encode()) and
-              looked_for(secrets, (certificates.PKI / "desk.key").read_bytes()), "")
+              looked_for(secrets, (pki.FOLDER / "desk.key").read_bytes()), "")
     control_answers(lab, secrets)
     processes(lab, secrets)
     mistakes(lab, secrets)
@@ -61,7 +60,7 @@ def all_secrets():
     for name in ("mn",):
         found += [("pre-shared key", form) for form in forms(NODES[name]["secret"].encode())]
     for name in ("desk", "ha"):
-        lines = (certificates.PKI / f"{name}.key").read_text().splitlines()
+        lines = (pki.FOLDER / f"{name}.key").read_text().splitlines()
         body = [line for line in lines if line and not line.startswith("-----")]
         # All keys of one kind begin alike: what follows the first 48 bytes is the key's own.
         der = base64.b64decode("".join(body))

@@ -5,9 +5,9 @@ by name, and B stays where it is. A care-of address of a third party can't be re
 import time
 
 import attack
-import certificates
 import common
 import lab as the_lab
+import pki
 import spoof
 from attack import agent_status, counted, more
 from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, NODES, run, wait_for
@@ -21,11 +21,10 @@ NOT_ROUTABLE = "dropped_because/the care-of address is not unicast routable"
 
 
 def scenario(lab):
-    the_lab.PLUGINS += certificates.PLUGINS
-    certificates.PKI.mkdir()
-    certificates.root()
-    lab.agent_extra = f"certificate = {certificates.bundle('ha', HOME_AGENT)}"
-    THIEF.update(identity=THIEF_HOME, certificate=certificates.bundle("desk", THIEF_HOME))
+    the_lab.PLUGINS += pki.PLUGINS
+    pki.root("root", pki.ECDSA)
+    lab.agent_extra = f"certificate = {pki.issue_bundle('ha', HOME_AGENT)}"
+    THIEF.update(identity=THIEF_HOME, certificate=pki.issue_bundle("desk", THIEF_HOME))
     common.charons(lab, "ha", "mn", "mn2")
     lab.agent()
     lab.node("mn")
@@ -160,7 +159,7 @@ def third_party(lab):
 # --- B's keys ---
 def by_keys(lab):
     """Identity, certificate and selectors: charon of the home agent decides, mip6-ha counts and names."""
-    no_name = certificates.bundle("nameless")
+    no_name = pki.issue_bundle("nameless")
     for what, wrong, reason in (
             ("A's identity and certificate with selectors of B", {"home_address": HOME_ADDRESS},
              "no security association made"),

@@ -1,21 +1,17 @@
 """Trouble at the start: charon hanging, its socket not permitted, wrong secret, home agent that cannot be
 reached or does not have the address. Status names each with its remedy, and the daemon recovers by itself."""
 
-import importlib.util
 import os
 import signal
 import subprocess
 import time
-from pathlib import Path
 
+import another
 import common
 import lab as the_lab
 from lab import NODES, RUN, run
 
-HERE = Path(__file__).resolve().parent
-spec = importlib.util.spec_from_file_location("trouble", HERE.parent / "trouble" / "scenario.py")
-trouble = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(trouble)
+trouble = another.of("trouble")
 
 
 def scenario(lab):

@@ -1,4 +1,4 @@
-"""A scenario once more, with other figures: scenarios NAME-long."""
+"""Another scenario as a module: for its helpers, or to run it with other figures (scenarios NAME-long)."""
 
 import importlib.util
 
