@@ -25,6 +25,7 @@ AgentKeying::Impl::Impl(AgentKeyingPolicy chosen) : policy(std::move(chosen)) {
   for (const auto& node : policy.nodes) {
     nodes.push_back(
         Node{.configured = node, .name = "mip6ha-" + node.name, .sas = {}, .loaded_again = {}, .verification = {}});
+    nodes.back().further = further_of(node, policy.home_agent);
     by_name[nodes.back().name] = &nodes.back();
     by_address[node.home_address] = &nodes.back();
     if (std::holds_alternative<Certificate>(node.credentials.proof)) by_certificate = node.credentials;
@@ -132,7 +133,7 @@ void AgentKeying::Impl::ike_updown(const Section& message, mip6::BootTime now) {
 void AgentKeying::Impl::hand_over(Node& node, const IkeSa& sa) {
   for (auto& [uniqueid, before] : node.sas) {
     if (uniqueid == sa.uniqueid || !before.child_up || before.remote != sa.remote) continue;
-    auto taken = std::exchange(before, Sa{.remote = before.remote, .drop_at = {}});
+    auto taken = std::exchange(before, Sa{.superseded = true, .remote = before.remote, .drop_at = {}});
     node.sas[sa.uniqueid] = taken;
     return;
   }
@@ -141,7 +142,7 @@ void AgentKeying::Impl::hand_over(Node& node, const IkeSa& sa) {
 void AgentKeying::Impl::child_updown(const Section& message, mip6::BootTime now) {
   auto named = read_ike_sa(message, 0);
   auto* node = named ? node_of_name(named->name) : nullptr;
-  if (!node) return;
+  if (!node || further_updown(*node, message, now)) return;
   const auto sa = read_ike_sa(message, node->configured.reqid);
   if (!sa || sa->uniqueid == 0 || sa->spi_in == 0) return;
   if (is_up(message)) return keys_up(*node, *sa, now);
@@ -168,6 +169,7 @@ void AgentKeying::Impl::child_rekey(const Section& message) {
   const auto named = read_ike_sa(message, 0);
   auto* node = named ? node_of_name(named->name) : nullptr;
   if (!node) return;
+  further_rekeyed(*node, message);
   const auto rekeyed = read_child_rekey(message, node->configured.reqid);
   const auto known = rekeyed ? node->sas.find(rekeyed->ike_uniqueid) : node->sas.end();
   if (known == node->sas.end()) return;

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "ike-glue/children.hpp"
 #include "ike-glue/keying.hpp"
 
 namespace ike {
@@ -22,6 +23,7 @@ struct AgentKeyingNode {
   // The last number of its updates is on disk. If not, an update that was captured under keys from before our start
   // could be taken for a new one: such keys are dropped, and the node makes new ones.
   bool number_known = true;
+  std::vector<FurtherChild> children = {};  // that it may have beside the Mobility Header's
 };
 struct AgentKeyingPolicy {
   mip6::Ipv6Address home_agent;
@@ -55,6 +57,17 @@ struct PeerKeysChanged {  // one of a node's SA pairs has gone, another one is u
 struct PeerKeysDown {
   mip6::Ipv6Address home_address;
 };
+struct PeerChildUp {  // one beside the Mobility Header's has an SA pair in the kernel; also after each change of it
+  mip6::Ipv6Address home_address;
+  ChildKind kind = ChildKind::kPayload;
+  std::uint32_t spi_in = 0;
+  std::uint32_t spi_out = 0;
+  std::optional<mip6::Ipv6Address> remote;  // of the IKE connection: in tunnel mode the SAs' own
+};
+struct PeerChildDown {
+  mip6::Ipv6Address home_address;
+  ChildKind kind = ChildKind::kPayload;
+};
 struct DeletePeerStatesExcept {
   mip6::Ipv6Address home_address;
   std::uint32_t reqid = 0;
@@ -66,8 +79,8 @@ struct PeerMoveFailed {  // PeerEndpointMoved was accepted, but charon is not th
 struct PeerRefused {        // somebody asked for keys and got none; a Trouble tells who. For a counter
   std::string_view reason;  // a literal
 };
-using AgentKeyingAction = std::variant<Request, PeerKeysUp, PeerKeysChanged, PeerKeysDown, DeletePeerStatesExcept,
-                                       PeerMoveFailed, PeerRefused, Trouble, Step, Stopped>;
+using AgentKeyingAction = std::variant<Request, PeerKeysUp, PeerKeysChanged, PeerKeysDown, PeerChildUp, PeerChildDown,
+                                       DeletePeerStatesExcept, PeerMoveFailed, PeerRefused, Trouble, Step, Stopped>;
 
 class AgentKeying {
  public:

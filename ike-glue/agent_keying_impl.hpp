@@ -1,5 +1,6 @@
-// The inside of AgentKeying. Included by its three sources only: agent_keying.cpp (events), agent_refusals.cpp
-// (attempts that fail, and why) and agent_upkeep.cpp (loading, listing, dropping, stopping).
+// The inside of AgentKeying. Included by its four sources only: agent_keying.cpp (events), agent_refusals.cpp (attempts
+// that fail, and why), agent_upkeep.cpp (loading, listing, dropping, stopping) and agent_children.cpp (the CHILD_SAs
+// beside the Mobility Header's).
 #pragma once
 
 #include <deque>
@@ -37,6 +38,10 @@ struct AgentKeying::Impl {
     kWhatever,  // the answer changes nothing
   };
 
+  struct SpiPair {
+    std::uint32_t in = 0;
+    std::uint32_t out = 0;
+  };
   struct Sa {  // an IKE_SA of a node
     bool child_up = false;
     bool announced = true;    // to the caller; not yet if found in a list
@@ -47,8 +52,11 @@ struct AgentKeying::Impl {
     std::optional<mip6::BootTime> drop_at;
     bool drop_asked = false;  // once already
     bool why_told = false;    // why it was given no security association
+    std::map<ChildKind, SpiPair> further = {};
   };
   static constexpr seconds kChildlessPatience{30};
+  // The node closes its old connection itself; ours would only be further packets. Its DELETE takes a round trip.
+  static constexpr seconds kLeaveItToTheNode{1};
 
   struct Verification {
     mip6::Ipv6Address care_of;
@@ -66,6 +74,7 @@ struct AgentKeying::Impl {
     std::optional<mip6::BootTime> delete_orphans_at{};
     std::optional<mip6::BootTime> loaded_again;
     std::optional<Verification> verification;
+    std::vector<Child> further{};
   };
 
   // An attempt of a peer to establish IKE, by charon's uniqueid, until it is known how it ends.
@@ -139,6 +148,17 @@ struct AgentKeying::Impl {
   void stop_key(const Answered& answer);
   void stop_listed(const Answered& answer);
   void finish_stop(mip6::BootTime now);
+
+  // agent_children.cpp
+  static std::vector<Child> further_of(const AgentKeyingNode& node, const mip6::Ipv6Address& home_agent);
+  bool further_updown(Node& node, const Section& message, mip6::BootTime now);
+  void further_up(Node& node, const Child& child, const IkeSa& ike, const ChildSa& sa, mip6::BootTime now);
+  void further_down(Node& node, ChildKind kind, std::uint64_t uniqueid, std::uint32_t spi_in);
+  void further_rekeyed(Node& node, const Section& message);
+  void tell_further(const Node& node, ChildKind kind);
+  void adopt_further(Node& node, const Section& item);
+  void further_gone(const Node& node, const Sa& gone);
+  void terminate_narrowed(std::uint64_t id);
 
   // everywhere
   bool is_listing() const;

@@ -12,8 +12,7 @@ namespace {
 constexpr seconds kIkeRekey{6 * 3600};
 constexpr seconds kChildRekey{2 * 3600};
 constexpr seconds kDpdDelay{120};
-// The node closes its old connection itself; ours would only be further packets. Its DELETE takes a round trip.
-constexpr seconds kLeaveItToTheNode{1};
+constexpr seconds kHandOverPatience{3};   // while the node gets the rest of its SAs
 constexpr seconds kLeftoverPatience{10};  // of an older one that nobody asked to replace
 constexpr milliseconds kVerifyAgainAfter{800};
 constexpr seconds kListAgainAfter{2};
@@ -51,14 +50,19 @@ void AgentKeying::Impl::load_next() {
 }
 
 void AgentKeying::Impl::load_connection(Node& node) {
+  auto mobility = child_at_agent(ChildKind::kMobility, node.configured.home_address, policy.home_agent);
+  mobility.reqid = node.configured.reqid;
+  mobility.rekey = kChildRekey;
+  std::vector<Child> children{mobility};
+  for (const auto& one : node.further) {
+    children.push_back(one);
+    children.back().rekey = kChildRekey;
+  }
   const Connection connection{.name = node.name,
                               .local = policy.home_agent.to_string(),
                               .remote = "%any",
-                              .local_selector = policy.home_agent,
-                              .remote_selector = node.configured.home_address,
-                              .reqid = node.configured.reqid,
+                              .children = std::move(children),
                               .ike_rekey = kIkeRekey,
-                              .child_rekey = kChildRekey,
                               .dpd_delay = kDpdDelay};
   request(Purpose::kConnection, &node, "load-conn", load_conn(connection, node.configured.credentials));
 }
@@ -110,6 +114,7 @@ void AgentKeying::Impl::adopt(const Answered& answer, mip6::BootTime now) {
       continue;
     }
     adopt_one(*node, departed.by_now(*read_ike_sa(item, node->configured.reqid)), now);
+    adopt_further(*node, item);
   }
   listed = true;
   for (auto& node : nodes) announce_adopted(node, now);
@@ -163,14 +168,18 @@ void AgentKeying::Impl::keys_up(Node& node, const IkeSa& sa, mip6::BootTime now)
   }
   for (auto& [uniqueid, other] : node.sas) {
     if (uniqueid >= sa.uniqueid) continue;
-    const auto soon = now + (other.superseded ? mip6::Duration(kLeaveItToTheNode) : mip6::Duration(kLeftoverPatience));
+    auto wait = kLeftoverPatience;
+    if (other.superseded) wait = other.further.empty() ? kLeaveItToTheNode : kHandOverPatience;
+    const auto soon = now + wait;
     other.drop_at = other.drop_at ? std::min(*other.drop_at, soon) : soon;
   }
   drop_third(node, sa.uniqueid, now);
   auto& known = node.sas[sa.uniqueid];
   // A phase 1 that took over the old SAs has them beside the new ones: nobody else would take them away.
   if (known.child_up && known.spi_in != sa.spi_in) node.orphans = true;
+  auto kept = std::move(known.further);
   known = Sa{.child_up = true, .spi_in = sa.spi_in, .spi_out = sa.spi_out, .remote = sa.remote, .drop_at = {}};
+  known.further = std::move(kept);
   node.keys = node.configured.number_known = true;
   const auto& home_address = node.configured.home_address;
   out.emplace_back(PeerKeysUp{home_address, sa.spi_in, sa.spi_out});
@@ -214,6 +223,7 @@ void AgentKeying::Impl::gone(Node& node, std::uint64_t uniqueid) {
   const auto found = node.sas.extract(uniqueid);
   if (found.empty()) return;
   childless(node, uniqueid, found.mapped());
+  further_gone(node, found.mapped());
   if (!found.mapped().child_up) return;
   const bool some_left =
       std::any_of(node.sas.begin(), node.sas.end(), [](const auto& one) { return one.second.child_up; });

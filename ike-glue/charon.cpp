@@ -5,32 +5,16 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 
+#include "ike-glue/vici_number.hpp"
 #include "libmip6/defect.hpp"
 
 namespace ike {
 namespace {
 
-constexpr int kMobilityHeader = 135;  // protocol number, RFC 6275 section 6.1.1
-
-template <typename Number>
-Number number(const Section& section, std::string_view key, int base) {
-  Number value = 0;
-  const auto* text = section.text(key);
-  if (!text) return 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value, base);
-  return error == std::errc{} && end == text->data() + text->size() ? value : Number{0};
-}
-
 std::optional<mip6::Ipv6Address> address(const Section& section, std::string_view key) {
   const auto* text = section.text(key);
   return text ? mip6::Ipv6Address::parse(*text) : std::nullopt;
-}
-
-// Seconds that have passed. Nonsense of charon must not make a time that cannot be counted with.
-std::chrono::seconds age(const Section& section, std::string_view key) {
-  return std::chrono::seconds(number<std::uint32_t>(section, key, 10));
 }
 
 // An event wraps the IKE_SA in the one section that is named after its connection.
@@ -74,23 +58,13 @@ Section remote_auth(const Credentials& credentials) {
 }  // namespace
 
 Section load_conn(const Connection& connection, const Credentials& credentials) {
-  const auto selector = [](const mip6::Ipv6Address& host) {
-    return Section::List{fmt::format("{}/128[{}]", host.to_string(), kMobilityHeader)};
-  };
-  const bool any_peer = mip6::planted(mip6::Defect::kPeerSelectorAny) && connection.remote == "%any";
   const auto& method = credentials.method;
   const bool first_version = method.version == IkeVersion::kV1;
-  Section child;
-  child.set("mode", "transport_proxy")
-      .set("policies", "no")  // they are the daemon's; charon rewrites its own at a move
-      .set("reqid", std::to_string(connection.reqid))
-      .set("local_ts", selector(connection.local_selector))
-      .set("remote_ts", any_peer ? Section::List{"::/0[135]"} : selector(connection.remote_selector))
-      .set("esp_proposals", method.esp_proposals)
-      .set("rekey_time", seconds(connection.child_rekey))
-      .set("start_action", "none")
-      .set("dpd_action", "none")
-      .set("close_action", "none");
+  Section children;
+  for (auto child : connection.children) {
+    if (mip6::planted(mip6::Defect::kPeerSelectorAny) && connection.remote == "%any") child.remote.prefix = {};
+    children.set(std::string(name_of(child.kind)), describe(child, method.esp_proposals));
+  }
   Section ike;
   ike.set("version", first_version ? "1" : "2")
       .set("mobike", "no")  // the K flag moves the endpoint
@@ -105,7 +79,7 @@ Section load_conn(const Connection& connection, const Credentials& credentials) 
   if (first_version && std::holds_alternative<PreSharedKey>(credentials.proof)) ike.set("aggressive", "yes");
   ike.set("local", local_auth(credentials))
       .set("remote", remote_auth(credentials))
-      .set("children", Section{}.set(std::string(kChildName), std::move(child)));
+      .set("children", std::move(children));
   return Section{}.set(connection.name, std::move(ike));
 }
 
@@ -135,8 +109,8 @@ Section load_key(const Certificate& certificate) {
 
 bool is_authority(std::string_view name, const std::string& id) { return name.starts_with(authority_prefix(id)); }
 
-Section initiate(const std::string& name) {
-  return Section{}.set("child", std::string(kChildName)).set("ike", name).set("timeout", "-1");
+Section initiate(const std::string& name, ChildKind child) {
+  return Section{}.set("child", std::string(name_of(child))).set("ike", name).set("timeout", "-1");
 }
 
 Section terminate_by_id(std::uint64_t uniqueid, bool force) {
@@ -146,12 +120,14 @@ Section terminate_by_id(std::uint64_t uniqueid, bool force) {
   return message;
 }
 
+Section terminate_child(std::uint64_t id) { return Section{}.set("child-id", std::to_string(id)).set("timeout", "-1"); }
+
 Section terminate_by_name(const std::string& name) {
   return Section{}.set("ike", name).set("timeout", "-1").set("force", "yes");
 }
 
-Section rekey_child(std::uint64_t ike_uniqueid) {
-  return Section{}.set("child", std::string(kChildName)).set("ike-id", std::to_string(ike_uniqueid));
+Section rekey_child(std::uint64_t ike_uniqueid, ChildKind child) {
+  return Section{}.set("child", std::string(name_of(child))).set("ike-id", std::to_string(ike_uniqueid));
 }
 
 Section rekey_ike(std::uint64_t uniqueid) { return Section{}.set("ike-id", std::to_string(uniqueid)); }
@@ -176,6 +152,8 @@ std::optional<IkeSa> read_ike_sa(const Section& message, std::uint32_t reqid) {
   for (const auto& [key, value] : children->entries()) {
     const auto* child = std::get_if<Section>(&value);
     if (!child || number<std::uint32_t>(*child, "reqid", 10) != reqid) continue;
+    // A request for payload, where nothing but mobility is configured, is narrowed to that.
+    if (child->text_or("mode", "") == "TUNNEL") continue;
     const auto state = child->text_or("state", "");
     const bool installed = state == "INSTALLED" || state == "REKEYING";
     // After a rekey the old CHILD_SA is listed for some seconds as DELETED or REKEYED, beside the new one.
@@ -186,6 +164,11 @@ std::optional<IkeSa> read_ike_sa(const Section& message, std::uint32_t reqid) {
     sa.child_age = age(*child, "install-time");
   }
   return sa;
+}
+
+const Section* children_of(const Section& message) {
+  const auto* outer = wrapped(message);
+  return outer ? std::get<Section>(outer->second).section("child-sas") : nullptr;
 }
 
 bool is_up(const Section& message) { return message.text_or("up", "no") == "yes"; }

@@ -7,23 +7,19 @@
 #include <string_view>
 #include <vector>
 
+#include "ike-glue/children.hpp"
 #include "ike-glue/keying.hpp"
 
 namespace ike {
 
-inline constexpr std::string_view kChildName = "reg";
-
-// A connection whose one CHILD_SA protects the Mobility Header between two hosts (RFC 4877): IKE between `local` and
-// `remote`, ESP in transport mode between `local_selector` and `remote_selector`.
+// A connection whose CHILD_SAs protect what a node and its home agent say to each other (RFC 4877): IKE between `local`
+// and `remote`.
 struct Connection {
   std::string name;
   std::string local;   // IKE address
   std::string remote;  // IKE address, or "%any"
-  mip6::Ipv6Address local_selector;
-  mip6::Ipv6Address remote_selector;
-  std::uint32_t reqid = 0;
+  std::vector<Child> children;
   std::chrono::seconds ike_rekey{};
-  std::chrono::seconds child_rekey{};
   std::chrono::seconds dpd_delay{};  // zero: does not ask
 };
 Section load_conn(const Connection& connection, const Credentials& credentials);
@@ -39,11 +35,12 @@ std::vector<CredentialRequest> load_credentials(const std::string& id, const Cre
 // charon (seen: 5.9.8) keeps it, and CRLs, until it is told to forget all certificates or ends.
 Section load_key(const Certificate& certificate);
 bool is_authority(std::string_view name, const std::string& id);
-Section initiate(const std::string& name);
+Section initiate(const std::string& name, ChildKind child);
 Section terminate_by_id(std::uint64_t uniqueid, bool force);
+Section terminate_child(std::uint64_t id);
 Section terminate_by_name(const std::string& name);  // by force; only where a name is used for one IKE_SA
 // Answered at once with yes; child-rekey or ike-rekey tells that it is done.
-Section rekey_child(std::uint64_t ike_uniqueid);
+Section rekey_child(std::uint64_t ike_uniqueid, ChildKind child);
 Section rekey_ike(std::uint64_t uniqueid);
 Section named(std::string_view key, const std::string& value);
 
@@ -66,6 +63,8 @@ struct IkeSa {
 };
 // From ike-updown, child-updown and list-sa. Empty if there is no section of an IKE_SA.
 std::optional<IkeSa> read_ike_sa(const Section& message, std::uint32_t reqid);
+// Section child-sas of the same; null if there is none.
+const Section* children_of(const Section& message);
 bool is_up(const Section& message);  // `up = yes`; absent when down
 
 struct IkeRekeyed {

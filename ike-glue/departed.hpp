@@ -19,6 +19,7 @@ class Departed {
   void child(std::uint32_t spi_in) { children_.insert(spi_in); }
 
   bool has(const IkeSa& listed) const { return ike_sas_.contains(listed.uniqueid); }
+  bool has_child(std::uint32_t spi_in) const { return children_.contains(spi_in); }
   // As it is by now: without the child that has gone.
   IkeSa by_now(IkeSa listed) const {
     listed.child_installed = listed.child_installed && !children_.contains(listed.spi_in);

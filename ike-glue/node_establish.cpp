@@ -43,7 +43,8 @@ void NodeKeying::Impl::begin_attempt(mip6::BootTime now) {
   attempt = Attempt{.name = prefix + std::to_string(next_name++), .wish = *wish, .deadline = now + kAttemptPatience};
   wish.reset();
   retry_at.reset();
-  // Never more than two at a time: one that is still being closed goes at once.
+  // Never more than two at a time: one that is still being closed, or kept for what it has, goes at once.
+  let_former_go(now, true);
   for (auto& one : leaving) one.guard = now;
   force_leaving(now);
   if (!current || !attempt->wish.hard) return load_secret();
@@ -67,14 +68,19 @@ void NodeKeying::Impl::load_connection() {
   // reuse_ikesa), and one with the same child then finds a duplicate. No two of ours are equal, also from the same
   // address.
   const seconds different{number_of(attempt->name) % 1000};
+  auto mobility = child_at_node(ChildKind::kMobility, policy.home_address, policy.home_agent);
+  mobility.reqid = policy.reqid;
+  mobility.rekey = safety_net(policy.child_rekey);
+  std::vector<Child> children{mobility};
+  for (const auto& one : further) {
+    children.push_back(one.child);
+    children.back().rekey = mobility.rekey;
+  }
   const Connection connection{.name = attempt->name,
                               .local = attempt->wish.local.to_string(),
                               .remote = policy.home_agent.to_string(),
-                              .local_selector = policy.home_address,
-                              .remote_selector = policy.home_agent,
-                              .reqid = policy.reqid,
+                              .children = std::move(children),
                               .ike_rekey = safety_net(policy.ike_rekey) + different,
-                              .child_rekey = safety_net(policy.child_rekey),
                               .dpd_delay = kDpdDelay};
   attempt->request = request(Purpose::kConnection, "load-conn", load_conn(connection, policy.credentials));
 }
@@ -103,7 +109,7 @@ void NodeKeying::Impl::attempt_answered(Purpose purpose, const Answered& answer,
     load_connection();
   } else if (purpose == Purpose::kConnection) {
     attempt->step = Attempt::Step::kInitiate;
-    attempt->request = request_slow(Purpose::kInitiate, "initiate", initiate(attempt->name));
+    attempt->request = request_slow(Purpose::kInitiate, "initiate", initiate(attempt->name, ChildKind::kMobility));
   } else if (attempt->step == Attempt::Step::kInitiate) {
     attempt->step = Attempt::Step::kWaiting;
   }
@@ -117,6 +123,7 @@ void NodeKeying::Impl::attempt_log(const Section& message, std::int64_t unix_tim
   const bool second_version = policy.credentials.method.version == IkeVersion::kV2;
   if (second_version && current && *name == current->name && line->starts_with("reauthenticating IKE_SA"))
     return doom_current(now);
+  if (current && *name == current->name) further_log(*line, now);
   if (!attempt || *name != attempt->name) return;
   const auto reason = read_reason(*line, unix_time);
   if (!reason) return;
@@ -164,8 +171,9 @@ void NodeKeying::Impl::established(const IkeSa& sa, mip6::BootTime now) {
   take_over(sa, true, now);
   current->local = local;
   step(fmt::format("IKE {} from {}", old ? "re-established" : "established", local.to_string()));
+  bring_up_further(now);
   if (old) {
-    retire({.name = old->name, .uniqueid = old->uniqueid, .state = "ESTABLISHED"}, now);
+    hand_over(*old, now);
   } else if (leaving.empty()) {
     out.emplace_back(DeleteStatesExcept{{sa.spi_in, sa.spi_out}});
   }

@@ -27,6 +27,7 @@ NodeKeying::Impl::Impl(NodeKeyingPolicy chosen) : policy(std::move(chosen)), bac
   secret_id = "mip6-" + host;
   loads = load_credentials(secret_id, policy.credentials);
   prefix = secret_id + "-";
+  further = further_of(policy);
 }
 
 // --- charon's connection ---
@@ -67,6 +68,8 @@ void NodeKeying::Impl::on(const Answered& event, mip6::BootTime now) {
     case Purpose::kVerify:
       if (verification && verification->request == event.id) verified(event, now);
       return;
+    case Purpose::kChild:
+      return further_answered(event, now);
     case Purpose::kStopList:
       return stop_listed(event, now);
     case Purpose::kStopAuthorities:
@@ -95,12 +98,19 @@ void NodeKeying::Impl::ike_updown(const Section& message, mip6::BootTime now) {
     if (attempt && sa->name == attempt->name) {
       attempt->ike_up = true;
     } else if (current && sa->first_version && sa->name == current->name) {
+      further_renumbered(current->uniqueid, sa->uniqueid);
       current->uniqueid = sa->uniqueid;  // phase 1 renewed: it has the SAs now
+      current->ike_rekey_at = now + spread(policy.ike_rekey);
     }
     return;
   }
   if (is_listing()) departed.ike_sa(sa->uniqueid);
-  std::erase_if(leaving, [&](const Leaving& one) { return one.uniqueid == sa->uniqueid; });
+  if (former && former->uniqueid == sa->uniqueid) {
+    former_gone();
+    if (!current || current->name != sa->name) unload(sa->name);
+  }
+  if (std::erase_if(leaving, [&](const Leaving& one) { return one.uniqueid == sa->uniqueid; }) > 0)
+    forget_former_states();
   if (current && current->uniqueid == sa->uniqueid) {
     lost_current(now, "the IKE connection was closed");
     return unload(sa->name);
@@ -110,7 +120,7 @@ void NodeKeying::Impl::ike_updown(const Section& message, mip6::BootTime now) {
 
 void NodeKeying::Impl::child_updown(const Section& message, mip6::BootTime now) {
   const auto sa = read_ike_sa(message, policy.reqid);
-  if (!sa || !is_ours(sa->name) || sa->spi_in == 0) return;
+  if (!sa || !is_ours(sa->name) || further_updown(message, *sa, now) || sa->spi_in == 0) return;
   const bool of_current = current && current->uniqueid == sa->uniqueid;
   if (!is_up(message)) {
     if (is_listing()) departed.child(sa->spi_in);
@@ -124,9 +134,10 @@ void NodeKeying::Impl::child_updown(const Section& message, mip6::BootTime now) 
   if (of_current) return take_over(*sa, true, now);
   if (is_leaving(sa->uniqueid) || stop_deadline) return;
   if (current && current->name == sa->name) {  // initiated by hand a second time
-    const IkeSa old{.name = current->name, .uniqueid = current->uniqueid, .state = "ESTABLISHED"};
+    const auto old = *current;
     take_over(*sa, true, now);
-    return retire(old, now);
+    bring_up_further(now);
+    return hand_over(old, now);
   }
   request_slow(Purpose::kWhatever, "terminate", terminate_by_id(sa->uniqueid, true));  // an abandoned attempt's
 }
@@ -142,9 +153,12 @@ void NodeKeying::Impl::ike_rekey(const Section& message, mip6::BootTime now) {
   for (auto& one : leaving) {
     if (one.uniqueid == rekeyed->old_uniqueid) one.uniqueid = rekeyed->uniqueid;
   }
+  if (former && former->uniqueid == rekeyed->old_uniqueid) former->uniqueid = rekeyed->uniqueid;
+  further_renumbered(rekeyed->old_uniqueid, rekeyed->uniqueid);
 }
 
 void NodeKeying::Impl::child_rekey(const Section& message, mip6::BootTime now) {
+  further_rekeyed(message, now);
   const auto rekeyed = read_child_rekey(message, policy.reqid);
   if (!rekeyed || !current || current->uniqueid != rekeyed->ike_uniqueid) return;
   current->spi_in = rekeyed->spi_in;
@@ -261,6 +275,7 @@ void NodeKeying::Impl::advance(mip6::BootTime now) {
   if (attempt && attempt->deadline <= now) check_attempt(now);
   if (verification && verification->request == 0 && verification->at <= now) verify(now);
   rekey_if_due(now);
+  advance_further(now);
   if (!adopted || attempt || !wish) return;
   if (current && !current->doomed && (!wish->replace || (wish->local == current->local && !wish->anew))) {
     wish.reset();
@@ -282,7 +297,8 @@ std::optional<mip6::BootTime> NodeKeying::Impl::next_deadline() const {
   if (attempt && attempt->step == Attempt::Step::kMovingOwn) consider(attempt->move_deadline);
   if (verification && verification->request == 0) consider(verification->at);
   if (adopted && wish && !attempt && retry_at) consider(*retry_at);
-  if (may_rekey()) consider(std::min(current->child_rekey_at, current->ike_rekey_at));
+  if (const auto at = next_rekey()) consider(*at);
+  if (const auto at = next_of_further()) consider(*at);
   return first;
 }
 
@@ -339,6 +355,7 @@ std::vector<IkeSa> NodeKeying::Impl::ours(const Answered& answer) const {
 bool NodeKeying::Impl::wants_fresh_keys() const { return (attempt && attempt->wish.anew) || (wish && wish->anew); }
 
 bool NodeKeying::Impl::is_leaving(std::uint64_t uniqueid) const {
+  if (former && former->uniqueid == uniqueid) return true;
   return std::any_of(leaving.begin(), leaving.end(), [&](const Leaving& one) { return one.uniqueid == uniqueid; });
 }
 

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "ike-glue/children.hpp"
 #include "ike-glue/keying.hpp"
 
 namespace ike {
@@ -17,6 +18,7 @@ struct NodeKeyingPolicy {
   mip6::Ipv6Address home_agent;
   Credentials credentials;
   std::uint32_t reqid = 0;
+  std::vector<FurtherChild> children = {};  // beside the Mobility Header's
   // How long keys are used, at most; charon's own times are longer.
   std::chrono::seconds child_rekey{3600};
   std::chrono::seconds ike_rekey{4 * 3600};
@@ -44,9 +46,12 @@ struct OwnEndpointMoved {};  // answers MoveOwnEndpoint, done or not
 struct Settled {
   bool settled = true;
 };
+struct ChildAsked {  // one that was not wanted from the beginning
+  ChildKind kind = ChildKind::kPrefixes;
+};
 using NodeKeyingEvent =
     std::variant<CharonConnected, CharonDisconnected, Answered, CharonEvent, Attached, EstablishAsked, EndpointMoved,
-                 ReestablishAsked, OwnEndpointMoved, Settled, StopAsked, DeadlineReached>;
+                 ReestablishAsked, OwnEndpointMoved, Settled, ChildAsked, StopAsked, DeadlineReached>;
 
 // --- actions ---
 struct KeysUp {  // an SA pair is in the kernel; also after each change of it
@@ -61,8 +66,21 @@ struct MoveOwnEndpoint {  // KMADDRESS on our side alone, so that the old connec
 struct DeleteStatesExcept {         // ESP states with our reqid that a dead charon left behind
   std::vector<std::uint32_t> spis;  // those to keep
 };
-using NodeKeyingAction =
-    std::variant<Request, KeysUp, KeysDown, MoveOwnEndpoint, DeleteStatesExcept, Trouble, Step, Stopped>;
+struct ChildUp {  // one beside the Mobility Header's has an SA pair in the kernel; also after each change of it
+  ChildKind kind = ChildKind::kPayload;
+  std::uint32_t spi_in = 0;
+  std::uint32_t spi_out = 0;
+  mip6::Ipv6Address local;  // address of the IKE connection: in tunnel mode the SAs' own
+};
+struct ChildDown {
+  ChildKind kind = ChildKind::kPayload;
+};
+struct DeleteChildStatesExcept {  // ESP states with its reqid that are no longer charon's
+  ChildKind kind = ChildKind::kPayload;
+  std::vector<std::uint32_t> spis;  // those to keep
+};
+using NodeKeyingAction = std::variant<Request, KeysUp, KeysDown, MoveOwnEndpoint, DeleteStatesExcept, ChildUp,
+                                      ChildDown, DeleteChildStatesExcept, Trouble, Step, Stopped>;
 
 class NodeKeying {
  public:

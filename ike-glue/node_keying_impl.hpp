@@ -1,6 +1,6 @@
-// The inside of NodeKeying: what it believes of charon, and its steps. Included by its three sources only:
+// The inside of NodeKeying: what it believes of charon, and its steps. Included by its four sources only:
 // node_keying.cpp (events), node_establish.cpp (one attempt to establish), node_upkeep.cpp (adopt, verify, retire,
-// stop).
+// stop), node_children.cpp (the CHILD_SAs beside the Mobility Header's).
 #pragma once
 
 #include <map>
@@ -29,6 +29,7 @@ struct NodeKeying::Impl {
     kInitiate,
     kCheck,
     kVerify,
+    kChild,
     kStopList,
     kStopConnections,
     kStopAuthorities,
@@ -82,6 +83,25 @@ struct NodeKeying::Impl {
     std::uint64_t request = 0;  // under way if not 0
   };
 
+  struct Further {  // a CHILD_SA beside the Mobility Header's
+    Child child;
+    bool wanted = true;
+    mip6::Duration backoff{};
+    std::uint64_t ike = 0;  // IKE_SA that it is up in; 0: in none
+    std::uint32_t spi_in = 0;
+    std::uint32_t spi_out = 0;
+    mip6::BootTime rekey_at = {};
+    std::optional<mip6::BootTime> try_at = {};
+    std::optional<mip6::BootTime> deadline = {};  // of the attempt under way
+    std::uint64_t request = 0;                    // of the same
+  };
+
+  struct Former {  // an IKE_SA that has been replaced, and is kept until the new one has all of `further` that it has
+    std::string name;
+    std::uint64_t uniqueid = 0;
+    mip6::BootTime until;
+  };
+
   explicit Impl(NodeKeyingPolicy chosen);
 
   // node_keying.cpp
@@ -95,6 +115,7 @@ struct NodeKeying::Impl {
   void on(const ReestablishAsked& event, mip6::BootTime now);
   void on(const OwnEndpointMoved& event, mip6::BootTime now);
   void on(const Settled& event, mip6::BootTime now);
+  void on(const ChildAsked& event, mip6::BootTime now);
   void on(const StopAsked& event, mip6::BootTime now);
   void on(const DeadlineReached&, mip6::BootTime) {}
   void ike_updown(const Section& message, mip6::BootTime now);
@@ -132,6 +153,7 @@ struct NodeKeying::Impl {
   void force_leaving(mip6::BootTime now);
   bool may_rekey() const;
   void rekey_if_due(mip6::BootTime now);
+  std::optional<mip6::BootTime> next_rekey() const;
   mip6::Duration spread(std::chrono::seconds interval) const;
   void verify(mip6::BootTime now);
   void verified(const Answered& answer, mip6::BootTime now);
@@ -141,6 +163,29 @@ struct NodeKeying::Impl {
   void stop_key(const Answered& answer);
   void stop_listed(const Answered& answer, mip6::BootTime now);
   void finish_stop(mip6::BootTime now);
+
+  // node_children.cpp
+  static std::vector<Further> further_of(const NodeKeyingPolicy& policy);
+  void bring_up_further(mip6::BootTime now);
+  void adopt_further(const Answered& answer, mip6::BootTime now);
+  bool further_updown(const Section& message, const IkeSa& sa, mip6::BootTime now);
+  void further_up(Further& one, const ChildSa& sa, mip6::BootTime now);
+  void further_down(Further& one, mip6::BootTime now);
+  void further_failed(Further& one, std::string_view why, mip6::BootTime now);
+  void further_rekeyed(const Section& message, mip6::BootTime now);
+  void further_answered(const Answered& answer, mip6::BootTime now);
+  void further_log(std::string_view line, mip6::BootTime now);
+  void advance_further(mip6::BootTime now);
+  bool may_bring_up() const;
+  std::optional<mip6::BootTime> next_of_further() const;
+  void lose_further(bool told);
+  bool has_further(std::uint64_t uniqueid) const;
+  bool is_bringing_up() const;
+  void further_renumbered(std::uint64_t before, std::uint64_t uniqueid);
+  void hand_over(const Current& old, mip6::BootTime now);
+  void let_former_go(mip6::BootTime now, bool at_once = false);
+  void former_gone();
+  void forget_former_states();
 
   // everywhere
   std::uint64_t request(Purpose purpose, std::string command, Section message, std::string stream = {});
@@ -181,6 +226,8 @@ struct NodeKeying::Impl {
   std::optional<mip6::BootTime> retry_at;
   mip6::Duration backoff;
   std::vector<Leaving> leaving;
+  std::vector<Further> further;
+  std::optional<Former> former;
   std::optional<Verification> verification;
 
   std::optional<mip6::BootTime> stop_deadline;

@@ -29,6 +29,8 @@ void NodeKeying::Impl::forget_charon() {
   attempt.reset();
   leaving.clear();
   verification.reset();
+  former.reset();
+  lose_further(false);
 }
 
 void NodeKeying::Impl::list_for_adoption() {
@@ -56,6 +58,7 @@ void NodeKeying::Impl::adopt(const Answered& answer, mip6::BootTime now) {
     take_over(*newest, false, now);
     step(fmt::format("IKE connection from {} found in charon", newest->local->to_string()));
     if (!last_local) last_local = newest->local;
+    adopt_further(answer, now);
   } else if (keys && !wish && last_local) {
     wish_for({*last_local, false, false});
   }
@@ -81,7 +84,8 @@ void NodeKeying::Impl::forget_connections(const Answered& answer, Purpose purpos
   const bool stopping = purpose == Purpose::kStopConnections;
   for (const auto& name : *names) {
     if (!is_ours(name)) continue;
-    const bool in_use = (current && current->name == name) || (attempt && attempt->name == name);
+    const bool in_use =
+        (current && current->name == name) || (attempt && attempt->name == name) || (former && former->name == name);
     if (!in_use || stopping) unload(name, stopping ? Purpose::kStopStep : Purpose::kWhatever);
     skip_name(name);
   }
@@ -108,6 +112,7 @@ void NodeKeying::Impl::lost_current(mip6::BootTime now, std::string_view how) {
   verification.reset();
   keys = false;
   out.emplace_back(KeysDown{});
+  lose_further(true);
   if (stop_deadline) return;
   step(std::string(how));
   if (attempt) return;
@@ -144,30 +149,44 @@ void NodeKeying::Impl::force_leaving(mip6::BootTime now) {
     const auto purpose = stop_deadline ? Purpose::kStopStep : Purpose::kWhatever;
     request_slow(purpose, "terminate", terminate_by_id(one.uniqueid, true));
   }
-  std::erase_if(leaving, [now](const Leaving& one) { return one.guard <= now; });
+  if (std::erase_if(leaving, [now](const Leaving& one) { return one.guard <= now; }) > 0) forget_former_states();
 }
 
 // --- re-keying ---
 
 // While nothing else goes on that a re-key could disturb, or that disturbs it.
 bool NodeKeying::Impl::may_rekey() const {
-  return current && !current->doomed && adopted && !attempt && !wish && !verification && leaving.empty() && settled;
+  return current && !current->doomed && adopted && !attempt && !wish && !verification && leaving.empty() && !former &&
+         !is_bringing_up() && settled;
 }
 
 // Asked by the node, and not left to charon: what the responder of a re-key sends under the new keys before the other
-// end has them is lost, and the node is the one who knows when nothing is to be expected.
+// end has them is lost, and the node is the one who knows when nothing is to be expected. One at a time.
 void NodeKeying::Impl::rekey_if_due(mip6::BootTime now) {
   if (!may_rekey()) return;
+  struct Rekey {
+    mip6::BootTime* at;
+    Section what;
+  };
+  const auto ike = current->uniqueid;
+  std::vector<Rekey> all{{&current->child_rekey_at, rekey_child(ike, ChildKind::kMobility)}};
+  for (auto& one : further)
+    if (one.ike == ike) all.push_back({&one.rekey_at, rekey_child(ike, one.child.kind)});
+  all.push_back({&current->ike_rekey_at, rekey_ike(ike)});
+  const auto due = std::find_if(all.begin(), all.end(), [now](const Rekey& one) { return *one.at <= now; });
+  if (due == all.end()) return;
+  request(Purpose::kWhatever, "rekey", due->what);
+  for (const auto& one : all) *one.at = std::max(*one.at, now + kBetweenRekeys);
   // charon answers yes whatever becomes of it: what an event does not confirm is asked for again.
-  if (current->child_rekey_at <= now) {
-    request(Purpose::kWhatever, "rekey", rekey_child(current->uniqueid));
-    current->child_rekey_at = now + kRekeyAgainAfter;
-    current->ike_rekey_at = std::max(current->ike_rekey_at, now + kBetweenRekeys);
-  } else if (current->ike_rekey_at <= now) {
-    request(Purpose::kWhatever, "rekey", rekey_ike(current->uniqueid));
-    current->ike_rekey_at = now + kRekeyAgainAfter;
-    current->child_rekey_at = std::max(current->child_rekey_at, now + kBetweenRekeys);
-  }
+  *due->at = now + kRekeyAgainAfter;
+}
+
+std::optional<mip6::BootTime> NodeKeying::Impl::next_rekey() const {
+  if (!may_rekey()) return std::nullopt;
+  auto first = std::min(current->child_rekey_at, current->ike_rekey_at);
+  for (const auto& one : further)
+    if (one.ike == current->uniqueid) first = std::min(first, one.rekey_at);
+  return first;
 }
 
 // Up to a tenth less, by the SPI, which nobody chose: nodes that began together do not all come again together.

@@ -53,8 +53,12 @@ void Daemon::perform(const node::UseAttachment& action) {
   feed(ike::Attached{attachment.care_of});
   if (!attachment.at_home) {
     ready_to_send_ = done("xfrm", xfrm_->set_care_of(Side::kNode, ends_, attachment.care_of));
+    if (esp_tunnel_)
+      done("payload protection",
+           esp_tunnel_->require(Side::kNode, ends_, kernel::kNodePayloadReqid, attachment.care_of));
     return;
   }
+  if (esp_tunnel_) done("payload protection", esp_tunnel_->remove(Side::kNode, ends_));
   ready_to_send_ = done("xfrm", xfrm_->clear_care_of(Side::kNode, ends_));
   if (attachment.gateway)
     ready_to_send_ &= done(
@@ -81,6 +85,12 @@ void Daemon::perform(const node::SendUpdate& action) {
 void Daemon::perform(const node::SwitchOutbound& action) {
   const auto& attachment = action.attachment;
   bool switched = false;
+  // From an address that still works packets of the home agent may be on their way: they are taken until it has moved,
+  // too.
+  using Scope = kernel::EspTunnel::Scope;
+  if (esp_tunnel_ && !attachment.at_home)
+    done("payload protection", esp_tunnel_->move(Side::kNode, ends_, kernel::kNodePayloadReqid, attachment.care_of,
+                                                 leaving_usable_ ? Scope::kSending : Scope::kBoth));
   if (!attachment.at_home)
     switched = done("tunnel", tunnel_->send_through_tunnel(attachment.care_of));
   else if (attachment.gateway)
@@ -129,7 +139,11 @@ void Daemon::perform(const node::MoveOwnKeys& action) { move_key_endpoint(action
 
 void Daemon::perform(const node::MoveKeys& action) {
   const auto& local = action.attachment.care_of;
-  feed(ike::EndpointMoved{.local = local, .accepted = move_key_endpoint(local)});
+  bool accepted = move_key_endpoint(local);
+  if (esp_tunnel_ && !action.attachment.at_home)
+    accepted &=
+        done("payload protection", esp_tunnel_->move_with_keys(Side::kNode, ends_, kernel::kNodePayloadReqid, local));
+  feed(ike::EndpointMoved{.local = local, .accepted = accepted});
 }
 
 void Daemon::perform(const node::RenewKeys& action) {
@@ -212,6 +226,36 @@ void Daemon::delete_esp_states_except(const std::vector<std::uint32_t>& spis) {
   }
   for (const auto& state : *states)
     if (std::ranges::find(spis, state.spi) == spis.end()) done("xfrm", xfrm_->delete_esp_state(state));
+}
+
+void Daemon::perform(const ike::ChildUp& action) {
+  journal_.add("keys", fmt::format("{} SA usable (SPI in {:#010x}, out {:#010x})", ike::name_of(action.kind),
+                                   action.spi_in, action.spi_out));
+  if (action.kind != ike::ChildKind::kPayload || !esp_tunnel_) return;
+  payload_sa_ = true;
+  troubles_.over("keys");
+  done("payload protection", esp_tunnel_->use(Side::kNode, ends_, kernel::kNodePayloadReqid, action.local));
+}
+
+void Daemon::perform(const ike::ChildDown& action) {
+  if (action.kind == ike::ChildKind::kPayload) payload_sa_ = false;
+  journal_.add("keys", fmt::format("{} SA gone", ike::name_of(action.kind)));
+}
+
+void Daemon::perform(const ike::DeleteChildStatesExcept& action) {
+  if (action.kind == ike::ChildKind::kPayload && esp_tunnel_)
+    done("payload protection",
+         esp_tunnel_->delete_states_except(config_.home_agent, kernel::kNodePayloadReqid, action.spis));
+}
+
+// Also what a former process, configured otherwise, has left. After the home address has gone: nothing of it leaves in
+// the clear meanwhile.
+void Daemon::remove_payload_protection() {
+  if (!esp_tunnel_)
+    if (auto opened = kernel::EspTunnel::open()) esp_tunnel_ = std::move(*opened);
+  if (!esp_tunnel_) return;
+  done("payload protection", esp_tunnel_->remove_all(kernel::kNodePayloadReqid, kernel::kNodePayloadReqid));
+  done("payload protection", esp_tunnel_->delete_states_except(config_.home_agent, kernel::kNodePayloadReqid, {}));
 }
 
 void Daemon::perform(const ike::Trouble& action) { trouble("keys", action.what, action.remedy); }

@@ -27,11 +27,11 @@ constexpr std::size_t kMaxSocketPath = 107;     // sun_path
 constexpr std::size_t kMaxInterfaceName = 15;   // IFNAMSIZ - 1
 constexpr std::size_t kSuggestionDistance = 3;  // letters of difference up to which a key is thought to be meant
 
-constexpr std::array<std::string_view, 22> kKeys{
-    "rekey",          "ike-rekey",       "home-address",  "home-agent",      "identity",      "home-agent-identity",
-    "secret-file",    "certificate",     "keying",        "ike-proposals",   "esp-proposals", "signature-hash",
-    ike::kConsentKey, "lifetime",        "first-timeout", "prefer",          "exclude",       "vici-socket",
-    "control-socket", "state-directory", "manual-keys",   "forecast-horizon"};
+constexpr std::array<std::string_view, 23> kKeys{
+    "rekey",          "ike-rekey",       "home-address",  "home-agent",       "identity",      "home-agent-identity",
+    "secret-file",    "certificate",     "keying",        "ike-proposals",    "esp-proposals", "signature-hash",
+    ike::kConsentKey, "lifetime",        "first-timeout", "prefer",           "exclude",       "vici-socket",
+    "control-socket", "state-directory", "manual-keys",   "forecast-horizon", "protect"};
 // What others call it, or what others have; whoever writes them is told our way.
 struct Foreign {
   std::string_view key;

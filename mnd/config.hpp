@@ -34,6 +34,7 @@ struct Config {
   std::filesystem::path manual_keys_file;
   // forecast-horizon = 400 (days): where the sequence space would be cycled earlier, manual keys are advised against
   std::chrono::days forecast_horizon{400};
+  bool protect_payload = false;  // protect = payload (ESP for all that is tunnelled) or signalling
   mip6::Lifetime lifetime{420};  // lifetime = 420 (seconds, 4 to 262140)
   // first-timeout = 1500 (milliseconds until a first registration is repeated; RFC 6275 InitialBindackTimeoutFirstReg)
   std::chrono::milliseconds first_timeout{1500};

@@ -1,5 +1,6 @@
 // The inside of load_config(): settings to a checked Config, a function per topic. Included by its two sources only:
-// config.cpp (file, addresses, times, interfaces, paths) and config_keys.cpp (keying, manual keys, identities, proof).
+// config.cpp (file, addresses, times, interfaces, paths) and config_keys.cpp (keying, manual keys, identities, proof,
+// protection).
 #pragma once
 
 #include <fmt/format.h>
@@ -36,6 +37,7 @@ class ConfigChecker {
       proof();
       key_management();
     }
+    protection();
     times();
     interfaces();
     paths();
@@ -53,6 +55,7 @@ class ConfigChecker {
   void keying();
   void manual_keys();
   void key_management();  // after proof()
+  void protection();
   void consent(ike::IkeVersion version);
   void algorithms(ike::IkeVersion version);
   std::optional<long> number(std::string_view key, std::string_view what, std::string_view unit, long from, long to);

@@ -1,4 +1,5 @@
-// See config.hpp: how keys are agreed, or which were set by hand; who the two are and how they prove it.
+// See config.hpp: how keys are agreed, or which were set by hand; who the two are and how they prove it; what is under
+// the keys.
 #include <array>
 #include <iterator>
 #include <system_error>
@@ -150,6 +151,19 @@ void ConfigChecker::algorithms(ike::IkeVersion version) {
   take("ike-proposals", method.ike_proposals, proposals(ike::ProposalUse::kIke));
   take("esp-proposals", method.esp_proposals, proposals(ike::ProposalUse::kEsp));
   take("signature-hash", method.signature_hashes, ike::parse_signature_hashes);
+}
+
+void ConfigChecker::protection() {
+  const auto* setting = find("protect");
+  if (!setting || setting->value == "signalling") return;
+  if (setting->value == "payload" && config_.keying == Keying::kManual)
+    mistake(*setting, "manual keys protect the Mobility Header only",
+            "write 'keying = ikev2' to have payload under ESP, or remove this line");
+  else if (setting->value == "payload")
+    config_.protect_payload = true;
+  else
+    mistake(*setting, fmt::format("'{}' is neither signalling nor payload", setting->value),
+            "write 'protect = payload' to have all that is tunnelled under ESP, as the home agent must have it too");
 }
 
 }  // namespace mnd

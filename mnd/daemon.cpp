@@ -36,6 +36,12 @@ mip6::MovementPolicy movement_policy(const Config& config) {
           .exclude = config.exclude};
 }
 
+std::vector<ike::FurtherChild> further_children(const Config& config) {
+  std::vector<ike::FurtherChild> children;
+  if (config.protect_payload) children.push_back({ike::ChildKind::kPayload, kernel::kNodePayloadReqid});
+  return children;
+}
+
 ike::NodeKeyingPolicy keying_policy(const Config& config) {
   return {.home_address = config.home_address,
           .home_agent = config.home_agent,
@@ -44,6 +50,7 @@ ike::NodeKeyingPolicy keying_policy(const Config& config) {
                           .proof = config.proof,
                           .method = config.method},
           .reqid = kernel::kNodeReqid,
+          .children = further_children(config),
           .child_rekey = config.rekey,
           .ike_rekey = config.ike_rekey};
 }
@@ -113,8 +120,13 @@ tl::expected<void, mip6::Error> Daemon::bring_up_kernel() {
   }
   if (auto required = xfrm_->require_esp(kernel::Side::kNode, ends_, kernel::kNodeReqid); !required) return required;
   if (auto keyed = set_up_manual_keys(); !keyed) return keyed;
+  if (config_.protect_payload && !esp_tunnel_) {
+    auto opened = kernel::EspTunnel::open();
+    if (!opened) return tl::unexpected(opened.error());
+    esp_tunnel_ = std::move(*opened);
+  }
   if (!tunnel_) {
-    auto opened = kernel::NodeTunnel::open(config_.home_address, config_.home_agent);
+    auto opened = kernel::NodeTunnel::open(config_.home_address, config_.home_agent, config_.protect_payload);
     if (!opened) return tl::unexpected(opened.error());
     tunnel_ = std::move(*opened);
   }
@@ -292,6 +304,7 @@ void Daemon::follow(const std::vector<Choice>& usable) {
       current && std::ranges::any_of(usable, [&](const Choice& choice) {
         return choice.attachment.interface == current->interface && choice.attachment.care_of == current->care_of;
       });
+  leaving_usable_ = previous_usable;
   feed(mip6::node::Attached{.attachment = best, .previous_usable = previous_usable});
 }
 
@@ -369,6 +382,7 @@ void Daemon::clean_up() {
   if (!tunnel_)
     if (auto opened = kernel::NodeTunnel::open(config_.home_address, config_.home_agent)) tunnel_ = std::move(*opened);
   if (tunnel_) done("tunnel", tunnel_->remove_all());
+  remove_payload_protection();
   if (xfrm_) {
     delete_esp_states_except({});
     done("xfrm", xfrm_->remove_all(kernel::kNodeReqid, kernel::kNodeReqid, config_.home_agent));

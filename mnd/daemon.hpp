@@ -23,6 +23,7 @@
 #include "mnd/journal.hpp"
 #include "mnd/linux/boot_timer.hpp"
 #include "mnd/linux/control_server.hpp"
+#include "mnd/linux/esp_tunnel.hpp"
 #include "mnd/linux/icmp_error_socket.hpp"
 #include "mnd/linux/link_monitor.hpp"
 #include "mnd/linux/mobility_socket.hpp"
@@ -93,9 +94,13 @@ class Daemon {
   void perform(const ike::KeysDown& action);
   void perform(const ike::MoveOwnEndpoint& action);
   void perform(const ike::DeleteStatesExcept& action);
+  void perform(const ike::ChildUp& action);
+  void perform(const ike::ChildDown& action);
+  void perform(const ike::DeleteChildStatesExcept& action);
   void perform(const ike::Trouble& action);
   void perform(const ike::Step& action);
   void perform(const ike::Stopped& action);
+  void remove_payload_protection();
   // Our own IKE endpoint becomes `local`; true if the kernel took it.
   bool move_key_endpoint(const mip6::Ipv6Address& local);
   void leave_home_link();
@@ -137,6 +142,7 @@ class Daemon {
   std::unique_ptr<kernel::ControlServer> control_;
   std::optional<kernel::Xfrm> xfrm_;
   std::optional<kernel::NodeTunnel> tunnel_;
+  std::optional<kernel::EspTunnel> esp_tunnel_;             // with protect = payload
   std::unique_ptr<kernel::MobilitySocket> socket_;          // at the home address: everything that ESP protects
   std::unique_ptr<kernel::MobilitySocket> care_of_socket_;  // at any address: Binding Errors
   std::unique_ptr<kernel::IcmpErrorSocket> icmp_errors_;
@@ -161,8 +167,10 @@ class Daemon {
   // A former process may have left the home address on the home link, we don't know which: interface 0 is any.
   bool maybe_on_home_link_ = true;
   std::uint32_t home_link_ = 0;
-  bool settled_ = true;         // as the keying core was told
-  bool ready_to_send_ = false;  // the kernel has what an update from the attachment needs
+  bool leaving_usable_ = false;  // the address before the present one could still be used when it was left
+  bool payload_sa_ = false;      // with protect = payload: charon has an SA pair for it
+  bool settled_ = true;          // as the keying core was told
+  bool ready_to_send_ = false;   // the kernel has what an update from the attachment needs
   std::string attachment_reason_;
   std::optional<bool> preferred_;  // new connections choose the home address; unknown after a start
   Troubles troubles_;

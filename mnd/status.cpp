@@ -73,6 +73,7 @@ json Daemon::status() const {
                {"state", keying_state()},
                {"endpoint", or_null(keying_.endpoint(), [](const auto& a) { return a.to_string(); })},
                {"migration_failed", keying_.migration_failed()}}},
+             {"payload", config_.protect_payload ? (payload_sa_ ? "under ESP" : "waits for an SA") : "not protected"},
              {"state", "starting"},
              {"attachment", nullptr},
              {"registered_at", nullptr},

@@ -9,6 +9,7 @@
 
 #include "examples/home-agent/commands.hpp"
 #include "libmip6/wire/message.hpp"
+#include "mnd/linux/kernel.hpp"
 #include "mnd/linux/log.hpp"
 
 namespace mip6ha {
@@ -88,6 +89,9 @@ tl::expected<NodeTable, Error> Agent::read_nodes() {
     if (!reqid) return tl::unexpected(reqid.error());
     nodes[node.home_address] = {.name = node.name, .reqid = *reqid};
     reqids_[node.home_address] = *reqid;
+    if (!node.protect_payload) continue;
+    payload_reqids_[node.home_address] = *reqid + mnd::kernel::kPayloadReqidOffset;
+    nodes[node.home_address].payload_reqid = payload_reqids_[node.home_address];
   }
   return nodes;
 }
@@ -145,6 +149,8 @@ void Agent::make_cores(const NodeTable& nodes) {
                                             .method = node.method},
                             .reqid = nodes.at(node.home_address).reqid,
                             .number_known = numbers_known_.contains(node.home_address)});
+    if (const auto reqid = nodes.at(node.home_address).payload_reqid; reqid != 0)
+      keying.nodes.back().children.push_back({ike::ChildKind::kPayload, reqid});
   }
   home_agent_ = std::make_unique<mip6::agent::HomeAgent>(policy, served_);
   keying_ = std::make_unique<ike::AgentKeying>(std::move(keying));
@@ -308,8 +314,9 @@ void Agent::finish() {
     mnd::kernel::log(Level::kWarning, "charon did not confirm in time that it dropped our connections");
   // States of a charon that died or hangs would go on working for an hour.
   if (!clean || !fast_connected_ || !slow_connected_)
-    for (const auto& [home_address, reqid] : reqids_)
-      performer_->check(kernel_->delete_states_except(home_address, reqid, {}));
+    for (const auto* reqids : {&reqids_, &payload_reqids_})
+      for (const auto& [home_address, reqid] : *reqids)
+        performer_->check(kernel_->delete_states_except(home_address, reqid, {}));
   for (const auto& error : kernel_->remove_all()) note(error);
   control_.reset();
   mnd::kernel::log(Level::kInfo, "stopped");

@@ -63,6 +63,8 @@ class Agent {
   void on(const ike::PeerKeysUp& action);
   void on(const ike::PeerKeysChanged& action);
   void on(const ike::PeerKeysDown& action);
+  void on(const ike::PeerChildUp& action);
+  void on(const ike::PeerChildDown& action);
   void on(const ike::DeletePeerStatesExcept& action);
   void on(const ike::PeerMoveFailed& action);
   void on(const ike::PeerRefused& action);
@@ -87,7 +89,8 @@ class Agent {
   boost::asio::io_context& loop_;
   Config config_;
   std::map<mip6::Ipv6Address, std::uint32_t> reqids_;
-  std::set<mip6::Ipv6Address> numbers_known_;  // home addresses whose last sequence number is on disk
+  std::set<mip6::Ipv6Address> numbers_known_;                  // home addresses whose last sequence number is on disk
+  std::map<mip6::Ipv6Address, std::uint32_t> payload_reqids_;  // of nodes whose payload is protected
   std::unique_ptr<Store> store_;
   std::unique_ptr<LinuxKernel> kernel_;
   std::unique_ptr<Performer> performer_;
@@ -114,6 +117,7 @@ class Agent {
   std::map<mip6::Ipv6Address, mip6::BootTime> expiry_;  // of the binding, for lifetime_left
   std::set<mip6::Ipv6Address> keys_up_;
   std::map<std::string, std::uint64_t> keys_refused_;
+  std::set<mip6::Ipv6Address> payload_up_;
   std::map<mip6::Ipv6Address, std::string> manual_refused_;  // home addresses whose manual keys are not used, and why
   std::optional<TroubleView> trouble_;
 };

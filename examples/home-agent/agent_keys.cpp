@@ -48,6 +48,20 @@ void Agent::on(const ike::PeerKeysDown& action) {
   mnd::kernel::log(Level::kInfo, fmt::format("node={} keys down", name_of(action.home_address)));
 }
 
+void Agent::on(const ike::PeerChildUp& action) {
+  if (action.kind == ike::ChildKind::kPayload) payload_up_.insert(action.home_address);
+  mnd::kernel::log(Level::kInfo,
+                   fmt::format("node={} {} SA up spi-in={:08x} spi-out={:08x}", name_of(action.home_address),
+                               ike::name_of(action.kind), action.spi_in, action.spi_out));
+  performer_->perform(action);
+}
+
+void Agent::on(const ike::PeerChildDown& action) {
+  if (action.kind == ike::ChildKind::kPayload) payload_up_.erase(action.home_address);
+  mnd::kernel::log(Level::kInfo,
+                   fmt::format("node={} {} SA down", name_of(action.home_address), ike::name_of(action.kind)));
+}
+
 void Agent::on(const ike::DeletePeerStatesExcept& action) { performer_->perform(action); }
 
 void Agent::on(const ike::PeerMoveFailed& action) { performer_->perform(action); }
@@ -101,7 +115,9 @@ Snapshot Agent::snapshot() const {
                      .key_mobility = false,
                      .keys_up = keys_up_.contains(node.home_address),
                      .manual_keys = node.manual_keys.has_value(),
-                     .refused = performer_->refused(node.home_address)};
+                     .refused = performer_->refused(node.home_address),
+                     .payload = {}};
+    if (node.protect_payload) view.payload = payload_up_.contains(node.home_address) ? "under ESP" : "waits for an SA";
     if (const auto* record = home_agent_->find(node.home_address)) {
       view.care_of = record->care_of;
       view.sequence = record->sequence.value();

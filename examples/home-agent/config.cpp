@@ -35,6 +35,26 @@ void read_key_mobility(Reader& reader, Config& config) {
     config.key_mobility = setting->value == "yes";
 }
 
+void read_protect(Reader& reader, bool& payload) {
+  const ConfigSetting* setting = reader.find("protect");
+  if (setting == nullptr) return;
+  if (setting->value != "payload" && setting->value != "signalling")
+    reader.mistake(*setting, "is neither payload nor signalling", "write protect = payload or protect = signalling");
+  else
+    payload = setting->value == "payload";
+}
+
+void read_node_protection(Reader& reader, const Config& config, NodeConfig& node) {
+  node.protect_payload = config.protect_payload;
+  read_protect(reader, node.protect_payload);
+  const ConfigSetting* manual = reader.find("manual-keys");
+  if (manual == nullptr || !node.protect_payload) return;
+  const ConfigSetting* own = reader.find("protect");
+  reader.refuse(own != nullptr ? *own : *manual,
+                {.reason = "manual keys protect the Mobility Header only, and payload is to be protected",
+                 .remedy = "write protect = signalling in this section, or secret-file in place of manual-keys"});
+}
+
 void read_home_link(Reader& reader, Config& config) {
   if (const auto* setting = reader.require("interface", "home")) {
     if (setting->value.empty() || setting->value.size() >= IFNAMSIZ || setting->value.find('/') != std::string::npos)
@@ -69,6 +89,7 @@ void read_top(const ConfigSection& section, Config& config, Mistakes& mistakes) 
   read_certificate(reader, config);
   read_keying_defaults(reader);
   read_key_mobility(reader, config);
+  read_protect(reader, config.protect_payload);
   read_lifetime(reader, config);
   config.vici_socket = reader.path("vici-socket").value_or(config.vici_socket);
   config.control_socket = reader.path("control-socket").value_or(config.control_socket);
@@ -104,6 +125,7 @@ NodeConfig read_node(const ConfigSection& section, const Config& config, const C
     read_proof(reader, config, top.find("certificate") != nullptr, node);
     read_keying(reader, top, node);
   }
+  read_node_protection(reader, config, node);
   reader.refuse_unknown();
   return node;
 }

@@ -24,6 +24,7 @@ struct NodeConfig {  // [node NAME]
   ike::Method method = ike::default_method(ike::IkeVersion::kV2);
   // manual-keys = FILE, in place of identity and proof; never printed
   std::optional<mnd::kernel::ManualKeys> manual_keys;
+  bool protect_payload = false;  // protect = payload|signalling; default: as at the top
 };
 inline constexpr std::size_t kMaxNodeName = 40;
 
@@ -34,6 +35,7 @@ struct Config {
   std::string identity;                         // default: the address
   std::optional<ike::Certificate> certificate;  // our own: content of certificate = FILE; never printed
   bool key_mobility = true;                     // key-mobility = yes|no: K is answered with K
+  bool protect_payload = false;                 // protect = payload: ESP for all that is tunnelled; or signalling
   mip6::Lifetime lifetime{3600};
   std::filesystem::path vici_socket = "/var/run/charon.vici";
   std::filesystem::path control_socket = "/run/mip6-ha/control.sock";

@@ -42,6 +42,8 @@ class KernelPort {
   // The key management endpoint of the node with this reqid is `remote` from now on.
   virtual Result move_key_endpoint(const mip6::Ipv6Address& home_address, std::uint32_t reqid,
                                    const mip6::Ipv6Address& remote) = 0;
+  // New SAs for the node's payload, if that is protected, are there; they run to `remote`.
+  virtual Result send_payload_to(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& remote) = 0;
   // ESP states of the node with this reqid go, except those with one of `spis`.
   virtual Result delete_states_except(const mip6::Ipv6Address& home_address, std::uint32_t reqid,
                                       const std::vector<std::uint32_t>& spis) = 0;

@@ -33,14 +33,22 @@ tl::expected<std::unique_ptr<LinuxKernel>, Error> LinuxKernel::open(boost::asio:
                               "correct interface in the configuration, or make that interface first"));
   auto xfrm = mnd::kernel::Xfrm::open();
   if (!xfrm) return tl::unexpected(xfrm.error());
+  auto esp_tunnel = mnd::kernel::EspTunnel::open();
+  if (!esp_tunnel) return tl::unexpected(esp_tunnel.error());
   auto tunnel = mnd::kernel::AgentTunnel::open(home_agent, interface);
   if (!tunnel) return tl::unexpected(tunnel.error());
-  return std::unique_ptr<LinuxKernel>{new LinuxKernel{loop, home_agent, index, std::move(*xfrm), std::move(*tunnel)}};
+  return std::unique_ptr<LinuxKernel>{
+      new LinuxKernel{loop, home_agent, index, std::move(*xfrm), std::move(*esp_tunnel), std::move(*tunnel)}};
 }
 
 LinuxKernel::LinuxKernel(boost::asio::io_context& loop, const Ipv6Address& home_agent, std::uint32_t interface,
-                         mnd::kernel::Xfrm xfrm, mnd::kernel::AgentTunnel tunnel)
-    : loop_{loop}, home_agent_{home_agent}, interface_{interface}, xfrm_{std::move(xfrm)}, tunnel_{std::move(tunnel)} {}
+                         mnd::kernel::Xfrm xfrm, mnd::kernel::EspTunnel esp_tunnel, mnd::kernel::AgentTunnel tunnel)
+    : loop_{loop},
+      home_agent_{home_agent},
+      interface_{interface},
+      xfrm_{std::move(xfrm)},
+      esp_tunnel_{std::move(esp_tunnel)},
+      tunnel_{std::move(tunnel)} {}
 
 mnd::kernel::Ends LinuxKernel::ends(const Ipv6Address& home_address) const {
   return {.home_address = home_address, .home_agent = home_agent_};
@@ -48,13 +56,18 @@ mnd::kernel::Ends LinuxKernel::ends(const Ipv6Address& home_address) const {
 
 Result LinuxKernel::remove_xfrm() {
   const auto first = mnd::kernel::kAgentFirstReqid;
-  return xfrm_.remove_all(first, first + kReqidRange - 1, home_agent_);
+  const auto first_payload = first + mnd::kernel::kPayloadReqidOffset;
+  if (auto removed = esp_tunnel_.remove_all(first_payload, first_payload + mnd::kernel::kAgentReqids - 1); !removed)
+    return removed;
+  return xfrm_.remove_all(first, first + mnd::kernel::kAgentReqids - 1, home_agent_);
 }
 
 Result LinuxKernel::protect(const NodeTable& nodes) {
   if (auto removed = remove_xfrm(); !removed) return removed;
-  for (const auto& [home_address, node] : nodes)
+  for (const auto& [home_address, node] : nodes) {
     if (auto required = xfrm_.require_esp(Side::kAgent, ends(home_address), node.reqid); !required) return required;
+    if (node.payload_reqid != 0) payload_reqids_[home_address] = node.payload_reqid;
+  }
   return xfrm_.accept_home_address_options(home_agent_);
 }
 
@@ -85,15 +98,29 @@ std::vector<Error> LinuxKernel::remove_all() {
   return errors;
 }
 
+std::uint32_t LinuxKernel::payload_reqid(const Ipv6Address& home_address) const {
+  const auto found = payload_reqids_.find(home_address);
+  return found == payload_reqids_.end() ? 0 : found->second;
+}
+
 Result LinuxKernel::bind(const Ipv6Address& home_address, const Ipv6Address& care_of) {
-  return tunnel_.bind(home_address, care_of);
+  const auto reqid = payload_reqid(home_address);
+  if (reqid == 0) return tunnel_.bind(home_address, care_of);
+  // The policies first: nothing is let through that they have not looked at.
+  return esp_tunnel_.require(Side::kAgent, ends(home_address), reqid, care_of).and_then([&] {
+    return tunnel_.bind(home_address, care_of, true);
+  });
 }
 
 Result LinuxKernel::forget_care_of(const Ipv6Address& home_address, const Ipv6Address& care_of) {
   return tunnel_.forget_care_of(home_address, care_of);
 }
 
-Result LinuxKernel::unbind(const Ipv6Address& home_address) { return tunnel_.unbind(home_address); }
+Result LinuxKernel::unbind(const Ipv6Address& home_address) {
+  auto unbound = tunnel_.unbind(home_address);
+  if (!unbound || payload_reqid(home_address) == 0) return unbound;
+  return esp_tunnel_.remove(Side::kAgent, ends(home_address));
+}
 
 Result LinuxKernel::advertise(const Ipv6Address& home_address) {
   return mnd::kernel::advertise(interface_, home_address);
@@ -149,11 +176,20 @@ void LinuxKernel::probed(const Ipv6Address& home_address, bool duplicate) {
 }
 
 Result LinuxKernel::move_key_endpoint(const Ipv6Address& home_address, std::uint32_t reqid, const Ipv6Address& remote) {
-  return xfrm_.move_key_endpoint(Side::kAgent, ends(home_address), reqid, home_agent_, remote);
+  auto moved = xfrm_.move_key_endpoint(Side::kAgent, ends(home_address), reqid, home_agent_, remote);
+  const auto payload = payload_reqid(home_address);
+  if (!moved || payload == 0) return moved;
+  return esp_tunnel_.move_with_keys(Side::kAgent, ends(home_address), payload, remote);
+}
+
+Result LinuxKernel::send_payload_to(const Ipv6Address& home_address, const Ipv6Address& remote) {
+  const auto reqid = payload_reqid(home_address);
+  return reqid == 0 ? Result() : esp_tunnel_.use(Side::kAgent, ends(home_address), reqid, remote);
 }
 
 Result LinuxKernel::delete_states_except(const Ipv6Address& home_address, std::uint32_t reqid,
                                          const std::vector<std::uint32_t>& spis) {
+  if (reqid == payload_reqid(home_address)) return esp_tunnel_.delete_states_except(home_agent_, reqid, spis);
   const auto states = xfrm_.esp_states(ends(home_address), reqid);
   if (!states) return tl::unexpected(states.error());
   for (const auto& state : *states) {

@@ -9,15 +9,13 @@
 
 #include "examples/home-agent/kernel_port.hpp"
 #include "examples/home-agent/performer.hpp"
+#include "mnd/linux/esp_tunnel.hpp"
 #include "mnd/linux/mobility_socket.hpp"
 #include "mnd/linux/neighbour.hpp"
 #include "mnd/linux/tunnel.hpp"
 #include "mnd/linux/xfrm.hpp"
 
 namespace mip6ha {
-
-// Reqids from mnd::kernel::kAgentFirstReqid on are ours, this many.
-inline constexpr std::uint32_t kReqidRange = 100'000;
 
 class LinuxKernel final : public KernelPort {
  public:
@@ -48,6 +46,7 @@ class LinuxKernel final : public KernelPort {
                    std::function<void(bool duplicate)> done) override;
   Result move_key_endpoint(const mip6::Ipv6Address& home_address, std::uint32_t reqid,
                            const mip6::Ipv6Address& remote) override;
+  Result send_payload_to(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& remote) override;
   Result delete_states_except(const mip6::Ipv6Address& home_address, std::uint32_t reqid,
                               const std::vector<std::uint32_t>& spis) override;
   ike::KeyPairUse look_up(const mip6::Ipv6Address& home_address, const ike::KeyPair& pair) override;
@@ -62,15 +61,18 @@ class LinuxKernel final : public KernelPort {
   };
 
   LinuxKernel(boost::asio::io_context& loop, const mip6::Ipv6Address& home_agent, std::uint32_t interface,
-              mnd::kernel::Xfrm xfrm, mnd::kernel::AgentTunnel tunnel);
+              mnd::kernel::Xfrm xfrm, mnd::kernel::EspTunnel esp_tunnel, mnd::kernel::AgentTunnel tunnel);
   mnd::kernel::Ends ends(const mip6::Ipv6Address& home_address) const;
   Result remove_xfrm();
+  std::uint32_t payload_reqid(const mip6::Ipv6Address& home_address) const;  // 0: its payload is not protected
   void probed(const mip6::Ipv6Address& home_address, bool duplicate);
 
   boost::asio::io_context& loop_;
   mip6::Ipv6Address home_agent_;
   std::uint32_t interface_;
   mnd::kernel::Xfrm xfrm_;
+  mnd::kernel::EspTunnel esp_tunnel_;
+  std::map<mip6::Ipv6Address, std::uint32_t> payload_reqids_;  // of the nodes whose payload is protected
   mnd::kernel::AgentTunnel tunnel_;
   std::unique_ptr<mnd::kernel::MobilitySocket> socket_;
   std::map<mip6::Ipv6Address, Detection> detections_;  // that run, by home address

@@ -42,6 +42,11 @@ void Performer::perform(const ike::PeerMoveFailed& action) {
   outlets_.to_agent(mip6::agent::KeysMoved{.home_address = action.home_address, .possible = false});
 }
 
+void Performer::perform(const ike::PeerChildUp& action) {
+  if (action.kind == ike::ChildKind::kPayload && action.remote)
+    check(kernel_.send_payload_to(action.home_address, *action.remote));
+}
+
 void Performer::forget_former_bindings() {
   std::set<Address> unbound;
   for (const auto& [home_address, care_of] : kernel_.bound()) {

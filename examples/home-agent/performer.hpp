@@ -20,6 +20,7 @@ namespace mip6ha {
 struct NodeIdentity {
   std::string name;
   std::uint32_t reqid = 0;
+  std::uint32_t payload_reqid = 0;  // of its payload's SAs; 0: its payload is not protected
 };
 using NodeTable = std::map<mip6::Ipv6Address, NodeIdentity>;  // by home address
 
@@ -42,6 +43,7 @@ class Performer {
   void perform(const ike::PeerKeysDown& action);
   void perform(const ike::DeletePeerStatesExcept& action);
   void perform(const ike::PeerMoveFailed& action);
+  void perform(const ike::PeerChildUp& action);
 
   // Takes from the kernel what a former process left beside the present bindings: care-of addresses that it was still
   // accepting packets from, and home addresses that have no binding any more.

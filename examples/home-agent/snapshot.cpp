@@ -18,6 +18,7 @@ json binding_json(const BindingView& binding) {
               {"sequence", nullptr},        {"k", nullptr},
               {"keys_up", binding.keys_up}, {"manual_keys", binding.manual_keys},
               {"refused", binding.refused}};
+  if (!binding.payload.empty()) object["payload"] = binding.payload;
   if (binding.sequence) object["sequence"] = *binding.sequence;
   if (binding.care_of) {
     object["care_of"] = binding.care_of->to_string();

@@ -24,6 +24,7 @@ struct BindingView {
   bool keys_up = false;  // there is an SA pair for it
   bool manual_keys = false;
   std::uint64_t refused = 0;  // updates of it, with or without an answer
+  std::string payload{};      // how far its payload is protected; empty: it is not to be
 };
 
 struct TroubleView {

@@ -139,6 +139,8 @@ std::string render_status(const json& status, Colours colours) {
   result += row("sequence", number(status, "sequence") ? whole(status, "sequence") : "none used yet");
   result += row("keys", keying_text(status));
   result += row("key mobility", key_mobility_text(status));
+  if (const auto payload = text(status, "payload"); !payload.empty() && payload != "not protected")
+    result += row("payload", payload);
   result += row("updates", counters_text(status));
   result += warnings_text(status, colours);
   result += render_advice(status);

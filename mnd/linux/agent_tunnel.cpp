@@ -84,6 +84,7 @@ struct AgentTunnel::Impl {
   tl::expected<void, mip6::Error> read_filters();
   tl::expected<void, mip6::Error> answer_for_neighbours(const DumpedLink& link);
   tl::expected<void, mip6::Error> remove_filters(const std::vector<BoundCareOf>& which);
+  tl::expected<void, mip6::Error> remove_filters_of(const mip6::Ipv6Address& home_address);
   tl::expected<void, mip6::Error> require_set_up() const;
 };
 
@@ -160,11 +161,14 @@ std::vector<BoundCareOf> AgentTunnel::bound() const {
 }
 
 tl::expected<void, mip6::Error> AgentTunnel::bind(const mip6::Ipv6Address& home_address,
-                                                  const mip6::Ipv6Address& care_of) {
+                                                  const mip6::Ipv6Address& care_of, bool under_esp) {
   if (auto ready = impl_->require_set_up(); !ready) return ready;
   std::vector<NetlinkMessage> messages;
   const BoundCareOf key{home_address, care_of};
-  const bool known = impl_->filters.contains(key);
+  if (under_esp) {  // a former process may have let through what this one does not
+    if (auto closed = impl_->remove_filters_of(home_address); !closed) return closed;
+  }
+  const bool known = under_esp || impl_->filters.contains(key);
   if (!known) {
     messages.push_back(pass(impl_->device, {.outer_source = care_of,
                                             .inner_source = home_address,
@@ -173,7 +177,7 @@ tl::expected<void, mip6::Error> AgentTunnel::bind(const mip6::Ipv6Address& home_
   }
   Route route = host_route(home_address);
   route.interface = impl_->device;
-  route.encapsulation = Encapsulation{.source = impl_->home_agent, .destination = care_of};
+  if (!under_esp) route.encapsulation = Encapsulation{.source = impl_->home_agent, .destination = care_of};
   messages.push_back(replace_route(route));
   messages.push_back(add_proxy_neighbour(impl_->home_link, home_address));
   auto done = perform(impl_->socket, messages, Harmless::kNothing, "tunnel packets for " + home_address.to_string(),
@@ -194,6 +198,14 @@ tl::expected<void, mip6::Error> AgentTunnel::Impl::remove_filters(const std::vec
   return done;
 }
 
+tl::expected<void, mip6::Error> AgentTunnel::Impl::remove_filters_of(const mip6::Ipv6Address& home_address) {
+  std::vector<BoundCareOf> which;
+  for (const auto& [key, handle] : filters) {
+    if (key.home_address == home_address) which.push_back(key);
+  }
+  return remove_filters(which);
+}
+
 tl::expected<void, mip6::Error> AgentTunnel::forget_care_of(const mip6::Ipv6Address& home_address,
                                                             const mip6::Ipv6Address& care_of) {
   const BoundCareOf key{home_address, care_of};
@@ -206,11 +218,7 @@ tl::expected<void, mip6::Error> AgentTunnel::unbind(const mip6::Ipv6Address& hom
                       {delete_proxy_neighbour(impl_->home_link, home_address), delete_route(host_route(home_address))},
                       Harmless::kAbsent, "stop tunnelling", home_address.to_string());
   if (!done) return done;
-  std::vector<BoundCareOf> which;
-  for (const auto& [key, handle] : impl_->filters) {
-    if (key.home_address == home_address) which.push_back(key);
-  }
-  return impl_->remove_filters(which);
+  return impl_->remove_filters_of(home_address);
 }
 
 tl::expected<void, mip6::Error> AgentTunnel::remove_all() {

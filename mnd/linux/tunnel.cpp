@@ -28,6 +28,7 @@ struct NodeTunnel::Impl {
   NetlinkSocket socket;
   mip6::Ipv6Address home_address;
   mip6::Ipv6Address home_agent;
+  bool under_esp = false;
   std::uint32_t device = 0;  // interface index; 0: not known yet
 
   HomeAddress tunnel_address(bool preferred) const {
@@ -86,11 +87,11 @@ struct NodeTunnel::Impl {
 };
 
 tl::expected<NodeTunnel, mip6::Error> NodeTunnel::open(const mip6::Ipv6Address& home_address,
-                                                       const mip6::Ipv6Address& home_agent) {
+                                                       const mip6::Ipv6Address& home_agent, bool under_esp) {
   auto socket = NetlinkSocket::open(NETLINK_ROUTE);
   if (!socket) return tl::unexpected(netlink_error("open the routing interface", "NETLINK_ROUTE", socket.error()));
-  return NodeTunnel(std::make_unique<Impl>(
-      Impl{.socket = std::move(*socket), .home_address = home_address, .home_agent = home_agent}));
+  return NodeTunnel(std::make_unique<Impl>(Impl{
+      .socket = std::move(*socket), .home_address = home_address, .home_agent = home_agent, .under_esp = under_esp}));
 }
 
 NodeTunnel::NodeTunnel(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -132,8 +133,11 @@ tl::expected<void, mip6::Error> NodeTunnel::Impl::set_up_filter_and_address() {
                                      .inner_source = std::nullopt,
                                      .inner_destination = home_address,
                                      .handle = kFilterHandle};
-  auto done = perform(socket, {pass(device, from_home_agent)}, Harmless::kNothing, "install the tunnel's source check",
-                      kTunnelName, kFilterRemedy);
+  // A former process may have let through what this one does not.
+  auto done = under_esp ? perform(socket, {remove_pass(device, kFilterHandle)}, Harmless::kAbsent,
+                                  "close the tunnel to clear-text packets", kTunnelName)
+                        : perform(socket, {pass(device, from_home_agent)}, Harmless::kNothing,
+                                  "install the tunnel's source check", kTunnelName, kFilterRemedy);
   if (done) done = bring_up(socket, device);
   if (!done) return done;
   // An address that a former process left keeps its state: connections are using it.
@@ -198,7 +202,7 @@ tl::expected<void, mip6::Error> NodeTunnel::send_through_tunnel(const mip6::Ipv6
   Route own = impl_->home_table_default();
   Route main = impl_->main_default();
   own.interface = main.interface = impl_->device;
-  own.encapsulation = main.encapsulation = outer;
+  if (!impl_->under_esp) own.encapsulation = main.encapsulation = outer;
   // The home table first: what uses the home address already is what waits.
   return perform(impl_->socket, {replace_route(own), replace_route(main)}, Harmless::kNothing,
                  "send through the tunnel from", care_of.to_string());

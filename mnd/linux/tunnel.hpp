@@ -18,10 +18,13 @@ namespace mnd::kernel {
 // flag, rule `from <home address> lookup 6275`, last resorts in that table (a default into the device, where payload
 // ends but a Binding Update finds its policies, and an unreachable one), and the source
 // check (flower enc_src_ip home agent, dst_ip home address; all else is dropped).
+//
+// `under_esp`: payload is for IPsec policies (EspTunnel). The device then only leads to them: it sends nothing itself,
+// so that nothing leaves where no policy applies, and takes nothing.
 class NodeTunnel {
  public:
   static tl::expected<NodeTunnel, mip6::Error> open(const mip6::Ipv6Address& home_address,
-                                                    const mip6::Ipv6Address& home_agent);
+                                                    const mip6::Ipv6Address& home_agent, bool under_esp = false);
   NodeTunnel(NodeTunnel&&) noexcept;
   NodeTunnel& operator=(NodeTunnel&&) noexcept;
   ~NodeTunnel();
@@ -80,8 +83,10 @@ class AgentTunnel {
   tl::expected<void, mip6::Error> set_up();  // device, filter that drops all else, proxy_ndp on the home
                                              // interface; an error if this host does not forward
   // Packets to `home_address` go to `care_of` in the tunnel; from it they are accepted (RFC 6275 section 10.4.5).
-  // Filters of former care-of addresses stay until forget_care_of().
-  tl::expected<void, mip6::Error> bind(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& care_of);
+  // Filters of former care-of addresses stay until forget_care_of(). `under_esp`: payload is for IPsec policies
+  // (EspTunnel); the device sends and takes nothing of it.
+  tl::expected<void, mip6::Error> bind(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& care_of,
+                                       bool under_esp = false);
   tl::expected<void, mip6::Error> forget_care_of(const mip6::Ipv6Address& home_address,
                                                  const mip6::Ipv6Address& care_of);
   tl::expected<void, mip6::Error> unbind(const mip6::Ipv6Address& home_address);

@@ -19,7 +19,6 @@ namespace {
 
 constexpr std::uint32_t kEspPriority = 1;
 constexpr std::uint32_t kSubPriority = 2;
-constexpr std::uint8_t kMobilityHeader = 135;
 constexpr const char* kModules = "the kernel lacks a module: modprobe -a xfrm_user esp6 mip6";
 
 // The two directions of `ends` as one side sees them.

@@ -6,15 +6,17 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <cassert>
 #include <cstring>
 #include <string_view>
+#include <vector>
 
 namespace mnd::kernel {
 
 namespace {
 
-constexpr std::uint8_t kMobilityHeader = 135;
 constexpr std::uint8_t kHostLength = 128;
+constexpr std::size_t kMaxMoves = 6;  // the kernel's XFRM_MAX_DEPTH
 
 xfrm_address_t raw(const mip6::Ipv6Address& address) {
   xfrm_address_t out{};
@@ -33,9 +35,9 @@ xfrm_selector selector_of(const PolicyKey& key) {
   selector.saddr = raw(key.source);
   selector.prefixlen_s = key.source_length;
   selector.daddr = raw(key.destination);
-  selector.prefixlen_d = kHostLength;
+  selector.prefixlen_d = key.destination_length;
   selector.family = AF_INET6;
-  selector.proto = kMobilityHeader;
+  selector.proto = key.protocol;
   if (key.type) {
     // The kernel keeps a Mobility Header type where a port would be.
     selector.sport = htons(*key.type);
@@ -92,16 +94,47 @@ KeyBytes with_key(Algorithm head, std::string_view name, const KeyBytes& key) {
   return bytes;
 }
 
-}  // namespace
-
-NetlinkMessage update_policy(const PolicyKey& key, const PolicyTemplate& wanted, std::uint32_t priority) {
+xfrm_userpolicy_info policy_info(const PolicyKey& key, std::uint32_t priority) {
   xfrm_userpolicy_info info{};
   info.sel = selector_of(key);
   info.lft = no_limit();
   info.priority = priority;
   info.dir = key.direction;
   info.action = XFRM_POLICY_ALLOW;
+  return info;
+}
 
+xfrm_user_migrate moved(const TunnelMove& move, std::uint32_t reqid) {
+  xfrm_user_migrate migrate{};
+  migrate.old_saddr = raw(move.old_source);
+  migrate.old_daddr = raw(move.old_destination);
+  migrate.new_saddr = raw(move.source);
+  migrate.new_daddr = raw(move.destination);
+  migrate.proto = IPPROTO_ESP;
+  migrate.mode = XFRM_MODE_TUNNEL;
+  migrate.reqid = reqid;
+  migrate.old_family = migrate.new_family = AF_INET6;
+  return migrate;
+}
+
+xfrm_user_kmaddress raw(const KeyEndpoint& endpoint) {
+  xfrm_user_kmaddress out{};
+  out.local = raw(endpoint.local);
+  out.remote = raw(endpoint.remote);
+  out.family = AF_INET6;
+  return out;
+}
+
+}  // namespace
+
+NetlinkMessage allow_policy(const PolicyKey& key, std::uint32_t priority) {
+  MessageBuilder message(XFRM_MSG_UPDPOLICY, 0);
+  message.header(policy_info(key, priority));
+  put_policy_type(message, key.sub);
+  return message.bytes();
+}
+
+NetlinkMessage update_policy(const PolicyKey& key, const PolicyTemplate& wanted, std::uint32_t priority) {
   xfrm_user_tmpl item{};
   item.id.daddr = raw(wanted.destination);
   item.id.spi = htonl(wanted.spi);
@@ -109,12 +142,12 @@ NetlinkMessage update_policy(const PolicyKey& key, const PolicyTemplate& wanted,
   item.family = AF_INET6;
   item.saddr = raw(wanted.source);
   item.reqid = wanted.reqid;
-  item.mode = mode_of(wanted.protocol);
+  item.mode = wanted.tunnel ? std::uint8_t{XFRM_MODE_TUNNEL} : mode_of(wanted.protocol);
   item.optional = wanted.optional ? 1 : 0;
   item.aalgos = item.ealgos = item.calgos = ~0U;
 
   MessageBuilder message(XFRM_MSG_UPDPOLICY, 0);
-  message.header(info);
+  message.header(policy_info(key, priority));
   put_policy_type(message, key.sub);
   return message.attribute(XFRMA_TMPL, item).bytes();
 }
@@ -204,16 +237,27 @@ NetlinkMessage migrate_key_endpoint(const PolicyKey& key, std::uint32_t reqid, c
   migrate.reqid = reqid;
   migrate.old_family = migrate.new_family = AF_INET6;
 
-  xfrm_user_kmaddress endpoint{};
-  endpoint.local = raw(local);
-  endpoint.remote = raw(remote);
-  endpoint.family = AF_INET6;
-
   return MessageBuilder(XFRM_MSG_MIGRATE, 0)
       .header(id_of(key))
       .attribute(XFRMA_MIGRATE, migrate)
-      .attribute(XFRMA_KMADDRESS, endpoint)
+      .attribute(XFRMA_KMADDRESS, raw(KeyEndpoint{local, remote}))
       .bytes();
+}
+
+NetlinkMessage migrate_tunnel(const PolicyKey& key, std::uint32_t reqid, const std::vector<TunnelMove>& moves,
+                              const std::optional<KeyEndpoint>& endpoint) {
+  assert(!moves.empty() && moves.size() <= kMaxMoves);
+  std::vector<std::uint8_t> all;
+  for (const auto& move : moves) {
+    const auto one = moved(move, reqid);
+    all.resize(all.size() + sizeof one);
+    std::memcpy(all.data() + all.size() - sizeof one, &one, sizeof one);
+  }
+  MessageBuilder message(XFRM_MSG_MIGRATE, 0);
+  message.header(id_of(key));
+  message.raw(XFRMA_MIGRATE, all);
+  if (endpoint) message.attribute(XFRMA_KMADDRESS, raw(*endpoint));
+  return message.bytes();
 }
 
 std::optional<DumpedPolicy> parse_policy(const NetlinkMessage& message) {
@@ -224,8 +268,9 @@ std::optional<DumpedPolicy> parse_policy(const NetlinkMessage& message) {
   policy.key.source_length = info->sel.prefixlen_s;
   policy.key.destination = address_of(info->sel.daddr);
   policy.key.direction = info->dir;
-  policy.destination_length = info->sel.prefixlen_d;
-  policy.selector_protocol = info->sel.proto;
+  policy.destination_length = policy.key.destination_length = info->sel.prefixlen_d;
+  policy.selector_protocol = policy.key.protocol = info->sel.proto;
+  policy.priority = info->priority;
   if (info->sel.sport_mask != 0) policy.key.type = static_cast<std::uint8_t>(ntohs(info->sel.sport));
 
   xfrm_userpolicy_type type{};
@@ -242,7 +287,8 @@ std::optional<DumpedPolicy> parse_policy(const NetlinkMessage& message) {
                                   .protocol = item.id.proto,
                                   .reqid = item.reqid,
                                   .optional = item.optional != 0,
-                                  .spi = ntohl(item.id.spi)};
+                                  .spi = ntohl(item.id.spi),
+                                  .tunnel = item.mode == XFRM_MODE_TUNNEL};
   }
   return policy;
 }

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "libmip6/address.hpp"
 #include "mnd/linux/manual_keys.hpp"
@@ -16,11 +17,15 @@ namespace mnd::kernel {
 inline constexpr std::uint8_t kBindingUpdateType = 5;  // RFC 6275 section 6.1.7
 inline constexpr std::uint8_t kBindingAckType = 6;     // RFC 6275 section 6.1.8
 
-// What a policy applies to: Mobility Header from `source` to `destination`.
+inline constexpr std::uint8_t kMobilityHeader = 135;
+
+// What a policy applies to: Mobility Header from `source` to `destination`, if nothing else is said.
 struct PolicyKey {
   mip6::Ipv6Address source;
   std::uint8_t source_length = 128;  // bits
   mip6::Ipv6Address destination;
+  std::uint8_t destination_length = 128;
+  std::uint8_t protocol = kMobilityHeader;  // 0: any
   std::uint8_t direction = XFRM_POLICY_OUT;
   // Mobility Header type; empty: any. An `in` policy has none: up to Linux 6.6 a typed one misses an update without
   // home address option, which is then accepted in the clear, and from 6.7 on it matches nothing at all.
@@ -36,9 +41,11 @@ struct PolicyTemplate {
   std::uint32_t reqid = 0;
   bool optional = false;  // `level use`
   std::uint32_t spi = 0;  // host byte order; 0: any state with the reqid, the kernel takes the newest
+  bool tunnel = false;    // tunnel mode
 };
 
 NetlinkMessage update_policy(const PolicyKey& key, const PolicyTemplate& wanted, std::uint32_t priority);
+NetlinkMessage allow_policy(const PolicyKey& key, std::uint32_t priority);  // as it is, without transformation
 NetlinkMessage delete_policy(const PolicyKey& key);
 NetlinkMessage dump_policies();
 
@@ -65,10 +72,26 @@ NetlinkMessage dump_states(std::uint8_t protocol, const mip6::Ipv6Address& sourc
 NetlinkMessage migrate_key_endpoint(const PolicyKey& key, std::uint32_t reqid, const mip6::Ipv6Address& local,
                                     const mip6::Ipv6Address& remote);
 
+// MIGRATE of a tunnel's SAs with this reqid, and of what `key` has of their addresses in its template. Not more than
+// six moves. With `endpoint` the key manager hears that it is to follow.
+struct TunnelMove {
+  mip6::Ipv6Address old_source;
+  mip6::Ipv6Address old_destination;
+  mip6::Ipv6Address source;
+  mip6::Ipv6Address destination;
+};
+struct KeyEndpoint {
+  mip6::Ipv6Address local;
+  mip6::Ipv6Address remote;
+};
+NetlinkMessage migrate_tunnel(const PolicyKey& key, std::uint32_t reqid, const std::vector<TunnelMove>& moves,
+                              const std::optional<KeyEndpoint>& endpoint);
+
 struct DumpedPolicy {
   PolicyKey key;
   std::uint8_t selector_protocol = 0;
   std::uint8_t destination_length = 0;
+  std::uint32_t priority = 0;
   std::optional<PolicyTemplate> first;  // first template
 };
 std::optional<DumpedPolicy> parse_policy(const NetlinkMessage& message);

@@ -77,6 +77,19 @@ TEST_CASE("every setting reaches its place", "[ha-config]") {
   CHECK(config->nodes[0].identity == "mn@example.org");
 }
 
+TEST_CASE("a node's payload is protected as the top says, or as its own section does", "[ha-config]") {
+  const Checker checker;
+  const auto protects = [&](const std::string& top, const std::string& own) {
+    return checker.check(kTop + top + node("laptop", "2001:db8:1::42", checker.secret, own))->nodes[0].protect_payload;
+  };
+  CHECK_FALSE(protects("", ""));
+  CHECK(protects("protect = payload\n", ""));
+  CHECK(protects("", "protect = payload\n"));
+  CHECK_FALSE(protects("protect = payload\n", "protect = signalling\n"));
+  const auto good_node = node("laptop", "2001:db8:1::42", checker.secret);
+  CHECK(checker.only_mistake(std::string{kTop} + "protect = all\n" + good_node, 4, "neither payload"));
+}
+
 TEST_CASE("a bad value is told with its line", "[ha-config]") {
   const Checker checker;
   const auto good_node = node("laptop", "2001:db8:1::42", checker.secret);
@@ -238,6 +251,19 @@ TEST_CASE("a node with manual keys has neither identity nor secret", "[ha-config
   CHECK(checker.check(kTop + section("one", "2001:db8:1::42", open) + section("two", "2001:db8:1::43", open))
             .error()
             .size() == 2);
+}
+
+TEST_CASE("payload cannot be protected with manual keys", "[ha-config]") {
+  const Checker checker;
+  const auto keys = checker.folder.file("keys", *mnd::kernel::make_manual_keys()).string();
+  const auto section = fmt::format("[node one]\nhome-address = 2001:db8:1::42\nmanual-keys = {}\n", keys);
+  const auto own = kTop + section + "protect = payload\n";
+  CHECK(checker.only_mistake(own, 7, "protect: manual keys protect the Mobility Header only"));
+  const auto inherited = std::string{kTop} + "protect = payload\n" + section;
+  CHECK(checker.only_mistake(inherited, 7, "manual-keys: manual keys protect the Mobility Header only"));
+  const auto exempt = checker.check(inherited + "protect = signalling\n");
+  REQUIRE(exempt);
+  CHECK_FALSE(exempt->nodes[0].protect_payload);
 }
 
 TEST_CASE("a node does not have the home agent's identity", "[ha-config]") {

@@ -52,6 +52,7 @@ class PretendedKernel final : public KernelPort {
     CHECK(reqid == 627501);
     return call("move", remote);
   }
+  Result send_payload_to(const Ipv6Address&, const Ipv6Address& remote) override { return call("payload to", remote); }
   Result delete_states_except(const Ipv6Address&, std::uint32_t, const std::vector<std::uint32_t>&) override {
     return call("delete states");
   }
@@ -341,6 +342,16 @@ TEST_CASE("a report names the node", "[performer]") {
   Bench bench;
   bench.performer.perform(agent::Report{.home_address = kHome, .what = "registered", .status = Status::kAccepted});
   CHECK(bench.lines == std::vector<std::string>{"node=laptop home-address=2001:db8:1::42 registered"});
+}
+
+TEST_CASE("payload is sent to where the node's new SAs run, other SAs change nothing", "[performer]") {
+  Bench bench;
+  bench.performer.perform(ike::PeerChildUp{kHome, ike::ChildKind::kPayload, 1, 2, kSecond});
+  CHECK(bench.calls == Calls{"payload to 2"});
+  bench.calls.clear();
+  bench.performer.perform(ike::PeerChildUp{kHome, ike::ChildKind::kPrefixes, 1, 2, kSecond});
+  bench.performer.perform(ike::PeerChildUp{kHome, ike::ChildKind::kPayload, 1, 2, std::nullopt});
+  CHECK(bench.calls.empty());
 }
 
 }  // namespace

@@ -12,10 +12,15 @@ inline const auto kOtherHome = address("2001:db8:1::43");
 
 struct Agent : Harness<AgentKeying, AgentKeyingEvent, AgentKeyingAction> {
   explicit Agent(AgentKeyingPolicy policy) : Harness(std::move(policy)) {}
-  Agent()
+  explicit Agent(std::vector<FurtherChild> of_laptop = {})
       : Harness(AgentKeyingPolicy{
             kAgent,
-            {{"laptop", kHome, {"ha@example.org", "mn@example.org", PreSharedKey{"the secret"}}, 11},
+            {{"laptop",
+              kHome,
+              {"ha@example.org", "mn@example.org", PreSharedKey{"the secret"}},
+              11,
+              true,
+              std::move(of_laptop)},
              {"phone", kOtherHome, {"ha@example.org", "2001:db8:1::43", PreSharedKey{"another"}}, 12}}}) {}
 
   void connect(const std::vector<Sa>& sas = {}) {

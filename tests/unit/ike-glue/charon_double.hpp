@@ -34,12 +34,19 @@ struct Sa {  // as charon lists it
   std::string version = "2";
   std::string age = "0";  // seconds, of the IKE_SA
   std::string child_age = "0";
+  std::string mode = {};        // left out if empty
+  Section::List local_ts = {};  // the same
+  Section::List remote_ts = {};
 };
 
 inline Section listed(const Sa& sa) {
   Section child;
   child.set("name", "reg").set("reqid", sa.reqid).set("state", "INSTALLED");
   child.set("spi-in", sa.spi_in).set("spi-out", sa.spi_out).set("install-time", sa.child_age);
+  child.set("uniqueid", std::to_string(100 + sa.uniqueid));
+  if (!sa.mode.empty()) child.set("mode", sa.mode);
+  if (!sa.local_ts.empty()) child.set("local-ts", sa.local_ts);
+  if (!sa.remote_ts.empty()) child.set("remote-ts", sa.remote_ts);
   Section section;
   section.set("uniqueid", std::to_string(sa.uniqueid)).set("state", sa.state).set("version", sa.version);
   section.set("local-host", sa.local.to_string()).set("remote-host", sa.remote.to_string());

@@ -8,9 +8,24 @@ namespace ike_test {
 
 using namespace ike;
 
+inline const FurtherChild kPayload{ChildKind::kPayload, 21};
+
+// The payload's SA in the IKE_SA of `ike`, as charon tells it.
+inline Sa payload_of(const Sa& ike, std::string spi_in = "d0000001", std::string spi_out = "d0000002") {
+  Sa sa = ike;
+  sa.reqid = "21";
+  sa.mode = "TUNNEL";
+  sa.local_ts = {"2001:db8:1::42/128"};
+  sa.remote_ts = {"::/0"};
+  sa.spi_in = std::move(spi_in);
+  sa.spi_out = std::move(spi_out);
+  return sa;
+}
+
 struct Node : Harness<NodeKeying, NodeKeyingEvent, NodeKeyingAction> {
-  Node()
-      : Harness(NodeKeyingPolicy{kHome, kAgent, {"mn@example.org", "ha@example.org", PreSharedKey{"the secret"}}, 11}) {
+  explicit Node(std::vector<FurtherChild> children = {})
+      : Harness(NodeKeyingPolicy{
+            kHome, kAgent, {"mn@example.org", "ha@example.org", PreSharedKey{"the secret"}}, 11, std::move(children)}) {
   }
 
   static std::string name(int number) { return "mip6-2001-db8-1--42-" + std::to_string(number); }

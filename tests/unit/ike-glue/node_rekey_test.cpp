@@ -100,6 +100,39 @@ TEST_CASE("a re-key that charon never confirms is asked for again after a minute
   CHECK(rekey_asked(node) == Asked::kChild);
 }
 
+TEST_CASE("each child is re-keyed by its name, one after the other", "[node-keying]") {
+  Node node{{kPayload}};
+  node.establish();
+  node.event("child-updown", updown(payload_of(node.first), true));
+  node.pass(1h + 10s);
+  std::vector<std::string> asked;
+  for (ike::Request request; node.take("rekey", &request);) {
+    CHECK(request.message.text_or("ike-id", "") == "1");
+    asked.push_back(request.message.text_or("child", ""));
+  }
+  CHECK(asked == std::vector<std::string>{"reg", "pay"});
+  node.event("child-rekey", child_rekeyed(node.first, "c0000001", "c0ffee"));
+  node.event("child-rekey", child_rekeyed(payload_of(node.first), "d0000005", "d0000006"));
+  node.pass(kEarliest - 1s);
+  CHECK_FALSE(node.asked("rekey"));
+}
+
+TEST_CASE("no re-key is asked for before the new connection has what the old one had", "[node-keying]") {
+  Node node{{kPayload}};
+  node.establish();
+  node.event("child-updown", updown(payload_of(node.first), true));
+  node.handle(ReestablishAsked{kSecond, true});
+  REQUIRE(node.load_and_initiate());
+  auto due = node.second;
+  due.child_age = "3600";
+  node.up(due);
+  CHECK(rekey_asked(node, 2) == Asked::kNothing);
+  node.event("child-updown", updown(payload_of(node.second, "d0000003", "d0000004"), true));
+  CHECK(rekey_asked(node, 2) == Asked::kNothing);
+  node.down(node.first);
+  CHECK(rekey_asked(node, 2) == Asked::kChild);
+}
+
 TEST_CASE("keys found in charon are as old as it says", "[node-keying]") {
   Node node;
   node.handle(CharonConnected{});

@@ -72,6 +72,7 @@ TEST_CASE("a renewed phase 1 of a node goes on with its keys at the agent", "[ag
   agent.event("ike-updown", updown(without_child(old), false));
   agent.pass(60s);
   CHECK(agent.count<PeerKeysDown>() == 0);
+  CHECK(agent.count<PeerRefused>() == 0);
   CHECK(agent.terminated(5, true) == 0);
   agent.event("child-rekey", child_rekeyed(fresh, "c000000a", "c000000b"));
   REQUIRE(agent.last<PeerKeysUp>());

@@ -163,6 +163,70 @@ TEST_CASE("the IKE endpoint moves by a MIGRATE that leaves the ESP endpoints and
                         " 2c00 1300 20010db800a1 00*9 07 20010db80001 00*9 01 00000000 0a00 0000"));
 }
 
+TEST_CASE("payload policies in tunnel mode are those of ip xfrm policy", "[xfrm]") {
+  PolicyKey out{.source = kHome, .destination = {}, .destination_length = 0, .protocol = 0, .type = std::nullopt};
+  // ip xfrm policy update src HOME dst ::/0 dir out priority 6275
+  //    tmpl src CAREOF dst AGENT proto esp reqid 21 mode tunnel
+  CHECK(update_policy(out,
+                      {.source = kCareOf, .destination = kAgent, .protocol = IPPROTO_ESP, .reqid = 21, .tunnel = true},
+                      6275) ==
+        golden::message(XFRM_MSG_UPDPOLICY, 0,
+                        "00*16 20010db80001 00*9 42 00*8 0a00008000 00*11 ff*32 00*64 83180000 00*4 01 00*7"
+                        " 44000500 20010db80001 00*9 01 00*4 32000000 0a000000 20010db800a1 00*9 07 15000000 01000000"
+                        " ff*12"));
+  PolicyKey in{.source = {},
+               .source_length = 0,
+               .destination = kHome,
+               .protocol = 0,
+               .direction = XFRM_POLICY_IN,
+               .type = std::nullopt};
+  // ip xfrm policy update src ::/0 dst HOME dir in priority 6275
+  //    tmpl src AGENT dst :: proto esp reqid 21 mode tunnel
+  CHECK(update_policy(in, {.source = kAgent, .destination = {}, .protocol = IPPROTO_ESP, .reqid = 21, .tunnel = true},
+                      6275) ==
+        golden::message(XFRM_MSG_UPDPOLICY, 0,
+                        "20010db80001 00*9 42 00*24 0a00800000 00*11 ff*32 00*64 83180000 00*8 00*4 44000500"
+                        " 00*16 00*4 32000000 0a000000 20010db80001 00*9 01 15000000 01000000 ff*12"));
+  // ip xfrm policy delete src ::/0 dst HOME dir in
+  CHECK(delete_policy(in) == golden::message(XFRM_MSG_DELPOLICY, 0, "20010db80001 00*9 42 00*24 0a00800000 00*19"));
+  // ip xfrm policy update src HOME dst HOME dir out priority 6274
+  CHECK(allow_policy({.source = kHome, .destination = kHome, .protocol = 0, .type = std::nullopt}, 6274) ==
+        golden::message(XFRM_MSG_UPDPOLICY, 0,
+                        "20010db80001 00*9 42 20010db80001 00*9 42 00*8 0a00808000 00*11 ff*32 00*64 82180000 00*4 01"
+                        " 00*7"));
+}
+
+TEST_CASE("both SAs of a tunnel move by one MIGRATE, with the key manager or without", "[xfrm]") {
+  const auto next = address("2001:db8:a2::7");
+  const PolicyKey out{.source = kHome, .destination = {}, .destination_length = 0, .protocol = 0, .type = std::nullopt};
+  const std::vector<TunnelMove> moves{{kCareOf, kAgent, next, kAgent}, {kAgent, kCareOf, kAgent, next}};
+  const std::string both =
+      // struct xfrm_userpolicy_id: daddr, saddr, no ports, family, lengths, protocol; direction out
+      "00*16 20010db80001 00*9 42 00*8 0a00 00 80 00 00*11 00*4 01 00*3"
+      // XFRMA_MIGRATE, struct xfrm_user_migrate twice: old daddr, saddr, new daddr, saddr, ESP, tunnel, reqid, families
+      " 9c00 1100 20010db80001 00*9 01 20010db800a1 00*9 07 20010db80001 00*9 01 20010db800a2 00*9 07"
+      " 32 01 0000 15000000 0a00 0a00"
+      " 20010db800a1 00*9 07 20010db80001 00*9 01 20010db800a2 00*9 07 20010db80001 00*9 01"
+      " 32 01 0000 15000000 0a00 0a00";
+  CHECK(migrate_tunnel(out, 21, moves, std::nullopt) == golden::message(XFRM_MSG_MIGRATE, 0, both));
+  CHECK(migrate_tunnel(out, 21, moves, KeyEndpoint{next, kAgent}) ==
+        golden::message(XFRM_MSG_MIGRATE, 0,
+                        both + " 2c00 1300 20010db800a2 00*9 07 20010db80001 00*9 01 00000000 0a00 0000"));
+}
+
+TEST_CASE("a dumped payload policy is known by mode, reqid and priority", "[xfrm]") {
+  const PolicyKey out{.source = kHome, .destination = {}, .destination_length = 0, .protocol = 0, .type = std::nullopt};
+  const auto dumped = parse_policy(update_policy(
+      out, {.source = kCareOf, .destination = kAgent, .protocol = IPPROTO_ESP, .reqid = 21, .tunnel = true}, 6275));
+  REQUIRE(dumped);
+  CHECK(dumped->priority == 6275);
+  REQUIRE(dumped->first);
+  CHECK(dumped->first->tunnel);
+  CHECK(dumped->first->reqid == 21);
+  CHECK(delete_policy(dumped->key) == delete_policy(out));
+  CHECK_FALSE(parse_policy(allow_policy(out, 6274))->first);
+}
+
 TEST_CASE("a dumped policy gives its selector, kind and template", "[xfrm]") {
   // XFRM_MSG_NEWPOLICY has the layout of XFRM_MSG_UPDPOLICY.
   const auto esp = parse_policy(update_policy(out_key(false), {kHome, kAgent, IPPROTO_ESP, 627501}, 1));

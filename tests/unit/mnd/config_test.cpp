@@ -301,6 +301,9 @@ TEST_CASE("manual keys come from a file of their own, in place of identity and s
           std::string::npos);
   CHECK(begins(mistake_of(std::string{kFiveLines} + "manual-keys = keys\n"),
                "mnd.conf:6: manual-keys: is for keying = manual"));
+  CHECK(mistakes_of(*with_file(std::string{kManual} + "protect = signalling", text)).empty());
+  CHECK(begins(mistakes_of(*with_file(std::string{kManual} + "protect = payload", text)).front(),
+               "mnd.conf:5: protect: manual keys protect the Mobility Header only; write 'keying = ikev2'"));
 }
 
 TEST_CASE("the forecast's horizon is a number of days") {
@@ -314,6 +317,17 @@ TEST_CASE("lifetimes are whole seconds from 4 to 262140") {
   for (const char* good : {"4", "262140"}) CHECK(mistakes_of(std::string{kFiveLines} + "lifetime = " + good).empty());
   for (const char* bad : {"3", "262141", "-4", "7 min", "", "420s", "99999999999999999999"})
     CHECK(begins(mistake_of(std::string{kFiveLines} + "lifetime = " + bad), "mnd.conf:6: lifetime: "));
+}
+
+TEST_CASE("payload is protected if that is asked for, in these words only") {
+  const Files plain{kFiveLines};
+  CHECK_FALSE(mnd::load_config(plain.path)->protect_payload);
+  const Files signalling{std::string{kFiveLines} + "protect = signalling\n"};
+  CHECK_FALSE(mnd::load_config(signalling.path)->protect_payload);
+  const Files payload{std::string{kFiveLines} + "protect = payload\n"};
+  CHECK(mnd::load_config(payload.path)->protect_payload);
+  for (const char* bad : {"yes", "all", "", "Payload"})
+    CHECK(begins(mistake_of(std::string{kFiveLines} + "protect = " + bad), "mnd.conf:6: protect: "));
 }
 
 TEST_CASE("the first timeout is a whole number of milliseconds from 100 to 32000") {

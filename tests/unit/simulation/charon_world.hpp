@@ -186,6 +186,9 @@ class Node : public Driven<Node, ike::NodeKeying, ike::NodeKeyingEvent> {
     charon->migrate(kNodeReqid, action.local, kAgent);
     world.later(0s, [this] { handle(ike::OwnEndpointMoved{}); });
   }
+  void perform(const ike::ChildUp&) {}  // none but the Mobility Header's is asked for
+  void perform(const ike::ChildDown&) {}
+  void perform(const ike::DeleteChildStatesExcept&) {}
   void perform(const ike::DeleteStatesExcept& action) { kernel.remove_except(kNodeReqid, home, kAgent, action.spis); }
 
   Ipv6Address home;
@@ -212,6 +215,8 @@ class Agent : public Driven<Agent, ike::AgentKeying, ike::AgentKeyingEvent> {
   using Driven::perform;
   void perform(const ike::PeerKeysUp& action) { keys.insert(action.home_address); }
   void perform(const ike::PeerKeysDown& action) { keys.erase(action.home_address); }
+  void perform(const ike::PeerChildUp&) {}
+  void perform(const ike::PeerChildDown&) {}
   void perform(const ike::DeletePeerStatesExcept& action) {
     kernel.remove_except(action.reqid, kAgent, action.home_address, action.spis);
   }

@@ -1,0 +1,227 @@
+"""protect = payload: all that is tunnelled is under ESP between care-of address and home agent, checked over all links.
+Its SAs move with the keys (0 IKE packets), or are made anew when K is refused; clear tunnel packets are refused at both
+ends; restarts of both daemons and of charon; at home none of it is used; nothing is left."""
+
+import signal
+import time
+
+import common
+import leftovers
+import traffic
+import vici
+import wire
+from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, RUN, run, say, wait_for
+from spoof import forged
+
+PAYLOAD_REQID = "6276"
+
+
+def scenario(lab):
+    lab.agent_extra = "protect = payload"
+    everything = {link: lab.capture(f"all.{link}", *where, "ip6", 200) for link, where in lab.LINKS.items()
+                  if link in ("ar1", "ar2", "wan")}
+    far = lab.capture("far", "cn", "wan", "icmp6")
+    common.charons(lab, "ha", "mn")
+    lab.before = {n: leftovers.snapshot(n, lab.vici_socket(n)) for n in ("mn", "ha")}
+    lab.agent()
+    lab.node("mn", "protect = payload")
+    if not lab.check("the node registers", lab.wait_registered(timeout=40), lab.status()):
+        return
+    lab.check("its payload is under ESP", protected(lab), lab.status().get("payload"))
+    reaches(lab, "away")
+    lab.check("what the node says to itself stays there", lab.ping("mn", HOME_ADDRESS, 2, HOME_ADDRESS) == 2)
+    forgeries(lab, far)
+    start_traffic(lab)
+    agreed = [moves(lab, "hard", "down", "w2"), moves(lab, "soft", "up", "w1")]
+    restarts(lab)
+    stop_traffic(lab)
+    refused = after_refusal(lab)
+    home = at_home(lab)
+    common.stop_and_compare(lab)
+    lab.stop_captures()
+    packets = wire.packets(everything)
+    judge(lab, packets, [*lab.forged, *home], agreed, refused)
+
+
+def protected(lab):
+    """Both ends have SAs for payload, from and to the address that is registered."""
+    def there():
+        at = lab.status().get("registered_at")
+        return at and lab.status().get("payload") == "under ESP" and tunnel_ends(lab, "mn") == {at} == tunnel_ends(
+            lab, "ha") and at
+    return wait_for(there, 30, 0.3)
+
+
+def tunnel_ends(lab, namespace):
+    """The care-of addresses of the tunnel mode states, and of the policy that sends into it."""
+    lines = run("ip", "xfrm", "state", namespace=namespace).split("\nsrc ")
+    found = set()
+    for block in lines:
+        if "mode tunnel" in block and "proto esp spi 0x00000000" not in block:
+            words = block.replace("src ", "", 1).split() if block.startswith("src ") else block.split()
+            found |= {words[0], words[2]}
+    for block in run("ip", "xfrm", "policy", namespace=namespace).split("\nsrc "):
+        if "dir out" in block and "mode tunnel" in block:
+            found |= set(block.split("tmpl src ")[1].split()[:3:2])
+    return found - {HOME_AGENT}
+
+
+def reaches(lab, when):
+    counts = (lab.ping("cn", HOME_ADDRESS), lab.ping("mn", CORRESPONDENT, 3, HOME_ADDRESS),
+              lab.ping("hh", HOME_ADDRESS), lab.ping("ha", HOME_ADDRESS))
+    lab.check(f"{when}: correspondent, host of the home link and home agent reach the node, and it them",
+              counts == (3, 3, 3, 3), counts)
+
+
+def forgeries(lab, far):
+    """In the clear from the right addresses: into the tunnel's device at both ends, and as if decapsulated already."""
+    at = lab.registered_at()
+    own = {"home_address": HOME_ADDRESS, "agent": HOME_AGENT, "sequence": 1, "count": 3, "care_of": at}
+    lab.forged = []
+    begin = time.time()
+    before = dropped("ha"), dropped("mn")
+    forged("mn2", "tunnel", source=at, **own)
+    forged("cn", "tunnel-to-node", source=HOME_AGENT, **own)
+    time.sleep(0.5)
+    after = dropped("ha"), dropped("mn")
+    lab.forged.append((begin, time.time() + 0.1))
+    lab.forged_far = far
+    lab.check("tunnel packets in the clear from the right addresses are dropped and counted at both ends",
+              after[0] >= before[0] + 3 and after[1] >= before[1] + 3, f"{before} {after}")
+
+
+def dropped(namespace):
+    """Packets that the tunnel's device did not take, or that the policies did not."""
+    device = "mip6ha" if namespace == "ha" else "mip6"
+    text = run("tc", "-s", "filter", "show", "dev", device, "ingress", namespace=namespace)
+    return sum(int(line.split("dropped")[1].split(",")[0]) for line in text.splitlines() if "dropped" in line)
+
+
+def start_traffic(lab):
+    lab.stop_file = str(RUN / "stop")
+    here = str(traffic.__file__)
+    lab.start("serve", "cn", "/usr/bin/python3", "-B", here, "serve", f"{RUN}/tcp.cn.json", lab.stop_file)
+    time.sleep(0.5)
+    lab.start("connect", "mn", "/usr/bin/python3", "-B", here, "connect", f"{RUN}/tcp.mn.json", lab.stop_file,
+              HOME_ADDRESS, CORRESPONDENT)
+    lab.start("ping", "cn", "ping", "-n", "-D", "-i", "0.02", HOME_ADDRESS, log="ping")
+    time.sleep(1)
+
+
+def stop_traffic(lab):
+    import json
+    with open(lab.stop_file, "w", encoding="utf-8"):
+        pass
+    for name in ("connect", "serve"):
+        wait_for(lambda p=lab.processes[name]: p.poll() is not None, 20)
+    ends = [json.loads((RUN / f"tcp.{n}.json").read_text(encoding="utf-8")) for n in ("mn", "cn")
+            if (RUN / f"tcp.{n}.json").exists()]
+    lab.check("a transfer survives the moves and restarts, both checksums right",
+              len(ends) == 2 and all(e.get("checksum") is True and not e["errors"] for e in ends), ends)
+
+
+def moves(lab, kind, state, target):
+    begin = time.time()
+    at = common.move_to(lab, "w1", state, target)
+    lab.check(f"{kind} move, K agreed: registered, and the payload's SAs are there too", at and protected(lab) == at,
+              f"{at} {tunnel_ends(lab, 'mn')} {tunnel_ends(lab, 'ha')} {lab.status()}")
+    endpoints = wait_for(lambda: lab.ike_endpoints()[:2] == ([at], [at]), 3, 0.2)
+    lab.check(f"{kind} move, K agreed: both charons follow", endpoints, lab.ike_endpoints())
+    reaches(lab, f"after the {kind} move")
+    return kind, begin, time.time(), at
+
+
+def restarts(lab):
+    lab.stop("mnd.mn", signal.SIGKILL)
+    lab.node("mn", "protect = payload")
+    lab.check("the node restarted: payload goes on under ESP", lab.wait_registered(timeout=15) and protected(lab),
+              lab.status())
+    lab.stop("ha", signal.SIGKILL)
+    lab.agent()
+    wait_for(lambda: lab.ping("cn", HOME_ADDRESS, 1), 10, 0.3)
+    lab.check("the home agent restarted: payload goes on under ESP", protected(lab), tunnel_ends(lab, "ha"))
+    lab.stop("charon.mn", signal.SIGKILL)
+    lab.charon("mn")
+
+    def made_anew():
+        sas = vici.ike_sas(lab.vici_socket("mn"))
+        return [c for sa in sas for c in sa.get("child-sas", {}).values()
+                if c.get("reqid") == PAYLOAD_REQID and c.get("state") == "INSTALLED"]
+    lab.check("charon restarted: the payload's SA is made anew", wait_for(made_anew, 15, 0.3))
+    lab.check("and those of the dead one are gone", wait_for(lambda: states("mn") == states("ha") == 2, 10, 0.3),
+              f"{states('mn')} {states('ha')}")
+    reaches(lab, "after the restarts")
+
+
+def states(namespace):
+    blocks = run("ip", "xfrm", "state", namespace=namespace).split("\nsrc ")
+    return len([b for b in blocks if "mode tunnel" in b and "spi 0x00000000" not in b])
+
+
+def after_refusal(lab):
+    """The home agent refuses K from now on: make before break, payload child and all."""
+    lab.stop("ha")
+    lab.agent(key_mobility=False)
+    wait_for(lambda: lab.status().get("key_mobility") is False and protected(lab), 30, 0.3)
+    if not lab.check("K refused: registered, payload under ESP", lab.status().get("key_mobility") is False and
+                     protected(lab), lab.status()):
+        return []
+    spans = []
+    for kind, state, target in (("hard", "down", "w2"), ("soft", "up", "w1")):
+        begin = time.time()
+        at = common.move_to(lab, "w1", state, target)
+        there = at and protected(lab) == at
+        alone = wait_for(lambda a=at: lab.ike_endpoints()[:2] == ([a], [a]) and states("mn") == states("ha") == 2, 8, 0.2)
+        lab.check(f"{kind} move, K refused: one IKE_SA and one pair of payload SAs from there, none left", there and alone,
+                  f"{at} {lab.ike_endpoints()} {states('mn')} {states('ha')} {tunnel_ends(lab, 'ha')}")
+        spans.append((kind, begin, time.time(), at))
+        reaches(lab, f"after the {kind} move, K refused")
+    lab.stop("ping", signal.SIGINT)
+    return spans
+
+
+def at_home(lab):
+    begin = time.time()
+    home = common.move_to(lab, "wh", "up", None)
+    lab.check("at home no payload policy is left at either end", home == HOME_ADDRESS and
+              not [n for n in ("mn", "ha") if "mode tunnel" in run("ip", "xfrm", "policy", namespace=n)], lab.status())
+    reaches(lab, "at home")
+    at = common.move_to(lab, "wh", "down", "w1")
+    end = time.time()
+    lab.check("away again: payload is under ESP", at and protected(lab) == at, f"{at} {tunnel_ends(lab, 'ha')}")
+    reaches(lab, "away again")
+    return [(begin, end)]
+
+
+def judge(lab, packets, spans, agreed, refused):
+    def outside(packet):
+        return not any(a <= packet.time <= b for a, b in spans)
+    tunnelled = [p for p in packets if p.protocol == wire.IPV6 and outside(p)]
+    lab.check("no packet in a packet in the clear on any link", not tunnelled, tunnelled[:3])
+    bare = [p for p in packets if HOME_ADDRESS in (p.source, p.destination) and p.link in ("ar1", "ar2")]
+    lab.check("the home address is never seen on an access link", not bare, bare[:3])
+    mobility = [p for p in packets if p.clear]
+    lab.check("no mobility message is in the clear", not [p for p in mobility if outside(p)], mobility[:3])
+    payload = [p for p in packets if p.protocol == wire.ESP and p.option is None and p.routing is None]
+    lab.check("ESP is between care-of address and home agent", len(payload) > 300 and
+              all(HOME_AGENT in (p.source, p.destination) for p in payload), len(payload))
+    arrived = [t for t, data in wire.records(lab.forged_far) if b"forged" in data]
+    begin, end = lab.forged[0]
+    lab.check("nothing of the forged packets came through", not [t for t in arrived if begin < t < end], arrived)
+    ike = [p for p in packets if wire.is_ike(p) and p.link == "wan"]
+    for kind, begin, end, _ in agreed:
+        count = len([p for p in ike if begin <= p.time <= end])
+        lab.check(f"{kind} move, K agreed: not one IKE packet", count == 0, count)
+    pings = traffic.Pings((RUN / "ping.log").read_text(encoding="utf-8"))
+    for kind, begin, end, at in refused:
+        mine = [p for p in ike if begin <= p.time <= end]
+        lab.check(f"{kind} move, K refused: eight IKE packets at most", 0 < len(mine) <= 8, len(mine))
+        exchange = max((p.time for p in mine if wire.ike_exchange(p) == wire.CREATE_CHILD_SA), default=None)
+        back = [p.time for p in payload if p.source == HOME_AGENT and p.destination == at and begin <= p.time <= end]
+        gap = pings.longest_gap(begin, end)
+        say(f"  {kind} move, K refused: longest gap {gap:.0f} ms")
+        lab.check(f"{kind} move, K refused: payload is back with the last IKE packet", exchange and back and
+                  back[0] - exchange < 0.3, f"{back[:1]} {exchange}")
+    for kind, begin, end, _ in agreed:
+        say(f"  {kind} move, K agreed: longest gap {pings.longest_gap(begin, end):.0f} ms, "
+            f"lost {len([t for t in pings.lost(end) if t >= begin])}")
