@@ -165,6 +165,8 @@ void Daemon::perform(const node::Registered& action) {
     journal_.add("registered", fmt::format("care-of {} registered in {:.1f} ms for {} s (seq {}, K {})",
                                            action.attachment.care_of.to_string(), took, action.lifetime.count(),
                                            action.sequence.value(), action.key_mobility ? "agreed" : "not agreed"));
+  serve_prefixes();
+  if (config_.prefix_discovery && !action.attachment.at_home && !std::exchange(prefixes_asked_, true)) want_prefixes();
 }
 
 void Daemon::perform(const node::Trouble& action) {
@@ -173,9 +175,9 @@ void Daemon::perform(const node::Trouble& action) {
   trouble("registration", action.what, action.remedy);
 }
 
-// Asking for prefixes needs ICMPv6, which the daemon does not speak yet.
 void Daemon::perform(const node::PrefixDiscoveryNecessary&) {
   journal_.add("prefixes", "the home agent says that the prefixes of the home network have changed or soon will");
+  want_prefixes();
 }
 
 // There is one home agent only; Trouble has told the user.
@@ -216,10 +218,12 @@ void Daemon::perform(const ike::MoveOwnEndpoint& action) {
   feed(ike::OwnEndpointMoved{});
 }
 
-void Daemon::perform(const ike::DeleteStatesExcept& action) { delete_esp_states_except(action.spis); }
+void Daemon::perform(const ike::DeleteStatesExcept& action) {
+  delete_esp_states_except(kernel::kNodeReqid, action.spis);
+}
 
-void Daemon::delete_esp_states_except(const std::vector<std::uint32_t>& spis) {
-  const auto states = xfrm_->esp_states(ends_, kernel::kNodeReqid);
+void Daemon::delete_esp_states_except(std::uint32_t reqid, const std::vector<std::uint32_t>& spis) {
+  const auto states = xfrm_->esp_states(ends_, reqid);
   if (!states) {
     done("xfrm", tl::unexpected(states.error()));
     return;
@@ -231,19 +235,26 @@ void Daemon::delete_esp_states_except(const std::vector<std::uint32_t>& spis) {
 void Daemon::perform(const ike::ChildUp& action) {
   journal_.add("keys", fmt::format("{} SA usable (SPI in {:#010x}, out {:#010x})", ike::name_of(action.kind),
                                    action.spi_in, action.spi_out));
-  if (action.kind != ike::ChildKind::kPayload || !esp_tunnel_) return;
+  if (action.kind == ike::ChildKind::kPrefixes) {
+    prefix_sa_ = true;
+    return serve_prefixes();
+  }
+  if (!esp_tunnel_) return;
   payload_sa_ = true;
   troubles_.over("keys");
   done("payload protection", esp_tunnel_->use(Side::kNode, ends_, kernel::kNodePayloadReqid, action.local));
 }
 
 void Daemon::perform(const ike::ChildDown& action) {
-  if (action.kind == ike::ChildKind::kPayload) payload_sa_ = false;
   journal_.add("keys", fmt::format("{} SA gone", ike::name_of(action.kind)));
+  (action.kind == ike::ChildKind::kPayload ? payload_sa_ : prefix_sa_) = false;
+  if (action.kind == ike::ChildKind::kPrefixes) serve_prefixes();
 }
 
 void Daemon::perform(const ike::DeleteChildStatesExcept& action) {
-  if (action.kind == ike::ChildKind::kPayload && esp_tunnel_)
+  if (action.kind == ike::ChildKind::kPrefixes)
+    return delete_esp_states_except(kernel::kNodePrefixesReqid, action.spis);
+  if (esp_tunnel_)
     done("payload protection",
          esp_tunnel_->delete_states_except(config_.home_agent, kernel::kNodePayloadReqid, action.spis));
 }

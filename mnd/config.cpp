@@ -27,11 +27,11 @@ constexpr std::size_t kMaxSocketPath = 107;     // sun_path
 constexpr std::size_t kMaxInterfaceName = 15;   // IFNAMSIZ - 1
 constexpr std::size_t kSuggestionDistance = 3;  // letters of difference up to which a key is thought to be meant
 
-constexpr std::array<std::string_view, 23> kKeys{
+constexpr std::array<std::string_view, 24> kKeys{
     "rekey",          "ike-rekey",       "home-address",  "home-agent",       "identity",      "home-agent-identity",
     "secret-file",    "certificate",     "keying",        "ike-proposals",    "esp-proposals", "signature-hash",
     ike::kConsentKey, "lifetime",        "first-timeout", "prefer",           "exclude",       "vici-socket",
-    "control-socket", "state-directory", "manual-keys",   "forecast-horizon", "protect"};
+    "control-socket", "state-directory", "manual-keys",   "forecast-horizon", "protect",       "prefix-discovery"};
 // What others call it, or what others have; whoever writes them is told our way.
 struct Foreign {
   std::string_view key;
@@ -142,6 +142,20 @@ void ConfigChecker::addresses() {
             fmt::format("'{}' is not in the home prefix {}", agent->value,
                         find("home-address") ? find("home-address")->value : std::string{}),
             "write the home agent's address on the home link, or correct the prefix length of home-address");
+}
+
+void ConfigChecker::prefix_discovery() {
+  const auto* setting = find("prefix-discovery");
+  if (!setting || setting->value == "no") return;
+  if (setting->value == "yes" && config_.keying == Keying::kManual)
+    mistake(*setting, "manual keys protect the Mobility Header only",
+            "write 'keying = ikev2' to have prefixes asked for under ESP, or remove this line");
+  else if (setting->value == "yes")
+    config_.prefix_discovery = true;
+  else
+    mistake(
+        *setting, fmt::format("'{}' is neither yes nor no", setting->value),
+        "write 'prefix-discovery = yes' to have the home network's prefixes asked for after the first registration");
 }
 
 // Empty if the setting is missing or wrong.

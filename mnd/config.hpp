@@ -34,8 +34,10 @@ struct Config {
   std::filesystem::path manual_keys_file;
   // forecast-horizon = 400 (days): where the sequence space would be cycled earlier, manual keys are advised against
   std::chrono::days forecast_horizon{400};
-  bool protect_payload = false;  // protect = payload (ESP for all that is tunnelled) or signalling
-  mip6::Lifetime lifetime{420};  // lifetime = 420 (seconds, 4 to 262140)
+  bool protect_payload = false;   // protect = payload (ESP for all that is tunnelled) or signalling
+  bool prefix_discovery = false;  // prefix-discovery = yes: at once, not only when the home agent says that it is
+                                  // necessary
+  mip6::Lifetime lifetime{420};   // lifetime = 420 (seconds, 4 to 262140)
   // first-timeout = 1500 (milliseconds until a first registration is repeated; RFC 6275 InitialBindackTimeoutFirstReg)
   std::chrono::milliseconds first_timeout{1500};
   std::chrono::seconds rekey{3600};          // rekey = 3600 (seconds that the SAs' keys are used, at most)

@@ -38,6 +38,7 @@ class ConfigChecker {
       key_management();
     }
     protection();
+    prefix_discovery();
     times();
     interfaces();
     paths();
@@ -56,6 +57,7 @@ class ConfigChecker {
   void manual_keys();
   void key_management();  // after proof()
   void protection();
+  void prefix_discovery();
   void consent(ike::IkeVersion version);
   void algorithms(ike::IkeVersion version);
   std::optional<long> number(std::string_view key, std::string_view what, std::string_view unit, long from, long to);

@@ -1,13 +1,11 @@
 #include "mnd/daemon.hpp"
 
-#include <fmt/format.h>
 #include <linux/if_addr.h>
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <csignal>
 
-#include "libmip6/wire/message.hpp"
 #include "mnd/candidates.hpp"
 #include "mnd/linux/kernel.hpp"
 #include "mnd/linux/log.hpp"
@@ -39,6 +37,7 @@ mip6::MovementPolicy movement_policy(const Config& config) {
 std::vector<ike::FurtherChild> further_children(const Config& config) {
   std::vector<ike::FurtherChild> children;
   if (config.protect_payload) children.push_back({ike::ChildKind::kPayload, kernel::kNodePayloadReqid});
+  children.push_back({ike::ChildKind::kPrefixes, kernel::kNodePrefixesReqid, config.prefix_discovery});
   return children;
 }
 
@@ -119,6 +118,8 @@ tl::expected<void, mip6::Error> Daemon::bring_up_kernel() {
     xfrm_ = std::move(*opened);
   }
   if (auto required = xfrm_->require_esp(kernel::Side::kNode, ends_, kernel::kNodeReqid); !required) return required;
+  if (auto required = xfrm_->require_esp_of_prefixes(kernel::Side::kNode, ends_, kernel::kNodePrefixesReqid); !required)
+    return required;
   if (auto keyed = set_up_manual_keys(); !keyed) return keyed;
   if (config_.protect_payload && !esp_tunnel_) {
     auto opened = kernel::EspTunnel::open();
@@ -148,6 +149,13 @@ tl::expected<void, mip6::Error> Daemon::bring_up_kernel() {
         kernel::IcmpErrorSocket::open(loop_, [this](const mip6::ParameterProblem& problem) { received(problem); });
     if (!opened) return tl::unexpected(opened.error());
     icmp_errors_ = std::move(*opened);
+  }
+  if (!prefix_socket_) {
+    auto opened = kernel::MobilitySocket::open_icmpv6(
+        loop_, config_.home_address, mip6::MobilePrefixAdvertisement::kType,
+        [this](const kernel::MobilityPacket& packet) { received_prefixes(packet); });
+    if (!opened) return tl::unexpected(opened.error());
+    prefix_socket_ = std::move(*opened);
   }
   if (!monitor_) {
     auto monitor = std::make_unique<kernel::LinkMonitor>(
@@ -308,44 +316,6 @@ void Daemon::follow(const std::vector<Choice>& usable) {
   feed(mip6::node::Attached{.attachment = best, .previous_usable = previous_usable});
 }
 
-void Daemon::received(const kernel::MobilityPacket& packet) {
-  const auto message = mip6::parse_message(packet.message);
-  if (!message) return drop("malformed", packet);
-  if (packet.source != config_.home_agent) return drop("not from the home agent", packet);
-  if (const auto* acknowledgement = std::get_if<mip6::BindingAcknowledgement>(&*message))
-    feed(mip6::node::AcknowledgementReceived{*acknowledgement});
-  else if (std::holds_alternative<mip6::BindingRefreshRequest>(*message))
-    feed(mip6::node::RefreshRequestReceived{});
-  else
-    drop("of no use to a mobile node", packet);
-}
-
-// RFC 6275 section 9.3.3: a Binding Error goes to the address on the wire, which away is the care-of address, and in
-// the clear. Nothing else that comes there is looked at.
-void Daemon::received_at_care_of(const kernel::MobilityPacket& packet) {
-  const auto message = mip6::parse_message(packet.message);
-  const auto* error = message ? std::get_if<mip6::BindingError>(&*message) : nullptr;
-  const bool received_twice = packet.destination == config_.home_address;  // and judged by received()
-  if (error == nullptr && received_twice) return;
-  if (!message) return drop("malformed", packet);
-  if (error == nullptr) return drop("in the clear", packet);
-  if (packet.source != config_.home_agent) return drop("not from the home agent", packet);
-  feed(mip6::node::BindingErrorReceived{*error});
-}
-
-// Only those that quote an update; the core knows whether one is on its way.
-void Daemon::received(const mip6::ParameterProblem& problem) {
-  if (problem.destination != config_.home_agent) return;
-  if (problem.home_address.value_or(problem.source) != config_.home_address) return;
-  feed(mip6::node::ParameterProblemReceived{.code = problem.code, .pointer = problem.pointer});
-}
-
-void Daemon::drop(std::string_view reason, const kernel::MobilityPacket& packet) {
-  ++dropped_.try_emplace(std::string{reason}).first->second;
-  kernel::log(kernel::Level::kDebug,
-              fmt::format("dropped a Mobility Header message from {}: {}", packet.source.to_string(), reason));
-}
-
 void Daemon::deadline() {
   const auto now = kernel::boot_now();
   if (stop_guard_ && now >= *stop_guard_) {
@@ -356,11 +326,12 @@ void Daemon::deadline() {
   if (bring_up_again_ && now >= *bring_up_again_) bring_up();
   if (registration_) feed(mip6::node::DeadlineReached{});
   feed(KeyingEvent{ike::DeadlineReached{}});
+  prefix_deadline(now);
 }
 
 void Daemon::rearm() {
   timer_.arm(earliest({registration_ ? registration_->next_deadline() : std::nullopt, keying_.next_deadline(),
-                       bring_up_again_, stop_guard_}));
+                       bring_up_again_, stop_guard_, prefixes_.next_deadline(), solicit_prefixes_at_}));
 }
 
 void Daemon::stop(const std::string& why) {
@@ -379,13 +350,15 @@ void Daemon::clean_up() {
   socket_.reset();
   care_of_socket_.reset();
   icmp_errors_.reset();
+  prefix_socket_.reset();
   if (!tunnel_)
     if (auto opened = kernel::NodeTunnel::open(config_.home_address, config_.home_agent)) tunnel_ = std::move(*opened);
   if (tunnel_) done("tunnel", tunnel_->remove_all());
   remove_payload_protection();
   if (xfrm_) {
-    delete_esp_states_except({});
-    done("xfrm", xfrm_->remove_all(kernel::kNodeReqid, kernel::kNodeReqid, config_.home_agent));
+    delete_esp_states_except(kernel::kNodeReqid, {});
+    delete_esp_states_except(kernel::kNodePrefixesReqid, {});
+    done("xfrm", xfrm_->remove_all(kernel::kNodeReqid, kernel::kNodePrefixesReqid, config_.home_agent));
   }
   loop_.stop();
 }

@@ -18,6 +18,7 @@
 #include "ike-glue/session.hpp"
 #include "libmip6/node/home_registration.hpp"
 #include "libmip6/node/movement.hpp"
+#include "libmip6/node/prefix_discovery.hpp"
 #include "mnd/config.hpp"
 #include "mnd/doctor.hpp"
 #include "mnd/journal.hpp"
@@ -27,6 +28,7 @@
 #include "mnd/linux/icmp_error_socket.hpp"
 #include "mnd/linux/link_monitor.hpp"
 #include "mnd/linux/mobility_socket.hpp"
+#include "mnd/linux/system_random.hpp"
 #include "mnd/linux/tunnel.hpp"
 #include "mnd/linux/xfrm.hpp"
 #include "mnd/manual_store.hpp"
@@ -63,7 +65,9 @@ class Daemon {
   void rearm();
   void stop(const std::string& why);
   void clean_up();
-  void delete_esp_states_except(const std::vector<std::uint32_t>& spis);
+  void delete_esp_states_except(std::uint32_t reqid, const std::vector<std::uint32_t>& spis);
+
+  // --- packets.cpp: what comes in ---
   void received(const kernel::MobilityPacket& packet);
   void received_at_care_of(const kernel::MobilityPacket& packet);
   void received(const mip6::ParameterProblem& problem);
@@ -120,6 +124,14 @@ class Daemon {
   nlohmann::json findings(bool only_advice) const;
   nlohmann::json sequence() const;
 
+  // --- prefixes.cpp: mobile prefix discovery ---
+  void want_prefixes();
+  void feed_prefixes(const mip6::node::PrefixEvent& event);
+  void serve_prefixes();
+  void received_prefixes(const kernel::MobilityPacket& packet);
+  void learn(const mip6::MobilePrefixAdvertisement& advertisement);
+  void prefix_deadline(mip6::BootTime now);
+
   // --- status.cpp: the control socket ---
   kernel::ControlServer::Answer control(const nlohmann::json& request);
   nlohmann::json status() const;
@@ -145,6 +157,7 @@ class Daemon {
   std::optional<kernel::EspTunnel> esp_tunnel_;             // with protect = payload
   std::unique_ptr<kernel::MobilitySocket> socket_;          // at the home address: everything that ESP protects
   std::unique_ptr<kernel::MobilitySocket> care_of_socket_;  // at any address: Binding Errors
+  std::unique_ptr<kernel::MobilitySocket> prefix_socket_;   // at the home address: prefix advertisements
   std::unique_ptr<kernel::IcmpErrorSocket> icmp_errors_;
   std::unique_ptr<kernel::LinkMonitor> monitor_;
   std::unique_ptr<ike::Session> fast_;  // everything but initiate and terminate, and the events
@@ -159,6 +172,8 @@ class Daemon {
   bool had_manual_record_ = false;
   std::optional<mip6::SequenceState> stored_numbers_;  // what the disk holds
   mip6::SequenceUse sequence_use_ = mip6::SequenceUse::kPlenty;
+  kernel::SystemRandom random_;
+  mip6::node::PrefixDiscovery prefixes_{random_};
   std::deque<std::variant<mip6::node::Event, KeyingEvent>> pending_;
   bool draining_ = false;
 
@@ -168,9 +183,12 @@ class Daemon {
   bool maybe_on_home_link_ = true;
   std::uint32_t home_link_ = 0;
   bool leaving_usable_ = false;  // the address before the present one could still be used when it was left
-  bool payload_sa_ = false;      // with protect = payload: charon has an SA pair for it
-  bool settled_ = true;          // as the keying core was told
-  bool ready_to_send_ = false;   // the kernel has what an update from the attachment needs
+  bool prefix_sa_ = false;       // charon has an SA pair for prefix discovery
+  bool prefixes_asked_ = false;  // with prefix-discovery = yes: after the first registration
+  std::optional<mip6::BootTime> solicit_prefixes_at_;  // before the home prefix becomes invalid
+  bool payload_sa_ = false;                            // with protect = payload: charon has an SA pair for it
+  bool settled_ = true;                                // as the keying core was told
+  bool ready_to_send_ = false;                         // the kernel has what an update from the attachment needs
   std::string attachment_reason_;
   std::optional<bool> preferred_;  // new connections choose the home address; unknown after a start
   Troubles troubles_;

@@ -19,7 +19,7 @@ tl::expected<void, mip6::Error> Daemon::set_up_manual_keys() {
   }
   if (!manual_start_->usable) {
     trouble("keys", manual_start_->what, manual_start_->remedy, true);
-    delete_esp_states_except({});  // of a former process
+    delete_esp_states_except(kernel::kNodeReqid, {});  // of a former process
     return {};
   }
   return xfrm_->install_manual(ends_, kernel::kNodeReqid, *config_.manual_keys);

@@ -73,7 +73,10 @@ Result Agent::open() {
       .and_then([&] { return drop_keys_of_lost_numbers(); })
       .and_then([&] { return install_manual_keys(); })
       .and_then([&] { return take_up_bindings(*records); })
-      .and_then([&] { return kernel_->listen([this](const auto& packet) { received(packet); }); })
+      .and_then([&] {
+        return kernel_->listen([this](const auto& packet) { received(packet); },
+                               [this](const auto& packet) { received_prefixes(packet); });
+      })
       .map([&] {
         if (needs_charon()) connect_charon();
         arm_timer();
@@ -134,6 +137,9 @@ void Agent::make_cores(const NodeTable& nodes) {
   mip6::agent::Policy policy;
   policy.address = config_.address;
   policy.home_prefixes = {{.prefix = config_.prefix}};
+  if (config_.prefix_lifetime)
+    policy.home_prefixes[0].valid_until = policy.home_prefixes[0].preferred_until =
+        mnd::kernel::boot_now() + *config_.prefix_lifetime;
   policy.key_mobility = config_.key_mobility;
   policy.max_lifetime = config_.lifetime;
   ike::AgentKeyingPolicy keying{.home_agent = config_.address, .nodes = {}};
@@ -141,18 +147,23 @@ void Agent::make_cores(const NodeTable& nodes) {
     served_.serve({.home_address = node.home_address, .dynamic_keys = !node.manual_keys});
     if (manual_refused_.contains(node.home_address)) served_.prohibit(node.home_address);
     if (node.manual_keys) continue;
+    const auto reqid = nodes.at(node.home_address).reqid;
     keying.nodes.push_back({.name = node.name,
                             .home_address = node.home_address,
                             .credentials = {.local_identity = config_.identity,
                                             .remote_identity = node.identity,
                                             .proof = node.proof,
                                             .method = node.method},
-                            .reqid = nodes.at(node.home_address).reqid,
-                            .number_known = numbers_known_.contains(node.home_address)});
-    if (const auto reqid = nodes.at(node.home_address).payload_reqid; reqid != 0)
-      keying.nodes.back().children.push_back({ike::ChildKind::kPayload, reqid});
+                            .reqid = reqid,
+                            .number_known = numbers_known_.contains(node.home_address),
+                            .children = {{ike::ChildKind::kPrefixes, reqid + mnd::kernel::kPrefixesReqidOffset}}});
+    if (const auto payload = nodes.at(node.home_address).payload_reqid; payload != 0)
+      keying.nodes.back().children.push_back({ike::ChildKind::kPayload, payload});
   }
   home_agent_ = std::make_unique<mip6::agent::HomeAgent>(policy, served_);
+  const mip6::agent::PrefixAdvertiserPolicy advertised{.address = policy.address,
+                                                       .home_prefixes = policy.home_prefixes};
+  advertiser_ = std::make_unique<mip6::agent::PrefixAdvertiser>(advertised, served_, random_);
   keying_ = std::make_unique<ike::AgentKeying>(std::move(keying));
 }
 
@@ -242,7 +253,10 @@ void Agent::drain() {
 }
 
 void Agent::handle(const mip6::agent::Event& event) {
-  for (const auto& action : home_agent_->handle(event, mnd::kernel::boot_now())) performer_->perform(action);
+  for (const auto& action : home_agent_->handle(event, mnd::kernel::boot_now())) {
+    performer_->perform(action);
+    note_binding(action);
+  }
 }
 
 void Agent::handle(const ike::AgentKeyingEvent& event) {
@@ -284,13 +298,14 @@ void Agent::drop(std::string_view reason, const Ipv6Address& source) {
 void Agent::deadline_reached() {
   post(mip6::agent::Event{mip6::agent::DeadlineReached{}});
   post(ike::AgentKeyingEvent{ike::DeadlineReached{}});
+  advertise(mip6::agent::DeadlineReached{});
 }
 
 void Agent::arm_timer() {
   if (timer_ == nullptr) return;
   auto deadline = home_agent_->next_deadline();
-  const auto other = keying_->next_deadline();
-  if (!deadline || (other && *other < *deadline)) deadline = other;
+  for (const auto& other : {keying_->next_deadline(), advertiser_->next_deadline()})
+    if (!deadline || (other && *other < *deadline)) deadline = other;
   timer_->arm(deadline);
 }
 
@@ -317,6 +332,9 @@ void Agent::finish() {
     for (const auto* reqids : {&reqids_, &payload_reqids_})
       for (const auto& [home_address, reqid] : *reqids)
         performer_->check(kernel_->delete_states_except(home_address, reqid, {}));
+  if (!clean || !fast_connected_ || !slow_connected_)
+    for (const auto& [home_address, reqid] : reqids_)
+      performer_->check(kernel_->delete_states_except(home_address, reqid + mnd::kernel::kPrefixesReqidOffset, {}));
   for (const auto& error : kernel_->remove_all()) note(error);
   control_.reset();
   mnd::kernel::log(Level::kInfo, "stopped");

@@ -21,8 +21,10 @@
 #include "ike-glue/agent_keying.hpp"
 #include "ike-glue/session.hpp"
 #include "libmip6/agent/home_agent.hpp"
+#include "libmip6/agent/prefix_advertiser.hpp"
 #include "mnd/linux/boot_timer.hpp"
 #include "mnd/linux/control_server.hpp"
+#include "mnd/linux/system_random.hpp"
 
 namespace mip6ha {
 
@@ -73,6 +75,11 @@ class Agent {
   void on(const ike::Stopped& stopped);
 
   void received(const mnd::kernel::MobilityPacket& packet);
+  // agent_prefixes.cpp: mobile prefix discovery
+  void received_prefixes(const mnd::kernel::MobilityPacket& packet);
+  void note_binding(const mip6::agent::Action& action);
+  void prefix_sa(const mip6::Ipv6Address& home_address, bool up);
+  void advertise(const mip6::agent::PrefixEvent& event);
   void unrecognized(const mip6::Message& message, const mnd::kernel::MobilityPacket& packet);
   void drop(std::string_view reason, const mip6::Ipv6Address& source);
   void session_connected(bool slow);
@@ -97,6 +104,9 @@ class Agent {
   mip6::agent::ServedNodes served_;
   std::unique_ptr<mip6::agent::HomeAgent> home_agent_;
   std::unique_ptr<ike::AgentKeying> keying_;
+  mnd::kernel::SystemRandom random_;
+  std::unique_ptr<mip6::agent::PrefixAdvertiser> advertiser_;
+  std::set<mip6::Ipv6Address> prefix_sas_;  // nodes that advertisements can reach under ESP
   std::unique_ptr<ike::Session> fast_session_;
   std::unique_ptr<ike::Session> slow_session_;
   std::unique_ptr<mnd::kernel::ControlServer> control_;

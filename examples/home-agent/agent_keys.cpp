@@ -50,6 +50,7 @@ void Agent::on(const ike::PeerKeysDown& action) {
 
 void Agent::on(const ike::PeerChildUp& action) {
   if (action.kind == ike::ChildKind::kPayload) payload_up_.insert(action.home_address);
+  if (action.kind == ike::ChildKind::kPrefixes) prefix_sa(action.home_address, true);
   mnd::kernel::log(Level::kInfo,
                    fmt::format("node={} {} SA up spi-in={:08x} spi-out={:08x}", name_of(action.home_address),
                                ike::name_of(action.kind), action.spi_in, action.spi_out));
@@ -58,6 +59,7 @@ void Agent::on(const ike::PeerChildUp& action) {
 
 void Agent::on(const ike::PeerChildDown& action) {
   if (action.kind == ike::ChildKind::kPayload) payload_up_.erase(action.home_address);
+  if (action.kind == ike::ChildKind::kPrefixes) prefix_sa(action.home_address, false);
   mnd::kernel::log(Level::kInfo,
                    fmt::format("node={} {} SA down", name_of(action.home_address), ike::name_of(action.kind)));
 }

@@ -9,21 +9,20 @@
 #include <utility>
 
 #include "examples/home-agent/config_reader.hpp"
+#include "libmip6/wire/prefix_information.hpp"
 
 namespace mip6ha {
 namespace {
 
-void read_lifetime(Reader& reader, Config& config) {
-  const ConfigSetting* setting = reader.find("lifetime");
-  if (setting == nullptr) return;
+std::optional<mip6::Lifetime> read_seconds(Reader& reader, std::string_view key, long most) {
+  const ConfigSetting* setting = reader.find(key);
+  if (setting == nullptr) return std::nullopt;
   long seconds = 0;
   const char* end = setting->value.data() + setting->value.size();
   const auto parsed = std::from_chars(setting->value.data(), end, seconds);
-  if (parsed.ec != std::errc{} || parsed.ptr != end || seconds < 4 || seconds > mip6::kMaxLifetime.count())
-    reader.mistake(*setting, "is not a lifetime",
-                   fmt::format("write seconds from 4 to {}, such as 3600", mip6::kMaxLifetime.count()));
-  else
-    config.lifetime = mip6::Lifetime{seconds};
+  if (parsed.ec == std::errc{} && parsed.ptr == end && seconds >= 4 && seconds <= most) return mip6::Lifetime{seconds};
+  reader.mistake(*setting, "is not a lifetime", fmt::format("write seconds from 4 to {}, such as 3600", most));
+  return std::nullopt;
 }
 
 void read_key_mobility(Reader& reader, Config& config) {
@@ -90,7 +89,8 @@ void read_top(const ConfigSection& section, Config& config, Mistakes& mistakes) 
   read_keying_defaults(reader);
   read_key_mobility(reader, config);
   read_protect(reader, config.protect_payload);
-  read_lifetime(reader, config);
+  config.lifetime = read_seconds(reader, "lifetime", mip6::kMaxLifetime.count()).value_or(config.lifetime);
+  config.prefix_lifetime = read_seconds(reader, "prefix-lifetime", mip6::kInfiniteLifetime.count() - 1);
   config.vici_socket = reader.path("vici-socket").value_or(config.vici_socket);
   config.control_socket = reader.path("control-socket").value_or(config.control_socket);
   config.state_directory = reader.path("state-directory").value_or(config.state_directory);

@@ -37,6 +37,7 @@ struct Config {
   bool key_mobility = true;                     // key-mobility = yes|no: K is answered with K
   bool protect_payload = false;                 // protect = payload: ESP for all that is tunnelled; or signalling
   mip6::Lifetime lifetime{3600};
+  std::optional<mip6::Lifetime> prefix_lifetime;  // from the start on, in seconds; empty: the prefix is for ever
   std::filesystem::path vici_socket = "/var/run/charon.vici";
   std::filesystem::path control_socket = "/run/mip6-ha/control.sock";
   std::filesystem::path state_directory = "/var/lib/mip6-ha";

@@ -13,6 +13,7 @@
 #include <fstream>
 #include <utility>
 
+#include "libmip6/wire/prefix_discovery.hpp"
 #include "mnd/linux/kernel.hpp"
 #include "mnd/linux/os_error.hpp"
 
@@ -59,13 +60,17 @@ Result LinuxKernel::remove_xfrm() {
   const auto first_payload = first + mnd::kernel::kPayloadReqidOffset;
   if (auto removed = esp_tunnel_.remove_all(first_payload, first_payload + mnd::kernel::kAgentReqids - 1); !removed)
     return removed;
-  return xfrm_.remove_all(first, first + mnd::kernel::kAgentReqids - 1, home_agent_);
+  return xfrm_.remove_all(first, first + mnd::kernel::kPrefixesReqidOffset + mnd::kernel::kAgentReqids - 1,
+                          home_agent_);
 }
 
 Result LinuxKernel::protect(const NodeTable& nodes) {
   if (auto removed = remove_xfrm(); !removed) return removed;
   for (const auto& [home_address, node] : nodes) {
     if (auto required = xfrm_.require_esp(Side::kAgent, ends(home_address), node.reqid); !required) return required;
+    const auto reqid = node.reqid + mnd::kernel::kPrefixesReqidOffset;
+    if (auto required = xfrm_.require_esp_of_prefixes(Side::kAgent, ends(home_address), reqid); !required)
+      return required;
     if (node.payload_reqid != 0) payload_reqids_[home_address] = node.payload_reqid;
   }
   return xfrm_.accept_home_address_options(home_agent_);
@@ -78,16 +83,26 @@ Result LinuxKernel::install_manual(const Ipv6Address& home_address, std::uint32_
 
 Result LinuxKernel::set_up_tunnel() { return tunnel_.set_up(); }
 
-Result LinuxKernel::listen(mnd::kernel::MobilitySocket::Received received) {
+Result LinuxKernel::listen(mnd::kernel::MobilitySocket::Received received,
+                           mnd::kernel::MobilitySocket::Received prefixes) {
   auto socket = mnd::kernel::MobilitySocket::open(loop_, home_agent_, std::move(received));
   if (!socket) return tl::unexpected(socket.error());
+  auto prefix_socket = mnd::kernel::MobilitySocket::open_icmpv6(
+      loop_, home_agent_, mip6::MobilePrefixSolicitation::kType, std::move(prefixes));
+  if (!prefix_socket) return tl::unexpected(prefix_socket.error());
   socket_ = std::move(*socket);
+  prefix_socket_ = std::move(*prefix_socket);
   return {};
 }
 
 void LinuxKernel::stop_listening() {
   detections_.clear();
   socket_.reset();
+  prefix_socket_.reset();
+}
+
+Result LinuxKernel::send_prefixes(std::span<const std::uint8_t> message, const Ipv6Address& home_address) {
+  return prefix_socket_ == nullptr ? Result() : prefix_socket_->send(message, home_address);
 }
 
 std::vector<Error> LinuxKernel::remove_all() {

@@ -29,7 +29,10 @@ class LinuxKernel final : public KernelPort {
   Result install_manual(const mip6::Ipv6Address& home_address, std::uint32_t reqid,
                         const mnd::kernel::ManualKeys& keys);
   Result set_up_tunnel();
-  Result listen(mnd::kernel::MobilitySocket::Received received);
+  // `prefixes`: hears Mobile Prefix Solicitations.
+  Result listen(mnd::kernel::MobilitySocket::Received received, mnd::kernel::MobilitySocket::Received prefixes);
+  // A Mobile Prefix Advertisement, along the way that mobility messages have.
+  Result send_prefixes(std::span<const std::uint8_t> message, const mip6::Ipv6Address& home_address);
   void stop_listening();
   // Everything of ours goes, each part also if another could not be removed.
   std::vector<mip6::Error> remove_all();
@@ -75,6 +78,7 @@ class LinuxKernel final : public KernelPort {
   std::map<mip6::Ipv6Address, std::uint32_t> payload_reqids_;  // of the nodes whose payload is protected
   mnd::kernel::AgentTunnel tunnel_;
   std::unique_ptr<mnd::kernel::MobilitySocket> socket_;
+  std::unique_ptr<mnd::kernel::MobilitySocket> prefix_socket_;
   std::map<mip6::Ipv6Address, Detection> detections_;  // that run, by home address
 };
 

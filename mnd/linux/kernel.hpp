@@ -15,9 +15,11 @@ inline constexpr const char* kTunnelName = "mip6";  // external ip6tnl device of
 inline constexpr const char* kAgentTunnelName = "mip6ha";
 inline constexpr std::uint32_t kNodeReqid = 6275;          // the node's Mobility Header SAs
 inline constexpr std::uint32_t kNodePayloadReqid = 6276;   // its payload in ESP tunnel mode
+inline constexpr std::uint32_t kNodePrefixesReqid = 6277;  // its mobile prefix discovery
 inline constexpr std::uint32_t kAgentFirstReqid = 627500;  // home agent: one for each node, from here on
 inline constexpr std::uint32_t kAgentReqids = 100'000;     // so many
 // The same node's further SAs: its reqid and this.
 inline constexpr std::uint32_t kPayloadReqidOffset = kAgentReqids;
+inline constexpr std::uint32_t kPrefixesReqidOffset = 2 * kAgentReqids;
 
 }  // namespace mnd::kernel

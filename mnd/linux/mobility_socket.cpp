@@ -1,6 +1,7 @@
 // See mobility_socket.hpp. Ancillary data is looked at in mobility_ancillary.cpp.
 #include "mnd/linux/mobility_socket.hpp"
 
+#include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -133,25 +134,50 @@ class MobilitySocketHandle final : public MobilitySocket {
   std::shared_ptr<RawMobilitySocket> socket_;
 };
 
+// Which messages of its protocol a socket takes, and who makes their checksum.
+using SetUp = bool (*)(int fd, std::uint8_t type);
+
+tl::expected<std::unique_ptr<MobilitySocket>, mip6::Error> open_raw(boost::asio::io_context& loop, int protocol,
+                                                                    SetUp set_up, std::uint8_t type,
+                                                                    const mip6::Ipv6Address& local,
+                                                                    MobilitySocket::Received received) {
+  const auto failed = [&](const char* tried, const char* remedy) {
+    return tl::unexpected(os_error(errno, tried, local.to_string(), remedy));
+  };
+  Descriptor socket{::socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol)};
+  if (!socket) return failed("open a raw socket for mobility messages", "start it as root or give it CAP_NET_RAW");
+  const int fd = socket.get();
+  if (!set_up(fd, type) || !set_option(fd, IPV6_FREEBIND, 1) || !set_option(fd, IPV6_RECVDSTOPTS, 1) ||
+      !set_option(fd, IPV6_RECVRTHDR, 1) || !set_option(fd, IPV6_RECVPKTINFO, 1))
+    return failed("set up the socket for mobility messages", "this needs a Linux kernel of 4.15 or later");
+  const auto address = to_sockaddr(local);
+  if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    return failed("bind the socket for mobility messages", "check the address");
+  return std::make_unique<MobilitySocketHandle>(
+      std::make_shared<RawMobilitySocket>(loop, std::move(socket), local, std::move(received)));
+}
+
+bool only_this_type(int fd, std::uint8_t type) {
+  icmp6_filter filter{};
+  ICMP6_FILTER_SETBLOCKALL(&filter);
+  ICMP6_FILTER_SETPASS(type, &filter);
+  return ::setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &filter, sizeof filter) == 0;
+}
+
 }  // namespace
 
 tl::expected<std::unique_ptr<MobilitySocket>, mip6::Error> MobilitySocket::open(boost::asio::io_context& loop,
                                                                                 const mip6::Ipv6Address& local,
                                                                                 Received received) {
-  const auto failed = [&](const char* tried, const char* remedy) {
-    return tl::unexpected(os_error(errno, tried, local.to_string(), remedy));
-  };
-  Descriptor socket{::socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, kMobilityHeader)};
-  if (!socket) return failed("open a raw socket for the Mobility Header", "start it as root or give it CAP_NET_RAW");
-  const int fd = socket.get();
-  if (!set_option(fd, IPV6_FREEBIND, 1) || !set_option(fd, IPV6_RECVDSTOPTS, 1) || !set_option(fd, IPV6_RECVRTHDR, 1) ||
-      !set_option(fd, IPV6_RECVPKTINFO, 1) || !set_option(fd, IPV6_CHECKSUM, kChecksumOffset))
-    return failed("set up the Mobility Header socket", "this needs a Linux kernel of 4.15 or later");
-  const auto address = to_sockaddr(local);
-  if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-    return failed("bind the Mobility Header socket", "check the address");
-  return std::make_unique<MobilitySocketHandle>(
-      std::make_shared<RawMobilitySocket>(loop, std::move(socket), local, std::move(received)));
+  const auto with_checksum = [](int fd, std::uint8_t) { return set_option(fd, IPV6_CHECKSUM, kChecksumOffset); };
+  return open_raw(loop, kMobilityHeader, with_checksum, 0, local, std::move(received));
+}
+
+tl::expected<std::unique_ptr<MobilitySocket>, mip6::Error> MobilitySocket::open_icmpv6(boost::asio::io_context& loop,
+                                                                                       const mip6::Ipv6Address& local,
+                                                                                       std::uint8_t type,
+                                                                                       Received received) {
+  return open_raw(loop, IPPROTO_ICMPV6, only_this_type, type, local, std::move(received));
 }
 
 }  // namespace mnd::kernel

@@ -1,4 +1,5 @@
-// The raw socket for the Mobility Header (protocol 135).
+// The raw sockets for the Mobility Header (protocol 135), and for the ICMPv6 messages of mobile prefix discovery, which
+// travel the same way.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -30,6 +31,10 @@ class MobilitySocket {
   static tl::expected<std::unique_ptr<MobilitySocket>, mip6::Error> open(boost::asio::io_context& loop,
                                                                          const mip6::Ipv6Address& local,
                                                                          Received received);
+  // The same for ICMPv6 messages of one type; `message` begins at the Type field.
+  static tl::expected<std::unique_ptr<MobilitySocket>, mip6::Error> open_icmpv6(boost::asio::io_context& loop,
+                                                                                const mip6::Ipv6Address& local,
+                                                                                std::uint8_t type, Received received);
   virtual ~MobilitySocket() = default;
   // Never blocks; an error tells what the kernel said (EAGAIN included).
   virtual tl::expected<void, mip6::Error> send(std::span<const std::uint8_t> message,

@@ -5,6 +5,7 @@
 #include <linux/netlink.h>
 #include <netinet/in.h>
 
+#include <array>
 #include <cassert>
 #include <cerrno>
 #include <set>
@@ -41,17 +42,40 @@ Directions directions(Side side, const Ends& ends, bool sub) {
   return result;
 }
 
+// The same two directions of mobile prefix discovery. Up to Linux 6.6 the kernel reads the type of what comes in from
+// the extension header in front, whose next header is 58 and whose length is 2, and from 6.7 on from the message: each
+// kernel finds its own of the two.
+struct PrefixDirections {
+  PolicyKey out;
+  std::array<PolicyKey, 2> in;
+};
+
+PrefixDirections prefix_directions(Side side, const Ends& ends, bool sub) {
+  auto [out, in] = directions(side, ends, sub);
+  const bool node = side == Side::kNode;
+  out.protocol = in.protocol = kIcmpv6;
+  out.type = node ? kPrefixSolicitationType : kPrefixAdvertisementType;
+  in.type = node ? kPrefixAdvertisementType : kPrefixSolicitationType;
+  auto by_header = in;
+  by_header.type = kIcmpv6;
+  by_header.code = std::uint8_t{2};
+  return {out, {in, by_header}};
+}
+
 PolicyTemplate along(const PolicyKey& key, std::uint8_t protocol, std::uint32_t reqid = 0) {
   return {.source = key.source, .destination = key.destination, .protocol = protocol, .reqid = reqid};
 }
 
-PolicyKey any_home_address(const mip6::Ipv6Address& home_agent) {
-  return {.source = {},
-          .source_length = 0,
-          .destination = home_agent,
-          .direction = XFRM_POLICY_IN,
-          .type = std::nullopt,
-          .sub = true};
+std::array<PolicyKey, 3> any_home_address(const mip6::Ipv6Address& home_agent) {
+  const PolicyKey mobility{.source = {},
+                           .source_length = 0,
+                           .destination = home_agent,
+                           .direction = XFRM_POLICY_IN,
+                           .type = std::nullopt,
+                           .sub = true};
+  auto [by_type, by_header] = prefix_directions(Side::kAgent, {.home_address = {}, .home_agent = home_agent}, true).in;
+  by_type.source_length = by_header.source_length = 0;
+  return {mobility, by_type, by_header};
 }
 
 std::string text(const Ends& ends) {
@@ -135,6 +159,14 @@ tl::expected<void, mip6::Error> Xfrm::send_under(Side side, const Ends& ends, st
                         never);
 }
 
+tl::expected<void, mip6::Error> Xfrm::require_esp_of_prefixes(Side side, const Ends& ends, std::uint32_t reqid) {
+  const auto keys = prefix_directions(side, ends, false);
+  std::vector<NetlinkMessage> messages;
+  for (const auto& in : keys.in) messages.push_back(update_policy(in, along(in, IPPROTO_ESP, reqid), kEspPriority));
+  messages.push_back(update_policy(keys.out, along(keys.out, IPPROTO_ESP, reqid), kEspPriority));
+  return impl_->perform(messages, "install the ESP policies of prefix discovery", text(ends), never);
+}
+
 tl::expected<void, mip6::Error> Xfrm::Impl::install_care_of(Side side, const Ends& ends,
                                                             const mip6::Ipv6Address& care_of) {
   const auto [out, in] = directions(side, ends, true);
@@ -150,6 +182,14 @@ tl::expected<void, mip6::Error> Xfrm::Impl::install_care_of(Side side, const End
   } else {
     state(out, IPPROTO_ROUTING);
   }
+  const auto prefixes = prefix_directions(side, ends, true);
+  const bool node = side == Side::kNode;
+  policies.push_back(update_policy(
+      prefixes.out, along(prefixes.out, node ? std::uint8_t{IPPROTO_DSTOPTS} : std::uint8_t{IPPROTO_ROUTING}),
+      kSubPriority));
+  if (node)
+    for (const auto& key : prefixes.in)
+      policies.push_back(update_policy(key, along(key, IPPROTO_ROUTING), kSubPriority));
   const auto added = socket.request(adds);
   for (std::size_t i = 0; i < added.size(); ++i) {
     Answer answer = added[i];
@@ -190,9 +230,11 @@ tl::expected<void, mip6::Error> Xfrm::set_care_of(Side side, const Ends& ends, c
 tl::expected<void, mip6::Error> Xfrm::clear_care_of(Side side, const Ends& ends) {
   impl_->with_policies.erase({side, ends.home_address, ends.home_agent});
   const auto [out, in] = directions(side, ends, true);
-  std::vector<NetlinkMessage> messages{delete_policy(out)};
+  const auto prefixes = prefix_directions(side, ends, true);
+  std::vector<NetlinkMessage> messages{delete_policy(out), delete_policy(prefixes.out)};
   if (side == Side::kNode) {
     messages.push_back(delete_policy(in));
+    for (const auto& key : prefixes.in) messages.push_back(delete_policy(key));
     messages.push_back(delete_state(out.source, out.destination, IPPROTO_DSTOPTS, 0));
     messages.push_back(delete_state(in.source, in.destination, IPPROTO_ROUTING, 0));
   } else {
@@ -202,16 +244,17 @@ tl::expected<void, mip6::Error> Xfrm::clear_care_of(Side side, const Ends& ends)
 }
 
 tl::expected<void, mip6::Error> Xfrm::accept_home_address_options(const mip6::Ipv6Address& home_agent) {
-  const auto key = any_home_address(home_agent);
   const PolicyTemplate any{.source = {}, .destination = {}, .protocol = IPPROTO_DSTOPTS, .reqid = 0, .optional = true};
-  return impl_->perform({add_wildcard_home_address_state(), update_policy(key, any, kSubPriority)},
-                        "accept home address options", home_agent.to_string(), exists);
+  std::vector<NetlinkMessage> messages{add_wildcard_home_address_state()};
+  for (const auto& key : any_home_address(home_agent)) messages.push_back(update_policy(key, any, kSubPriority));
+  return impl_->perform(messages, "accept home address options", home_agent.to_string(), exists);
 }
 
 tl::expected<void, mip6::Error> Xfrm::refuse_home_address_options(const mip6::Ipv6Address& home_agent) {
   // The policy goes last: as long as it is there, remove_all() of the next process knows that the state is ours.
-  return impl_->perform({delete_state({}, {}, IPPROTO_DSTOPTS, 0), delete_policy(any_home_address(home_agent))},
-                        "refuse home address options", home_agent.to_string(), absent);
+  std::vector<NetlinkMessage> messages{delete_state({}, {}, IPPROTO_DSTOPTS, 0)};
+  for (const auto& key : any_home_address(home_agent)) messages.push_back(delete_policy(key));
+  return impl_->perform(messages, "refuse home address options", home_agent.to_string(), absent);
 }
 
 tl::expected<void, mip6::Error> Xfrm::move_key_endpoint(Side side, const Ends& ends, std::uint32_t reqid,
@@ -308,7 +351,8 @@ tl::expected<void, mip6::Error> Xfrm::remove_all(std::uint32_t first_reqid, std:
   if (!policies) return tl::unexpected(netlink_error("list the IPsec policies", "all", policies.error()));
   for (const NetlinkMessage& message : *policies) {
     const auto policy = parse_policy(message);
-    if (!policy || !policy->first || policy->selector_protocol != kMobilityHeader) continue;
+    if (!policy || !policy->first) continue;
+    if (policy->selector_protocol != kMobilityHeader && policy->selector_protocol != kIcmpv6) continue;
     if (policy->destination_length != 128) continue;
     const PolicyKey& key = policy->key;
     const bool esp = !key.sub && policy->first->protocol == IPPROTO_ESP && policy->first->reqid >= first_reqid &&

@@ -46,12 +46,15 @@ class Xfrm {
   // on the agent, `in` WITHOUT type: a typed one lets clear-text updates through). Adds or replaces.
   tl::expected<void, mip6::Error> require_esp(Side side, const Ends& ends, std::uint32_t reqid);
   tl::expected<void, mip6::Error> remove_esp(Side side, const Ends& ends);
+  // The same for mobile prefix discovery (ICMPv6 types 146 and 147; RFC 4877 section 7.2.3), which has SAs of its own.
+  tl::expected<void, mip6::Error> require_esp_of_prefixes(Side side, const Ends& ends, std::uint32_t reqid);
   // What is sent between `ends` uses the state with this SPI and no other; 0: the newest one with the reqid, by the
   // wall clock. require_esp() begins with 0.
   tl::expected<void, mip6::Error> send_under(Side side, const Ends& ends, std::uint32_t reqid, std::uint32_t spi);
 
   // Node away / agent with a care-of address for the node: home address option and type 2 routing header states (`coa`)
-  // and their sub policies. Adds, or updates to the new care-of address. On the agent: routing header only.
+  // and their sub policies, for mobile prefix discovery too. Adds, or updates to the new care-of address. On the agent:
+  // routing header only.
   tl::expected<void, mip6::Error> set_care_of(Side side, const Ends& ends, const mip6::Ipv6Address& care_of);
   // Node at home, or agent without a care-of address: policies and states of set_care_of go. Absent is fine.
   tl::expected<void, mip6::Error> clear_care_of(Side side, const Ends& ends);

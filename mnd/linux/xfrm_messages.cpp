@@ -43,6 +43,10 @@ xfrm_selector selector_of(const PolicyKey& key) {
     selector.sport = htons(*key.type);
     selector.sport_mask = 0xffff;
   }
+  if (key.code) {
+    selector.dport = htons(*key.code);
+    selector.dport_mask = 0xffff;
+  }
   return selector;
 }
 
@@ -272,6 +276,7 @@ std::optional<DumpedPolicy> parse_policy(const NetlinkMessage& message) {
   policy.selector_protocol = policy.key.protocol = info->sel.proto;
   policy.priority = info->priority;
   if (info->sel.sport_mask != 0) policy.key.type = static_cast<std::uint8_t>(ntohs(info->sel.sport));
+  if (info->sel.dport_mask != 0) policy.key.code = static_cast<std::uint8_t>(ntohs(info->sel.dport));
 
   xfrm_userpolicy_type type{};
   const auto type_bytes = find_attribute(message, sizeof *info, XFRMA_POLICY_TYPE);

@@ -18,6 +18,9 @@ inline constexpr std::uint8_t kBindingUpdateType = 5;  // RFC 6275 section 6.1.7
 inline constexpr std::uint8_t kBindingAckType = 6;     // RFC 6275 section 6.1.8
 
 inline constexpr std::uint8_t kMobilityHeader = 135;
+inline constexpr std::uint8_t kIcmpv6 = 58;
+inline constexpr std::uint8_t kPrefixSolicitationType = 146;   // RFC 6275 section 6.7
+inline constexpr std::uint8_t kPrefixAdvertisementType = 147;  // RFC 6275 section 6.8
 
 // What a policy applies to: Mobility Header from `source` to `destination`, if nothing else is said.
 struct PolicyKey {
@@ -29,7 +32,8 @@ struct PolicyKey {
   std::uint8_t direction = XFRM_POLICY_OUT;
   // Mobility Header type; empty: any. An `in` policy has none: up to Linux 6.6 a typed one misses an update without
   // home address option, which is then accepted in the clear, and from 6.7 on it matches nothing at all.
-  std::optional<std::uint8_t> type;
+  std::optional<std::uint8_t> type;  // also of an ICMPv6 message
+  std::optional<std::uint8_t> code = std::nullopt;
   bool sub = false;  // XFRM_POLICY_TYPE_SUB
 };
 

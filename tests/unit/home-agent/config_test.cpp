@@ -90,6 +90,16 @@ TEST_CASE("a node's payload is protected as the top says, or as its own section 
   CHECK(checker.only_mistake(std::string{kTop} + "protect = all\n" + good_node, 4, "neither payload"));
 }
 
+TEST_CASE("the home prefix is for ever, or as long as is said", "[ha-config]") {
+  const Checker checker;
+  const auto good_node = node("laptop", "2001:db8:1::42", checker.secret);
+  CHECK_FALSE(checker.check(kTop + good_node)->prefix_lifetime);
+  CHECK(checker.check(std::string{kTop} + "prefix-lifetime = 300\n" + good_node)->prefix_lifetime ==
+        mip6::Lifetime{300});
+  for (const char* bad : {"0", "4294967295", "for ever"})
+    CHECK(checker.only_mistake(std::string{kTop} + "prefix-lifetime = " + bad + "\n" + good_node, 4, "lifetime"));
+}
+
 TEST_CASE("a bad value is told with its line", "[ha-config]") {
   const Checker checker;
   const auto good_node = node("laptop", "2001:db8:1::42", checker.secret);

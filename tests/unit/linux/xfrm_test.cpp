@@ -163,6 +163,33 @@ TEST_CASE("the IKE endpoint moves by a MIGRATE that leaves the ESP endpoints and
                         " 2c00 1300 20010db800a1 00*9 07 20010db80001 00*9 01 00000000 0a00 0000"));
 }
 
+TEST_CASE("policies of prefix discovery are those of ip xfrm policy, by type, and by code where the kernel needs it",
+          "[xfrm]") {
+  // ip xfrm policy update src HOME dst AGENT proto ipv6-icmp type 146 dir out priority 1
+  //    tmpl src HOME dst AGENT proto esp reqid 12 mode transport
+  PolicyKey out{.source = kHome, .destination = kAgent, .protocol = kIcmpv6, .type = kPrefixSolicitationType};
+  CHECK(
+      update_policy(out, {kHome, kAgent, IPPROTO_ESP, 12}, 1) ==
+      golden::message(XFRM_MSG_UPDPOLICY, 0,
+                      "20010db80001 00*9 01 20010db80001 00*9 42 00*4 0092ffff 0a0080803a 00*11 ff*32 00*64 01 00*7 01"
+                      " 00*7 44000500 20010db80001 00*9 01 00*4 32000000 0a000000 20010db80001 00*9 42 0c 00*7 ff*12"));
+  // ip xfrm policy update src AGENT dst HOME proto ipv6-icmp type 58 code 2 dir in ptype sub priority 2
+  //    tmpl src AGENT dst HOME proto route2 mode ro
+  PolicyKey in{.source = kAgent,
+               .destination = kHome,
+               .protocol = kIcmpv6,
+               .direction = XFRM_POLICY_IN,
+               .type = kIcmpv6,
+               .code = std::uint8_t{2},
+               .sub = true};
+  const auto policy = update_policy(in, {kAgent, kHome, IPPROTO_ROUTING}, 2);
+  CHECK(policy == golden::message(XFRM_MSG_UPDPOLICY, 0,
+                                  "20010db80001 00*9 42 20010db80001 00*9 01 0002ffff 003affff 0a0080803a 00*11 ff*32"
+                                  " 00*64 02 00*15 0a001000 01 00*7 44000500 20010db80001 00*9 42 00*4 2b000000"
+                                  " 0a000000 20010db80001 00*9 01 00*4 02000000 ff*12"));
+  CHECK(delete_policy(parse_policy(policy)->key) == delete_policy(in));
+}
+
 TEST_CASE("payload policies in tunnel mode are those of ip xfrm policy", "[xfrm]") {
   PolicyKey out{.source = kHome, .destination = {}, .destination_length = 0, .protocol = 0, .type = std::nullopt};
   // ip xfrm policy update src HOME dst ::/0 dir out priority 6275

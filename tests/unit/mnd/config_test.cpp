@@ -304,6 +304,8 @@ TEST_CASE("manual keys come from a file of their own, in place of identity and s
   CHECK(mistakes_of(*with_file(std::string{kManual} + "protect = signalling", text)).empty());
   CHECK(begins(mistakes_of(*with_file(std::string{kManual} + "protect = payload", text)).front(),
                "mnd.conf:5: protect: manual keys protect the Mobility Header only; write 'keying = ikev2'"));
+  CHECK(begins(mistakes_of(*with_file(std::string{kManual} + "prefix-discovery = yes", text)).front(),
+               "mnd.conf:5: prefix-discovery: manual keys protect the Mobility Header only; write 'keying = ikev2'"));
 }
 
 TEST_CASE("the forecast's horizon is a number of days") {
@@ -328,6 +330,15 @@ TEST_CASE("payload is protected if that is asked for, in these words only") {
   CHECK(mnd::load_config(payload.path)->protect_payload);
   for (const char* bad : {"yes", "all", "", "Payload"})
     CHECK(begins(mistake_of(std::string{kFiveLines} + "protect = " + bad), "mnd.conf:6: protect: "));
+}
+
+TEST_CASE("prefixes are asked for at once if that is wanted") {
+  const Files plain{kFiveLines};
+  CHECK_FALSE(mnd::load_config(plain.path)->prefix_discovery);
+  const Files wanted{std::string{kFiveLines} + "prefix-discovery = yes\n"};
+  CHECK(mnd::load_config(wanted.path)->prefix_discovery);
+  CHECK(mistakes_of(std::string{kFiveLines} + "prefix-discovery = no").empty());
+  CHECK(begins(mistake_of(std::string{kFiveLines} + "prefix-discovery = maybe"), "mnd.conf:6: prefix-discovery: "));
 }
 
 TEST_CASE("the first timeout is a whole number of milliseconds from 100 to 32000") {

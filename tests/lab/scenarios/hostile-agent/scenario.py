@@ -68,8 +68,8 @@ def take_over_policies():
     """The liar's messages go under whatever security association there is, as the stopped mip6-ha can choose none; and
     refresh requests, too: mip6-ha never sends any, and in the clear no node takes them."""
     policies = run("ip", "xfrm", "policy", namespace="ha")
-    reqid = re.search(rf"src {HOME_AGENT}/128 dst {HOME_ADDRESS}/128 [^\n]*\n\tdir out priority 1.*?reqid (\d+)", policies,
-                      re.DOTALL).group(1)
+    mobility = rf"src {HOME_AGENT}/128 dst {HOME_ADDRESS}/128 proto (?!ipv6-icmp|58 )[^\n]*\n"
+    reqid = re.search(mobility + r"\tdir out priority 1.*?reqid (\d+)", policies, re.DOTALL).group(1)
     ends = ["src", HOME_AGENT, "dst", HOME_ADDRESS]
     for action, kind in (("update", spoof.ACKNOWLEDGEMENT), ("add", attack.REFRESH_REQUEST)):
         run("ip", "-n", "ha", "xfrm", "policy", action, *ends, "proto", "135", "type", str(kind), "dir", "out", "priority",

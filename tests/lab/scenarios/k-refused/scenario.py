@@ -70,10 +70,10 @@ def live_spis(socket):
 
 
 def policy_spi():
-    """The SPI that the home agent's outbound policy names, 0 if none."""
+    """The SPI that the home agent's outbound policy for mobility messages names, 0 if none."""
     text = run("ip", "xfrm", "policy", namespace="ha")
-    found = re.search(rf"src {HOME_AGENT}/128 dst {HOME_ADDRESS}/128 [^\n]*\n\tdir out priority 1.*?reqid (\d+)", text,
-                      re.DOTALL)
+    mobility = rf"src {HOME_AGENT}/128 dst {HOME_ADDRESS}/128 proto (?!ipv6-icmp|58 )[^\n]*\n"
+    found = re.search(mobility + r"\tdir out priority 1.*?reqid (\d+)", text, re.DOTALL)
     assert found and int(found.group(1)) >= REQID_AGENT, text
     spi = re.search(r"spi (0x[0-9a-f]+)", found.group(0))
     return int(spi.group(1), 16) if spi else 0

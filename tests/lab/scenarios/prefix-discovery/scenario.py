@@ -1,0 +1,143 @@
+"""Mobile prefix discovery: solicitation and advertisement under an ESP SA of their own, both ways; in the clear refused
+on both sides; status 1 brings a solicitation; a move with K keeps both CHILD_SAs, and the second one's re-key works."""
+
+import time
+
+import common
+import leftovers
+import rekey
+import spoof
+import vici
+import wire
+from lab import HOME_ADDRESS, HOME_AGENT, run, wait_for
+
+SOLICITATION, ADVERTISEMENT = 146, 147
+REQID_NODE, REQID_AGENT = "6277", "827500"
+
+
+def scenario(lab):
+    lab.captures = {link: lab.capture(link, *where, "ip6", 320) for link, where in lab.LINKS.items()
+                    if link in ("ar1", "ar2", "wan")}
+    common.charons(lab, "ha", "mn")
+    lab.before = {n: leftovers.snapshot(n, lab.vici_socket(n)) for n in ("mn", "ha")}
+    # Shorter than the lifetime that is asked for: the acknowledgement says that prefix discovery is necessary.
+    lab.agent(extra="prefix-lifetime = 300")
+    begin = time.time()
+    lab.node("mn")
+    if not lab.check("the node registers", lab.wait_registered(timeout=40), lab.status()):
+        return
+    lab.check("status 1 makes it ask for the home network's prefixes, and it learns them", learned(lab, 1), events(lab))
+    lab.check("both charons have the child of its own", children(lab) == (1, 1), children(lab))
+    told = time.time()
+    clear(lab)
+    moved(lab)
+    rekeyed(lab)
+    common.stop_and_compare(lab)
+    lab.stop_captures()
+    on_the_wire(lab, begin, told)
+
+
+def events(lab):
+    import subprocess
+
+    from lab import RUN, program
+    result = subprocess.run([program("mip6ctl"), "--socket", f"{RUN}/mn.control", "events"], capture_output=True,
+                            text=True, check=False)
+    return [line for line in result.stdout.splitlines() if "prefixes" in line]
+
+
+def learned(lab, times):
+    """How often the node learned the home prefix, waiting for `times`."""
+    def count():
+        return len([line for line in events(lab) if "home network has 2001:db8:1::/64" in line]) >= times
+    return wait_for(count, 30, 0.3)
+
+
+def children(lab):
+    """Installed CHILD_SAs of prefix discovery at node and home agent."""
+    return tuple(len([c for sa in vici.ike_sas(lab.vici_socket(n)) for c in sa.get("child-sas", {}).values()
+                      if c.get("reqid") == reqid and c.get("state") == "INSTALLED"])
+                 for n, reqid in (("mn", REQID_NODE), ("ha", REQID_AGENT)))
+
+
+def message(source, destination, kind, identifier=7):
+    """A solicitation, or an advertisement of a prefix that is nobody's."""
+    body = bytes([kind, 0, 0, 0]) + identifier.to_bytes(2, "big") + b"\0\0"
+    if kind == ADVERTISEMENT:
+        body += bytes([3, 4, 64, 0xC0]) + (3600).to_bytes(4, "big") * 2 + b"\0" * 4 + spoof.packed("2001:db8:bad::")
+    value = spoof.checksum(source, destination, spoof.ICMPV6, body)
+    return body[:2] + value.to_bytes(2, "big") + body[4:]
+
+
+def send(namespace, packet, destination):
+    code = ("import socket, sys; s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW); "
+            "[s.sendto(bytes.fromhex(sys.argv[1]), (sys.argv[2], 0)) for _ in range(3)]")
+    run("/usr/bin/python3", "-c", code, packet.hex(), destination, namespace=namespace)
+    time.sleep(0.4)
+
+
+def clear(lab):
+    """In the clear, with and without home address option or routing header."""
+    at = lab.registered_at()
+    solicitation = message(HOME_ADDRESS, HOME_AGENT, SOLICITATION)
+    advertisement = message(HOME_AGENT, HOME_ADDRESS, ADVERTISEMENT)
+    forms = (("a solicitation with home address option", "ha", "cn", HOME_AGENT,
+              spoof.ipv6("2001:db8:f4::2", HOME_AGENT, spoof.DSTOPTS,
+                         spoof.home_address_option(HOME_ADDRESS, spoof.ICMPV6) + solicitation)),
+             ("a solicitation without it", "ha", "cn", HOME_AGENT,
+              spoof.ipv6(HOME_ADDRESS, HOME_AGENT, spoof.ICMPV6, solicitation)),
+             ("an advertisement with routing header", "mn", "cn", at,
+              spoof.ipv6(HOME_AGENT, at, spoof.ROUTING, spoof.routing_header(HOME_ADDRESS, spoof.ICMPV6) +
+                         advertisement)))
+    lab.spans = []
+    for what, where, origin, destination, packet in forms:
+        begin, before = time.time(), sum(lab.xfrm_errors(where).values())
+        answers = len(told_by_agent())
+        send(origin, packet, destination)
+        after = sum(lab.xfrm_errors(where).values())
+        lab.spans.append((begin, time.time() + 0.1))
+        lab.check(f"{what} in the clear is refused", after >= before + 3 and len(told_by_agent()) == answers,
+                  f"{before} {after} {answers} {len(told_by_agent())}")
+    lab.check("nothing of it was learned", not [e for e in events(lab) if "bad" in e], events(lab))
+
+
+def told_by_agent():
+    from lab import RUN
+    return [line for line in (RUN / "ha.log").read_text(encoding="utf-8", errors="replace").splitlines()
+            if "told of the home prefix" in line]
+
+
+def moved(lab):
+    at = common.move_to(lab, "w1", "down", "w2")
+    followed = wait_for(lambda: lab.ike_endpoints()[:2] == ([at], [at]), 3, 0.2)
+    lab.check("a move with K keeps both CHILD_SAs", at and followed and children(lab) == (1, 1) and
+              len(rekey.spis(lab.vici_socket("mn"))[1]) == 2, f"{at} {lab.ike_endpoints()} {children(lab)}")
+    lab.check("and the prefixes are learned again over the new link", learned(lab, 2), events(lab))
+
+
+def rekeyed(lab):
+    socket = lab.vici_socket("mn")
+
+    def spi():
+        return {c["spi-in"] for sa in vici.ike_sas(socket) for c in sa.get("child-sas", {}).values()
+                if c.get("reqid") == REQID_NODE and c.get("state") == "INSTALLED"}
+    before = spi()
+    vici.ask(socket, "rekey", {"child": "mpd"})
+    lab.check("its re-key works", wait_for(lambda: spi() and not spi() & before, 5, 0.2), f"{before} {spi()}")
+    lab.check("and the prefixes are learned again under the new keys",
+              rekey.refresh(lab) and learned(lab, 3), events(lab))
+
+
+def on_the_wire(lab, begin, told):
+    packets = wire.packets(lab.captures)
+    own = [p for p in packets if p.link == "ar1" and begin <= p.time <= told and p.protocol == wire.ESP]
+    spis = {direction: {p.spi for p in own if way(p)} for direction, way in (
+        ("to the agent", lambda p: p.option == HOME_ADDRESS and p.destination == HOME_AGENT),
+        ("to the node", lambda p: p.routing == HOME_ADDRESS and p.source == HOME_AGENT))}
+    lab.check("on the wire two SAs each way, with home address option and routing header",
+              all(len(found) == 2 for found in spis.values()), spis)
+    icmp = [p for p in packets if p.protocol == 58 and p.source != p.destination and
+            (p.option == HOME_ADDRESS or p.routing == HOME_ADDRESS or
+             {p.source, p.destination} == {HOME_ADDRESS, HOME_AGENT}) and
+            not any(a <= p.time <= b for a, b in lab.spans)]
+    lab.check("nothing of it was in the clear but what the lab forged", not icmp, icmp[:3])
