@@ -5,7 +5,6 @@
 #include <linux/netlink.h>
 #include <netinet/in.h>
 
-#include <array>
 #include <cassert>
 #include <cerrno>
 #include <set>
@@ -13,70 +12,13 @@
 
 #include "mnd/linux/netlink.hpp"
 #include "mnd/linux/xfrm_messages.hpp"
+#include "mnd/linux/xfrm_policies.hpp"
 
 namespace mnd::kernel {
 
 namespace {
 
-constexpr std::uint32_t kEspPriority = 1;
-constexpr std::uint32_t kSubPriority = 2;
 constexpr const char* kModules = "the kernel lacks a module: modprobe -a xfrm_user esp6 mip6";
-
-// The two directions of `ends` as one side sees them.
-struct Directions {
-  PolicyKey out;
-  PolicyKey in;
-};
-
-Directions directions(Side side, const Ends& ends, bool sub) {
-  const bool node = side == Side::kNode;
-  const auto& self = node ? ends.home_address : ends.home_agent;
-  const auto& peer = node ? ends.home_agent : ends.home_address;
-  Directions result;
-  result.out = {.source = self,
-                .destination = peer,
-                .direction = XFRM_POLICY_OUT,
-                .type = node ? kBindingUpdateType : kBindingAckType,
-                .sub = sub};
-  result.in = {.source = peer, .destination = self, .direction = XFRM_POLICY_IN, .type = std::nullopt, .sub = sub};
-  return result;
-}
-
-// The same two directions of mobile prefix discovery. Up to Linux 6.6 the kernel reads the type of what comes in from
-// the extension header in front, whose next header is 58 and whose length is 2, and from 6.7 on from the message: each
-// kernel finds its own of the two.
-struct PrefixDirections {
-  PolicyKey out;
-  std::array<PolicyKey, 2> in;
-};
-
-PrefixDirections prefix_directions(Side side, const Ends& ends, bool sub) {
-  auto [out, in] = directions(side, ends, sub);
-  const bool node = side == Side::kNode;
-  out.protocol = in.protocol = kIcmpv6;
-  out.type = node ? kPrefixSolicitationType : kPrefixAdvertisementType;
-  in.type = node ? kPrefixAdvertisementType : kPrefixSolicitationType;
-  auto by_header = in;
-  by_header.type = kIcmpv6;
-  by_header.code = std::uint8_t{2};
-  return {out, {in, by_header}};
-}
-
-PolicyTemplate along(const PolicyKey& key, std::uint8_t protocol, std::uint32_t reqid = 0) {
-  return {.source = key.source, .destination = key.destination, .protocol = protocol, .reqid = reqid};
-}
-
-std::array<PolicyKey, 3> any_home_address(const mip6::Ipv6Address& home_agent) {
-  const PolicyKey mobility{.source = {},
-                           .source_length = 0,
-                           .destination = home_agent,
-                           .direction = XFRM_POLICY_IN,
-                           .type = std::nullopt,
-                           .sub = true};
-  auto [by_type, by_header] = prefix_directions(Side::kAgent, {.home_address = {}, .home_agent = home_agent}, true).in;
-  by_type.source_length = by_header.source_length = 0;
-  return {mobility, by_type, by_header};
-}
 
 std::string text(const Ends& ends) {
   return fmt::format("{} <-> {}", ends.home_address.to_string(), ends.home_agent.to_string());
@@ -99,6 +41,8 @@ std::string remedy_for(const Answer& answer) {
 bool absent(const Answer& answer) { return answer.os_error == ENOENT || answer.os_error == ESRCH; }
 bool exists(const Answer& answer) { return answer.os_error == EEXIST; }
 bool never(const Answer&) { return false; }
+
+NetlinkMessage update(const Policy& policy) { return update_policy(policy.key, policy.wanted, policy.priority); }
 
 bool is_sub_protocol(std::uint8_t protocol) { return protocol == IPPROTO_DSTOPTS || protocol == IPPROTO_ROUTING; }
 
@@ -160,10 +104,8 @@ tl::expected<void, mip6::Error> Xfrm::send_under(Side side, const Ends& ends, st
 }
 
 tl::expected<void, mip6::Error> Xfrm::require_esp_of_prefixes(Side side, const Ends& ends, std::uint32_t reqid) {
-  const auto keys = prefix_directions(side, ends, false);
   std::vector<NetlinkMessage> messages;
-  for (const auto& in : keys.in) messages.push_back(update_policy(in, along(in, IPPROTO_ESP, reqid), kEspPriority));
-  messages.push_back(update_policy(keys.out, along(keys.out, IPPROTO_ESP, reqid), kEspPriority));
+  for (const auto& policy : prefix_policies(side, ends, reqid)) messages.push_back(update(policy));
   return impl_->perform(messages, "install the ESP policies of prefix discovery", text(ends), never);
 }
 
@@ -244,17 +186,14 @@ tl::expected<void, mip6::Error> Xfrm::clear_care_of(Side side, const Ends& ends)
 }
 
 tl::expected<void, mip6::Error> Xfrm::accept_home_address_options(const mip6::Ipv6Address& home_agent) {
-  const PolicyTemplate any{.source = {}, .destination = {}, .protocol = IPPROTO_DSTOPTS, .reqid = 0, .optional = true};
-  std::vector<NetlinkMessage> messages{add_wildcard_home_address_state()};
-  for (const auto& key : any_home_address(home_agent)) messages.push_back(update_policy(key, any, kSubPriority));
-  return impl_->perform(messages, "accept home address options", home_agent.to_string(), exists);
+  return impl_->perform({add_wildcard_home_address_state(), update(any_home_address(home_agent))},
+                        "accept home address options", home_agent.to_string(), exists);
 }
 
 tl::expected<void, mip6::Error> Xfrm::refuse_home_address_options(const mip6::Ipv6Address& home_agent) {
   // The policy goes last: as long as it is there, remove_all() of the next process knows that the state is ours.
-  std::vector<NetlinkMessage> messages{delete_state({}, {}, IPPROTO_DSTOPTS, 0)};
-  for (const auto& key : any_home_address(home_agent)) messages.push_back(delete_policy(key));
-  return impl_->perform(messages, "refuse home address options", home_agent.to_string(), absent);
+  return impl_->perform({delete_state({}, {}, IPPROTO_DSTOPTS, 0), delete_policy(any_home_address(home_agent).key)},
+                        "refuse home address options", home_agent.to_string(), absent);
 }
 
 tl::expected<void, mip6::Error> Xfrm::move_key_endpoint(Side side, const Ends& ends, std::uint32_t reqid,

@@ -47,6 +47,8 @@ class Xfrm {
   tl::expected<void, mip6::Error> require_esp(Side side, const Ends& ends, std::uint32_t reqid);
   tl::expected<void, mip6::Error> remove_esp(Side side, const Ends& ends);
   // The same for mobile prefix discovery (ICMPv6 types 146 and 147; RFC 4877 section 7.2.3), which has SAs of its own.
+  // On the agent what takes the home address options of these messages comes with it, for this home address only;
+  // remove_all() takes both.
   tl::expected<void, mip6::Error> require_esp_of_prefixes(Side side, const Ends& ends, std::uint32_t reqid);
   // What is sent between `ends` uses the state with this SPI and no other; 0: the newest one with the reqid, by the
   // wall clock. require_esp() begins with 0.
@@ -59,7 +61,8 @@ class Xfrm {
   // Node at home, or agent without a care-of address: policies and states of set_care_of go. Absent is fine.
   tl::expected<void, mip6::Error> clear_care_of(Side side, const Ends& ends);
 
-  // Agent: accept home address options towards `home_agent` from anybody (ESP policies decide); once.
+  // Agent: accept home address options in front of a Mobility Header towards `home_agent` from anybody (ESP policies
+  // decide); once.
   tl::expected<void, mip6::Error> accept_home_address_options(const mip6::Ipv6Address& home_agent);
   tl::expected<void, mip6::Error> refuse_home_address_options(const mip6::Ipv6Address& home_agent);
 

@@ -3,7 +3,10 @@
 #include <linux/xfrm.h>
 #include <netinet/in.h>
 
+#include <algorithm>
+
 #include "mnd/linux/xfrm_messages.hpp"
+#include "mnd/linux/xfrm_policies.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/linux/golden.hpp"
 
@@ -188,6 +191,45 @@ TEST_CASE("policies of prefix discovery are those of ip xfrm policy, by type, an
                                   " 00*64 02 00*15 0a001000 01 00*7 44000500 20010db80001 00*9 42 00*4 2b000000"
                                   " 0a000000 20010db80001 00*9 01 00*4 02000000 ff*12"));
   CHECK(delete_policy(parse_policy(policy)->key) == delete_policy(in));
+}
+
+TEST_CASE("home address options are taken from anybody for the Mobility Header, for ICMPv6 from served nodes only",
+          "[xfrm]") {
+  const auto anybody = any_home_address(kAgent);
+  CHECK(anybody.key.protocol == kMobilityHeader);
+  CHECK(anybody.key.source_length == 0);
+
+  const auto policies = prefix_policies(Side::kAgent, {.home_address = kHome, .home_agent = kAgent}, 12);
+  int options = 0;
+  for (const auto& [key, wanted, priority] : policies) {
+    if (!key.sub) continue;
+    ++options;
+    CHECK(key.source == kHome);
+    CHECK(key.source_length == 128);
+    CHECK(wanted.optional);
+    // What it takes needs ESP: the same selector has a main policy, and that is installed before it.
+    auto required = key;
+    required.sub = false;
+    const auto esp = std::find_if(policies.begin(), policies.end(),
+                                  [&](const auto& one) { return delete_policy(one.key) == delete_policy(required); });
+    REQUIRE(esp != policies.end());
+    CHECK(esp->wanted.protocol == IPPROTO_ESP);
+    CHECK_FALSE(esp->wanted.optional);
+    CHECK(esp->wanted.reqid == 12);
+    CHECK(esp - policies.begin() < 3);
+  }
+  CHECK(options == 2);
+  // ip xfrm policy update src HOME dst AGENT proto ipv6-icmp type 58 code 2 dir in ptype sub priority 2
+  //    tmpl proto hao mode ro level use
+  const auto& last = policies.back();
+  const auto message = update_policy(last.key, last.wanted, last.priority);
+  CHECK(message == golden::message(XFRM_MSG_UPDPOLICY, 0,
+                                   "20010db80001 00*9 01 20010db80001 00*9 42 0002ffff 003affff 0a0080803a 00*11 ff*32"
+                                   " 00*64 02 00*15 0a001000 01 00*7 440005 00*21 3c0000000a 00*23 02000100 ff*12"));
+  CHECK(delete_policy(parse_policy(message)->key) == delete_policy(last.key));
+
+  const auto of_node = prefix_policies(Side::kNode, {.home_address = kHome, .home_agent = kAgent}, 12);
+  CHECK(std::none_of(of_node.begin(), of_node.end(), [](const auto& one) { return one.key.sub; }));
 }
 
 TEST_CASE("payload policies in tunnel mode are those of ip xfrm policy", "[xfrm]") {

@@ -13,6 +13,7 @@ from lab import HOME_ADDRESS, HOME_AGENT, run, wait_for
 
 SOLICITATION, ADVERTISEMENT = 146, 147
 REQID_NODE, REQID_AGENT = "6277", "827500"
+NOBODY = "2001:db8:1::99"
 
 
 def scenario(lab):
@@ -86,6 +87,9 @@ def clear(lab):
                          spoof.home_address_option(HOME_ADDRESS, spoof.ICMPV6) + solicitation)),
              ("a solicitation without it", "ha", "cn", HOME_AGENT,
               spoof.ipv6(HOME_ADDRESS, HOME_AGENT, spoof.ICMPV6, solicitation)),
+             ("an echo with the home address option of an address that is not served", "ha", "cn", HOME_AGENT,
+              spoof.ipv6("2001:db8:f4::2", HOME_AGENT, spoof.DSTOPTS,
+                         spoof.home_address_option(NOBODY, spoof.ICMPV6) + spoof.echo(NOBODY, HOME_AGENT))),
              ("an advertisement with routing header", "mn", "cn", at,
               spoof.ipv6(HOME_AGENT, at, spoof.ROUTING, spoof.routing_header(HOME_ADDRESS, spoof.ICMPV6) +
                          advertisement)))
