@@ -160,6 +160,13 @@ class Uniqueness {
           {setting->file, setting->line,
            fmt::format("manual-keys: [{}] has a key of [{}] in line {}", section.name, other->name, other->line),
            "give every node keys of its own: each of the two could pose as the other"});
+    // The kernel finds an SA by its destination and SPI: towards the nodes the destinations differ.
+    const std::uint32_t spi = node.manual_keys->to_home_agent.spi;
+    if (const auto [known, fresh] = spis_.try_emplace(spi, &section); !fresh && !repeated)
+      mistakes.push_back({setting->file, setting->line,
+                          fmt::format("manual-keys: [{}] has the SPI {:#x} towards the home agent, as [{}] in line {}",
+                                      section.name, spi, known->second->name, known->second->line),
+                          "change it in the file, at the node too"});
   }
 
   // With one secret for both, each could pose as the other towards charon, whatever identity it is to have.
@@ -179,6 +186,7 @@ class Uniqueness {
   std::map<std::string, const ConfigSection*> seen_;
   std::map<std::string, const ConfigSection*> secrets_;
   std::map<mnd::kernel::KeyBytes, const ConfigSection*> manual_keys_;
+  std::map<std::uint32_t, const ConfigSection*> spis_;
 };
 
 }  // namespace

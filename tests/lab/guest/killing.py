@@ -39,7 +39,9 @@ def kill_at(lab, step, trigger):
         lab.start("strace", "mn", *command(step), "-p", str(pid))
         wait_for(lambda: traced(pid), 20, 0.01)
         trigger()
-    died = wait_for(lambda: not lab.alive(step.victim), 20, 0.01)
+    died = wait_for(lambda: not lab.alive(step.victim), 5, 0.01)
+    if not died:
+        lab.checks.note(f"missed {step}: strace is {'alive' if lab.alive('strace') else 'gone'}")
     lab.stop(step.victim, signal.SIGKILL)
     lab.stop("strace", signal.SIGKILL)
     return died

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <regex>
 
 #include "tests/catch.hpp"
 #include "tests/unit/ike-glue/certificates.hpp"
@@ -254,6 +255,15 @@ TEST_CASE("a node with manual keys has neither identity nor secret", "[ha-config
   CHECK(checker.check(std::string{kTop} + "keying = ikev1\n" + section("one", "2001:db8:1::42", keys)));  // of others
   CHECK(checker.only_mistake(kTop + section("one", "2001:db8:1::42", keys) + section("two", "2001:db8:1::43", keys), 9,
                              "manual-keys: [node two] has a key of [node one] in line 4"));
+  const auto with_spi = [](std::string_view spi) {  // towards the home agent, in fresh keys
+    return std::regex_replace(*mnd::kernel::make_manual_keys(), std::regex{"spi *= *\\S+"},
+                              fmt::format("spi = {}", spi), std::regex_constants::format_first_only);
+  };
+  const auto first = checker.folder.file("first", with_spi("0x1000")).string();
+  const auto same = checker.folder.file("same", with_spi("0x1000")).string();
+  CHECK(checker.only_mistake(
+      kTop + section("one", "2001:db8:1::42", first) + section("two", "2001:db8:1::43", same), 9,
+      "manual-keys: [node two] has the SPI 0x1000 towards the home agent, as [node one] in line 4"));
   const auto refused = checker.check(kTop + section("one", "2001:db8:1::42", open));
   REQUIRE_FALSE(refused);
   CHECK(refused.error().front().what == "mode 0644 lets others at it");

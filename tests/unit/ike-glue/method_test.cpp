@@ -28,9 +28,7 @@ Section loaded(IkeVersion version, Proof proof) {
   const Connection connection{.name = "c",
                               .local = "2001:db8:a1::7",
                               .remote = "2001:db8:1::1",
-                              .local_selector = ike_test::kHome,
-                              .remote_selector = ike_test::kAgent,
-                              .reqid = 11};
+                              .children = {child_at_node(ChildKind::kMobility, ike_test::kHome, ike_test::kAgent)}};
   return *load_conn(connection, credentials).section("c");
 }
 

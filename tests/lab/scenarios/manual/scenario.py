@@ -11,6 +11,7 @@ import time
 import common
 import esp
 import leftovers
+import search
 import wire
 from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, NODES, PATIENCE_FACTOR, RUN, program, run, wait_for
 from spoof import forged
@@ -28,8 +29,10 @@ def scenario(lab):
     key_files(lab)
     first_start(lab)
     at = registered_and_moved(lab)
+    secrets = search.of_esp("mn", "ha")
     restarts(lab, at)
     end_of_numbers(lab)
+    no_key_is_told(lab, secrets)
     new_keys(lab, "after the end of the numbers")
     state_lost(lab)
     disk_refuses(lab)
@@ -221,6 +224,16 @@ def end_of_numbers(lab):
               told)
     code, text = control(lab, "doctor")
     lab.check("the doctor says that IKE should be used", "movement: IKE should be used" in text, text)
+
+
+def no_key_is_told(lab, secrets):
+    in_file = NODES["mn"]["manual_keys"].read_bytes()
+    lab.check("the keys of the file are those to be looked for", search.looked_for(secrets, in_file), len(secrets))
+    answers = b"".join(search.asked(RUN / f"{end}.control", request) for end in ("mn", "ha") for request in search.REQUESTS)
+    answers += "".join(control(lab, command)[1] for command in ("status", "sequence", "doctor", "events")).encode()
+    lab.check("no control answer has one", len(answers) > 2000 and not search.looked_for(secrets, answers),
+              f"{len(answers)} bytes, {search.looked_for(secrets, answers)}")
+    search.check_logs_and_state(lab, secrets)
 
 
 def new_keys(lab, what):

@@ -7,6 +7,7 @@ import time
 
 import common
 import leftovers
+import ordering
 import traffic
 import vici
 import wire
@@ -162,7 +163,8 @@ def after_refusal(lab):
     """The home agent refuses K from now on: make before break, payload child and all."""
     lab.stop("ha")
     lab.agent(key_mobility=False)
-    wait_for(lambda: lab.status().get("key_mobility") is False and protected(lab), 30, 0.3)
+    wait_for(lambda: protected(lab), 30, 0.3)
+    ordering.refresh()
     if not lab.check("K refused: registered, payload under ESP", lab.status().get("key_mobility") is False and
                      protected(lab), lab.status()):
         return []

@@ -6,7 +6,6 @@ import os
 import re
 import resource
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -14,7 +13,8 @@ from pathlib import Path
 import common
 import lab as the_lab
 import pki
-from lab import HOME_AGENT, NODES, RUN, program, run, wait_for
+from lab import HOME_AGENT, NODES, RUN, program, wait_for
+from search import REQUESTS, asked, check_logs_and_state, forms, looked_for, of_esp
 
 DAEMONS = ("mnd.mn", "mnd.mn2", "ha")
 CORES = RUN / "cores"
@@ -50,10 +50,6 @@ def scenario(lab):
 
 
 # --- what to look for ---
-def forms(secret):
-    return {secret, secret.hex().encode(), secret.hex().upper().encode(), base64.b64encode(secret).rstrip(b"=")[:-1]}
-
-
 def all_secrets():
     """(name, bytes that must not be found)."""
     found = []
@@ -66,39 +62,14 @@ def all_secrets():
         der = base64.b64decode("".join(body))
         found += [("private key", line.encode()) for line in body[1:2]]
         found += [("private key", form) for form in (der, der[-60:-20], der.hex().encode())]
-    for namespace in ("mn", "mn2", "ha"):
-        for key in re.findall(r"(?:enc|auth-trunc) \S+ 0x([0-9a-f]+)", run("ip", "xfrm", "state", namespace=namespace)):
-            found += [("ESP key", form) for form in forms(bytes.fromhex(key))]
-    return found
-
-
-def looked_for(secrets, data):
-    return sorted({name for name, form in secrets if form in data})
+    return found + of_esp("mn", "mn2", "ha")
 
 
 # --- where to look ---
-def asked(path, request):
-    """What a control socket answers to a line."""
-    client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    client.settimeout(2)
-    client.connect(str(path))
-    client.sendall(request + b"\n")
-    data = b""
-    try:
-        while not data.endswith(b"\n") and (part := client.recv(65536)):
-            data += part
-    except OSError:
-        pass
-    client.close()
-    return data
-
-
 def control_answers(lab, secrets):
     answers = b""
     for path in (RUN / "mn.control", RUN / "mn2.control", RUN / "ha.control"):
-        for request in (b'{"command":"status"}', b'{"command":"events"}', b'{"command":"list"}', b'{"command":"watch"}',
-                        b'{"command":"keying"}', b'{"command":"sequence"}', b'{"command":"doctor"}', b'{"command":"x"}',
-                        b"{", b"[]"):
+        for request in REQUESTS:
             answers += asked(path, request)
     for command in ("status", "events"):
         answers += subprocess.run([program("mip6ctl"), "--socket", f"{RUN}/mn.control", command], capture_output=True,
@@ -172,11 +143,7 @@ def cores(lab, secrets):
 
 def files(lab, secrets):
     """Logs and state, whoever may read them, and whatever in /run and /var/tmp anybody may."""
-    logs = {path.name: looked_for(secrets, path.read_bytes()) for path in RUN.glob("*.log")}
-    lab.check("no log has a secret", len(logs) >= 6 and not any(logs.values()), logs)
-    state = {str(path): looked_for(secrets, path.read_bytes()) for folder in RUN.glob("*.state")
-             for path in folder.rglob("*") if path.is_file()}
-    lab.check("no state has a secret", len(state) >= 3 and not any(state.values()), state)
+    check_logs_and_state(lab, secrets)
     open_files, found = 0, []
     for folder in (Path("/run"), Path("/var/tmp")):
         for path in folder.rglob("*"):
