@@ -128,8 +128,13 @@ void Daemon::perform(const node::NeedKeys& action) {
 }
 
 bool Daemon::move_key_endpoint(const mip6::Ipv6Address& local) {
-  if (done("IKE endpoint", xfrm_->move_key_endpoint(Side::kNode, ends_, kernel::kNodeReqid, local, config_.home_agent)))
+  const auto& agent = config_.home_agent;
+  if (done("IKE endpoint", xfrm_->move_key_endpoint(Side::kNode, ends_, kernel::kNodeReqid, local, agent))) {
+    if (prefix_sa_)
+      done("prefix discovery",
+           xfrm_->move_prefix_key_endpoint(Side::kNode, ends_, kernel::kNodePrefixesReqid, local, agent));
     return true;
+  }
   // Somebody may have removed the policy that this is about, and with it what keeps messages in the clear away.
   done("xfrm", xfrm_->require_esp(Side::kNode, ends_, kernel::kNodeReqid));
   return false;

@@ -66,6 +66,8 @@ struct Xfrm::Impl {
   }
 
   tl::expected<void, mip6::Error> install_care_of(Side side, const Ends& ends, const mip6::Ipv6Address& care_of);
+  tl::expected<void, mip6::Error> move_key_endpoint(const PolicyKey& policy, std::uint32_t reqid,
+                                                    const mip6::Ipv6Address& local, const mip6::Ipv6Address& remote);
 };
 
 tl::expected<Xfrm, mip6::Error> Xfrm::open() {
@@ -196,11 +198,10 @@ tl::expected<void, mip6::Error> Xfrm::refuse_home_address_options(const mip6::Ip
                         "refuse home address options", home_agent.to_string(), absent);
 }
 
-tl::expected<void, mip6::Error> Xfrm::move_key_endpoint(Side side, const Ends& ends, std::uint32_t reqid,
-                                                        const mip6::Ipv6Address& local,
-                                                        const mip6::Ipv6Address& remote) {
-  const auto in = directions(side, ends, false).in;
-  const Answer answer = impl_->socket.request(migrate_key_endpoint(in, reqid, local, remote));
+tl::expected<void, mip6::Error> Xfrm::Impl::move_key_endpoint(const PolicyKey& policy, std::uint32_t reqid,
+                                                              const mip6::Ipv6Address& local,
+                                                              const mip6::Ipv6Address& remote) {
+  const Answer answer = socket.request(migrate_key_endpoint(policy, reqid, local, remote));
   if (answer.ok()) return {};
   std::string remedy;
   if (answer.os_error == ENOPROTOOPT || answer.os_error == EOPNOTSUPP || answer.os_error == EINVAL) {
@@ -208,8 +209,21 @@ tl::expected<void, mip6::Error> Xfrm::move_key_endpoint(Side side, const Ends& e
   } else if (absent(answer) || answer.os_error == ENODATA) {
     remedy = "the ESP policy or the SA is gone; it comes back when IKE is set up anew";
   }
-  return tl::unexpected(
-      netlink_error("move the IKE endpoint to " + local.to_string(), text(ends), answer, std::move(remedy)));
+  return tl::unexpected(netlink_error(
+      "move the IKE endpoint to " + local.to_string(),
+      fmt::format("{} <-> {}", policy.source.to_string(), policy.destination.to_string()), answer, std::move(remedy)));
+}
+
+tl::expected<void, mip6::Error> Xfrm::move_key_endpoint(Side side, const Ends& ends, std::uint32_t reqid,
+                                                        const mip6::Ipv6Address& local,
+                                                        const mip6::Ipv6Address& remote) {
+  return impl_->move_key_endpoint(directions(side, ends, false).in, reqid, local, remote);
+}
+
+tl::expected<void, mip6::Error> Xfrm::move_prefix_key_endpoint(Side side, const Ends& ends, std::uint32_t reqid,
+                                                               const mip6::Ipv6Address& local,
+                                                               const mip6::Ipv6Address& remote) {
+  return impl_->move_key_endpoint(prefix_directions(side, ends, false).in.front(), reqid, local, remote);
 }
 
 tl::expected<void, mip6::Error> Xfrm::install_manual(const Ends& ends, std::uint32_t reqid, const ManualKeys& keys) {

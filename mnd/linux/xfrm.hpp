@@ -71,6 +71,10 @@ class Xfrm {
   // is sent.
   tl::expected<void, mip6::Error> move_key_endpoint(Side side, const Ends& ends, std::uint32_t reqid,
                                                     const mip6::Ipv6Address& local, const mip6::Ipv6Address& remote);
+  // The same for the SA of mobile prefix discovery: charon finds a CHILD_SA that is to be rekeyed by the endpoint.
+  tl::expected<void, mip6::Error> move_prefix_key_endpoint(Side side, const Ends& ends, std::uint32_t reqid,
+                                                           const mip6::Ipv6Address& local,
+                                                           const mip6::Ipv6Address& remote);
 
   // The SAs of keys set by hand, both directions; what else there is between the ends with that reqid goes.
   tl::expected<void, mip6::Error> install_manual(const Ends& ends, std::uint32_t reqid, const ManualKeys& keys);

@@ -1,10 +1,12 @@
 """Mobile prefix discovery: solicitation and advertisement under an ESP SA of their own, both ways; in the clear refused
 on both sides; status 1 brings a solicitation; a move with K keeps both CHILD_SAs, and the second one's re-key works."""
 
+import signal
 import time
 
 import common
 import leftovers
+import ordering
 import rekey
 import spoof
 import vici
@@ -111,7 +113,16 @@ def told_by_agent():
             if "told of the home prefix" in line]
 
 
+def shortened(lab, lifetime):
+    """The home agent is started again, and the prefix ends earlier than the node knows: its next answer has status 1."""
+    lab.stop("ha", signal.SIGKILL)
+    lab.agent(extra=f"prefix-lifetime = {lifetime}")
+    lab.check(f"the home agent is there again, the prefix valid for {lifetime} s", ordering.ready(lab) and wait_for(
+        lambda: children(lab) == (1, 1), 10, 0.3), f"{ordering.agent()} {children(lab)}")
+
+
 def moved(lab):
+    shortened(lab, 200)
     at = common.move_to(lab, "w1", "down", "w2")
     followed = wait_for(lambda: lab.ike_endpoints()[:2] == ([at], [at]), 3, 0.2)
     lab.check("a move with K keeps both CHILD_SAs", at and followed and children(lab) == (1, 1) and
@@ -128,8 +139,9 @@ def rekeyed(lab):
     before = spi()
     vici.ask(socket, "rekey", {"child": "mpd"})
     lab.check("its re-key works", wait_for(lambda: spi() and not spi() & before, 5, 0.2), f"{before} {spi()}")
+    shortened(lab, 120)
     lab.check("and the prefixes are learned again under the new keys",
-              rekey.refresh(lab) and learned(lab, 3), events(lab))
+              ordering.refresh() and learned(lab, 3), events(lab))
 
 
 def on_the_wire(lab, begin, told):

@@ -34,6 +34,7 @@ def scenario(lab):
     forgeries(lab, far)
     start_traffic(lab)
     agreed = [moves(lab, "hard", "down", "w2"), moves(lab, "soft", "up", "w1")]
+    rekeyed(lab)
     restarts(lab)
     stop_traffic(lab)
     refused = after_refusal(lab)
@@ -130,6 +131,22 @@ def moves(lab, kind, state, target):
     lab.check(f"{kind} move, K agreed: both charons follow", endpoints, lab.ike_endpoints())
     reaches(lab, f"after the {kind} move")
     return kind, begin, time.time(), at
+
+
+def rekeyed(lab):
+    """charon has followed the moves: it finds the SA where it is now."""
+    socket = lab.vici_socket("mn")
+
+    def spis():
+        return {c["spi-in"] for sa in vici.ike_sas(socket) for c in sa.get("child-sas", {}).values()
+                if c.get("reqid") == PAYLOAD_REQID and c.get("state") == "INSTALLED"}
+    before = spis()
+    vici.ask(socket, "rekey", {"child": "pay"})
+    lab.check("after the moves its re-key works", wait_for(lambda: spis() and not spis() & before, 5, 0.2),
+              f"{before} {spis()}")
+    lab.check("and its old SAs are gone at both ends", wait_for(lambda: states("mn") == states("ha") == 2, 15, 0.3),
+              f"{states('mn')} {states('ha')}")
+    reaches(lab, "after the re-key")
 
 
 def restarts(lab):
