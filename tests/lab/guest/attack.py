@@ -8,13 +8,12 @@ import re
 import select
 import socket
 import struct
-import subprocess
-import threading
 import time
 
 import common
+import esp
 import spoof
-from lab import RUN, ask, enter, run, wait_for
+from lab import RUN, ask, inside, run, wait_for
 
 ETH_P_ALL, ETH_P_IPV6 = 0x0003, 0x86DD
 IPV6_CHECKSUM = 7
@@ -25,15 +24,7 @@ ESP = 50
 # --- sockets ---
 def socket_in(namespace, *arguments):
     """A socket that belongs to a namespace, whoever uses it: made by a thread that was there."""
-    made = []
-
-    def make():
-        enter(namespace)
-        made.append(socket.socket(*arguments))
-    thread = threading.Thread(target=make)
-    thread.start()
-    thread.join()
-    return made[0]
+    return inside(namespace, lambda: socket.socket(*arguments))
 
 
 class Sender:
@@ -135,9 +126,7 @@ def seal(state, number, next_header, text):
     padding = -(len(text) + 2) % 16
     text += bytes(range(1, padding + 1)) + bytes([padding, next_header])
     vector = os.urandom(16)
-    sealed = subprocess.run(["openssl", "enc", "-e", f"-aes-{len(cipher) * 4}-cbc", "-nopad", "-K", cipher, "-iv",
-                             vector.hex()], input=text, capture_output=True, check=True).stdout
-    packet = struct.pack("!II", spi, number) + vector + sealed
+    packet = struct.pack("!II", spi, number) + vector + esp.cbc(cipher, vector, text, True)
     return packet + hmac.new(integrity, packet, hashlib.sha256).digest()[:16]
 
 

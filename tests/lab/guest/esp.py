@@ -25,13 +25,20 @@ def keys(namespace):
     return found
 
 
+def cbc(key, vector, text, encrypt):
+    """AES-CBC of whole blocks; key: hexadecimal digits."""
+    schedule, result = ctypes.create_string_buffer(512), ctypes.create_string_buffer(len(text))
+    set_key = crypto.AES_set_encrypt_key if encrypt else crypto.AES_set_decrypt_key
+    set_key(bytes.fromhex(key), len(key) * 4, schedule)
+    crypto.AES_cbc_encrypt(text, result, ctypes.c_size_t(len(text)), schedule, ctypes.create_string_buffer(vector, 16),
+                           int(encrypt))
+    return result.raw
+
+
 def decrypt(packet, key):
     """(next header, what it protects) of an ESP packet, from its SPI on."""
     vector, text = packet[HEAD:HEAD + INITIAL_VECTOR], packet[HEAD + INITIAL_VECTOR:-INTEGRITY]
-    schedule, plain = ctypes.create_string_buffer(512), ctypes.create_string_buffer(len(text))
-    crypto.AES_set_decrypt_key(bytes.fromhex(key), len(key) * 4, schedule)
-    crypto.AES_cbc_encrypt(text, plain, ctypes.c_size_t(len(text)), schedule, ctypes.create_string_buffer(vector, 16), 0)
-    plain = plain.raw
+    plain = cbc(key, vector, text, False)
     return plain[-1], plain[:-2 - plain[-2]]
 
 

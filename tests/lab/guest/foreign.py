@@ -5,7 +5,7 @@ import os
 import subprocess
 
 import vici
-from lab import RUN, run, wait_for
+from lab import RUN, inside, run, wait_for
 from traffic import Pings
 
 NEAR, FAR = "2001:db8:77::1", "2001:db8:78::1"  # ends of the tunnel's inside
@@ -60,8 +60,8 @@ secrets {{ ike-{NAME} {{
             self.load_all(namespace)
         vici.ask(self.lab.vici_socket("mn"), "initiate", {"child": "net", "ike": NAME, "timeout": "5000"})
         log = open(RUN / "office.ping.log", "wb")
-        self.pings = subprocess.Popen(["ip", "netns", "exec", "mn", "ping", "-n", "-D", "-i", "0.1", "-I", NEAR, FAR],
-                                      stdout=log, stderr=log, env={**os.environ, "LC_ALL": "C"})
+        self.pings = inside("mn", lambda: subprocess.Popen(
+            ["ping", "-n", "-D", "-i", "0.1", "-I", NEAR, FAR], stdout=log, stderr=log, env={**os.environ, "LC_ALL": "C"}))
         return wait_for(lambda: b"icmp_seq" in (RUN / "office.ping.log").read_bytes(), 5)
 
     def present(self, namespace):

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import vici
@@ -37,10 +38,25 @@ def say(text=""):
     print(text, flush=True)
 
 
+def enter(namespace):
+    """Puts this thread into a network namespace."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open(f"/run/netns/{namespace}", "rb") as file:
+        if libc.setns(file.fileno(), 0x40000000) != 0:
+            raise OSError(ctypes.get_errno(), f"setns {namespace}")
+
+
+def inside(namespace, action):
+    """What action() gives in a network namespace; processes that it starts are in there too. A process costs much here,
+    and `ip netns exec`, which mounts a /sys for it, twice as much."""
+    with ThreadPoolExecutor(1, initializer=enter, initargs=(namespace,)) as thread:
+        return thread.submit(action).result()
+
+
 def run(*command, check=True, namespace=None):
-    if namespace:
-        command = ("ip", "netns", "exec", namespace, *command)
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    def runs():
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+    result = inside(namespace, runs) if namespace else runs()
     if check and result.returncode != 0:
         raise RuntimeError(f"{' '.join(command)}: {result.stderr.strip() or result.returncode}")
     return result.stdout
@@ -113,6 +129,7 @@ class Lab:
         self.charon_extra = {}  # namespace: further settings of its charon
         self.agent_extra = ""  # further settings at the top of the home agent's configuration
         self.state = RUN  # where both daemons keep their state folders
+        self.first_agent = True
         self.wrapped = {}  # name of a process -> the command that runs it, such as strace
         self.dad = dad or os.environ.get("LAB_DAD") == "on"
         RUN.mkdir(exist_ok=True)
@@ -139,9 +156,9 @@ class Lab:
     # --- processes ---
     def start(self, name, namespace, *command, env=None, log=None):
         with open(RUN / f"{log or name}.log", "ab") as output:
-            process = subprocess.Popen(["ip", "netns", "exec", namespace, *self.wrapped.get(name, ()), *command],
-                                       stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                                       env={**os.environ, **(env or {})})
+            process = inside(namespace, lambda: subprocess.Popen(
+                [*self.wrapped.get(name, ()), *command], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                env={**os.environ, **(env or {})}))
         self.processes[name] = process
         return process
 
@@ -201,7 +218,12 @@ class Lab:
 
     def agent(self, key_mobility=True, extra=""):
         config = self.agent_config(key_mobility, extra)
-        return self.start("ha", "ha", program("mip6-ha"), "--config", str(config))
+        process = self.start("ha", "ha", program("mip6-ha"), "--config", str(config))
+        # A node that comes before its connection is refused, and then waits for a while.
+        if self.first_agent and self.alive("charon.ha") and any("manual_keys" not in node for node in NODES.values()):
+            wait_for(lambda: not self.alive("ha") or vici.connections(self.vici_socket("ha")), 5)
+        self.first_agent = False
+        return process
 
     def agent_config(self, key_mobility=True, extra=""):
         config = RUN / "ha.conf"
@@ -301,7 +323,7 @@ state-directory = {self.state}/{namespace}.state
 
     def xfrm_errors(self, namespace):
         """Counters of /proc/net/xfrm_stat that are not zero."""
-        lines = run("cat", "/proc/net/xfrm_stat", namespace=namespace).split("\n")
+        lines = inside(namespace, Path("/proc/thread-self/net/xfrm_stat").read_text).split("\n")
         return {key: int(value) for key, value in (line.split() for line in lines if line) if int(value)}
 
     def usage(self, name):
@@ -360,14 +382,6 @@ state-directory = {self.state}/{namespace}.state
         for name in list(self.processes):
             self.stop(name, signal.SIGKILL)
         self.keep()
-
-
-def enter(namespace):
-    """Puts this process into a network namespace."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    with open(f"/run/netns/{namespace}", "rb") as file:
-        if libc.setns(file.fileno(), 0x40000000) != 0:
-            raise OSError(ctypes.get_errno(), f"setns {namespace}")
 
 
 def main(scenario):

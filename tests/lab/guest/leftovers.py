@@ -1,10 +1,10 @@
 """What is in a namespace's kernel and in its charon, as lines of text: compared before the start and after the stop."""
 
 import re
-import subprocess
 from pathlib import Path
 
 import vici
+from lab import run
 
 # Kind and command; the output of all comes from one shell, since a process costs much in there.
 COMMANDS = {
@@ -15,7 +15,7 @@ COMMANDS = {
     "xfrm state": "ip xfrm state",
     "xfrm policy": "ip xfrm policy",
     "proxy": "ip -6 neigh show proxy",
-    "tc": "tc qdisc; for i in mip6 mip6ha; do [ -e /sys/class/net/$i ] && tc filter show dev $i ingress; done",
+    "tc": "tc qdisc; for i in mip6 mip6ha; do [ -e /proc/sys/net/ipv6/conf/$i ] && tc filter show dev $i ingress; done",
     "sysctl": "cd /proc/sys/net/ipv6/conf && "
               "grep -s . */proxy_ndp */accept_ra */accept_source_route */forwarding */ndisc_notify; cd /",
 }
@@ -23,9 +23,8 @@ COMMANDS = {
 
 def _outputs(namespace):
     script = "".join(f"echo '### {kind}'; {command}\n" for kind, command in COMMANDS.items())
-    result = subprocess.run(["ip", "netns", "exec", namespace, "sh", "-c", script], capture_output=True, text=True,
-                            check=False)
-    return {part.split("\n", 1)[0]: part.split("\n", 1)[1] for part in result.stdout.split("### ")[1:]}
+    output = run("sh", "-c", script, namespace=namespace, check=False)
+    return {part.split("\n", 1)[0]: part.split("\n", 1)[1] for part in output.split("### ")[1:]}
 
 
 def _lines(text):

@@ -6,7 +6,6 @@ import os
 import signal
 import statistics
 import time
-from collections import Counter
 
 import leftovers
 import traffic

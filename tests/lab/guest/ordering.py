@@ -116,14 +116,11 @@ def check_numbers(lab, seen, known, what):
 def send_again(seen, namespace="core"):
     """The same packets, bit for bit, from inside the network."""
     def send():
-        the_lab.enter(namespace)
         raw = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW)
         for one in seen:
             raw.sendto(one.packet, (str(wire.address(one.packet[24:40])), 0))
         raw.close()
-    thread = threading.Thread(target=send)
-    thread.start()
-    thread.join()
+    the_lab.inside(namespace, send)
 
 
 def node(command="status"):

@@ -1,13 +1,12 @@
 """Packets that nobody but the lab would send: forged Mobility Header messages and tunnel packets, over a raw socket of
-a chosen namespace. Used as a program: spoof.py NAMESPACE FORM... (what scenarios call through forged())."""
+a chosen namespace."""
 
 import ipaddress
 import socket
 import struct
-import subprocess
-import sys
 import time
-from pathlib import Path
+
+from lab import inside
 
 MOBILITY, DSTOPTS, ROUTING, IPV6, ICMPV6 = 135, 60, 43, 41, 58
 NO_NEXT_HEADER = 59
@@ -105,19 +104,10 @@ def packets_of(form, source, home_address, agent, sequence, care_of):
     raise ValueError(form)
 
 
-def forged(namespace, form, *, source, home_address, agent, sequence, care_of, count=1, pause=0.02, background=False):
+def forged(namespace, form, *, source, home_address, agent, sequence, care_of, count=1, pause=0.02):
     """Sends `count` packets of this form from the namespace."""
-    command = ["ip", "netns", "exec", namespace, "/usr/bin/python3", "-B", str(Path(__file__)), form, source,
-               home_address, agent, str(sequence), care_of, str(count), str(pause)]
-    if background:
-        return subprocess.Popen(command)
-    subprocess.run(command, check=True)
-    return None
-
-
-if __name__ == "__main__":
-    chosen, *addresses = sys.argv[1:]
-    origin, home, home_agent, first, target, times, between = addresses
-    for index in range(int(times)):
-        send_raw(*packets_of(chosen, origin, home, home_agent, (int(first) + index) & 0xFFFF, target))
-        time.sleep(float(between))
+    def send():
+        for index in range(count):
+            send_raw(*packets_of(form, source, home_address, agent, (sequence + index) & 0xFFFF, care_of))
+            time.sleep(pause)
+    inside(namespace, send)

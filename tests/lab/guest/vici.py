@@ -142,6 +142,14 @@ def ike_sas(path):
         client.close()
 
 
+def connections(path):
+    """Names of those that are loaded into this charon; none while it does not answer."""
+    try:
+        return ask(path, "get-conns").get("conns", [])
+    except OSError:
+        return []
+
+
 def loaded(path):
     """What is loaded into this charon and what is up, as lines of text."""
     client = Vici(path)

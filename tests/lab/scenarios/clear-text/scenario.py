@@ -2,6 +2,7 @@
 home, not with charon stopped; a forged update is refused whether it has a home address option or not."""
 
 import signal
+import threading
 import time
 
 import common
@@ -38,10 +39,12 @@ def scenario(lab):
     lab.captures = lab.capture_all()
     common.charons(lab, "ha", "mn")
     begin = time.time()
-    flood = forged("cn", "update", source=OUTSIDER, home_address=HOME_ADDRESS, agent=HOME_AGENT, sequence=1,
-                   care_of=CORRESPONDENT, count=150, background=True)
+    flood = threading.Thread(target=lambda: forged(
+        "cn", "update", source=OUTSIDER, home_address=HOME_ADDRESS, agent=HOME_AGENT, sequence=1, care_of=CORRESPONDENT,
+        count=150))
+    flood.start()
     lab.agent()
-    flood.wait()
+    flood.join()
     spans.append((begin, time.time() + 0.1))
     lab.check("forged updates while the home agent starts bind nothing", not common.agent_route(), common.agent_route())
 

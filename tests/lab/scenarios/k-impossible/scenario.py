@@ -4,7 +4,6 @@ when it goes on, and the registration outlives one that is gone."""
 
 import os
 import signal
-import subprocess
 import time
 
 import common
@@ -66,7 +65,7 @@ def events_are_lost(lab):
     old, charon = connection(lab), lab.processes["charon.mn"]
     expire = os.path.join(os.path.dirname(the_lab.__file__), "expire.py")
     charon.send_signal(signal.SIGSTOP)
-    subprocess.run(["ip", "netns", "exec", "mn", "/usr/bin/python3", "-B", expire, "1000"], check=True)
+    run("/usr/bin/python3", "-B", expire, "1000", namespace="mn")
     common.link("w1", "down")
     at = lab.wait_registered("mn", lab.care_of("mn", "w2"), 2)
     agreed = lab.status("mn").get("key_mobility")

@@ -13,7 +13,7 @@ import esp
 import leftovers
 import search
 import wire
-from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, NODES, PATIENCE_FACTOR, RUN, program, run, wait_for
+from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, NODES, PATIENCE_FACTOR, RUN, inside, program, run, wait_for
 from spoof import forged
 
 K_FLAG = 0x10
@@ -55,7 +55,7 @@ def keys_are_new():
     """Both ends, which must be stopped, take the node's manual keys as never used; whether they did, what they said."""
     commands = [("mn", [program("mnd"), "--config", str(RUN / "mn.conf"), "--keys-are-new"]),
                 ("ha", [program("mip6-ha"), "--config", str(RUN / "ha.conf"), "--keys-are-new", NODES["mn"]["name"]])]
-    done = [subprocess.run(["ip", "netns", "exec", where, *command], capture_output=True, text=True, check=False)
+    done = [inside(where, lambda c=command: subprocess.run(c, capture_output=True, text=True, check=False))
             for where, command in commands]
     return all(one.returncode == 0 for one in done), "; ".join(one.stdout + one.stderr for one in done)
 

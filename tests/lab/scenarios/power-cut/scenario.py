@@ -11,7 +11,7 @@ from pathlib import Path
 import common
 import esp
 import ordering
-from lab import OUT, run, wait_for
+from lab import OUT, run
 
 BOOT, BOOTS = int(os.environ["LAB_BOOT"]), int(os.environ["LAB_BOOTS"])
 DISK, KEYS, JOURNAL = Path("/run/disk"), OUT / "keys.jsonl", OUT / "messages.jsonl"

@@ -2,6 +2,7 @@
 on both sides; status 1 brings a solicitation; a move with K keeps both CHILD_SAs, and the second one's re-key works."""
 
 import signal
+import subprocess
 import time
 
 import common
@@ -11,7 +12,7 @@ import rekey
 import spoof
 import vici
 import wire
-from lab import HOME_ADDRESS, HOME_AGENT, run, wait_for
+from lab import HOME_ADDRESS, HOME_AGENT, RUN, inside, program, wait_for
 
 SOLICITATION, ADVERTISEMENT = 146, 147
 REQID_NODE, REQID_AGENT = "6277", "827500"
@@ -41,9 +42,6 @@ def scenario(lab):
 
 
 def events(lab):
-    import subprocess
-
-    from lab import RUN, program
     result = subprocess.run([program("mip6ctl"), "--socket", f"{RUN}/mn.control", "events"], capture_output=True,
                             text=True, check=False)
     return [line for line in result.stdout.splitlines() if "prefixes" in line]
@@ -73,9 +71,7 @@ def message(source, destination, kind, identifier=7):
 
 
 def send(namespace, packet, destination):
-    code = ("import socket, sys; s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW); "
-            "[s.sendto(bytes.fromhex(sys.argv[1]), (sys.argv[2], 0)) for _ in range(3)]")
-    run("/usr/bin/python3", "-c", code, packet.hex(), destination, namespace=namespace)
+    inside(namespace, lambda: [spoof.send_raw(packet, destination) for _ in range(3)])
     time.sleep(0.4)
 
 
@@ -108,7 +104,6 @@ def clear(lab):
 
 
 def told_by_agent():
-    from lab import RUN
     return [line for line in (RUN / "ha.log").read_text(encoding="utf-8", errors="replace").splitlines()
             if "told of the home prefix" in line]
 

@@ -12,7 +12,7 @@ import common
 import esp
 import ordering
 import prepared
-from lab import RUN, program, run, wait_for
+from lab import RUN, inside, program, run, wait_for
 
 DISK = Path("/run/small")
 NODE_DISK, AGENT_DISK = DISK / "mn.state", DISK / "ha.state"
@@ -94,8 +94,7 @@ def of_node(lab, lost):
                     "the node's file cut short")
     lost.comes_back(damaging(lambda: file.write_bytes(b"\x00\xff" * 200)), restart, "the node's file garbage")
     cannot_store(lab, lost, fill, make_room, "No space", "the node's disk full")
-    cannot_store(lab, lost, read_only, lambda disk: writable(disk, lab.processes["mnd.mn"].pid), "Read-only",
-                 "the node's disk read-only")
+    cannot_store(lab, lost, read_only, writable, "Read-only", "the node's disk read-only")
 
 
 def fill(disk):
@@ -115,10 +114,8 @@ def read_only(disk):
     run("mount", "-o", "remount,ro", str(disk))
 
 
-def writable(disk, pid=None):
-    """pid: of a process that was started meanwhile. `ip netns exec` has given it a mount of its own, still read-only."""
-    for where in ((), ("nsenter", "-m", "-t", str(pid))) if pid else ((), ):
-        run(*where, "mount", "-o", "remount,rw", str(disk))
+def writable(disk):
+    run("mount", "-o", "remount,rw", str(disk))
 
 
 def cannot_store(lab, lost, refuse, allow, words, what):
@@ -177,8 +174,8 @@ def of_agent(lab, lost):
 
 
 def refuses_to_start(lab, words, what):
-    result = subprocess.run(["ip", "netns", "exec", "ha", program("mip6-ha"), "--config", str(RUN / "ha.conf")],
-                            capture_output=True, text=True, check=False, timeout=20)
+    result = inside("ha", lambda: subprocess.run([program("mip6-ha"), "--config", str(RUN / "ha.conf")],
+                                                 capture_output=True, text=True, check=False, timeout=20))
     said = result.stdout + result.stderr
     lab.check(f"{what}: it does not start, and says why", result.returncode == 1 and re.search(words, said) and
               "agent.db" in said, (result.returncode, said))

@@ -3,7 +3,6 @@ reached or does not have the address. Status names each with its remedy, and the
 
 import os
 import signal
-import subprocess
 import time
 
 import another
@@ -61,10 +60,8 @@ def not_permitted(lab):
         os.chown(path, 65534, 65534)
     capabilities = "+net_admin,+net_raw"
     program = the_lab.program("mnd")
-    lab.processes["mnd.mn"] = subprocess.Popen(
-        ["ip", "netns", "exec", "mn", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
-         f"--inh-caps={capabilities}", f"--ambient-caps={capabilities}", program, "--config", str(RUN / "mn.conf")],
-        stdin=subprocess.DEVNULL, stdout=open(RUN / "mnd.mn.log", "ab"), stderr=subprocess.STDOUT)
+    lab.start("mnd.mn", "mn", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", f"--inh-caps={capabilities}",
+              f"--ambient-caps={capabilities}", program, "--config", str(RUN / "mn.conf"))
     trouble.named(lab, "permi|access", "charon's socket not permitted")
     socket.chmod(0o666)
     trouble.recovers(lab, "socket permitted", 60)
