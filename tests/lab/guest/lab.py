@@ -136,7 +136,8 @@ class Lab:
 
     # --- network ---
     def build(self):
-        run("bash", str(HERE / "topology.sh"), "on" if self.dad else "off")
+        import topology  # which needs this module
+        topology.make(self.dad)
         for namespace, interface in (("mn", "w1"), ("mn", "w2"), ("mn2", "w1")):
             if not wait_for(lambda n=namespace, i=interface: self.care_of(n, i), 15):
                 raise RuntimeError(f"no address on {interface} of {namespace}: is radvd running?")

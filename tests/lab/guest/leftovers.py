@@ -1,30 +1,37 @@
 """What is in a namespace's kernel and in its charon, as lines of text: compared before the start and after the stop."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import vici
-from lab import run
+from lab import inside, run
 
-# Kind and command; the output of all comes from one shell, since a process costs much in there.
-COMMANDS = {
-    "link": "ip -o link",
-    "address": "ip -6 -o addr",
-    "route": "ip -6 route show table all",
-    "rule": "ip -6 rule",
-    "xfrm state": "ip xfrm state",
-    "xfrm policy": "ip xfrm policy",
-    "proxy": "ip -6 neigh show proxy",
-    "tc": "tc qdisc; for i in mip6 mip6ha; do [ -e /proc/sys/net/ipv6/conf/$i ] && tc filter show dev $i ingress; done",
-    "sysctl": "cd /proc/sys/net/ipv6/conf && "
-              "grep -s . */proxy_ndp */accept_ra */accept_source_route */forwarding */ndisc_notify; cd /",
-}
+# Kind and command of ip(8), which one process performs, since a process costs much in there: what stands between the
+# outputs is the loopback interface, two lines.
+COMMANDS = {"route": "route show table all", "rule": "rule", "proxy": "neigh show proxy"}
+BETWEEN = re.compile(r"^\d+: lo: .*\n +link/loopback .*\n", re.MULTILINE)
+SETTINGS = ("proxy_ndp", "accept_ra", "accept_source_route", "forwarding", "ndisc_notify")
+LINK_SCOPE, PERMANENT = 0x20, 0x80  # of /proc/net/if_inet6
 
 
-def _outputs(namespace):
-    script = "".join(f"echo '### {kind}'; {command}\n" for kind, command in COMMANDS.items())
-    output = run("sh", "-c", script, namespace=namespace, check=False)
-    return {part.split("\n", 1)[0]: part.split("\n", 1)[1] for part in output.split("### ")[1:]}
+def _outputs():
+    """Of the namespace in which this runs."""
+    script = "".join(f"link show dev lo\n{command}\n" for command in COMMANDS.values())
+    told = subprocess.run(["ip", "-6", "-batch", "-"], input=script, capture_output=True, text=True, check=True).stdout
+    out = dict(zip(COMMANDS, BETWEEN.split(told)[1:], strict=True))
+    conf, net = Path("/proc/sys/net/ipv6/conf"), Path("/proc/thread-self/net")
+    out["link"] = (net / "dev").read_text(encoding="utf-8").split("\n", 2)[2]
+    out["address"] = (net / "if_inet6").read_text(encoding="utf-8")
+    out["xfrm state"] = run("ip", "xfrm", "state")
+    out["xfrm policy"] = run("ip", "xfrm", "policy")
+    out["tc"] = run("tc", "qdisc")
+    for device in ("mip6", "mip6ha"):
+        if (conf / device).exists():
+            out["tc"] += run("tc", "filter", "show", "dev", device, "ingress")
+    out["sysctl"] = "".join(f"{path.relative_to(conf)}: {path.read_text(encoding='utf-8')}" for setting in SETTINGS
+                            for path in sorted(conf.glob(f"*/{setting}")))
+    return out
 
 
 def _lines(text):
@@ -42,8 +49,10 @@ def _blocks(text):
     return [entry for entry in entries if entry]
 
 
-def _link(line):
-    return line.split(":")[1].strip().split("@")[0]
+def _is_lasting(line):
+    """Of an address: not one of those that come and go with router advertisements and links."""
+    scope, flags = (int(word, 16) for word in line.split()[3:5])
+    return scope != LINK_SCOPE and flags & PERMANENT
 
 
 def _without_keys(state):
@@ -52,13 +61,12 @@ def _without_keys(state):
 
 
 def snapshot(namespace, vici_socket):
-    out = _outputs(namespace)
+    out = inside(namespace, _outputs)
     routes = [re.sub(r" expires \S+", "", line) + " " for line in _lines(out["route"])]
     found = {
-        "link": [_link(line) for line in _lines(out["link"])],
-        # What router advertisements make (dynamic, proto ra) comes and goes with the links.
-        "address": [re.sub(r" valid_lft.*", "", line) for line in _lines(out["address"])
-                    if " dynamic" not in line and " scope link" not in line],
+        "link": [line.split(":")[0] for line in _lines(out["link"])],
+        "address": [line for line in _lines(out["address"]) if _is_lasting(line)],
+        # What router advertisements make (proto ra) comes and goes with the links.
         "route": [r.strip() for r in routes if " proto kernel " not in r and " proto ra " not in r],
         "rule": _lines(out["rule"]),
         "xfrm state": [_without_keys(state) for state in _blocks(out["xfrm state"])],

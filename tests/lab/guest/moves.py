@@ -4,6 +4,7 @@ import ipaddress
 import json
 import os
 import signal
+import socket
 import statistics
 import time
 
@@ -11,7 +12,7 @@ import leftovers
 import traffic
 import vici
 import wire
-from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, NODES, OUT, RUN, run, say, wait_for
+from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, NODES, OUT, RUN, inside, run, say, wait_for
 
 ORDER = ["hard", "soft", "hard", "soft", "home", "away"]
 LEAD = 0.1       # a gap is looked for from this long before the event
@@ -62,8 +63,7 @@ class Director:
         self.lab, self.key_mobility = lab, key_mobility
         self.moves, self.steady = [], []
         self.at = None  # where the node is registered
-        self.interfaces = {name: int(run("cat", f"/sys/class/net/{name}/ifindex", namespace="mn"))
-                           for name in ("w1", "w2", HOME_LINK)}
+        self.interfaces = inside("mn", lambda: {name: socket.if_nametoindex(name) for name in ("w1", "w2", HOME_LINK)})
 
     # --- before and after ---
     def begin(self, first="w1"):

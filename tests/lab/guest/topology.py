@@ -1,0 +1,101 @@
+"""The lab's network, made inside the lab's kernel.
+
+  mn  -w1- ar1 -wan- core      mn: the node (w1 preferred); mn2: a second node that never moves, on a link of its own
+  mn  -w2- ar2 -wan- core      ar1, ar2: access routers with router advertisements; core: the router between all
+  mn2 -w1- ar1                 ha: home agent; hl: the switch of the home link with ha (home), hh (eth0), mn (wh)
+  mn  -wh- hl  -home- ha -wan- core      cn: the correspondent
+"""
+
+import subprocess
+from pathlib import Path
+
+from lab import RUN, inside
+
+NAMESPACES = ("mn", "mn2", "ar1", "ar2", "core", "ha", "hl", "hh", "cn")
+ROUTERS = ("ar1", "ar2", "core", "ha")
+# The namespace and interface of one end, and of the other.
+LINKS = (("ar1", "wan", "core", "r1"), ("ar2", "wan", "core", "r2"), ("ha", "wan", "core", "r3"), ("cn", "wan", "core", "r4"),
+         ("ha", "home", "hl", "ha"), ("hh", "eth0", "hl", "hh"), ("mn", "wh", "hl", "mn"),
+         ("mn", "w1", "ar1", "acc"), ("mn2", "w1", "ar1", "acc2"), ("mn", "w2", "ar2", "acc"))
+# What ip(8) is to do in a namespace besides: one process for all of it, since a process costs a tenth of a second.
+COMMANDS = {
+    "core": """addr add 2001:db8:f1::1/64 dev r1 nodad
+               addr add 2001:db8:f2::1/64 dev r2 nodad
+               addr add 2001:db8:f3::1/64 dev r3 nodad
+               addr add 2001:db8:f4::1/64 dev r4 nodad
+               route add 2001:db8:a1::/64 via 2001:db8:f1::2
+               route add 2001:db8:a3::/64 via 2001:db8:f1::2
+               route add 2001:db8:a2::/64 via 2001:db8:f2::2
+               route add 2001:db8:1::/64 via 2001:db8:f3::2""",
+    "ar1": """addr add 2001:db8:f1::2/64 dev wan nodad
+              route add default via 2001:db8:f1::1
+              addr add 2001:db8:a1::1/64 dev acc nodad
+              addr add 2001:db8:a3::1/64 dev acc2 nodad""",
+    "ar2": """addr add 2001:db8:f2::2/64 dev wan nodad
+              route add default via 2001:db8:f2::1
+              addr add 2001:db8:a2::1/64 dev acc nodad""",
+    "ha": """addr add 2001:db8:f3::2/64 dev wan nodad
+             route add default via 2001:db8:f3::1
+             addr add 2001:db8:1::1/64 dev home nodad""",
+    "cn": """addr add 2001:db8:f4::2/64 dev wan nodad
+             route add default via 2001:db8:f4::1""",
+    "hl": """link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0
+             link set br0 up
+             link set ha master br0
+             link set hh master br0
+             link set mn master br0""",
+    # nl: every netlink message in the node's namespace, with the kernel's time.
+    "mn": """link set wh down
+             link add nl type nlmon
+             link set nl up""",
+}
+ADVERTISED = (("ar1", "acc", "2001:db8:a1::/64"), ("ar1", "acc2", "2001:db8:a3::/64"), ("ar2", "acc", "2001:db8:a2::/64"),
+              ("ha", "home", "2001:db8:1::/64"))
+AS_HOME_AGENT = "AdvHomeAgentFlag on; AdvHomeAgentInfo on; HomeAgentLifetime 1800; HomeAgentPreference 10;"
+
+
+def batch(commands):
+    lines = [line.strip() for line in commands if line.strip()]
+    subprocess.run(["ip", "-batch", "-"], input="\n".join(lines) + "\n", text=True, capture_output=True, check=True)
+
+
+def configure(namespace, dad):
+    """Duplicate address detection and forwarding, for links that come later too."""
+    folder = Path("/proc/sys/net/ipv6/conf")
+    for which in ("all", "default"):
+        for setting in ("accept_dad", "dad_transmits"):
+            (folder / which / setting).write_text("1" if dad else "0", encoding="utf-8")
+    if namespace in ROUTERS:
+        (folder / "all/forwarding").write_text("1", encoding="utf-8")
+
+
+def advertise(namespace, interface, prefix):
+    """Router advertisements by radvd; it ends with the kernel."""
+    name = f"radvd.{namespace}.{interface}"
+    config = RUN / f"{name}.conf"
+    config.write_text(f"""interface {interface} {{
+  AdvSendAdvert on; IgnoreIfMissing on;
+  MinRtrAdvInterval 0.2; MaxRtrAdvInterval 0.6; MinDelayBetweenRAs 0.03; AdvDefaultLifetime 1800;
+  {AS_HOME_AGENT if namespace == "ha" else ""}
+  prefix {prefix} {{ AdvOnLink on; AdvAutonomous on; AdvRouterAddr on; }};
+}};
+""", encoding="utf-8")
+    config.chmod(0o600)
+    command = ["radvd", "-n", "-C", str(config), "-m", "logfile", "-l", str(RUN / f"{name}.log"), "-p", str(RUN / f"{name}.pid")]
+    inside(namespace, lambda: subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                               stderr=subprocess.DEVNULL))
+
+
+def make(dad):
+    """dad: duplicate address detection on the node's links."""
+    batch(f"netns add {namespace}" for namespace in NAMESPACES)
+    for namespace in NAMESPACES:
+        inside(namespace, lambda n=namespace: configure(n, dad and n == "mn"))
+    batch(f"link add {near} netns {here} type veth peer name {far} netns {there}" for here, near, there, far in LINKS)
+    for namespace in NAMESPACES:
+        interfaces = [near for here, near, _, _ in LINKS if here == namespace]
+        interfaces += [far for _, _, there, far in LINKS if there == namespace]
+        ups = [f"link set {interface} up" for interface in ["lo", *interfaces]]
+        inside(namespace, lambda c=ups + COMMANDS.get(namespace, "").split("\n"): batch(c))
+    for one in ADVERTISED:
+        advertise(*one)
