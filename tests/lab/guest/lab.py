@@ -385,13 +385,19 @@ state-directory = {self.state}/{namespace}.state
         self.keep()
 
 
-def main(scenario):
-    """Runs a scenario: scenarios/NAME/scenario.py has `def scenario(lab)` and may have DAD = True."""
+def load(scenario):
     import importlib.util
     path = HERE / "scenarios" / scenario / "scenario.py"
     spec = importlib.util.spec_from_file_location("scenario", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+def main(scenario):
+    """Runs a scenario: scenarios/NAME/scenario.py has `def scenario(lab)` and may have DAD = True, and `def prepare()`, what
+    is made on this machine before the kernel boots."""
+    module = load(scenario)
     lab = Lab(dad=getattr(module, "DAD", False))
     try:
         lab.build()
@@ -410,4 +416,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(HERE / "guest"))
     # Scenarios import `lab`; this module is that one, not a second copy.
     sys.modules["lab"] = sys.modules["__main__"]
-    main(sys.argv[1])
+    if sys.argv[1] == "--prepare":
+        getattr(load(sys.argv[2]), "prepare", lambda: None)()
+    else:
+        main(sys.argv[1])

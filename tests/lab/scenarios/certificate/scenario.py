@@ -18,8 +18,21 @@ from pki import bundle
 trouble = another.of("trouble")
 
 
+def prepare():
+    """root -> intermediate -> nodes, root -> agent; a bundle for each."""
+    pki.root("root", pki.RSA_4096)
+    pki.root("stranger", pki.ECDSA)
+    pki.issue("intermediate", "root", "--ca", kind=pki.RSA_4096)
+    for name, kind in (("mn", pki.RSA_4096), ("mn2", pki.ECDSA)):
+        pki.issue(name, "intermediate", "--san", NODES[name]["home_address"], kind=kind)
+        pki.write_bundle(name, "intermediate", "root")
+    pki.issue("ha", "root", "--san", HOME_AGENT, kind=pki.RSA_4096)
+    pki.write_bundle("ha", "root")
+    pki.issue("impostor", "stranger", "--san", HOME_AGENT, kind=pki.ECDSA)
+    pki.write_bundle("impostor", "root")
+
+
 def scenario(lab):
-    make_certificates(lab)
     the_lab.PLUGINS += pki.PLUGINS
     lab.agent_extra = f"certificate = {bundle('ha')}"
     for namespace, node in NODES.items():
@@ -32,22 +45,6 @@ def scenario(lab):
                   len(left) <= 1 and not any(flag == "CA" or key for flag, key, _ in left),
                   [(flag, key) for flag, key, _ in left])
     refused(lab)
-
-
-def make_certificates(lab):
-    """root -> intermediate -> nodes, root -> agent; a bundle for each."""
-    pki.root("root", pki.RSA_4096)
-    pki.root("stranger", pki.ECDSA)
-    pki.issue("intermediate", "root", "--ca", kind=pki.RSA_4096)
-    for name, kind in (("mn", pki.RSA_4096), ("mn2", pki.ECDSA)):
-        pki.issue(name, "intermediate", "--san", NODES[name]["home_address"], kind=kind)
-        pki.write_bundle(name, "intermediate", "root")
-    pki.issue("ha", "root", "--san", HOME_AGENT, kind=pki.RSA_4096)
-    pki.write_bundle("ha", "root")
-    pki.issue("impostor", "stranger", "--san", HOME_AGENT, kind=pki.ECDSA)
-    pki.write_bundle("impostor", "root")
-    size = len(pki.crt("mn").read_bytes())
-    lab.check("the certificates are made", size > 1000, size)
 
 
 # --- RFC 7383 on a link of MTU 1280 ---

@@ -19,11 +19,14 @@ CONSENT = "aggressive-mode-exposes-secret-to-guessing = accepted"
 ALLOW = "i_dont_care_about_security_and_use_aggressive_mode_psk = yes"
 
 
-def scenario(lab):
+def prepare():
     pki.root("root", pki.RSA_2048)
     for name, address in (("mn", NODES["mn"]["home_address"]), ("ha", HOME_AGENT)):
         pki.issue(name, "root", "--san", address, kind=pki.RSA_2048)
         pki.write_bundle(name, "root")
+
+
+def scenario(lab):
     the_lab.PLUGINS += pki.PLUGINS
     lab.captures = lab.capture_all()
     lab.spans = {}

@@ -17,18 +17,7 @@ HOME = NODES["mn"]["home_address"]
 CERTIFICATE = {"identity": HOME, "certificate": None}
 
 
-def scenario(lab):
-    make_certificates()
-    the_lab.PLUGINS += pki.PLUGINS
-    common.charons(lab, "ha", "mn")
-    lab.before = {n: leftovers.snapshot(n, lab.vici_socket(n)) for n in ("mn", "ha")}
-    checked(lab)
-    kinds(lab)
-    by_secret(lab)
-    by_certificate(lab)
-
-
-def make_certificates():
+def prepare():
     for name, kind in (("root", pki.ECDSA), ("root25519", pki.ED25519)):
         pki.root(name, kind)
     for name, issuer, kind in (("ecdsa", "root", pki.ECDSA), ("ed25519", "root25519", pki.ED25519),
@@ -45,6 +34,16 @@ def make_certificates():
         pki.write_bundle(name, "root")
     pki.write_bundle("ha25519", "root25519")
     pki.write_bundle("ha", "root", more=[pki.revoke("revoked", "root")])
+
+
+def scenario(lab):
+    the_lab.PLUGINS += pki.PLUGINS
+    common.charons(lab, "ha", "mn")
+    lab.before = {n: leftovers.snapshot(n, lab.vici_socket(n)) for n in ("mn", "ha")}
+    checked(lab)
+    kinds(lab)
+    by_secret(lab)
+    by_certificate(lab)
 
 
 def agent_with(lab, certificate=None, lines=(), identity=None):

@@ -20,15 +20,20 @@ DAEMONS = ("mnd.mn", "mnd.mn2", "ha")
 CORES = RUN / "cores"
 
 
+def prepare():
+    pki.root("root", pki.ECDSA)
+    pki.issue_bundle("ha", HOME_AGENT)
+    pki.issue_bundle("desk", NODES["mn2"]["home_address"])
+
+
 def scenario(lab):
     resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     os.environ["MND_DEBUG"] = "yes"  # the log says all that it can
     CORES.mkdir()
     the_lab.PLUGINS += pki.PLUGINS
-    pki.root("root", pki.ECDSA)
-    lab.agent_extra = f"certificate = {pki.issue_bundle('ha', HOME_AGENT)}"
+    lab.agent_extra = f"certificate = {pki.bundle('ha')}"
     home = NODES["mn2"]["home_address"]
-    NODES["mn2"].update(identity=home, certificate=pki.issue_bundle("desk", home))
+    NODES["mn2"].update(identity=home, certificate=pki.bundle("desk"))
     common.charons(lab, "ha", "mn", "mn2")
     lab.agent()
     lab.node("mn")

@@ -20,11 +20,17 @@ NOT_SERVED = "malformed/update of a home address that is not served"
 NOT_ROUTABLE = "dropped_because/the care-of address is not unicast routable"
 
 
+def prepare():
+    pki.root("root", pki.ECDSA)
+    pki.issue_bundle("ha", HOME_AGENT)
+    pki.issue_bundle("desk", THIEF_HOME)
+    pki.issue_bundle("nameless")
+
+
 def scenario(lab):
     the_lab.PLUGINS += pki.PLUGINS
-    pki.root("root", pki.ECDSA)
-    lab.agent_extra = f"certificate = {pki.issue_bundle('ha', HOME_AGENT)}"
-    THIEF.update(identity=THIEF_HOME, certificate=pki.issue_bundle("desk", THIEF_HOME))
+    lab.agent_extra = f"certificate = {pki.bundle('ha')}"
+    THIEF.update(identity=THIEF_HOME, certificate=pki.bundle("desk"))
     common.charons(lab, "ha", "mn", "mn2")
     lab.agent()
     lab.node("mn")
@@ -159,13 +165,12 @@ def third_party(lab):
 # --- B's keys ---
 def by_keys(lab):
     """Identity, certificate and selectors: charon of the home agent decides, mip6-ha counts and names."""
-    no_name = pki.issue_bundle("nameless")
     for what, wrong, reason in (
             ("A's identity and certificate with selectors of B", {"home_address": HOME_ADDRESS},
              "no security association made"),
             ("B's identity with A's certificate, which lacks B's SubjectAltName",
              {"home_address": HOME_ADDRESS, "identity": HOME_ADDRESS}, "authentication failed"),
-            ("A's identity with a valid certificate without any SubjectAltName", {"certificate": no_name},
+            ("A's identity with a valid certificate without any SubjectAltName", {"certificate": pki.bundle("nameless")},
              "authentication failed"),
             ("A's identity with a home address that nobody has", {"home_address": NOBODYS},
              "no security association made")):
