@@ -5,7 +5,7 @@ import time
 
 import leftovers
 import wire
-from lab import HOME_ADDRESS, HOME_AGENT, run
+from lab import HOME_ADDRESS, HOME_AGENT, RUN, program, run
 
 
 def charons(lab, *namespaces):
@@ -52,6 +52,13 @@ def stop_and_compare(lab):
     for namespace in ("mn", "ha"):
         left = leftovers.difference(lab.before[namespace], leftovers.snapshot(namespace, lab.vici_socket(namespace)))
         lab.check(f"after SIGTERM nothing is left in {namespace}", not left, "; ".join(left))
+
+
+def check_events(lab, *wanted):
+    """`mip6ctl events` has told each of these steps."""
+    told = run(program("mip6ctl"), "--socket", f"{RUN}/mn.control", "events")
+    missing = [words for words in wanted if words not in told]
+    lab.check("mip6ctl events has told every step", told and not missing, f"{missing} in {told}")
 
 
 def clear(packets, spans=()):

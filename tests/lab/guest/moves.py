@@ -302,6 +302,10 @@ def check_result(lab, result, director):
           result["wire"]["bu_protected"] > len(moves) and result["wire"]["ba_protected"] > len(moves), result["wire"])
     check(f"K is {'set' if agree else 'clear'} in every answer", all(m["k"] is agree for m in moves),
           [m["k"] for m in moves])
+    if not agree:
+        late = [(m.number, update, ike) for m in director.moves for update, ike in [first_of_each(director, m)]
+                if not update or ike and ike < update]
+        check("no update waits for IKE: the first one from the new address is before the first IKE packet", not late, late)
     ike = [m["ike_packets"] for m in moves]
     limit = 0 if agree else 6
     check(f"{'not one IKE packet' if agree else 'at most six IKE packets'} for a move",
@@ -316,6 +320,13 @@ def check_result(lab, result, director):
         check(f"after SIGTERM nothing is left in {namespace}", not left, "; ".join(left))
     check("both daemons end in time with status 0", all(s == 0 for s in director.exit_status.values()),
           director.exit_status)
+
+
+def first_of_each(director, move):
+    """When the first update and the first IKE packet were sent from where the move led; None if there was none."""
+    mine = [p for p in director.packets if p.source == move.new and p.time >= move.start]
+    return (min((p.time for p in mine if wire.is_update(p, HOME_ADDRESS, HOME_AGENT)), default=None),
+            min((p.time for p in mine if wire.is_ike(p)), default=None))
 
 
 def check_wire_form(lab, director):

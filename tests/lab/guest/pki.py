@@ -12,6 +12,7 @@ PLUGINS = " pem pkcs1 pkcs8 x509 pubkey constraints revocation"
 RSA_4096 = ("--type", "rsa", "--size", "4096")
 RSA_2048 = ("--type", "rsa", "--size", "2048")
 ECDSA = ("--type", "ecdsa", "--size", "256")
+ECDSA_384 = ("--type", "ecdsa", "--size", "384")
 ED25519 = ("--type", "ed25519")
 
 

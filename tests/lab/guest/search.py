@@ -20,7 +20,7 @@ def of_esp(*namespaces):
     """(name, form) of the keys of ESP that these kernels have."""
     found = []
     for namespace in namespaces:
-        for key in re.findall(r"(?:enc|auth-trunc) \S+ 0x([0-9a-f]+)", run("ip", "xfrm", "state", namespace=namespace)):
+        for key in re.findall(r"(?:enc|auth-trunc|aead) \S+ 0x([0-9a-f]+)", run("ip", "xfrm", "state", namespace=namespace)):
             found += [("ESP key", form) for form in forms(bytes.fromhex(key))]
     return found
 

@@ -6,6 +6,7 @@ import signal
 import time
 
 import common
+import ordering
 import vici
 import wire
 from lab import HOME_ADDRESS, HOME_AGENT, RUN, program, run, wait_for
@@ -23,8 +24,14 @@ def scenario(lab):
     move_during_authentication(lab)
     established = time.time()
     watch = vici.Watch(lab.vici_socket("mn"))
-    move_during_rekey(lab, watch)
+    move_during_rekey(lab, watch, "child-rekey", "down", "w2")
+    move_during_rekey(lab, watch, "ike-rekey", "up", "w1")
+    lab.check("after them the home agent answers", ordering.refresh(), lab.status("mn"))
+    common.link("w1", "down")
+    settled(lab, "w2")
     changes = many_changes(lab)
+    common.check_events(lab, "IKE established from", "IKE endpoint moved to", "SAs with the home agent were re-keyed",
+                        "IKE re-keyed", "registered in")
     before = {kind: len(events(watch, kind)) for kind in ("child-rekey", "ike-rekey")}
     killed_and_moved(lab)
     rekeys_on_time(lab, watch, before)
@@ -70,32 +77,27 @@ def move_during_authentication(lab):
     distance()
 
 
-def move_during_rekey(lab, watch):
-    common.link("w1", "up")
-    lab.check("a soft move", settled(lab, "w1"), why(lab))
+def move_during_rekey(lab, watch, kind, state, target):
+    if state == "down":
+        common.link("w1", "up")
+        lab.check("a soft move", settled(lab, "w1"), why(lab))
     distance(FAR)
-    asked, done = logged("generating CREATE_CHILD_SA request"), len(events(watch, "child-rekey"))
-    child = [c["name"] for sa in vici.ike_sas(lab.vici_socket("mn")) for c in sa.get("child-sas", {}).values()]
-    vici.ask(lab.vici_socket("mn"), "rekey", {"child": child[0]})
+    asked, done = logged("generating CREATE_CHILD_SA request"), len(events(watch, kind))
+    sa = vici.ike_sas(lab.vici_socket("mn"))[0]
+    child = next(iter(sa["child-sas"].values()))["name"]
+    vici.ask(lab.vici_socket("mn"), "rekey", {"child": child} if kind == "child-rekey" else {"ike": sa["connection"]})
     begun = wait_for(lambda: logged("generating CREATE_CHILD_SA request") > asked, 5, 0.01)
-    common.link("w1", "down")
-    there = settled(lab, "w2")
-    lab.check("a hard move during a re-key: registered, one IKE_SA, at both ends from the new address", begun and there,
+    common.link("w1", state)
+    there = settled(lab, target)
+    lab.check(f"w1 {state} during {kind}: registered, one IKE_SA, at both ends from the new address", begun and there,
               why(lab))
     distance()
-    lab.check("and the re-key comes to its end", wait_for(lambda: len(events(watch, "child-rekey")) > done, 15, 0.2),
+    lab.check("and the re-key comes to its end", wait_for(lambda: len(events(watch, kind)) > done, 15, 0.2),
               events(watch))
-    lab.check("after which the home agent answers", refreshed(lab), lab.status("mn"))
 
 
 def events(watch, kind=None):
     return [(when, event) for when, event, _, _, _ in watch.events if kind in (None, event)]
-
-
-def refreshed(lab):
-    before = lab.status("mn").get("sequence")
-    run(program("mip6ctl"), "--socket", f"{RUN}/mn.control", "refresh", check=False)
-    return wait_for(lambda: lab.status("mn").get("sequence") != before and lab.registered_at("mn"), 6, 0.2)
 
 
 def prefer_first(lab, address, preferred):
@@ -108,7 +110,7 @@ def many_changes(lab):
     common.link("w1", "up")
     first = settled(lab, "w1")
     # No advertisement must refresh it meanwhile.
-    run("pkill", "-STOP", "-F", "/run/radvd.ar1.acc.pid")
+    run("pkill", "-STOP", "-F", f"{RUN}/radvd.ar1.acc.pid")
     time.sleep(1.2)
     begin = time.time()
     for number in range(11):
@@ -125,7 +127,7 @@ def killed_and_moved(lab):
     lab.stop("mnd.mn", signal.SIGKILL)
     lab.stop("ha", signal.SIGKILL)
     prefer_first(lab, first, True)
-    run("pkill", "-CONT", "-F", "/run/radvd.ar1.acc.pid")
+    run("pkill", "-CONT", "-F", f"{RUN}/radvd.ar1.acc.pid")
     lab.agent()
     lab.node("mn", extra=f"rekey = {REKEY}\nike-rekey = {IKE_REKEY}")
     lab.check("both daemons killed, the node moved meanwhile: registered, both ends of the same IKE_SA follow",

@@ -33,6 +33,7 @@ def scenario(lab):
     lab.check("a few hundred updates were sent and answered", result["sent"] > 300 and result["answered"] > 300, result)
     lab.check("not one update or acknowledgement was lost", result["sent"] == result["answered"] and not result["refused"],
               result)
+    common.check_events(lab, "IKE established from", "IKE re-established from", "SAs with the home agent were re-keyed")
     for namespace, was in before.items():
         now = lab.xfrm_errors(namespace)
         more = {key: value - was.get(key, 0) for key, value in now.items() if value != was.get(key, 0)}

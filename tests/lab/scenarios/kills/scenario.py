@@ -33,7 +33,7 @@ class Killing:
         self.recorder = ordering.Recorder(["ar1", "ar2"])
         self.known = {}
         self.on_first_link = True
-        self.bad = {"missed": [], "not registered": [], "next not accepted": [], "old update accepted": []}
+        self.bad = {"missed": [], "not registered": [], "first not accepted": [], "next not accepted": [], "old update accepted": []}
 
     def trigger(self, step):
         if step.trigger == "start":
@@ -52,13 +52,24 @@ class Killing:
         died = kill_at(self.lab, step, lambda: self.trigger(step))
         if not died:
             self.lab.checks.note(f"node before {before}, and after {ordering.node()}")
+        begin = len(self.recorder.seen)
         if step.victim == NODE:
             self.lab.node("mn")
         else:
             self.lab.agent()
         if not ordering.registers():
             self.bad["not registered"].append((step, ordering.node()))
+        elif step.victim == NODE:
+            self.first_answer(step, begin)
         return died
+
+    def first_answer(self, step, begin):
+        self.known.update(esp.keys("mn"))
+
+        def answers():
+            return [m.status for m in ordering.opened(self.recorder.seen[begin:], self.known)[0] if m.status is not None]
+        if not wait_for(answers, 5) or answers()[0] != 0:
+            self.bad["first not accepted"].append((step, answers()))
 
     def once(self, step):
         # What else goes on can swallow what begins a registration: it is begun once more, but every step is killed at.
@@ -118,6 +129,7 @@ def scenario(lab, count=len(STEPS)):
     bad = killing.bad
     lab.check(f"{count} kills, each at its step", count >= 25 and not bad["missed"], bad["missed"])
     lab.check("after each of them the node is registered", not bad["not registered"], bad["not registered"])
+    lab.check("the first update of a new process is accepted", not bad["first not accepted"], bad["first not accepted"])
     lab.check("and the next update is accepted at once", not bad["next not accepted"], bad["next not accepted"])
     lab.check("and old updates are refused, and counted", not bad["old update accepted"], bad["old update accepted"])
     killing.known.update(esp.keys("mn"))

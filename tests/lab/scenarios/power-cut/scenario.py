@@ -11,7 +11,7 @@ from pathlib import Path
 import common
 import esp
 import ordering
-from lab import OUT, run
+from lab import OUT, run, wait_for
 
 BOOT, BOOTS = int(os.environ["LAB_BOOT"]), int(os.environ["LAB_BOOTS"])
 DISK, KEYS, JOURNAL = Path("/run/disk"), OUT / "keys.jsonl", OUT / "messages.jsonl"
@@ -26,15 +26,15 @@ def scenario(lab):
     lab.recorder = ordering.Recorder(["ar1", "ar2"], JOURNAL)
     common.charons(lab, "ha", "mn")
     lab.agent()
-    held = ordering.ready(lab)
     if before:
-        remembered(lab, held, *before)
+        remembered(lab, ordering.ready(lab), *before)
     lab.node("mn")
     if not lab.check(f"boot {BOOT}: the node registers", ordering.registers(), ordering.node()):
         return
     remember_keys()
     if before:
         goes_on(lab, before[0])
+        replayed(lab)
     if BOOT < BOOTS:
         work_until_the_cut(lab)
     else:
@@ -73,6 +73,17 @@ def goes_on(lab, last_used):
     lab.check(f"boot {BOOT}: the node goes on after all the numbers that it has used", 1 <= steps <= 128,
               (last_used, updates))
     lab.check(f"boot {BOOT}: its first update is accepted", answers and answers[0].status == 0, (updates, answers))
+
+
+def replayed(lab):
+    """Updates from before the cut, once more."""
+    present = esp.keys("mn")
+    old = [one for one in ordering.recorded(JOURNAL) if one.update and one.spi not in present][-4:]
+    accepted, refused = ordering.agent()[0]["accepted"], lab.xfrm_errors("ha").get("XfrmInNoStates", 0)
+    ordering.send_again(old)
+    counted = wait_for(lambda: lab.xfrm_errors("ha").get("XfrmInNoStates", 0) >= refused + len(old), 5)
+    lab.check(f"boot {BOOT}: updates from before the cut are refused, and counted as without a state", old and counted and
+              ordering.agent()[0]["accepted"] == accepted, (len(old), lab.xfrm_errors("ha"), ordering.agent()))
 
 
 def work_until_the_cut(lab):

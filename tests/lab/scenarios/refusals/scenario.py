@@ -18,10 +18,10 @@ CERTIFICATE = {"identity": HOME, "certificate": None}
 
 
 def prepare():
-    for name, kind in (("root", pki.ECDSA), ("root25519", pki.ED25519)):
+    for name, kind in (("root", pki.ECDSA), ("root384", pki.ECDSA_384), ("root25519", pki.ED25519)):
         pki.root(name, kind)
-    for name, issuer, kind in (("ecdsa", "root", pki.ECDSA), ("ed25519", "root25519", pki.ED25519),
-                               ("revoked", "root", pki.ECDSA)):
+    for name, issuer, kind in (("ecdsa", "root", pki.ECDSA), ("ecdsa384", "root384", pki.ECDSA_384),
+                               ("ed25519", "root25519", pki.ED25519), ("revoked", "root", pki.ECDSA)):
         pki.issue(name, issuer, "--san", HOME, kind=kind)
         pki.write_bundle(name, issuer)
     pki.issue("expired", "root", "--san", HOME, kind=pki.ECDSA, days=(-20, -10))
@@ -29,6 +29,8 @@ def prepare():
     pki.issue("nameless", "root", kind=pki.ECDSA)
     pki.issue("ha", "root", "--san", HOME_AGENT, kind=pki.ECDSA)
     pki.issue("ha25519", "root25519", "--san", HOME_AGENT, kind=pki.ED25519)
+    pki.issue("ha384", "root384", "--san", HOME_AGENT, kind=pki.ECDSA_384)
+    pki.write_bundle("ha384", "root384")
     pki.issue("ha-expired", "root", "--san", HOME_AGENT, kind=pki.ECDSA, days=(-20, -10))
     for name in ("expired", "early", "nameless", "ha-expired"):
         pki.write_bundle(name, "root")
@@ -96,10 +98,10 @@ def kinds(lab):
     """What registers beside RSA and the default proposals."""
     for what, node, agent, extra in (
             ("ECDSA P-256", "ecdsa", "ha", ""), ("Ed25519", "ed25519", "ha25519", ""),
-            ("AES-GCM, SHA-384 and ECP 384", "ecdsa", "ha",
+            ("AES-GCM, ECP 384 and signatures of SHA-384 alone", "ecdsa384", "ha384",
              "ike-proposals = aes256gcm16-prfsha384-ecp384\nesp-proposals = aes256gcm16\nsignature-hash = sha384")):
-        agent_with(lab, agent, extra.replace("signature-hash = sha384", "").splitlines())
-        node_with(lab, node, extra.replace("signature-hash = sha384", ""))
+        agent_with(lab, agent, extra.splitlines())
+        node_with(lab, node, extra)
         at = lab.wait_registered("mn", timeout=15)
         lab.check(f"{what} registers", at, lab.status("mn"))
         sa = (vici.ike_sas(lab.vici_socket("mn")) or [{}])[0]
@@ -107,6 +109,9 @@ def kinds(lab):
             child = next(iter(sa.get("child-sas", {}).values()), {})
             lab.check(f"{what}: that is what charon negotiated", (sa.get("encr-alg"), sa.get("dh-group"),
                       child.get("encr-alg")) == ("AES_GCM_16", "ECP_384", "AES_GCM_16"), sa)
+    agent_with(lab, "ha")
+    node_with(lab, "ecdsa", "signature-hash = sha384")
+    refused(lab, "a signature of SHA-256 where SHA-384 is wanted", "signature-hash", None)
 
 
 def refused(lab, what, at_node, at_agent=None):
@@ -155,4 +160,5 @@ def by_certificate(lab):
     refused(lab, "an expired certificate of the home agent", "certificate of home agent .*has expired", None)
     agent_with(lab, "ha")
     trouble.recovers(lab, "the right certificates", 60)
+    common.check_events(lab, "certificate of home agent", "has expired", "IKE established from")
     common.stop_and_compare(lab)
