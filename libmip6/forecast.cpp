@@ -38,6 +38,8 @@ void SequenceForecast::used(BootTime now, std::uint32_t numbers) {
   most_in_window_ = std::max(most_in_window_, used_in_window(now));
 }
 
+void SequenceForecast::used_for_move() { add(for_moves_, 1); }
+
 std::uint32_t SequenceForecast::used_in_window(BootTime now) const {
   const auto present = minute_of(now);
   const auto too_old = present - static_cast<std::int64_t>(minutes_.size());
@@ -51,10 +53,14 @@ double SequenceForecast::current_rate(BootTime now) const { return per_second(us
 
 double SequenceForecast::highest_rate() const { return per_second(most_in_window_); }
 
-double SequenceForecast::average_rate(BootTime now) const {
+double SequenceForecast::seconds_watched(BootTime now) const {
   const Duration watched = std::max<Duration>(since_ ? now - *since_ : Duration{}, std::chrono::hours{1});
-  return counted_ / std::chrono::duration<double>(watched).count();
+  return std::chrono::duration<double>(watched).count();
 }
+
+double SequenceForecast::average_rate(BootTime now) const { return counted_ / seconds_watched(now); }
+
+double SequenceForecast::movement_rate(BootTime now) const { return for_moves_ / seconds_watched(now); }
 
 SequenceForecast::Remaining SequenceForecast::remaining_at(double rate) const {
   return {time_until(kHalfSpace, used_, rate), time_until(kWholeSpace, used_, rate)};

@@ -33,6 +33,8 @@ class SequenceForecast {
   explicit SequenceForecast(std::uint32_t used = 0) : used_{used} {}
 
   void used(BootTime now, std::uint32_t numbers = 1);  // `now` never goes back
+  // One of the numbers counted was used for a move: not to refresh a binding, nor because somebody asked.
+  void used_for_move();
   // From now on other keys count; the rates stay, they are the movement's.
   void keys_renewed() { used_ = 0; }
 
@@ -44,6 +46,7 @@ class SequenceForecast {
   // Since the first number that was counted; less than an hour counts as one, so that a few moves in the first minutes
   // are no rate for years.
   double average_rate(BootTime now) const;
+  double movement_rate(BootTime now) const;  // the part of the average that moves have used
   Remaining remaining_at(double rate) const;
 
   // Until `limit` numbers are used when `used` are by now. Empty if that is further away than kFarthest, or if `rate`
@@ -56,11 +59,13 @@ class SequenceForecast {
     std::uint32_t used = 0;
   };
   std::uint32_t used_in_window(BootTime now) const;
+  double seconds_watched(BootTime now) const;
 
   std::array<Minute, kWindow / std::chrono::minutes{1}> minutes_{};  // each at its number modulo their count
   std::uint32_t used_;
   std::uint32_t most_in_window_ = 0;
-  std::uint32_t counted_ = 0;  // over all keys
+  std::uint32_t counted_ = 0;    // over all keys
+  std::uint32_t for_moves_ = 0;  // of these
   std::optional<BootTime> since_;
 };
 

@@ -32,7 +32,7 @@ struct Config {
   // manual-keys = /etc/mnd/manual-keys, with keying = manual, in place of identity and proof; never printed
   std::optional<kernel::ManualKeys> manual_keys;
   std::filesystem::path manual_keys_file;
-  // forecast-horizon = 400 (days): where the sequence space would be cycled earlier, manual keys are advised against
+  // forecast-horizon = 400 (days): where moves would cycle the sequence space earlier, manual keys are advised against
   std::chrono::days forecast_horizon{400};
   bool protect_payload = false;   // protect = payload (ESP for all that is tunnelled) or signalling
   bool prefix_discovery = false;  // prefix-discovery = yes: at once, not only when the home agent says that it is

@@ -47,27 +47,50 @@ Result check_numbers(const Health& health) {
                true);
 }
 
-// RFC 6275 section 15.3: where movement makes replays possible with manual keying only, IKE SHOULD be used.
+// How long a round through the whole space takes, however old the keys are; empty: not in sight.
+std::optional<mip6::Duration> round_at(double rate) {
+  return mip6::SequenceForecast::time_until(mip6::kWholeSpace, 0, rate);
+}
+
+// RFC 6275 section 15.3: where movement makes replays possible with manual keying only, IKE SHOULD be used. Refreshes
+// are left out: that a node which stands still uses its numbers up tells when new keys are due, and nothing else.
 Result check_movement(const Health& health) {
-  if (!health.manual_keys || !health.until_whole_space || *health.until_whole_space >= health.horizon)
-    return std::nullopt;
+  const auto round = round_at(health.movement_rate);
+  if (!health.manual_keys || !round || *round >= health.horizon) return std::nullopt;
   const auto days = [](mip6::Duration time) { return std::chrono::floor<std::chrono::days>(time).count(); };
-  return found(fmt::format("IKE should be used instead of manual keys: at the average rate the sequence numbers come "
-                           "round again in {} days, earlier than in the {} days of forecast-horizon",
-                           days(*health.until_whole_space), days(health.horizon)),
-               "use keying = ikev2; a longer lifetime or fewer moves (prefer, exclude) use fewer numbers", true);
+  return found(fmt::format("IKE should be used instead of manual keys: with as many moves as so far, the sequence "
+                           "numbers of these alone come round again in {} days, earlier than in the {} days of "
+                           "forecast-horizon",
+                           days(*round), days(health.horizon)),
+               "use keying = ikev2; fewer moves (prefer, exclude) use fewer numbers", true);
+}
+
+// The same section: "uncontrolled alternation" between networks. The average forgets such a burst, and the next one may
+// last. A round in a day is 455 numbers in ten minutes. Alternation at the rate limit, three updates a second, makes
+// one in six hours; refreshing at the shortest lifetime (a number in 3 s) takes more than two days, a home agent that
+// does not answer (one in 32 s) more than three weeks. And nobody can replace manual keys every day.
+constexpr mip6::Duration kThrashing = std::chrono::days{1};
+
+Result check_thrashing(const Health& health) {
+  const auto round = round_at(health.highest_rate);
+  if (!health.manual_keys || !round || *round >= kThrashing) return std::nullopt;
+  return found(fmt::format("IKE should be used instead of manual keys: with thrashing as in the busiest ten minutes so "
+                           "far the sequence numbers come round again in {} h",
+                           std::chrono::floor<std::chrono::hours>(*round).count()),
+               "use keying = ikev2; prefer and exclude keep the node from changing to and fro between two links", true);
 }
 
 struct Check {
   std::string_view name;
   Result (*run)(const Health&);
 };
-constexpr std::array<Check, 5> kChecks{{
+constexpr std::array<Check, 6> kChecks{{
     {"state-file", check_state},
     {"manual-keys", check_keys},
     {"charon", check_charon},
     {"sequence-numbers", check_numbers},
     {"movement", check_movement},
+    {"thrashing", check_thrashing},
 }};
 
 }  // namespace

@@ -17,8 +17,9 @@ struct Health {
   bool charon_connected = false;  // with dynamic keys
   // Of the 2^15 sequence numbers that are safe under the present keys; empty: it is not known which are used.
   std::optional<std::uint16_t> numbers_used = std::uint16_t{0};
-  // Until all 2^16 are used at the average rate; empty: not in sight.
-  std::optional<mip6::Duration> until_whole_space{};
+  // Sequence numbers per second: on the average for moves alone, and for everything in the busiest ten minutes.
+  double movement_rate = 0;
+  double highest_rate = 0;
   mip6::Duration horizon{};  // setting forecast-horizon
   struct Wrong {
     std::string what;

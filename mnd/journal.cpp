@@ -3,8 +3,6 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include "mnd/linux/log.hpp"
-
 namespace mnd {
 
 namespace {
@@ -18,8 +16,12 @@ std::string utc_now() {
 
 }  // namespace
 
+kernel::Level level_of(std::string_view kind) {
+  return kind == "trouble" || kind == "numbers" ? kernel::Level::kWarning : kernel::Level::kInfo;
+}
+
 void Journal::add(std::string kind, std::string text) {
-  kernel::log(kind == "trouble" ? kernel::Level::kWarning : kernel::Level::kInfo, kind + ": " + text);
+  kernel::log(level_of(kind), kind + ": " + text);
   events_.push_back({{"time", utc_now()}, {"kind", std::move(kind)}, {"text", std::move(text)}});
   if (events_.size() > kKept) events_.pop_front();
   if (publish_) publish_(events_.back().dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));

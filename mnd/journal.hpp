@@ -6,8 +6,14 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
+
+#include "mnd/linux/log.hpp"
 
 namespace mnd {
+
+// How an event of that kind is logged: as a warning if the user has to do something, now or soon.
+kernel::Level level_of(std::string_view kind);
 
 class Journal {
  public:

@@ -70,13 +70,12 @@ Health Daemon::health() const {
                 .keys = manual() ? wrong("keys") : std::nullopt,
                 .state = wrong("disk")};
   if (!registration_) return health;
-  const auto used = registration_->used_under_keys();
   if (registration_->numbers().first_under_keys)
-    health.numbers_used = used;
+    health.numbers_used = registration_->used_under_keys();
   else
     health.numbers_used.reset();
-  health.until_whole_space = mip6::SequenceForecast::time_until(
-      mip6::kWholeSpace, used, registration_->forecast().average_rate(kernel::boot_now()));
+  health.movement_rate = registration_->forecast().movement_rate(kernel::boot_now());
+  health.highest_rate = registration_->forecast().highest_rate();
   return health;
 }
 

@@ -10,6 +10,7 @@ namespace mnd {
 void Daemon::received(const kernel::MobilityPacket& packet) {
   const auto message = mip6::parse_message(packet.message);
   if (!message) return drop("malformed", packet);
+  if (std::holds_alternative<mip6::BindingError>(*message)) return;  // received_at_care_of() has it too, and counts it
   if (packet.source != config_.home_agent) return drop("not from the home agent", packet);
   if (const auto* acknowledgement = std::get_if<mip6::BindingAcknowledgement>(&*message))
     feed(mip6::node::AcknowledgementReceived{*acknowledgement});

@@ -66,6 +66,8 @@ std::optional<BootTime> HomeRegistration::next_deadline() const {
     if (current->give_up_at) earliest(deadline, *current->give_up_at);
     if (can_send(*current) || planted(Defect::kDeadlineStays))
       earliest(deadline, std::max(current->send_at, rate_.opens()));
+    else if (lifetime_to_ask_for() == Lifetime{0})
+      earliest(deadline, *home_address_valid_until_);
   } else if (binding_ && attachment_) {
     earliest(deadline, binding_->refresh_at);
   }
@@ -89,6 +91,7 @@ void HomeRegistration::on(const Attached& event) {
   if (!soft) endpoint_usable_ = endpoint_ == attachment_->care_of;
   actions_.push_back(UseAttachment{*attachment_});
   begin_exchange();
+  exchange()->for_move = true;
   exchange()->restore_outbound = was_detached;
   if (keys_) {
     send_if_due();
@@ -157,6 +160,7 @@ void HomeRegistration::on(const RefreshRequestReceived&) {
 
 // RFC 6275 section 11.3.6. Anyone can send it, so that a registration never ends by it.
 void HomeRegistration::on(const BindingErrorReceived& event) {
+  ++counters_.binding_errors;
   constexpr std::uint8_t kUnknownBinding = 1;
   constexpr std::uint8_t kUnrecognizedType = 2;
   if (event.error.status == kUnrecognizedType && exchange() && exchange()->awaiting)
@@ -172,6 +176,7 @@ void HomeRegistration::on(const BindingErrorReceived& event) {
 // RFC 6275 section 11.3.5. Told, but not obeyed: whoever forged one could keep the node from registering. While nobody
 // answers the updates are few anyhow, and another home agent is tried after some.
 void HomeRegistration::on(const ParameterProblemReceived& event) {
+  ++counters_.parameter_problems;
   constexpr std::uint8_t kUnrecognizedHeader = 1;
   constexpr std::uint8_t kUnrecognizedOption = 2;
   if (!exchange() || !exchange()->awaiting) return;

@@ -49,6 +49,9 @@ struct Counters {
   std::uint64_t ignored_acknowledgements = 0;  // wrong number, or nothing outstanding
   std::uint64_t rate_limited = 0;
   std::uint64_t sent_for_new_keys = 0;  // again, because the keys were changed while an update was outstanding
+  // Errors that nothing authenticates, as the events tell them: heeded or ignored.
+  std::uint64_t binding_errors = 0;
+  std::uint64_t parameter_problems = 0;
 };
 
 class HomeRegistration {
@@ -98,6 +101,8 @@ class HomeRegistration {
   // The home agent is to know where we are; lasts until it accepts or the attachment changes.
   struct Exchange {
     BootTime since;                      // its cause
+    bool for_move = false;               // its cause is another attachment, or the first one
+    int numbers_for_move = 0;            // that the forecast has counted as the movement's
     BootTime send_at;                    // the next update is due
     bool awaiting = false;               // an update is on its way, and send_at is the end of its timeout
     bool limited = false;                // the update that is due waits for the rate limit

@@ -30,9 +30,6 @@ bool HomeRegistration::can_send(const Exchange& current) const {
 void HomeRegistration::send_if_due() {
   Exchange* current = exchange();
   if (!current || now_ < current->send_at) return;
-  if (!deregisters(*current) && lifetime_to_ask_for() == Lifetime{0})
-    report("home address " + policy_.home_address.to_string() + " is no longer valid",
-           "the home network has got other prefixes: choose a home address in one of them");
   if (!can_send(*current)) return;
   if (now_ < rate_.opens()) {
     if (!current->limited) ++counters_.rate_limited;
@@ -55,12 +52,14 @@ void HomeRegistration::send_if_due() {
            "check that the home agent is running and can be reached from " + attachment_->care_of.to_string());
 }
 
-// RFC 6275 section 11.7.1: no longer than the home address is valid. Zero: not at all. (How long the care-of address is
-// valid is not looked at: when the kernel takes it away, that is a move.)
+// RFC 6275 section 11.7.1: no longer than the home address is valid. Zero: what is left of that is less than the wire
+// can say. Once it is over, nothing is known any more: who has no binding is told of no prefix, so only an update can
+// show whether the home agent's has ended (status 132) or lasts again. (How long the care-of address is valid is not
+// looked at: when the kernel takes it away, that is a move.)
 Lifetime HomeRegistration::lifetime_to_ask_for() const {
   constexpr Lifetime kUnit{4};  // on the wire
   const auto wanted = std::max(policy_.lifetime, kUnit);
-  if (!home_address_valid_until_) return wanted;
+  if (!home_address_valid_until_ || *home_address_valid_until_ <= now_) return wanted;
   const auto left = std::chrono::floor<Lifetime>(*home_address_valid_until_ - now_);
   return left < kUnit ? Lifetime{0} : std::min(wanted, left) / 4 * 4;
 }
@@ -81,6 +80,11 @@ void HomeRegistration::send_update(Exchange& current, SequenceNumber number) {
   if (!current.sent.empty()) ++counters_.retransmissions;
   rate_.count(now_);
   forecast_.used(now_);
+  // What is sent beyond so many is no longer the move's doing, but that of a home agent that is silent or refuses.
+  if (current.for_move && current.numbers_for_move < kUnansweredUntilTrouble) {
+    ++current.numbers_for_move;
+    forecast_.used_for_move();
+  }
   last_sequence_ = number;
   if (update.lifetime > Lifetime{0}) bound_until_ = std::max(bound_until_.value_or(now_), now_ + update.lifetime);
 

@@ -86,6 +86,10 @@ std::string counters_text(const json& status) {
     result += fmt::format("; {} sent again for new keys", whole(counters, "sent_for_new_keys"));
   if (number(counters, "malformed").value_or(0) > 0)
     result += fmt::format("; {} malformed messages dropped", whole(counters, "malformed"));
+  if (number(counters, "binding_errors").value_or(0) > 0)
+    result += fmt::format("; {} Binding Errors", whole(counters, "binding_errors"));
+  if (number(counters, "parameter_problems").value_or(0) > 0)
+    result += fmt::format("; {} Parameter Problems", whole(counters, "parameter_problems"));
   return result;
 }
 

@@ -42,6 +42,16 @@ TEST_CASE("a status fits one screen and says where the node is registered and fo
   CHECK(has(text, "last error    none\n"));
 }
 
+TEST_CASE("errors that anybody can forge are counted by name, once there were any") {
+  auto status = registered();
+  status["counters"]["binding_errors"] = 0;
+  status["counters"]["parameter_problems"] = 0;
+  CHECK(has(render_status(status, Colours::kOff), "1 repeated, 0 refused\n"));
+  status["counters"]["binding_errors"] = 200;
+  status["counters"]["parameter_problems"] = 9;
+  CHECK(has(render_status(status, Colours::kOff), "0 refused; 200 Binding Errors; 9 Parameter Problems\n"));
+}
+
 TEST_CASE("trouble comes with what to do, as current only while it holds") {
   const auto now = render_status(troubled(true), Colours::kOff);
   CHECK(has(now, "trouble       the home agent does not answer (1 min 3 s ago)\n  what to do  check that mip6-ha"));

@@ -127,6 +127,19 @@ TEST_CASE("the average rate is over the time since the first number, an hour at 
   CHECK(forecast.average_rate(BootTime{1h} + 2h) == Approx(6.0 / 7200));
 }
 
+TEST_CASE("moves have a rate of their own, in which refreshes have no part", "[forecast]") {
+  SequenceForecast forecast;
+  CHECK(forecast.movement_rate(BootTime{5h}) == 0);
+  forecast.used(BootTime{1h});
+  forecast.used_for_move();
+  CHECK(forecast.movement_rate(BootTime{1h}) == Approx(1.0 / 3600));  // an hour at least, as for the average
+  use(forecast, BootTime{1h} + 315s, 273, 315s);                      // then the node stands still
+  CHECK(forecast.movement_rate(BootTime{25h}) == Approx(1.0 / 86400));
+  CHECK(forecast.average_rate(BootTime{25h}) == Approx(274.0 / 86400));
+  forecast.keys_renewed();
+  CHECK(forecast.movement_rate(BootTime{25h}) == Approx(1.0 / 86400));
+}
+
 TEST_CASE("the use of the half space is told at half, at nine tenths and at its end", "[forecast]") {
   CHECK(use_of_half_space(0) == SequenceUse::kPlenty);
   CHECK(use_of_half_space(16383) == SequenceUse::kPlenty);

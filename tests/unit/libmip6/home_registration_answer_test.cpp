@@ -99,6 +99,7 @@ TEST_CASE("Parameter Problems are told once while an answer is awaited, and chan
   CHECK(order(actions) == "Trouble");
   CHECK_FALSE(only<Trouble>(actions).remedy.empty());
   CHECK(node.give(ParameterProblemReceived{code, 40}).empty());
+  CHECK(node.core.counters().parameter_problems == 4);
   CHECK(node.core.next_deadline() == deadline);
   CHECK(order(node.acknowledge()) == "SwitchOutbound MoveKeys Registered");
 }
@@ -111,6 +112,7 @@ TEST_CASE("a Binding Error about the type of message is told if an answer is awa
   node.give(Attached{kA2, true});
   CHECK(order(node.give(BindingErrorReceived{{2, {}, {}}})) == "Trouble");
   CHECK(node.give(BindingErrorReceived{{3, kHomeAddress, {}}}).empty());
+  CHECK(node.core.counters().binding_errors == 3);
   CHECK(order(node.acknowledge()) == "SwitchOutbound MoveKeys Registered");
 }
 
@@ -219,6 +221,8 @@ TEST_CASE("forged Binding Errors bring few updates and never end a registration"
   }
   CHECK(updates == 1);
   CHECK(node.give(BindingErrorReceived{{1, kA1.care_of, {}}}).empty());
+  CHECK(node.core.counters().binding_errors == 101);
+  CHECK(node.core.counters().parameter_problems == 0);
 }
 
 TEST_CASE("the user's refresh sends an update at once, also during a back-off", "[registration]") {

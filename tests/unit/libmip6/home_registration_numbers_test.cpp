@@ -143,6 +143,52 @@ TEST_CASE("a jump by status 135 to numbers that manual keys may have seen is tro
   CHECK(node.wait(1h).empty());
 }
 
+TEST_CASE("the forecast tells the numbers of moves from those that keep a binding", "[registration]") {
+  Node node;
+  // What is watched for less than an hour counts as watched for one.
+  const auto for_moves = [&] { return node.core.forecast().movement_rate(node.now) * 3600; };
+  node.register_at(kA1);
+  CHECK(for_moves() == Approx(1));
+  CHECK(order(node.next()) == "SendUpdate");  // the refresh
+  node.acknowledge();
+  CHECK(order(node.give(RefreshAsked{})) == "SendUpdate");
+  node.acknowledge();
+  CHECK(order(node.give(BindingErrorReceived{{1, kHomeAddress, {}}})) == "SendUpdate");
+  node.acknowledge();
+  node.wait(2s);
+  CHECK(for_moves() == Approx(1));
+  node.give(Attached{kA2, true});
+  node.acknowledge();
+  CHECK(for_moves() == Approx(2));
+  node.wait(2s);
+  node.give(Attached{kHome, true});
+  node.acknowledge();
+  CHECK(for_moves() == Approx(3));
+  CHECK(node.core.forecast().used_under_present_keys() == 6);
+}
+
+TEST_CASE("of what is sent after one move three numbers at most are the movement's", "[registration]") {
+  Node node;
+  const auto for_moves = [&] { return node.core.forecast().movement_rate(node.now) * 3600; };
+  node.register_at(kA1);
+  node.give(Attached{kA2, true});
+  node.next();  // a lost update costs a number
+  CHECK(for_moves() == Approx(3));
+  SECTION("however long the home agent is silent") {
+    for (int i = 0; i < 8; ++i) node.next();
+    CHECK(node.core.forecast().used_under_present_keys() > 6);
+    CHECK(for_moves() == Approx(4));
+  }
+  SECTION("however often it refuses") {
+    for (int i = 0; i < 8; ++i) {
+      node.acknowledge(Status::kInsufficientResources);
+      node.next();
+    }
+    CHECK(node.core.forecast().used_under_present_keys() > 6);
+    CHECK(for_moves() == Approx(4));
+  }
+}
+
 TEST_CASE("an update's number counts in the forecast, retransmissions too", "[registration]") {
   Node node;
   node.give(KeysUsable{true, true, {}});

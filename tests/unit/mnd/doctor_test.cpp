@@ -3,6 +3,7 @@
 
 #include <chrono>
 
+#include "libmip6/forecast.hpp"
 #include "tests/catch.hpp"
 
 using namespace mnd;
@@ -10,11 +11,15 @@ using namespace std::chrono_literals;
 
 namespace {
 
+// The rate at which a round through all sequence numbers takes so long.
+double round_in(mip6::Duration time) { return mip6::kWholeSpace / std::chrono::duration<double>(time).count(); }
+
 Health healthy(bool manual) {
   return {.manual_keys = manual,
           .charon_connected = !manual,
           .numbers_used = std::uint16_t{100},
-          .until_whole_space = std::chrono::days{500},
+          .movement_rate = round_in(std::chrono::days{500}),
+          .highest_rate = round_in(std::chrono::days{2}),
           .horizon = std::chrono::days{400}};
 }
 
@@ -32,7 +37,7 @@ TEST_CASE("nothing is found of a healthy node", "[doctor]") {
   const bool manual = GENERATE(true, false);
   CHECK(examine(healthy(manual)).empty());
   auto still = healthy(manual);
-  still.until_whole_space.reset();
+  still.movement_rate = 0;
   CHECK(examine(still).empty());
 }
 
@@ -63,17 +68,50 @@ TEST_CASE("the use of the sequence space is found from half on, with manual keys
 
 TEST_CASE("IKE should be used where the sequence space is cycled within the horizon", "[doctor]") {
   auto health = healthy(true);
-  health.until_whole_space = std::chrono::days{400} - 1h;
+  health.movement_rate = round_in(std::chrono::days{400} - 1h);
   const auto finding = only(health);
   CHECK(finding.check == "movement");
   CHECK(finding.advice);
   CHECK(finding.what.find("in 399 days, earlier than in the 400 days of forecast-horizon") != std::string::npos);
   CHECK(finding.remedy.find("keying = ikev2") != std::string::npos);
-  health.until_whole_space = std::chrono::days{400};
+  health.movement_rate = round_in(std::chrono::days{400} + 1h);
   CHECK(examine(health).empty());
-  health.until_whole_space = 1h;
-  health.manual_keys = false;
-  health.charon_connected = true;
+  health = healthy(false);
+  health.movement_rate = round_in(1h);
+  CHECK(examine(health).empty());
+}
+
+TEST_CASE("that refreshes use up the numbers is no reason for IKE", "[doctor]") {
+  mip6::SequenceForecast forecast;
+  mip6::BootTime now{1h};
+  const auto end = now + std::chrono::days{30};
+  forecast.used(now);
+  forecast.used_for_move();                        // registers, and stands still from then on
+  while ((now += 315s) < end) forecast.used(now);  // at the default lifetime of 420 s
+  auto health = healthy(true);
+  health.movement_rate = forecast.movement_rate(now);
+  health.highest_rate = forecast.highest_rate();
+  const auto round = mip6::SequenceForecast::time_until(mip6::kWholeSpace, 0, forecast.average_rate(now));
+  REQUIRE(round);
+  CHECK(*round < health.horizon);
+  CHECK(examine(health).empty());
+}
+
+TEST_CASE("IKE should be used after thrashing, whatever the average is", "[doctor]") {
+  auto health = healthy(true);
+  health.highest_rate = 3;  // as many updates a second as the core sends at most
+  const auto finding = only(health);
+  CHECK(finding.check == "thrashing");
+  CHECK(finding.advice);
+  CHECK(finding.what.starts_with("IKE should be used"));
+  CHECK(finding.what.ends_with("come round again in 6 h"));
+  CHECK(finding.remedy.find("keying = ikev2") != std::string::npos);
+  health.highest_rate = round_in(24h - 1min);
+  CHECK(only(health).what.ends_with("in 23 h"));
+  health.highest_rate = round_in(24h + 1min);
+  CHECK(examine(health).empty());
+  health = healthy(false);
+  health.highest_rate = 3;
   CHECK(examine(health).empty());
 }
 
