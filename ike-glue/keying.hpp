@@ -7,6 +7,7 @@
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "ike-glue/children.hpp"
 #include "ike-glue/credentials.hpp"
 #include "ike-glue/session.hpp"
 #include "ike-glue/vici.hpp"
@@ -45,6 +46,7 @@ struct Request {  // a VICI command; answered by Answered
 struct Trouble {
   std::string what;
   std::string remedy;
+  ChildKind child = ChildKind::kMobility;  // whose absence it is about, if it is about one
 };
 struct Step {  // something a user may want to follow: "IKE established from 2001:db8:a1::7"
   std::string what;

@@ -22,7 +22,8 @@ Trouble words_of(ChildKind kind, std::string_view why, const NodeKeyingPolicy& p
   return {fmt::format("no SA with home agent {} for {}: {}", agent, what(kind), why),
           kind == ChildKind::kPayload
               ? "set 'protect = payload' for this node at the home agent too, or take it out here"
-              : "the home agent does not offer it; nothing else depends on it"};
+              : "the home agent does not offer it; nothing else depends on it",
+          kind};
 }
 
 }  // namespace
@@ -117,14 +118,24 @@ void NodeKeying::Impl::further_down(Further& one, mip6::BootTime now) {
 void NodeKeying::Impl::further_failed(Further& one, std::string_view why, mip6::BootTime now) {
   one.deadline.reset();
   one.try_at = now + one.backoff;
+  const bool payload = one.child.kind == ChildKind::kPayload;
   if (one.backoff == mip6::Duration(kFirstChildBackoff)) {
     const auto words = words_of(one.child.kind, why, policy);
-    if (one.child.kind == ChildKind::kPayload)
+    if (payload)
       trouble(words);
     else
       step(words.what);
+    // One that a charon which is gone had made is not there any more either.
+    if (one.ike == 0) out.emplace_back(ChildDown{one.child.kind});
   }
-  one.backoff = std::min<mip6::Duration>(one.backoff * 2, kLastChildBackoff);
+  // Nothing waits for the prefixes: they are asked for again when there is another reason to.
+  if (!payload && one.backoff >= mip6::Duration(kLastChildBackoff)) {
+    one.wanted = false;
+    one.try_at.reset();
+    one.backoff = kFirstChildBackoff;
+  } else {
+    one.backoff = std::min<mip6::Duration>(one.backoff * 2, kLastChildBackoff);
+  }
   let_former_go(now);
 }
 

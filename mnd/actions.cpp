@@ -131,8 +131,10 @@ bool Daemon::move_key_endpoint(const mip6::Ipv6Address& local) {
   const auto& agent = config_.home_agent;
   if (done("IKE endpoint", xfrm_->move_key_endpoint(Side::kNode, ends_, kernel::kNodeReqid, local, agent))) {
     if (prefix_sa_)
-      done("prefix discovery",
-           xfrm_->move_prefix_key_endpoint(Side::kNode, ends_, kernel::kNodePrefixesReqid, local, agent));
+      if (const auto moved =
+              xfrm_->move_prefix_key_endpoint(Side::kNode, ends_, kernel::kNodePrefixesReqid, local, agent);
+          !moved)
+        journal_.add("keys", moved.error().to_string());
     return true;
   }
   // Somebody may have removed the policy that this is about, and with it what keeps messages in the clear away.
@@ -246,13 +248,13 @@ void Daemon::perform(const ike::ChildUp& action) {
   }
   if (!esp_tunnel_) return;
   payload_sa_ = true;
-  troubles_.over("keys");
+  troubles_.over("payload keys");
   done("payload protection", esp_tunnel_->use(Side::kNode, ends_, kernel::kNodePayloadReqid, action.local));
 }
 
 void Daemon::perform(const ike::ChildDown& action) {
-  journal_.add("keys", fmt::format("{} SA gone", ike::name_of(action.kind)));
-  (action.kind == ike::ChildKind::kPayload ? payload_sa_ : prefix_sa_) = false;
+  if (std::exchange(action.kind == ike::ChildKind::kPayload ? payload_sa_ : prefix_sa_, false))
+    journal_.add("keys", fmt::format("{} SA gone", ike::name_of(action.kind)));
   if (action.kind == ike::ChildKind::kPrefixes) serve_prefixes();
 }
 
@@ -264,17 +266,19 @@ void Daemon::perform(const ike::DeleteChildStatesExcept& action) {
          esp_tunnel_->delete_states_except(config_.home_agent, kernel::kNodePayloadReqid, action.spis));
 }
 
-// Also what a former process, configured otherwise, has left. After the home address has gone: nothing of it leaves in
-// the clear meanwhile.
-void Daemon::remove_payload_protection() {
-  if (!esp_tunnel_)
-    if (auto opened = kernel::EspTunnel::open()) esp_tunnel_ = std::move(*opened);
-  if (!esp_tunnel_) return;
-  done("payload protection", esp_tunnel_->remove_all(kernel::kNodePayloadReqid, kernel::kNodePayloadReqid));
-  done("payload protection", esp_tunnel_->delete_states_except(config_.home_agent, kernel::kNodePayloadReqid, {}));
+// Also what a former process, configured otherwise, has left.
+tl::expected<void, mip6::Error> Daemon::remove_payload_protection() {
+  esp_tunnel_.reset();
+  auto tunnel = kernel::EspTunnel::open();
+  if (!tunnel) return tl::unexpected(tunnel.error());
+  return tunnel->remove_all(kernel::kNodePayloadReqid, kernel::kNodePayloadReqid).and_then([&] {
+    return tunnel->delete_states_except(config_.home_agent, kernel::kNodePayloadReqid, {});
+  });
 }
 
-void Daemon::perform(const ike::Trouble& action) { trouble("keys", action.what, action.remedy); }
+void Daemon::perform(const ike::Trouble& action) {
+  trouble(action.child == ike::ChildKind::kPayload ? "payload keys" : "keys", action.what, action.remedy);
+}
 
 void Daemon::perform(const ike::Step& action) { journal_.add("keys", action.what); }
 

@@ -121,10 +121,14 @@ tl::expected<void, mip6::Error> Daemon::bring_up_kernel() {
   if (auto required = xfrm_->require_esp_of_prefixes(kernel::Side::kNode, ends_, kernel::kNodePrefixesReqid); !required)
     return required;
   if (auto keyed = set_up_manual_keys(); !keyed) return keyed;
-  if (config_.protect_payload && !esp_tunnel_) {
+  if (!config_.protect_payload) {
+    if (auto removed = remove_payload_protection(); !removed) return removed;
+  } else if (!esp_tunnel_) {
     auto opened = kernel::EspTunnel::open();
     if (!opened) return tl::unexpected(opened.error());
     esp_tunnel_ = std::move(*opened);
+    // Before there is a home address that could take something.
+    if (auto required = esp_tunnel_->require_of_node(ends_, kernel::kNodePayloadReqid); !required) return required;
   }
   if (!tunnel_) {
     auto opened = kernel::NodeTunnel::open(config_.home_address, config_.home_agent, config_.protect_payload);
@@ -354,7 +358,8 @@ void Daemon::clean_up() {
   if (!tunnel_)
     if (auto opened = kernel::NodeTunnel::open(config_.home_address, config_.home_agent)) tunnel_ = std::move(*opened);
   if (tunnel_) done("tunnel", tunnel_->remove_all());
-  remove_payload_protection();
+  // After the home address has gone: nothing of it leaves in the clear meanwhile.
+  done("payload protection", remove_payload_protection());
   if (xfrm_) {
     delete_esp_states_except(kernel::kNodeReqid, {});
     delete_esp_states_except(kernel::kNodePrefixesReqid, {});

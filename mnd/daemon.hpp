@@ -104,7 +104,7 @@ class Daemon {
   void perform(const ike::Trouble& action);
   void perform(const ike::Step& action);
   void perform(const ike::Stopped& action);
-  void remove_payload_protection();
+  tl::expected<void, mip6::Error> remove_payload_protection();
   // Our own IKE endpoint becomes `local`; true if the kernel took it.
   bool move_key_endpoint(const mip6::Ipv6Address& local);
   void leave_home_link();
@@ -138,6 +138,7 @@ class Daemon {
   nlohmann::json warnings() const;  // [{what, remedy}]: what works, but is dangerous or will end badly
   std::string_view method_name() const;
   std::string keying_state() const;
+  std::string_view payload_text() const;
   std::string interface_name(std::uint32_t index) const;
   void publish_status();
 

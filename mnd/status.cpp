@@ -62,6 +62,13 @@ std::string Daemon::keying_state() const {
   return fast_ ? std::string{keying_.state()} : "not started";
 }
 
+std::string_view Daemon::payload_text() const {
+  if (!config_.protect_payload) return "not protected";
+  if (registration_ && registration_->attachment() && registration_->attachment()->at_home)
+    return "at home, not protected";
+  return payload_sa_ ? "under ESP" : "waits for an SA";
+}
+
 json Daemon::status() const {
   const auto now = kernel::boot_now();
   json state{{"version", kernel::kControlVersion},
@@ -73,7 +80,7 @@ json Daemon::status() const {
                {"state", keying_state()},
                {"endpoint", or_null(keying_.endpoint(), [](const auto& a) { return a.to_string(); })},
                {"migration_failed", keying_.migration_failed()}}},
-             {"payload", config_.protect_payload ? (payload_sa_ ? "under ESP" : "waits for an SA") : "not protected"},
+             {"payload", payload_text()},
              {"state", "starting"},
              {"attachment", nullptr},
              {"registered_at", nullptr},
@@ -111,6 +118,8 @@ json Daemon::status() const {
                        {"ignored", counters.ignored_acknowledgements},
                        {"rate_limited", counters.rate_limited},
                        {"sent_for_new_keys", counters.sent_for_new_keys},
+                       {"binding_errors", counters.binding_errors},
+                       {"parameter_problems", counters.parameter_problems},
                        {"malformed", dropped},
                        {"dropped", dropped_}};
   const auto kernel = kernel::read_kernel_counters(kernel::kTunnelName);

@@ -119,9 +119,10 @@ Snapshot Agent::snapshot() const {
                      .manual_keys = node.manual_keys.has_value(),
                      .refused = performer_->refused(node.home_address),
                      .payload = {}};
-    if (node.protect_payload) view.payload = payload_up_.contains(node.home_address) ? "under ESP" : "waits for an SA";
     if (const auto* record = home_agent_->find(node.home_address)) {
       view.care_of = record->care_of;
+      if (node.protect_payload && view.care_of)
+        view.payload = payload_up_.contains(node.home_address) ? "under ESP" : "waits for an SA";
       view.sequence = record->sequence.value();
       view.key_mobility = record->key_mobility;
       const auto expiry = expiry_.find(node.home_address);

@@ -78,8 +78,11 @@ struct EspTunnel::Impl {
   tl::expected<std::vector<DumpedState>, mip6::Error> states(const mip6::Ipv6Address& home_agent, std::uint32_t reqid);
   tl::expected<Tunnel, mip6::Error> present(const Ends& ends, Side side, std::uint32_t reqid,
                                             const mip6::Ipv6Address& care_of);
+  tl::expected<void, mip6::Error> require_of_agent(const Ends& ends, std::uint32_t reqid);
   tl::expected<void, mip6::Error> send_to(Side side, const Ends& ends, std::uint32_t reqid,
                                           const mip6::Ipv6Address& care_of);
+  tl::expected<void, mip6::Error> use(Side side, const Ends& ends, std::uint32_t reqid,
+                                      const mip6::Ipv6Address& care_of);
   tl::expected<void, mip6::Error> migrate(Side side, const Ends& ends, std::uint32_t reqid,
                                           const mip6::Ipv6Address& care_of, Scope scope, bool with_keys);
 };
@@ -135,6 +138,23 @@ tl::expected<void, mip6::Error> EspTunnel::Impl::send_to(Side side, const Ends& 
                  never);
 }
 
+// Where the peer's SAs end changes with each move, and what is inside an SA is not judged by its outer address: the
+// template leaves that end open.
+tl::expected<void, mip6::Error> EspTunnel::require_of_node(const Ends& ends, std::uint32_t reqid) {
+  return impl_->perform(
+      {update_policy(to_home(ends, XFRM_POLICY_IN), tunnel(ends.home_agent, {}, reqid), kTunnelPriority),
+       allow_policy(loopback(ends, XFRM_POLICY_IN), kLoopbackPriority),
+       allow_policy(loopback(ends, XFRM_POLICY_OUT), kLoopbackPriority)},
+      "require ESP of payload", text(ends), never);
+}
+
+tl::expected<void, mip6::Error> EspTunnel::Impl::require_of_agent(const Ends& ends, std::uint32_t reqid) {
+  std::vector<NetlinkMessage> messages;
+  for (const std::uint8_t direction : {std::uint8_t{XFRM_POLICY_IN}, std::uint8_t{XFRM_POLICY_FWD}})
+    messages.push_back(update_policy(from_home(ends, direction), tunnel({}, ends.home_agent, reqid), kTunnelPriority));
+  return perform(messages, "require ESP of payload", text(ends), never);
+}
+
 tl::expected<void, mip6::Error> EspTunnel::require(Side side, const Ends& ends, std::uint32_t reqid,
                                                    const mip6::Ipv6Address& care_of) {
   const auto key = std::pair(side, ends.home_address);
@@ -142,19 +162,7 @@ tl::expected<void, mip6::Error> EspTunnel::require(Side side, const Ends& ends, 
   const auto now = known != impl_->tunnels.end() ? tl::expected<Impl::Tunnel, mip6::Error>(known->second)
                                                  : impl_->present(ends, side, reqid, care_of);
   if (!now) return tl::unexpected(now.error());
-  // Where the peer's SAs end changes with each move, and what is inside an SA is not judged by its outer address: the
-  // template leaves that end open.
-  std::vector<NetlinkMessage> messages;
-  if (side == Side::kNode) {
-    messages = {update_policy(to_home(ends, XFRM_POLICY_IN), tunnel(ends.home_agent, {}, reqid), kTunnelPriority),
-                allow_policy(loopback(ends, XFRM_POLICY_IN), kLoopbackPriority),
-                allow_policy(loopback(ends, XFRM_POLICY_OUT), kLoopbackPriority)};
-  } else {
-    for (const std::uint8_t direction : {std::uint8_t{XFRM_POLICY_IN}, std::uint8_t{XFRM_POLICY_FWD}})
-      messages.push_back(
-          update_policy(from_home(ends, direction), tunnel({}, ends.home_agent, reqid), kTunnelPriority));
-  }
-  auto done = impl_->perform(messages, "require ESP of payload", text(ends), never);
+  auto done = side == Side::kNode ? require_of_node(ends, reqid) : impl_->require_of_agent(ends, reqid);
   if (done) done = impl_->send_to(side, ends, reqid, now->sending);
   if (done) impl_->tunnels[key] = *now;
   return done;
@@ -178,13 +186,18 @@ tl::expected<void, mip6::Error> EspTunnel::remove(Side side, const Ends& ends) {
   return impl_->perform(messages, "no longer require ESP of payload", text(ends), absent);
 }
 
-tl::expected<void, mip6::Error> EspTunnel::use(Side side, const Ends& ends, std::uint32_t reqid,
-                                               const mip6::Ipv6Address& care_of) {
-  const auto found = impl_->tunnels.find({side, ends.home_address});
-  if (found == impl_->tunnels.end()) return {};
-  auto done = impl_->send_to(side, ends, reqid, care_of);
+tl::expected<void, mip6::Error> EspTunnel::Impl::use(Side side, const Ends& ends, std::uint32_t reqid,
+                                                     const mip6::Ipv6Address& care_of) {
+  const auto found = tunnels.find({side, ends.home_address});
+  if (found == tunnels.end()) return {};
+  auto done = send_to(side, ends, reqid, care_of);
   if (done) found->second = {care_of, care_of};
   return done;
+}
+
+tl::expected<void, mip6::Error> EspTunnel::use(Side side, const Ends& ends, std::uint32_t reqid,
+                                               const mip6::Ipv6Address& care_of) {
+  return impl_->use(side, ends, reqid, care_of);
 }
 
 // The sending one is in each of them, moved already or not: the kernel wants the policy's template to be among what
@@ -205,6 +218,10 @@ tl::expected<void, mip6::Error> EspTunnel::Impl::migrate(Side side, const Ends& 
   std::optional<KeyEndpoint> endpoint;
   if (with_keys) endpoint = node ? KeyEndpoint{care_of, agent} : KeyEndpoint{agent, care_of};
   const Answer answer = socket.request(migrate_tunnel(sending(side, ends), reqid, moves, endpoint));
+  // Where there is no SA but something to send, the kernel finds its own question to the key manager and cannot move
+  // it.
+  if (answer.os_error == ENODATA)
+    if (const auto there = states(agent, reqid); there && there->empty()) return use(side, ends, reqid, care_of);
   if (!answer.ok())
     return tl::unexpected(netlink_error("move the payload's SAs to " + care_of.to_string(), text(ends), answer,
                                         absent(answer) || answer.os_error == ENODATA

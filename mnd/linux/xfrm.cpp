@@ -201,7 +201,9 @@ tl::expected<void, mip6::Error> Xfrm::refuse_home_address_options(const mip6::Ip
 tl::expected<void, mip6::Error> Xfrm::Impl::move_key_endpoint(const PolicyKey& policy, std::uint32_t reqid,
                                                               const mip6::Ipv6Address& local,
                                                               const mip6::Ipv6Address& remote) {
-  const Answer answer = socket.request(migrate_key_endpoint(policy, reqid, local, remote));
+  Answer answer = socket.request(migrate_key_endpoint(policy, reqid, local, remote, FindPolicy::kBySelector));
+  if (policy.type && (absent(answer) || answer.os_error == ENODATA))
+    answer = socket.request(migrate_key_endpoint(policy, reqid, local, remote, FindPolicy::kByPacket));
   if (answer.ok()) return {};
   std::string remedy;
   if (answer.os_error == ENOPROTOOPT || answer.os_error == EOPNOTSUPP || answer.os_error == EINVAL) {

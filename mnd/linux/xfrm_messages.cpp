@@ -232,7 +232,7 @@ NetlinkMessage dump_states(std::uint8_t protocol, const mip6::Ipv6Address& sourc
 }
 
 NetlinkMessage migrate_key_endpoint(const PolicyKey& key, std::uint32_t reqid, const mip6::Ipv6Address& local,
-                                    const mip6::Ipv6Address& remote) {
+                                    const mip6::Ipv6Address& remote, FindPolicy find) {
   xfrm_user_migrate migrate{};
   migrate.old_saddr = migrate.new_saddr = raw(key.source);
   migrate.old_daddr = migrate.new_daddr = raw(key.destination);
@@ -241,8 +241,14 @@ NetlinkMessage migrate_key_endpoint(const PolicyKey& key, std::uint32_t reqid, c
   migrate.reqid = reqid;
   migrate.old_family = migrate.new_family = AF_INET6;
 
+  auto id = id_of(key);
+  if (find == FindPolicy::kByPacket && key.type) {
+    id.sel.sport = id.sel.sport_mask = 0;
+    id.sel.dport = htons(static_cast<std::uint16_t>(*key.type << 8));
+    id.sel.dport_mask = 0xffff;
+  }
   return MessageBuilder(XFRM_MSG_MIGRATE, 0)
-      .header(id_of(key))
+      .header(id)
       .attribute(XFRMA_MIGRATE, migrate)
       .attribute(XFRMA_KMADDRESS, raw(KeyEndpoint{local, remote}))
       .bytes();

@@ -72,9 +72,12 @@ NetlinkMessage dump_states(std::uint8_t protocol);
 NetlinkMessage dump_states(std::uint8_t protocol, const mip6::Ipv6Address& source,
                            const mip6::Ipv6Address& destination);
 
-// MIGRATE of ESP in transport mode from `source` to `destination` to the same two addresses, with KMADDRESS.
+// MIGRATE of ESP in transport mode from `source` to `destination` to the same two addresses, with KMADDRESS. A policy
+// for a message type is found by its selector up to Linux 6.6; from 6.7 on as a packet's would be, which has its type
+// where the first byte of the destination port lies.
+enum class FindPolicy { kBySelector, kByPacket };
 NetlinkMessage migrate_key_endpoint(const PolicyKey& key, std::uint32_t reqid, const mip6::Ipv6Address& local,
-                                    const mip6::Ipv6Address& remote);
+                                    const mip6::Ipv6Address& remote, FindPolicy find = FindPolicy::kBySelector);
 
 // MIGRATE of a tunnel's SAs with this reqid, and of what `key` has of their addresses in its template. Not more than
 // six moves. With `endpoint` the key manager hears that it is to follow.

@@ -72,14 +72,16 @@ def unauthenticated_errors(lab):
     refresh(lab)
     quoted = next((frame[14:] for _, frame in tap.frames(1, update_of(lab.at))), b"")
     error = spoof.mobility(HOME_AGENT, lab.at, spoof.BINDING_ERROR, b"\1\0" + spoof.packed(HOME_ADDRESS))
-    before = lab.status("mn")["counters"]["updates_sent"]
+    before = lab.status("mn")["counters"]
     lab.outsider.send(spoof.ipv6(HOME_AGENT, lab.at, spoof.MOBILITY, error), lab.at, 200)
     time.sleep(1)
-    sent = lab.status("mn")["counters"]["updates_sent"] - before
+    after = lab.status("mn")["counters"]
+    sent = after["updates_sent"] - before["updates_sent"]
+    lab.check("they are counted as Binding Errors", after["binding_errors"] - before["binding_errors"] == 200, after)
     lab.check("200 forged Binding Errors bring one update at most and end nothing", sent <= 1 and
               lab.registered_at("mn") == lab.at, f"{sent} updates, {lab.status('mn')}")
 
-    before = lab.status("mn")["counters"]["updates_sent"]
+    before = lab.status("mn")["counters"]
     for source in (HOME_AGENT, CORRESPONDENT):
         for kind, code, pointer in ((4, 0, 40), (4, 1, 40), (4, 2, 48), (1, 0, 0), (1, 1, 0), (1, 3, 0), (1, 5, 0),
                                     (3, 0, 0), (2, 0, 1280)):
@@ -87,7 +89,10 @@ def unauthenticated_errors(lab):
             icmp = icmp[:2] + struct.pack("!H", spoof.checksum(source, lab.at, spoof.ICMPV6, icmp)) + icmp[4:]
             lab.outsider.send(spoof.ipv6(source, lab.at, spoof.ICMPV6, icmp), lab.at, 5, 0.005)
     time.sleep(0.5)
-    sent = lab.status("mn")["counters"]["updates_sent"] - before
+    after = lab.status("mn")["counters"]
+    sent = after["updates_sent"] - before["updates_sent"]
+    lab.check("those of them that are Parameter Problems of an update of ours are counted",
+              after["parameter_problems"] > before["parameter_problems"], after)
     lab.check("90 forged ICMP errors that quote a real update bring one update at most and end nothing", quoted and
               sent <= 1 and lab.registered_at("mn") == lab.at, f"{sent} updates, {lab.status('mn')}")
     lab.check("and the node answers as before", lab.ping("cn", HOME_ADDRESS, 3) == 3)

@@ -100,7 +100,6 @@ def clear(lab):
         lab.spans.append((begin, time.time() + 0.1))
         lab.check(f"{what} in the clear is refused", after >= before + 3 and len(told_by_agent()) == answers,
                   f"{before} {after} {answers} {len(told_by_agent())}")
-    lab.check("nothing of it was learned", not [e for e in events(lab) if "bad" in e], events(lab))
 
 
 def told_by_agent():
