@@ -45,11 +45,8 @@ void Agent::prefix_sa(const Ipv6Address& home_address, bool up) {
 void Agent::advertise(const agent::PrefixEvent& event) {
   for (const auto& action : advertiser_->handle(event, mnd::kernel::boot_now())) {
     const auto& send = std::get<agent::SendPrefixAdvertisement>(action);
-    const auto sent = kernel_->send_prefixes(mip6::write_icmp_message(send.advertisement), send.home_address);
-    if (sent)
+    if (performer_->perform(send))
       mnd::kernel::log(Level::kInfo, fmt::format("node={} told of the home prefix", name_of(send.home_address)));
-    else
-      mnd::kernel::log(Level::kWarning, sent.error().to_string());
   }
   arm_timer();
 }

@@ -24,8 +24,10 @@ class KernelPort {
   virtual Result bind(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& care_of) = 0;
   virtual Result forget_care_of(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& care_of) = 0;
   virtual Result unbind(const mip6::Ipv6Address& home_address) = 0;
-  // What the kernel has, also from a former process.
+  // What the kernel has, also from a former process: care-of addresses that are accepted, and home addresses that are
+  // intercepted. A node whose payload is under ESP is among the latter only.
   virtual std::vector<mnd::kernel::BoundCareOf> bound() const = 0;
+  virtual tl::expected<std::vector<mip6::Ipv6Address>, mip6::Error> intercepted() = 0;
   // Tells the home link that packets for the home address come to us.
   virtual Result advertise(const mip6::Ipv6Address& home_address) = 0;
 
@@ -33,6 +35,8 @@ class KernelPort {
   virtual Result route_through(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& care_of) = 0;
   virtual Result route_straight(const mip6::Ipv6Address& home_address) = 0;
   virtual Result send(std::span<const std::uint8_t> message, const mip6::Ipv6Address& destination) = 0;
+  // A Mobile Prefix Advertisement, along the way that mobility messages have.
+  virtual Result send_prefixes(std::span<const std::uint8_t> message, const mip6::Ipv6Address& home_address) = 0;
 
   // Duplicate address detection on the home link, with `link_local` also for fe80::/64 with the home address's
   // interface identifier; `done` is called once, later. A probe of that home address that is running is replaced.

@@ -31,8 +31,6 @@ class LinuxKernel final : public KernelPort {
   Result set_up_tunnel();
   // `prefixes`: hears Mobile Prefix Solicitations.
   Result listen(mnd::kernel::MobilitySocket::Received received, mnd::kernel::MobilitySocket::Received prefixes);
-  // A Mobile Prefix Advertisement, along the way that mobility messages have.
-  Result send_prefixes(std::span<const std::uint8_t> message, const mip6::Ipv6Address& home_address);
   void stop_listening();
   // Everything of ours goes, each part also if another could not be removed.
   std::vector<mip6::Error> remove_all();
@@ -41,10 +39,12 @@ class LinuxKernel final : public KernelPort {
   Result forget_care_of(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& care_of) override;
   Result unbind(const mip6::Ipv6Address& home_address) override;
   std::vector<mnd::kernel::BoundCareOf> bound() const override { return tunnel_.bound(); }
+  tl::expected<std::vector<mip6::Ipv6Address>, mip6::Error> intercepted() override { return tunnel_.intercepted(); }
   Result advertise(const mip6::Ipv6Address& home_address) override;
   Result route_through(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& care_of) override;
   Result route_straight(const mip6::Ipv6Address& home_address) override;
   Result send(std::span<const std::uint8_t> message, const mip6::Ipv6Address& destination) override;
+  Result send_prefixes(std::span<const std::uint8_t> message, const mip6::Ipv6Address& home_address) override;
   Result start_dad(const mip6::Ipv6Address& home_address, bool link_local,
                    std::function<void(bool duplicate)> done) override;
   Result move_key_endpoint(const mip6::Ipv6Address& home_address, std::uint32_t reqid,

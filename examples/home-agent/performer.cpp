@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "libmip6/wire/icmp_message.hpp"
 #include "libmip6/wire/message.hpp"
 
 namespace mip6ha {
@@ -16,6 +17,16 @@ Performer::Performer(KernelPort& kernel, Store& store, NodeTable nodes, Outlets 
 
 void Performer::perform(const mip6::agent::Action& action) {
   std::visit([this](const auto& one) { on(one); }, action);
+}
+
+// As with an acknowledgement: the answer to a solicitation goes to where that came from (RFC 6275 section 10.6.3),
+// which need not be the bound care-of address.
+bool Performer::perform(const mip6::agent::SendPrefixAdvertisement& action) {
+  const auto& home = action.home_address;
+  const bool sent =
+      route(home, action.care_of) && check(kernel_.send_prefixes(mip6::write_icmp_message(action.advertisement), home));
+  route(home, bound_to(home));
+  return sent;
 }
 
 void Performer::perform(const ike::PeerKeysUp& action) {
@@ -56,6 +67,10 @@ void Performer::forget_former_bindings() {
     else if (*present != care_of)
       check(kernel_.forget_care_of(home_address, care_of));
   }
+  const auto intercepted = kernel_.intercepted();
+  if (check(intercepted.map([](const auto&) {})))
+    for (const auto& home_address : *intercepted)
+      if (!bound_to(home_address)) unbound.insert(home_address);
   for (const auto& home_address : unbound) check(kernel_.unbind(home_address));
 }
 

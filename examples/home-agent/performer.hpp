@@ -13,6 +13,7 @@
 #include "examples/home-agent/store.hpp"
 #include "ike-glue/agent_keying.hpp"
 #include "libmip6/agent/home_agent.hpp"
+#include "libmip6/agent/prefix_advertiser.hpp"
 #include "mnd/linux/log.hpp"
 
 namespace mip6ha {
@@ -38,6 +39,7 @@ class Performer {
   Performer(KernelPort& kernel, Store& store, NodeTable nodes, Outlets outlets);
 
   void perform(const mip6::agent::Action& action);
+  bool perform(const mip6::agent::SendPrefixAdvertisement& action);  // true: it has left
   void perform(const ike::PeerKeysUp& action);
   void perform(const ike::PeerKeysChanged& action);
   void perform(const ike::PeerKeysDown& action);

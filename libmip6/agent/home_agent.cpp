@@ -38,6 +38,11 @@ std::vector<Action> HomeAgent::restore(const std::vector<BindingRecord>& records
     }
     reschedule(entry);
     out.push_back(InstallBinding{record.home_address, *record.care_of, true, record.link_local});
+    // The former process may have ended before it moved them. Where they are stays unknown: the next update moves them
+    // once more, when there is somebody to notice that they did not follow.
+    if (record.key_mobility && policy_.key_mobility && authorisation_.has_dynamic_keys(record.home_address) &&
+        !planted(Defect::kPeerKeysLeftBehind))
+      out.push_back(MoveKeys{record.home_address, *record.care_of});
     out.push_back(Report{record.home_address,
                          "restored at " + record.care_of->to_string() + " for " + std::to_string(left.count()) + " s",
                          std::nullopt});

@@ -44,8 +44,8 @@ class HomeAgent {
   // Bindings from disk are taken up by restore(), before the first event. `authorisation` must outlive this.
   HomeAgent(const Policy& policy, const Authorisation& authorisation);
 
-  // Takes up what the disk remembers; actions install the bindings that still live. Of those that have expired at
-  // `unix_now`, and of nodes that are no longer served, only the sequence number is kept.
+  // Takes up what the disk remembers; actions install the bindings that still live, and move keys where K was agreed.
+  // Of those that have expired at `unix_now`, and of nodes that are no longer served, only the sequence number is kept.
   std::vector<Action> restore(const std::vector<BindingRecord>& records, std::int64_t unix_now, BootTime now);
   std::vector<Action> handle(const Event& event, BootTime now);  // `now` never goes back
   std::optional<BootTime> next_deadline() const;                 // empty: nothing to wait for

@@ -164,6 +164,12 @@ bool MobileNode::use_known_address() {
   return true;
 }
 
+// Without another one the registration goes on asking for it. True: another registration began.
+bool MobileNode::leave_ended_address() {
+  const auto* prefix = prefix_of(home_address());
+  return prefix && prefix->valid_until && *prefix->valid_until <= now_ && use_known_address();
+}
+
 MobileNode::HomePrefix* MobileNode::prefix_of(const Ipv6Address& home_address) {
   const auto found = std::ranges::find(known_, home_address, &HomePrefix::home_address);
   return found == known_.end() ? nullptr : &*found;

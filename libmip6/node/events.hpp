@@ -49,6 +49,7 @@ struct ParameterProblemReceived {
   std::uint32_t pointer = 0;  // offset in the quoted packet
 };
 // The home address' prefix is valid until then, as mobile prefix discovery has learned; empty: for ever, or not known.
+// Not known either once that time has passed: the home agent is asked.
 struct HomeAddressValid {
   std::optional<BootTime> until{};
 };

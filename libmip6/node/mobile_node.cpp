@@ -87,6 +87,8 @@ void MobileNode::on(const Event& event) {
     stopping_ = true;
     perform(discovery_.handle(DiscoveryCancelled{}, now_));
   }
+  // Before the registration is told: it would ask for the ended one again. What else the event was, was of that one.
+  if (!stopping_ && leave_ended_address()) return;
   tell(event);
 }
 
@@ -126,8 +128,7 @@ void MobileNode::do_what_is_due() {
   change_agent();
   perform(discovery_.handle(DiscoveryDeadlineReached{}, now_));
   solicit_before_the_end();
-  const auto* prefix = prefix_of(home_address());
-  if (prefix && prefix->valid_until && *prefix->valid_until <= now_) use_known_address();
+  leave_ended_address();
 
   const bool serves = registration_.state() == State::kRegistered;
   if (std::exchange(served_, serves) != serves)

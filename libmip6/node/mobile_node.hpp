@@ -97,6 +97,7 @@ class MobileNode {
   void learn(const PrefixInformation& information);
   void solicit_before_the_end();
   bool use_known_address();
+  bool leave_ended_address();
   HomePrefix* prefix_of(const Ipv6Address& home_address);
 
   bool away() const { return attachment_ && !attachment_->at_home; }

@@ -160,6 +160,16 @@ std::vector<BoundCareOf> AgentTunnel::bound() const {
   return all;
 }
 
+tl::expected<std::vector<mip6::Ipv6Address>, mip6::Error> AgentTunnel::intercepted() {
+  return list(impl_->socket, dump_proxy_neighbours(), parse_proxy_neighbour, "proxy neighbours")
+      .map([](const std::vector<DumpedProxy>& proxies) {
+        std::vector<mip6::Ipv6Address> addresses;
+        for (const DumpedProxy& proxy : proxies)
+          if (proxy.ours) addresses.push_back(proxy.address);
+        return addresses;
+      });
+}
+
 tl::expected<void, mip6::Error> AgentTunnel::bind(const mip6::Ipv6Address& home_address,
                                                   const mip6::Ipv6Address& care_of, bool under_esp) {
   if (auto ready = impl_->require_set_up(); !ready) return ready;

@@ -93,6 +93,8 @@ class AgentTunnel {
   // What the kernel has, also from a former process (known from set_up() on): unbind() or forget_care_of() what has no
   // binding any more.
   std::vector<BoundCareOf> bound() const;
+  // Home addresses with a proxy neighbour entry of ours, those under ESP too; also from a former process.
+  tl::expected<std::vector<mip6::Ipv6Address>, mip6::Error> intercepted();
   tl::expected<void, mip6::Error> remove_all();  // the same, and restores proxy_ndp if set_up() changed it
 
   struct Impl;

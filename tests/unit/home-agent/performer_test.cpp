@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "libmip6/wire/icmp_message.hpp"
 #include "libmip6/wire/message.hpp"
 #include "tests/catch.hpp"
 
@@ -28,12 +29,18 @@ class PretendedKernel final : public KernelPort {
   std::string refuse;
   std::function<void(bool)> dad_done;
   std::vector<mnd::kernel::BoundCareOf> left;  // by a former process
+  std::vector<Ipv6Address> left_intercepted;
+  bool intercepted_unknown = false;
   explicit PretendedKernel(Calls& log) : calls{log} {}
 
   Result bind(const Ipv6Address&, const Ipv6Address& care_of) override { return call("bind", care_of); }
   Result forget_care_of(const Ipv6Address&, const Ipv6Address& care_of) override { return call("forget", care_of); }
   Result unbind(const Ipv6Address& home) override { return call(home == kHome ? "unbind" : "unbind other"); }
   std::vector<mnd::kernel::BoundCareOf> bound() const override { return left; }
+  tl::expected<std::vector<Ipv6Address>, mip6::Error> intercepted() override {
+    if (!intercepted_unknown) return left_intercepted;
+    return tl::unexpected(mip6::Error{.tried = "list", .on = "x", .reason = "no", .remedy = "none", .os_error = 0});
+  }
   Result advertise(const Ipv6Address&) override { return call("advertise"); }
   Result route_through(const Ipv6Address&, const Ipv6Address& care_of) override { return call("through", care_of); }
   Result route_straight(const Ipv6Address&) override { return call("straight"); }
@@ -43,6 +50,12 @@ class PretendedKernel final : public KernelPort {
     REQUIRE(parsed);
     const auto status = std::get<mip6::BindingAcknowledgement>(*parsed).status;
     return call(fmt::format("send {}", static_cast<int>(status)));
+  }
+  Result send_prefixes(std::span<const std::uint8_t> message, const Ipv6Address& home) override {
+    CHECK(home == kHome);
+    const auto parsed = mip6::parse_icmp_message(message);
+    REQUIRE(parsed);
+    return call(fmt::format("prefixes {}", std::get<mip6::MobilePrefixAdvertisement>(*parsed).identifier));
   }
   Result start_dad(const Ipv6Address&, bool, std::function<void(bool)> done) override {
     dad_done = std::move(done);
@@ -205,6 +218,40 @@ TEST_CASE("a refusal to a node without binding uses a way that is gone afterward
   CHECK(bench.calls_of(acknowledgement(Status::kNotHomeSubnet, kFirst)) == Calls{"through 1", "send 132", "straight"});
 }
 
+TEST_CASE("a prefix advertisement goes to the care-of address that it is for, and the way of the binding is set again",
+          "[performer]") {
+  Bench bench;
+  const auto advertise = [&](const Ipv6Address& care_of) {
+    bench.calls.clear();
+    return bench.performer.perform(agent::SendPrefixAdvertisement{
+        .advertisement = {.identifier = 7, .prefixes = {}}, .home_address = kHome, .care_of = care_of});
+  };
+  SECTION("that of a solicitation which overtook the update") {
+    bench.registered_at(kFirst);
+    CHECK(advertise(kSecond));
+    CHECK(bench.calls == Calls{"through 2", "prefixes 7", "through 1"});
+  }
+  SECTION("the bound one") {
+    bench.registered_at(kFirst);
+    CHECK(advertise(kFirst));
+    CHECK(bench.calls == Calls{"prefixes 7"});
+  }
+  SECTION("that of a node without binding") {
+    CHECK(advertise(kFirst));
+    CHECK(bench.calls == Calls{"through 1", "prefixes 7", "straight"});
+  }
+  SECTION("none, if the kernel refuses the way") {
+    bench.kernel.refuse = "through 1";
+    CHECK_FALSE(advertise(kFirst));
+    CHECK(bench.calls == Calls{"through 1", "straight"});
+  }
+  SECTION("or the message") {
+    bench.kernel.refuse = "prefixes 7";
+    CHECK_FALSE(advertise(kFirst));
+    CHECK(bench.calls == Calls{"through 1", "prefixes 7", "straight"});
+  }
+}
+
 TEST_CASE("a node at home is answered straight", "[performer]") {
   Bench bench;
   bench.registered_at(kFirst);
@@ -310,6 +357,29 @@ TEST_CASE("what a killed process left beside the present bindings goes", "[perfo
   bench.kernel.left = {{kHome, kFirst}, {kHome, kSecond}, {other, kFirst}, {other, kSecond}};
   bench.performer.forget_former_bindings();
   CHECK(bench.calls == Calls{"forget 1", "unbind other"});
+}
+
+TEST_CASE("what a killed process left intercepted goes too, though payload under ESP has no filter", "[performer]") {
+  const auto other = *Ipv6Address::parse("2001:db8:1::43");
+  Bench bench;
+  bench.registered_at(kSecond);
+  bench.kernel.left_intercepted = {kHome, other};
+  SECTION("where there is no filter") {
+    bench.performer.forget_former_bindings();
+    CHECK(bench.calls == Calls{"unbind other"});
+  }
+  SECTION("once, where there is a filter") {
+    bench.kernel.left = {{other, kFirst}};
+    bench.performer.forget_former_bindings();
+    CHECK(bench.calls == Calls{"unbind other"});
+  }
+  SECTION("not if the kernel does not tell; what the filters tell goes all the same") {
+    bench.kernel.left = {{kHome, kFirst}};
+    bench.kernel.intercepted_unknown = true;
+    bench.performer.forget_former_bindings();
+    CHECK(bench.calls == Calls{"forget 1"});
+    CHECK(bench.performer.kernel_failures() == 1);
+  }
 }
 
 TEST_CASE("replacing keys is the keying core's business", "[performer]") {

@@ -58,13 +58,28 @@ TEST_CASE("the lifetime asked for is never longer than the home address is valid
   CHECK(only<SendUpdate>(node.next()).update.lifetime == 420s);
 }
 
-TEST_CASE("a home address that is no longer valid is not registered, only de-registered", "[registration]") {
+TEST_CASE("a home address that is valid for less than the wire can say is not registered, only de-registered",
+          "[registration]") {
   Node node;
   node.give(KeysUsable{true, true, {}});
-  node.give(HomeAddressValid{node.now + GENERATE(0s, 3s)});
-  CHECK(order(node.give(Attached{kA1, false})) == "UseAttachment Trouble");
-  CHECK_FALSE(node.core.next_deadline());
-  CHECK(only<SendUpdate>(node.give(Attached{kHome, false})).update.lifetime == 0s);
+  const auto end = node.now + 3s;
+  node.give(HomeAddressValid{end});
+  CHECK(order(node.give(Attached{kA1, false})) == "UseAttachment");
+  CHECK(node.core.next_deadline() == end);
+  SECTION("until that is over: then nothing is known") { CHECK(only<SendUpdate>(node.next()).update.lifetime == 420s); }
+  SECTION("at home") { CHECK(only<SendUpdate>(node.give(Attached{kHome, false})).update.lifetime == 0s); }
+}
+
+TEST_CASE("when the home address's lifetime has passed the home agent is asked: only it knows whether the prefix lasts",
+          "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  node.give(HomeAddressValid{node.now + GENERATE(0s, 3600s)});
+  CHECK(only<SendUpdate>(node.wait(2h)).update.lifetime == 420s);
+  node.acknowledge(Status::kNotHomeSubnet);
+  CHECK(only<SendUpdate>(node.next()).update.lifetime == 420s);
+  node.acknowledge();
+  CHECK(node.core.state() == State::kRegistered);
 }
 
 TEST_CASE("a lifetime of less than the wire's unit does not become a de-registration", "[registration]") {

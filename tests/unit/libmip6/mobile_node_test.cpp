@@ -295,6 +295,26 @@ TEST_CASE("an ended home address gives way to one that was advertised, only wher
   CHECK(node.core.registration().state() == State::kRegistered);
 }
 
+TEST_CASE("nothing is asked for an ended home address where there is another one; else the home agent is asked",
+          "[mobile-node]") {
+  Whole node{policy_with({kHomeAgent})};
+  node.give(Attached{kA1, false});
+  node.acknowledge(Status::kAcceptedPrefixDiscoveryNecessary);
+  const bool another = GENERATE(true, false);
+  std::vector<PrefixInformation> prefixes{prefix("2001:db8:1::/64", 400s)};
+  if (another) prefixes.push_back(prefix("2001:db8:9::/64", 9000s));
+  node.advertise(prefixes);
+  node.done.clear();
+  node.now += 2h;  // asleep
+  SECTION("by time") { node.give(DeadlineReached{}); }
+  SECTION("at a move") { node.give(Attached{kA2, false}); }
+  REQUIRE_FALSE(node.done.empty());
+  CHECK(std::holds_alternative<UseHomeAddress>(node.done.front()) == another);
+  const auto updates = node.take<SendUpdate>();
+  REQUIRE(updates.size() == 1);
+  CHECK(updates[0].update.lifetime == 420s);
+}
+
 TEST_CASE("an address that another host has gives way to one that was advertised", "[mobile-node]") {
   Whole node{policy_with({kHomeAgent})};
   node.give(Attached{kA1, false});
