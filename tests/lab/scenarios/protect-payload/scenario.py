@@ -247,7 +247,7 @@ def judge(lab, packets, spans, agreed, refused):
         return not any(a <= packet.time <= b for a, b in spans)
     tunnelled = [p for p in packets if p.protocol == wire.IPV6 and outside(p)]
     lab.check("no packet in a packet in the clear on any link", not tunnelled, tunnelled[:3])
-    bare = [p for p in packets if HOME_ADDRESS in (p.source, p.destination) and p.link in ("ar1", "ar2")]
+    bare = [p for p in packets if HOME_ADDRESS in (p.source, p.destination) and p.link in ("ar1", "ar2") and outside(p)]
     lab.check("the home address is never seen on an access link", not bare, bare[:3])
     mobility = [p for p in packets if p.clear]
     lab.check("no mobility message is in the clear", not [p for p in mobility if outside(p)], mobility[:3])
