@@ -173,8 +173,6 @@ def by_keys(lab):
             ("A's identity with a valid certificate without any SubjectAltName", {"certificate": pki.bundle("nameless")},
              "authentication failed"),
             ("A's identity with a home address that nobody has", {"home_address": NOBODYS},
-             "no security association made"),
-            ("A's identity with its address under another prefix", {"home_address": OTHER_PREFIX},
              "no security association made")):
         def begin(w=wrong):
             lab.node("mn2", wrong=w)
