@@ -40,7 +40,8 @@ std::vector<NodeKeying::Impl::Further> NodeKeying::Impl::further_of(const NodeKe
 
 void NodeKeying::Impl::on(const ChildAsked& event, mip6::BootTime now) {
   for (auto& one : further) {
-    if (one.child.kind != event.kind || one.wanted) continue;
+    const bool under_way = one.ike != 0 || one.try_at || one.deadline;
+    if (one.child.kind != event.kind || (one.wanted && under_way)) continue;
     one.wanted = true;
     one.try_at = now;
   }
@@ -128,9 +129,8 @@ void NodeKeying::Impl::further_failed(Further& one, std::string_view why, mip6::
     // One that a charon which is gone had made is not there any more either.
     if (one.ike == 0) out.emplace_back(ChildDown{one.child.kind});
   }
-  // Nothing waits for the prefixes: they are asked for again when there is another reason to.
+  // Nothing waits for the prefixes: they are tried again with another IKE_SA, or when there is another reason to.
   if (!payload && one.backoff >= mip6::Duration(kLastChildBackoff)) {
-    one.wanted = false;
     one.try_at.reset();
     one.backoff = kFirstChildBackoff;
   } else {

@@ -126,9 +126,9 @@ tl::expected<void, mip6::Error> Daemon::bring_up_kernel() {
   } else if (!esp_tunnel_) {
     auto opened = kernel::EspTunnel::open();
     if (!opened) return tl::unexpected(opened.error());
-    esp_tunnel_ = std::move(*opened);
     // Before there is a home address that could take something.
-    if (auto required = esp_tunnel_->require_of_node(ends_, kernel::kNodePayloadReqid); !required) return required;
+    if (auto required = opened->require_of_node(ends_, kernel::kNodePayloadReqid); !required) return required;
+    esp_tunnel_ = std::move(*opened);
   }
   if (!tunnel_) {
     auto opened = kernel::NodeTunnel::open(config_.home_address, config_.home_agent, config_.protect_payload);

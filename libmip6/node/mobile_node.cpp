@@ -87,8 +87,11 @@ void MobileNode::on(const Event& event) {
     stopping_ = true;
     perform(discovery_.handle(DiscoveryCancelled{}, now_));
   }
-  // Before the registration is told: it would ask for the ended one again. What else the event was, was of that one.
-  if (!stopping_ && leave_ended_address()) return;
+  // Before the registration is told: it would ask for the ended one again. What else the event was, was of that one;
+  // but the numbers go on.
+  const bool of_numbers =
+      std::holds_alternative<SequenceReserved>(event) || std::holds_alternative<SequenceReservationFailed>(event);
+  if (!stopping_ && leave_ended_address() && !of_numbers) return;
   tell(event);
 }
 

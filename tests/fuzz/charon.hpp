@@ -230,7 +230,17 @@ class Charon {
         .set("msg", in_.flag() ? in_.one_of(kWords) : in_.text(32));
   }
 
+  // The session gives up on what is not answered in time.
+  void give_up_old() {
+    for (auto left = requests_.size(); left > 256; --left) {
+      const auto asked = requests_.front();
+      requests_.pop_front();
+      give(ike::Answered{asked.id, tl::unexpected(mip6::Error{.tried = asked.command, .reason = "no answer in time"})});
+    }
+  }
+
   bool reach_deadline() {
+    give_up_old();
     if (const auto deadline = core_.next_deadline()) now_ = std::max(now_, *deadline);
     give(ike::DeadlineReached{});
     for (int again = 0; core_.next_deadline() && *core_.next_deadline() <= now_; ++again) {
