@@ -45,9 +45,8 @@ std::optional<SequenceState> SequenceReservation::wanted() const {
   const bool first_is_missing = first_under_keys_ && !first_is_stored_;
   const bool enough = available() >= kBlockSize / 2;
   if (enough && !first_is_missing) return std::nullopt;
-  // Counted from the next number and not from the end: a crash then costs one block at most, and what is asked for
-  // never ends before what was asked for earlier, which may be written first.
-  return SequenceState{next_.advanced(kBlockSize), first_under_keys_};
+  // Counted from the next number and not from the end: a crash then costs one block at most.
+  return SequenceState{enough ? end_ : next_.advanced(kBlockSize), first_under_keys_};
 }
 
 void SequenceReservation::reserved(const SequenceState& stored) {
