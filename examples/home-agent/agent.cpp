@@ -328,13 +328,16 @@ void Agent::finish() {
   if (!clean && needs_charon())
     mnd::kernel::log(Level::kWarning, "charon did not confirm in time that it dropped our connections");
   // States of a charon that died or hangs would go on working for an hour.
-  if (!clean || !fast_connected_ || !slow_connected_)
-    for (const auto* reqids : {&reqids_, &payload_reqids_})
-      for (const auto& [home_address, reqid] : *reqids)
-        performer_->check(kernel_->delete_states_except(home_address, reqid, {}));
-  if (!clean || !fast_connected_ || !slow_connected_)
-    for (const auto& [home_address, reqid] : reqids_)
-      performer_->check(kernel_->delete_states_except(home_address, reqid + mnd::kernel::kPrefixesReqidOffset, {}));
+  if (!clean || !fast_connected_ || !slow_connected_) {
+    const auto forget = [this](const Ipv6Address& home_address, std::uint32_t reqid) {
+      performer_->check(kernel_->delete_states_except(home_address, reqid, {}));
+    };
+    for (const auto& [home_address, reqid] : reqids_) {
+      forget(home_address, reqid);
+      forget(home_address, reqid + mnd::kernel::kPrefixesReqidOffset);
+    }
+    for (const auto& [home_address, reqid] : payload_reqids_) forget(home_address, reqid);
+  }
   for (const auto& error : kernel_->remove_all()) note(error);
   control_.reset();
   mnd::kernel::log(Level::kInfo, "stopped");

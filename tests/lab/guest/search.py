@@ -45,10 +45,10 @@ def asked(path, request):
     return data
 
 
-def check_logs_and_state(lab, secrets):
-    """Whoever may read them."""
+def check_logs_and_state(lab, secrets, least_logs=2, least_states=2):
+    """Whoever may read them. least_...: so many files there must be, or there was nothing to look through."""
     logs = {path.name: looked_for(secrets, path.read_bytes()) for path in RUN.glob("*.log")}
-    lab.check("no log has a secret", len(logs) >= 2 and not any(logs.values()), logs)
+    lab.check("no log has a secret", len(logs) >= least_logs and not any(logs.values()), logs)
     state = {str(path): looked_for(secrets, path.read_bytes()) for folder in RUN.glob("*.state")
              for path in folder.rglob("*") if path.is_file()}
-    lab.check("no state has a secret", len(state) >= 2 and not any(state.values()), state)
+    lab.check("no state has a secret", len(state) >= least_states and not any(state.values()), state)

@@ -148,7 +148,7 @@ def cores(lab, secrets):
 
 def files(lab, secrets):
     """Logs and state, whoever may read them, and whatever in /run and /var/tmp anybody may."""
-    check_logs_and_state(lab, secrets)
+    check_logs_and_state(lab, secrets, 6, 3)
     open_files, found = 0, []
     for folder in (Path("/run"), Path("/var/tmp")):
         for path in folder.rglob("*"):
