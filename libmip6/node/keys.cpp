@@ -96,9 +96,10 @@ void HomeRegistration::renew_if_used_up() {
 }
 
 void HomeRegistration::on(const SequenceReserved& event) {
-  const bool asked_for = reserving_ && reserving_->first_unused == event.end;
-  reservation_.reserved(asked_for ? *reserving_ : SequenceState{event.end});
-  if (!asked_for) return;
+  // What was asked for before status 135, or by a registration before this one, may still come. The disk holds it only
+  // until it holds what this one asks for, which may end earlier.
+  if (!reserving_ || reserving_->first_unused != event.end) return;
+  reservation_.reserved(*reserving_);
   reserving_.reset();
   reservation_failures_ = 0;
 }

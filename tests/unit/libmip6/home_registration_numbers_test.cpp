@@ -35,6 +35,19 @@ TEST_CASE("first numbers are stored with the block, and after first keys once mo
   CHECK(node.give(SequenceReserved{number(1064)}).empty());
 }
 
+TEST_CASE("a block that is not the one asked for last is not used: the disk does not hold it in the end",
+          "[registration]") {
+  Node node;
+  node.disk_answers = false;
+  node.give(KeysUsable{true, true, kA1.care_of});
+  node.give(Attached{kA1, false});
+  CHECK(node.give(SequenceReserved{number(1040)}).empty());
+  CHECK(order(node.give(SequenceReserved{number(1064)})) == "SendUpdate");
+  CHECK(node.give(SequenceReserved{number(1065)}).empty());
+  node.disk_answers = true;
+  CHECK(only<SendUpdate>(node.wait(1min)).update.sequence == number(1001));
+}
+
 TEST_CASE("a restart that knows what its keys have seen needs no new ones", "[registration]") {
   auto node = later_process(1064, 1000);
   node.give(KeysUsable{true, false, kA1.care_of});
