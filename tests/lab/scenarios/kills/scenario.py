@@ -95,9 +95,10 @@ class Killing:
 
     def refused(self):
         """Packets that the home agent's kernel refused as replays, or because their keys are gone: an unanswered node may
-        have made new ones."""
+        have made new ones; and those that never arrived before, refused for their number."""
         errors = self.lab.xfrm_errors("ha")
-        return errors.get("XfrmInStateSeqError", 0) + errors.get("XfrmInNoStates", 0)
+        own = ordering.agent()[0].get("refused", {}).get("135", 0)
+        return errors.get("XfrmInStateSeqError", 0) + errors.get("XfrmInNoStates", 0) + own
 
     def replays(self, step):
         """The last updates once more, all of them already answered."""

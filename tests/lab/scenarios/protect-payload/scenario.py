@@ -271,7 +271,7 @@ def judge(lab, packets, spans, agreed, refused):
         say(f"  {kind} move, K refused: longest gap {gap:.0f} ms, IKE took {took or 0:.0f} ms")
         # Ten times what is wanted beside it: a guard; the figures are told.
         lab.check(f"{kind} move, K refused: payload's gap is the IKE exchange and a round trip", took and
-                  gap < took + 10 * ROUND_TRIP, (gap, took))
+                  gap < 10 * (took + ROUND_TRIP), (gap, took))
         lab.check(f"{kind} move, K refused: payload is back with the last IKE packet", exchange and back and
                   back[0] - exchange < 0.3, f"{back[:1]} {exchange}")
     for kind, begin, end, _ in agreed:
