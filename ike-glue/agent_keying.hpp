@@ -68,10 +68,15 @@ struct PeerChildDown {
   mip6::Ipv6Address home_address;
   ChildKind kind = ChildKind::kPayload;
 };
+struct NotePeerStates {  // remember which of the node's ESP states the kernel has now
+  mip6::Ipv6Address home_address;
+  std::uint32_t reqid = 0;
+};
 struct DeletePeerStatesExcept {
   mip6::Ipv6Address home_address;
   std::uint32_t reqid = 0;
   std::vector<std::uint32_t> spis;
+  bool noted = false;  // of those only that NotePeerStates found: charon installs states before it tells of them
 };
 struct PeerMoveFailed {  // PeerEndpointMoved was accepted, but charon is not there: its endpoint has not moved
   mip6::Ipv6Address home_address;
@@ -79,8 +84,9 @@ struct PeerMoveFailed {  // PeerEndpointMoved was accepted, but charon is not th
 struct PeerRefused {        // somebody asked for keys and got none; a Trouble tells who. For a counter
   std::string_view reason;  // a literal
 };
-using AgentKeyingAction = std::variant<Request, PeerKeysUp, PeerKeysChanged, PeerKeysDown, PeerChildUp, PeerChildDown,
-                                       DeletePeerStatesExcept, PeerMoveFailed, PeerRefused, Trouble, Step, Stopped>;
+using AgentKeyingAction =
+    std::variant<Request, PeerKeysUp, PeerKeysChanged, PeerKeysDown, PeerChildUp, PeerChildDown, NotePeerStates,
+                 DeletePeerStatesExcept, PeerMoveFailed, PeerRefused, Trouble, Step, Stopped>;
 
 class AgentKeying {
  public:

@@ -200,7 +200,9 @@ void AgentKeying::Impl::drop_third(Node& node, std::uint64_t uniqueid, mip6::Boo
 // whose wall clock was set back prefers them. Not at once: the node has nothing else until our IKE_AUTH response
 // arrives.
 void AgentKeying::Impl::delete_orphans_soon(Node& node, mip6::BootTime now) {
-  if (listed && node.orphans && !live_spis(node).empty()) node.delete_orphans_at = now + kLeaveItToTheNode;
+  if (!listed || !node.orphans || live_spis(node).empty()) return;
+  if (!node.delete_orphans_at) out.emplace_back(NotePeerStates{node.configured.home_address, node.configured.reqid});
+  node.delete_orphans_at = now + kLeaveItToTheNode;
 }
 
 void AgentKeying::Impl::delete_orphans(Node& node) {
@@ -208,7 +210,7 @@ void AgentKeying::Impl::delete_orphans(Node& node) {
   const auto live = live_spis(node);
   if (live.empty()) return;
   node.orphans = false;
-  out.emplace_back(DeletePeerStatesExcept{node.configured.home_address, node.configured.reqid, live});
+  out.emplace_back(DeletePeerStatesExcept{node.configured.home_address, node.configured.reqid, live, true});
 }
 
 std::vector<std::uint32_t> AgentKeying::Impl::live_spis(const Node& node) {

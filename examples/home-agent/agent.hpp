@@ -67,6 +67,7 @@ class Agent {
   void on(const ike::PeerKeysDown& action);
   void on(const ike::PeerChildUp& action);
   void on(const ike::PeerChildDown& action);
+  void on(const ike::NotePeerStates& action);
   void on(const ike::DeletePeerStatesExcept& action);
   void on(const ike::PeerMoveFailed& action);
   void on(const ike::PeerRefused& action);

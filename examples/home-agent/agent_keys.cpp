@@ -64,6 +64,8 @@ void Agent::on(const ike::PeerChildDown& action) {
                    fmt::format("node={} {} SA down", name_of(action.home_address), ike::name_of(action.kind)));
 }
 
+void Agent::on(const ike::NotePeerStates& action) { performer_->perform(action); }
+
 void Agent::on(const ike::DeletePeerStatesExcept& action) { performer_->perform(action); }
 
 void Agent::on(const ike::PeerMoveFailed& action) { performer_->perform(action); }

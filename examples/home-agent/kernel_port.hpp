@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <tl/expected.hpp>
 #include <vector>
@@ -48,9 +49,14 @@ class KernelPort {
                                    const mip6::Ipv6Address& remote) = 0;
   // New SAs for the node's payload, if that is protected, are there; they run to `remote`.
   virtual Result send_payload_to(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& remote) = 0;
-  // ESP states of the node with this reqid go, except those with one of `spis`.
+  // SPIs of the node's ESP states with this reqid, both directions.
+  virtual tl::expected<std::vector<std::uint32_t>, mip6::Error> state_spis(const mip6::Ipv6Address& home_address,
+                                                                           std::uint32_t reqid) = 0;
+  // ESP states of the node with this reqid go, except those with one of `kept`, and those whose SPI is not `among`
+  // some.
   virtual Result delete_states_except(const mip6::Ipv6Address& home_address, std::uint32_t reqid,
-                                      const std::vector<std::uint32_t>& spis) = 0;
+                                      const std::vector<std::uint32_t>& kept,
+                                      const std::optional<std::vector<std::uint32_t>>& among = {}) = 0;
   // What there is of an SA pair with the node. What the kernel cannot tell is taken for there and unused.
   virtual ike::KeyPairUse look_up(const mip6::Ipv6Address& home_address, const ike::KeyPair& pair) = 0;
   // Mobility messages to the node go under this SPI and no other; 0: under the newest.

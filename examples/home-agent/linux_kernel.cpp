@@ -202,13 +202,24 @@ Result LinuxKernel::send_payload_to(const Ipv6Address& home_address, const Ipv6A
   return reqid == 0 ? Result() : esp_tunnel_.use(Side::kAgent, ends(home_address), reqid, remote);
 }
 
-Result LinuxKernel::delete_states_except(const Ipv6Address& home_address, std::uint32_t reqid,
-                                         const std::vector<std::uint32_t>& spis) {
-  if (reqid == payload_reqid(home_address)) return esp_tunnel_.delete_states_except(home_agent_, reqid, spis);
+tl::expected<std::vector<std::uint32_t>, Error> LinuxKernel::state_spis(const Ipv6Address& home_address,
+                                                                        std::uint32_t reqid) {
   const auto states = xfrm_.esp_states(ends(home_address), reqid);
   if (!states) return tl::unexpected(states.error());
+  std::vector<std::uint32_t> spis;
+  for (const auto& state : *states) spis.push_back(state.spi);
+  return spis;
+}
+
+Result LinuxKernel::delete_states_except(const Ipv6Address& home_address, std::uint32_t reqid,
+                                         const std::vector<std::uint32_t>& kept,
+                                         const std::optional<std::vector<std::uint32_t>>& among) {
+  if (reqid == payload_reqid(home_address)) return esp_tunnel_.delete_states_except(home_agent_, reqid, kept);
+  const auto states = xfrm_.esp_states(ends(home_address), reqid);
+  if (!states) return tl::unexpected(states.error());
+  const auto has = [](const auto& spis, std::uint32_t spi) { return std::ranges::find(spis, spi) != spis.end(); };
   for (const auto& state : *states) {
-    if (std::find(spis.begin(), spis.end(), state.spi) != spis.end()) continue;
+    if (has(kept, state.spi) || (among && !has(*among, state.spi))) continue;
     if (auto deleted = xfrm_.delete_esp_state(state); !deleted) return deleted;
   }
   return {};

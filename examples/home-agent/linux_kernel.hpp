@@ -50,8 +50,11 @@ class LinuxKernel final : public KernelPort {
   Result move_key_endpoint(const mip6::Ipv6Address& home_address, std::uint32_t reqid,
                            const mip6::Ipv6Address& remote) override;
   Result send_payload_to(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& remote) override;
+  tl::expected<std::vector<std::uint32_t>, mip6::Error> state_spis(const mip6::Ipv6Address& home_address,
+                                                                   std::uint32_t reqid) override;
   Result delete_states_except(const mip6::Ipv6Address& home_address, std::uint32_t reqid,
-                              const std::vector<std::uint32_t>& spis) override;
+                              const std::vector<std::uint32_t>& kept,
+                              const std::optional<std::vector<std::uint32_t>>& among = {}) override;
   ike::KeyPairUse look_up(const mip6::Ipv6Address& home_address, const ike::KeyPair& pair) override;
   Result send_under(const mip6::Ipv6Address& home_address, std::uint32_t reqid, std::uint32_t spi) override;
 

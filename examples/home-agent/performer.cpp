@@ -44,8 +44,14 @@ void Performer::perform(const ike::PeerKeysDown& action) {
   choose_keys(action.home_address);
 }
 
+void Performer::perform(const ike::NotePeerStates& action) {
+  const auto present = kernel_.state_spis(action.home_address, action.reqid);
+  if (check(present.map([](const auto&) {}))) keys_[action.home_address].noted = *present;
+}
+
 void Performer::perform(const ike::DeletePeerStatesExcept& action) {
-  check(kernel_.delete_states_except(action.home_address, action.reqid, action.spis));
+  const auto among = action.noted ? std::optional{keys_[action.home_address].noted} : std::nullopt;
+  check(kernel_.delete_states_except(action.home_address, action.reqid, action.spis, among));
   choose_keys(action.home_address);
 }
 

@@ -43,6 +43,7 @@ class Performer {
   void perform(const ike::PeerKeysUp& action);
   void perform(const ike::PeerKeysChanged& action);
   void perform(const ike::PeerKeysDown& action);
+  void perform(const ike::NotePeerStates& action);
   void perform(const ike::DeletePeerStatesExcept& action);
   void perform(const ike::PeerMoveFailed& action);
   void perform(const ike::PeerChildUp& action);
@@ -90,8 +91,9 @@ class Performer {
   std::map<Address, std::uint64_t> refused_;          // of nodes that are served
   static constexpr std::size_t kMaxKeyPairs = 4;
   struct Keys {
-    std::vector<ike::KeyPair> pairs;  // oldest first
-    std::uint32_t sent_under = 0;     // outbound SPI in the policy; 0: any
+    std::vector<ike::KeyPair> pairs;   // oldest first
+    std::uint32_t sent_under = 0;      // outbound SPI in the policy; 0: any
+    std::vector<std::uint32_t> noted;  // SPIs of both directions
   };
   std::map<Address, Keys> keys_;
   std::uint64_t kernel_failures_ = 0;

@@ -164,8 +164,19 @@ void AgentHost::on(const ike::PeerKeysUp& action) {
   feed(agent::KeysRenewed{action.home_address, connection ? connection->remote : std::nullopt});
 }
 
+void AgentHost::on(const ike::NotePeerStates& action) {
+  auto& noted = noted_states_[action.home_address];
+  noted.clear();
+  for (const auto& state : states().states())
+    if (state.reqid == action.reqid) noted.insert(state.spi);
+}
+
 void AgentHost::on(const ike::DeletePeerStatesExcept& action) {
-  states().remove_except(action.reqid, address_, action.home_address, action.spis);
+  auto kept = action.spis;
+  if (action.noted)
+    for (const auto& state : states().states())
+      if (!noted_states_[action.home_address].contains(state.spi)) kept.push_back(state.spi);
+  states().remove_except(action.reqid, address_, action.home_address, kept);
 }
 
 void AgentHost::on(const ike::PeerMoveFailed& action) { feed(agent::KeysMoved{action.home_address, false}); }

@@ -73,6 +73,7 @@ class AgentHost final : public Host {
   void on(const agent::ReplaceKeys& action);
   void on(const ike::Request& action);
   void on(const ike::PeerKeysUp& action);
+  void on(const ike::NotePeerStates& action);
   void on(const ike::DeletePeerStatesExcept& action);
   void on(const ike::PeerMoveFailed& action);
   void on(const ike::PeerRefused&) {}
@@ -116,6 +117,7 @@ class AgentHost final : public Host {
   bool draining_ = false;
 
   std::set<Ipv6Address> refused_moves_;
+  std::map<Ipv6Address, std::set<std::uint32_t>> noted_states_;  // SPIs
   AgentLedger ledger_;
   std::set<Ipv6Address> must_keep_;
   std::set<Ipv6Address> misdated_;

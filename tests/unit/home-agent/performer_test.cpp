@@ -66,8 +66,16 @@ class PretendedKernel final : public KernelPort {
     return call("move", remote);
   }
   Result send_payload_to(const Ipv6Address&, const Ipv6Address& remote) override { return call("payload to", remote); }
-  Result delete_states_except(const Ipv6Address&, std::uint32_t, const std::vector<std::uint32_t>&) override {
-    return call("delete states");
+  std::vector<std::uint32_t> states;
+  tl::expected<std::vector<std::uint32_t>, mip6::Error> state_spis(const Ipv6Address&, std::uint32_t reqid) override {
+    CHECK(reqid == 627501);
+    if (const auto done = call("states"); !done) return tl::unexpected(done.error());
+    return states;
+  }
+  Result delete_states_except(const Ipv6Address&, std::uint32_t, const std::vector<std::uint32_t>& kept,
+                              const std::optional<std::vector<std::uint32_t>>& among) override {
+    return call(fmt::format("delete states except {}{}", fmt::join(kept, ","),
+                            among ? fmt::format(" among {}", fmt::join(*among, ",")) : ""));
   }
   std::set<std::uint32_t> gone;  // outbound SPIs
   std::set<std::uint32_t> used;  // inbound SPIs
@@ -412,6 +420,27 @@ TEST_CASE("a report names the node", "[performer]") {
   Bench bench;
   bench.performer.perform(agent::Report{.home_address = kHome, .what = "registered", .status = Status::kAccepted});
   CHECK(bench.lines == std::vector<std::string>{"node=laptop home-address=2001:db8:1::42 registered"});
+}
+
+TEST_CASE("of the states noted those are deleted that are not live, none that came later", "[performer]") {
+  Bench bench;
+  bench.kernel.states = {1, 2, 3};
+  bench.performer.perform(ike::NotePeerStates{kHome, 627501});
+  bench.kernel.states.push_back(4);
+  bench.performer.perform(ike::DeletePeerStatesExcept{kHome, 627501, {2, 3}, true});
+  CHECK(bench.calls == Calls{"states", "delete states except 2,3 among 1,2,3"});
+  bench.calls.clear();
+  bench.performer.perform(ike::DeletePeerStatesExcept{kHome, 627501, {2, 3}});
+  CHECK(bench.calls == Calls{"delete states except 2,3"});
+}
+
+TEST_CASE("nothing is deleted where the states could not be listed", "[performer]") {
+  Bench bench;
+  bench.kernel.refuse = "states";
+  bench.performer.perform(ike::NotePeerStates{kHome, 627501});
+  bench.performer.perform(ike::DeletePeerStatesExcept{kHome, 627501, {2}, true});
+  CHECK(bench.calls == Calls{"states", "delete states except 2 among "});
+  CHECK(bench.performer.kernel_failures() == 1);
 }
 
 TEST_CASE("payload is sent to where the node's new SAs run, other SAs change nothing", "[performer]") {

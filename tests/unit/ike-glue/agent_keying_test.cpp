@@ -46,8 +46,12 @@ TEST_CASE("a node's SAs are told, and what a dead charon left for it is removed 
   CHECK(agent.last<PeerKeysUp>()->spi_in == 0xc0000001);
   // The node uses them until our IKE_AUTH response arrives.
   CHECK(agent.count<DeletePeerStatesExcept>() == 0);
+  REQUIRE(agent.count<NotePeerStates>() == 1);
+  CHECK(agent.last<NotePeerStates>()->reqid == 11);
   agent.pass(1s);
+  CHECK(agent.count<NotePeerStates>() == 1);
   REQUIRE(agent.last<DeletePeerStatesExcept>());
+  CHECK(agent.last<DeletePeerStatesExcept>()->noted);
   CHECK(agent.last<DeletePeerStatesExcept>()->reqid == 11);
   CHECK(agent.last<DeletePeerStatesExcept>()->spis == std::vector<std::uint32_t>{0xc0000001, 0xc0000002});
   agent.up(agent.second);
@@ -65,6 +69,19 @@ TEST_CASE("SAs found in charon are adopted, and what an earlier charon left besi
   REQUIRE(agent.count<DeletePeerStatesExcept>() == 1);
   CHECK(agent.last<DeletePeerStatesExcept>()->spis ==
         std::vector<std::uint32_t>{0xc0000001, 0xc0000002, 0xc0000003, 0xc0000004});
+}
+
+TEST_CASE("SAs that come up before the removal are not told of again: what was there first is removed",
+          "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.up(agent.first);
+  agent.pass(500ms);
+  agent.up(agent.second);
+  CHECK(agent.count<NotePeerStates>() == 1);
+  agent.pass(1s);
+  REQUIRE(agent.count<DeletePeerStatesExcept>() == 1);
+  CHECK(agent.last<DeletePeerStatesExcept>()->spis.size() == 4);
 }
 
 TEST_CASE("while a node has no live SAs nothing of its states is removed", "[agent-keying]") {

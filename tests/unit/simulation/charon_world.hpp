@@ -217,6 +217,7 @@ class Agent : public Driven<Agent, ike::AgentKeying, ike::AgentKeyingEvent> {
   void perform(const ike::PeerKeysDown& action) { keys.erase(action.home_address); }
   void perform(const ike::PeerChildUp&) {}
   void perform(const ike::PeerChildDown&) {}
+  void perform(const ike::NotePeerStates&) {}
   void perform(const ike::DeletePeerStatesExcept& action) {
     kernel.remove_except(action.reqid, kAgent, action.home_address, action.spis);
   }
