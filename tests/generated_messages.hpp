@@ -55,7 +55,7 @@ class Generator {
   Variant drawn(std::size_t kind) {
     Variant result;
     [&]<std::size_t... index>(std::index_sequence<index...>) {
-      ((index == kind ? (fill(result.template emplace<index>()), true) : false) || ...);
+      (..., (index == kind ? fill(result.template emplace<index>()) : void()));
     }
     (std::make_index_sequence<std::variant_size_v<Variant>>{});
     return result;

@@ -84,7 +84,7 @@ TEST_CASE("any other status below 128 is a registration and nothing more", "[reg
   Node node;
   node.give(KeysUsable{true, true, kA1.care_of});
   node.give(Attached{kA1, false});
-  CHECK(order(node.acknowledge(Status{GENERATE(2, 127)})) == "SwitchOutbound Registered");
+  CHECK(order(node.acknowledge(static_cast<Status>(GENERATE(2, 127)))) == "SwitchOutbound Registered");
 }
 
 TEST_CASE("Parameter Problems are told once while an answer is awaited, and change nothing", "[registration]") {
