@@ -3,6 +3,7 @@
 import json
 import time
 
+import kernel
 import leftovers
 import wire
 from lab import HOME_ADDRESS, HOME_AGENT, RUN, program, run
@@ -28,7 +29,7 @@ def begin(lab, capture=True, key_mobility=True):
 
 
 def link(interface, state):
-    run("ip", "-n", "mn", "link", "set", interface, state)
+    kernel.set_link("mn", interface, state == "up")
 
 
 def move_to(lab, interface, state, target, timeout=12):

@@ -2,11 +2,11 @@
 dissectors read."""
 
 import ctypes
-import re
 import struct
 
+import kernel
 import wire
-from lab import HOME_AGENT, run
+from lab import HOME_AGENT
 
 RAW_IP = 101  # link type of a capture whose records begin with the IP header
 IPV6_HEADER = 40
@@ -17,12 +17,8 @@ crypto = ctypes.CDLL("libcrypto.so.3")  # a process per packet would cost more t
 
 def keys(namespace):
     """{SPI: AES-CBC key as hexadecimal digits} of the ESP states with the home agent that are in the kernel now."""
-    found = {}
-    for state in re.split(r"\n(?=src )", run("ip", "xfrm", "state", namespace=namespace)):
-        match = re.search(r"proto esp spi (0x[0-9a-f]+) .*?enc cbc\(aes\) 0x([0-9a-f]+)", state, re.DOTALL)
-        if match and HOME_AGENT in re.match(r"src (\S+) dst (\S+)", state).groups():
-            found[int(match[1], 16)] = match[2]
-    return found
+    return {state.spi: state.key for state in kernel.states(namespace)
+            if state.protocol == kernel.ESP and state.key and HOME_AGENT in (state.source, state.destination)}
 
 
 def cbc(key, vector, text, encrypt):

@@ -142,16 +142,12 @@ class Lab:
             if not wait_for(lambda n=namespace, i=interface: self.care_of(n, i), 15):
                 raise RuntimeError(f"no address on {interface} of {namespace}: is radvd running?")
 
-    def addresses(self, namespace, interface):
-        text = run("ip", "-n", namespace, "-6", "-j", "addr", "show", "dev", interface, check=False)
-        found = json.loads(text or "[]")
-        return [a for link in found for a in link.get("addr_info", []) if a.get("scope") == "global"]
-
     def care_of(self, namespace, interface):
         """The address that router advertisements made on this interface; None if there is none yet."""
-        for entry in self.addresses(namespace, interface):
-            if not entry.get("tentative") and not entry.get("deprecated") and entry.get("dynamic"):
-                return entry["local"]
+        import kernel  # which needs this module
+        for entry in kernel.addresses(namespace, interface):
+            if entry.dynamic and not entry.tentative and not entry.deprecated:
+                return entry.local
         return None
 
     # --- processes ---

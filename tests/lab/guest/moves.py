@@ -8,6 +8,7 @@ import socket
 import statistics
 import time
 
+import kernel
 import leftovers
 import traffic
 import vici
@@ -130,7 +131,7 @@ class Director:
         move.old = self.at
         interface, state = {"hard": ("w1", "down"), "soft": ("w1", "up"), "home": (HOME_LINK, "up"),
                             "away": (HOME_LINK, "down")}[kind]
-        run("ip", "-n", "mn", "link", "set", interface, state)
+        kernel.set_link("mn", interface, state == "up")
         target = {"hard": "w2", "soft": "w1", "home": None, "away": "w1"}[kind]
 
         def arrived():

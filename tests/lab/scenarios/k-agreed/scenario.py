@@ -7,6 +7,7 @@ import time
 
 import common
 import ordering
+import kernel
 import vici
 import wire
 from lab import HOME_ADDRESS, HOME_AGENT, RUN, program, run, wait_for
@@ -123,7 +124,7 @@ def many_changes(lab):
 
 
 def killed_and_moved(lab):
-    first = [a["local"] for a in lab.addresses("mn", "w1") if a["local"].startswith("2001:db8:a1:")][0]
+    first = [a.local for a in kernel.addresses("mn", "w1") if a.local.startswith("2001:db8:a1:")][0]
     lab.stop("mnd.mn", signal.SIGKILL)
     lab.stop("ha", signal.SIGKILL)
     prefer_first(lab, first, True)

@@ -3,11 +3,12 @@ of a hard move can be here, and must find its endpoint on the new address by the
 where it was established any more: still not one IKE packet."""
 
 import moves
+import kernel
 from lab import run
 
 
 def scenario(lab):
     for interface in ("r1", "r2"):
         run("tc", "-n", "core", "qdisc", "add", "dev", interface, "root", "netem", "delay", "150ms", "limit", "20000")
-    run("ip", "-n", "mn", "link", "set", "w1", "down")
+    kernel.set_link("mn", "w1", False)
     moves.whole(lab, agree=True, count=7, first="w2", order=["soft", "hard", "soft", "hard", "soft", "home", "away"])

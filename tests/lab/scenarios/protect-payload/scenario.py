@@ -6,6 +6,7 @@ import signal
 import time
 
 import common
+import kernel
 import leftovers
 import ordering
 import spoof
@@ -52,23 +53,22 @@ def protected(lab):
     """Both ends have SAs for payload, from and to the address that is registered."""
     def there():
         at = lab.status().get("registered_at")
-        return at and lab.status().get("payload") == "under ESP" and tunnel_ends(lab, "mn") == {at} == tunnel_ends(
-            lab, "ha") and at
+        return at and lab.status().get("payload") == "under ESP" and tunnel_ends("mn") == {at} == tunnel_ends("ha") and at
     return wait_for(there, 30, 0.3)
 
 
-def tunnel_ends(lab, namespace):
+def tunnel_ends(namespace):
     """The care-of addresses of the tunnel mode states, and of the policy that sends into it."""
-    lines = run("ip", "xfrm", "state", namespace=namespace).split("\nsrc ")
-    found = set()
-    for block in lines:
-        if "mode tunnel" in block and "proto esp spi 0x00000000" not in block:
-            words = block.replace("src ", "", 1).split() if block.startswith("src ") else block.split()
-            found |= {words[0], words[2]}
-    for block in run("ip", "xfrm", "policy", namespace=namespace).split("\nsrc "):
-        if "dir out" in block and "mode tunnel" in block:
-            found |= set(block.split("tmpl src ")[1].split()[:3:2])
-    return found - {HOME_AGENT}
+    ends = tunnel_states(namespace) + [p for p in tunnel_policies(namespace) if p.direction == kernel.OUT]
+    return {address for one in ends for address in (one.source, one.destination)} - {HOME_AGENT}
+
+
+def tunnel_states(namespace):
+    return [s for s in kernel.states(namespace) if s.mode == kernel.TUNNEL and s.spi != 0]
+
+
+def tunnel_policies(namespace):
+    return [p for p in kernel.policies(namespace) if p.mode == kernel.TUNNEL]
 
 
 def reaches(lab, when):
@@ -141,7 +141,7 @@ def moves(lab, kind, state, target):
     begin = time.time()
     at = common.move_to(lab, "w1", state, target)
     lab.check(f"{kind} move, K agreed: registered, and the payload's SAs are there too", at and protected(lab) == at,
-              f"{at} {tunnel_ends(lab, 'mn')} {tunnel_ends(lab, 'ha')} {lab.status()}")
+              f"{at} {tunnel_ends('mn')} {tunnel_ends('ha')} {lab.status()}")
     endpoints = wait_for(lambda: lab.ike_endpoints()[:2] == ([at], [at]), 3, 0.2)
     lab.check(f"{kind} move, K agreed: both charons follow", endpoints, lab.ike_endpoints())
     reaches(lab, f"after the {kind} move")
@@ -172,7 +172,7 @@ def restarts(lab):
     lab.stop("ha", signal.SIGKILL)
     lab.agent()
     wait_for(lambda: lab.ping("cn", HOME_ADDRESS, 1), 10, 0.3)
-    lab.check("the home agent restarted: payload goes on under ESP", protected(lab), tunnel_ends(lab, "ha"))
+    lab.check("the home agent restarted: payload goes on under ESP", protected(lab), tunnel_ends("ha"))
     lab.stop("charon.mn", signal.SIGKILL)
     lab.charon("mn")
 
@@ -187,8 +187,7 @@ def restarts(lab):
 
 
 def states(namespace):
-    blocks = run("ip", "xfrm", "state", namespace=namespace).split("\nsrc ")
-    return len([b for b in blocks if "mode tunnel" in b and "spi 0x00000000" not in b])
+    return len(tunnel_states(namespace))
 
 
 def after_refusal(lab):
@@ -207,7 +206,7 @@ def after_refusal(lab):
         there = at and protected(lab) == at
         alone = wait_for(lambda a=at: lab.ike_endpoints()[:2] == ([a], [a]) and states("mn") == states("ha") == 2, 8)
         lab.check(f"{kind} move, K refused: one IKE_SA and one pair of payload SAs from there", there and alone,
-                  f"{at} {lab.ike_endpoints()} {states('mn')} {states('ha')} {tunnel_ends(lab, 'ha')}")
+                  f"{at} {lab.ike_endpoints()} {states('mn')} {states('ha')} {tunnel_ends('ha')}")
         spans.append((kind, begin, time.time(), at))
         reaches(lab, f"after the {kind} move, K refused")
     lab.stop("ping", signal.SIGINT)
@@ -218,11 +217,11 @@ def at_home(lab):
     begin = time.time()
     home = common.move_to(lab, "wh", "up", None)
     lab.check("at home no payload policy is left at either end", home == HOME_ADDRESS and
-              not [n for n in ("mn", "ha") if "mode tunnel" in run("ip", "xfrm", "policy", namespace=n)], lab.status())
+              not tunnel_policies("mn") and not tunnel_policies("ha"), lab.status())
     reaches(lab, "at home")
     at = common.move_to(lab, "wh", "down", "w1")
     end = time.time()
-    lab.check("away again: payload is under ESP", at and protected(lab) == at, f"{at} {tunnel_ends(lab, 'ha')}")
+    lab.check("away again: payload is under ESP", at and protected(lab) == at, f"{at} {tunnel_ends('ha')}")
     reaches(lab, "away again")
     return [(begin, end)]
 
@@ -237,7 +236,7 @@ def switched_off(lab):
     lab.node("mn")
     lab.check("without payload protection after SIGKILL: registered, no policy of it is left at either end",
               lab.wait_registered("mn", timeout=20) and
-              not [n for n in ("mn", "ha") if "mode tunnel" in run("ip", "xfrm", "policy", namespace=n)], lab.status())
+              not tunnel_policies("mn") and not tunnel_policies("ha"), lab.status())
     reaches(lab, "without payload protection")
     return [(begin, time.time())]
 

@@ -1,0 +1,117 @@
+"""What a namespace's kernel has, asked by netlink: ip(8) costs a process, a third of a second in there, and what is waited
+for is asked often. Layouts: linux/xfrm.h, linux/if_addr.h."""
+
+import fcntl
+import socket
+import struct
+import threading
+from collections import namedtuple
+
+from lab import inside
+from wire import address
+
+ROUTE, XFRM = 0, 6  # NETLINK_...
+REQUEST, DUMP = 0x1, 0x300  # NLM_F_...
+DONE, ERROR = 3, 2  # NLMSG_...
+GET_ADDRESSES, GET_STATES, GET_POLICIES = 22, 0x12, 0x15  # RTM_GETADDR, XFRM_MSG_...
+ESP = 50
+TUNNEL = 1  # XFRM_MODE_TUNNEL
+IN, OUT = 0, 1  # XFRM_POLICY_...
+
+# source, destination: of the packets that the kernel makes (of a state) or of the first template (of a policy; None: none).
+# key: of the cipher, hexadecimal digits; "" if there is none.
+State = namedtuple("State", "source destination protocol spi reqid mode key")
+Policy = namedtuple("Policy", "direction source destination reqid mode")
+Address = namedtuple("Address", "local tentative deprecated dynamic")
+
+_sockets = {}  # they stay in the namespace in which they were opened
+_lock = threading.Lock()
+
+
+def _dump(namespace, protocol, kind, body):
+    """The messages of a dump: what follows their headers."""
+    with _lock:
+        if (namespace, protocol) not in _sockets:
+            made = inside(namespace, lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol))
+            made.settimeout(20)
+            _sockets[namespace, protocol] = made
+        asked = _sockets[namespace, protocol]
+        asked.send(struct.pack("=IHHII", 16 + len(body), kind, REQUEST | DUMP, 0, 0) + body)
+        found = []
+        while True:
+            data = asked.recv(1 << 16)
+            while data:
+                length, of_kind = struct.unpack_from("=IH", data)
+                if of_kind == ERROR:
+                    raise RuntimeError(f"netlink: {struct.unpack_from('=i', data, 16)[0]}")
+                if of_kind == DONE:
+                    return found
+                found.append(data[16:length])
+                data = data[(length + 3) & ~3:]
+
+
+def _attributes(data):
+    found = {}
+    while len(data) >= 4:
+        length, kind = struct.unpack_from("=HH", data)
+        found[kind] = data[4:length]
+        data = data[(length + 3) & ~3:]
+    return found
+
+
+def states(namespace):
+    """IPsec states of IPv6."""
+    found = []
+    for message in _dump(namespace, XFRM, GET_STATES, bytes(24)):
+        spi, protocol = struct.unpack_from("!IB", message, 72)
+        reqid, family, mode = struct.unpack_from("=IHB", message, 208)
+        if family != socket.AF_INET6:
+            continue
+        cipher = _attributes(message[224:]).get(2)  # XFRMA_ALG_CRYPT: a name of 64 bytes, bits of the key, the key
+        key = cipher[68:68 + struct.unpack_from("=I", cipher, 64)[0] // 8].hex() if cipher else ""
+        found.append(State(address(message[80:96]), address(message[56:72]), protocol, spi, reqid, mode, key))
+    return found
+
+
+def policies(namespace):
+    """IPsec policies of IPv6, sub policies among them."""
+    found = []
+    for message in _dump(namespace, XFRM, GET_POLICIES, bytes(64)):
+        template = _attributes(message[168:]).get(5)  # XFRMA_TMPL: the first one
+        if template:
+            reqid, mode = struct.unpack_from("=IB", template, 44)
+            found.append(Policy(message[160], address(template[28:44]), address(template[:16]), reqid, mode))
+        else:
+            found.append(Policy(message[160], None, None, 0, 0))
+    return found
+
+
+def addresses(namespace, interface):
+    """Global IPv6 addresses of an interface."""
+    index = inside(namespace, lambda: _index(interface))
+    found = []
+    for message in _dump(namespace, ROUTE, GET_ADDRESSES, struct.pack("=BBBBI", socket.AF_INET6, 0, 0, 0, 0)):
+        family, _, _, scope, of_index = struct.unpack_from("=BBBBI", message)
+        attributes = _attributes(message[8:])
+        if family != socket.AF_INET6 or scope != 0 or of_index != index:
+            continue
+        flags = struct.unpack("=I", attributes[8])[0]  # IFA_FLAGS; IFA_F_TENTATIVE, _DEPRECATED, _PERMANENT
+        found.append(Address(address(attributes[1]), bool(flags & 0x40), bool(flags & 0x20), not flags & 0x80))
+    return found
+
+
+def _index(interface):
+    try:
+        return socket.if_nametoindex(interface)
+    except OSError:
+        return None
+
+
+def set_link(namespace, interface, up):
+    def change():
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as any_socket:
+            name = interface.encode().ljust(16, b"\0")
+            flags = struct.unpack_from("=h", fcntl.ioctl(any_socket, 0x8913, name + bytes(24)), 16)[0]  # SIOCGIFFLAGS
+            flags = flags | 1 if up else flags & ~1  # IFF_UP
+            fcntl.ioctl(any_socket, 0x8914, name + struct.pack("=h", flags) + bytes(22))  # SIOCSIFFLAGS
+    inside(namespace, change)
