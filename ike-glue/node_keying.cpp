@@ -223,7 +223,7 @@ void NodeKeying::Impl::on(const EndpointMoved& event, mip6::BootTime now) {
 void NodeKeying::Impl::on(const ReestablishAsked& event, mip6::BootTime now) {
   last_local = event.local;
   verification.reset();
-  const bool anew = event.used_up || wants_fresh_keys();
+  const bool anew = event.anew || wants_fresh_keys();
   const Wish wished{event.local, true, !event.previous_usable, anew};
   if (!connected) {
     wish_for(wished);

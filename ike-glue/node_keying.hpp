@@ -35,10 +35,10 @@ struct EndpointMoved {  // the kernel was told (K agreed); verify that charon fo
   mip6::Ipv6Address local;
   bool accepted = true;  // false: the kernel refused
 };
-struct ReestablishAsked {  // K refused, or the keys are used up
+struct ReestablishAsked {  // K refused, the keys are used up, or the other end was left behind
   mip6::Ipv6Address local;
   bool previous_usable = false;  // the address of the present connection still works
-  bool used_up = false;          // also if the present connection runs from there already
+  bool anew = false;             // also if the present connection runs from there already
 };
 struct OwnEndpointMoved {};  // answers MoveOwnEndpoint, done or not
 // Whether the home agent knows where the node is, and no update waits for its acknowledgement. Only then re-keys are

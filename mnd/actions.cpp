@@ -155,8 +155,11 @@ void Daemon::perform(const node::MoveKeys& action) {
 
 void Daemon::perform(const node::RenewKeys& action) {
   if (action.used_up) journal_.add("keys", "renewed: their sequence numbers are used up, or it is not known which are");
-  feed(ike::ReestablishAsked{
-      .local = action.attachment.care_of, .previous_usable = action.previous_usable, .used_up = action.used_up});
+  if (action.left_behind)
+    journal_.add("keys", "renewed: the home agent's end of the IKE connection has not moved along");
+  feed(ike::ReestablishAsked{.local = action.attachment.care_of,
+                             .previous_usable = action.previous_usable,
+                             .anew = action.used_up || action.left_behind});
 }
 
 void Daemon::perform(const node::AnnounceHomeAddress& action) {

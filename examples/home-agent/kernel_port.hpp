@@ -44,7 +44,8 @@ class KernelPort {
   virtual Result start_dad(const mip6::Ipv6Address& home_address, bool link_local,
                            std::function<void(bool duplicate)> done) = 0;
 
-  // The key management endpoint of the node with this reqid is `remote` from now on.
+  // The key management endpoint of the node with this reqid is `remote` from now on. Where that fails mobility messages
+  // go under the newest SPI.
   virtual Result move_key_endpoint(const mip6::Ipv6Address& home_address, std::uint32_t reqid,
                                    const mip6::Ipv6Address& remote) = 0;
   // New SAs for the node's payload, if that is protected, are there; they run to `remote`.

@@ -192,6 +192,9 @@ void LinuxKernel::probed(const Ipv6Address& home_address, bool duplicate) {
 
 Result LinuxKernel::move_key_endpoint(const Ipv6Address& home_address, std::uint32_t reqid, const Ipv6Address& remote) {
   auto moved = xfrm_.move_key_endpoint(Side::kAgent, ends(home_address), reqid, home_agent_, remote);
+  // Somebody may have removed the policy that this is about, and with it what keeps messages in the clear away.
+  if (!moved)
+    if (auto required = xfrm_.require_esp(Side::kAgent, ends(home_address), reqid); !required) return required;
   const auto payload = payload_reqid(home_address);
   if (!moved || payload == 0) return moved;
   return esp_tunnel_.move_with_keys(Side::kAgent, ends(home_address), payload, remote);

@@ -147,14 +147,16 @@ void HomeRegistration::on_accepted(const SentUpdate& sent, const BindingAcknowle
 void HomeRegistration::keys_follow(bool key_mobility) {
   if (keys_ && !keys_->dynamic) return;
   if (endpoint_ == attachment_->care_of) {
+    // The home agent has agreed to a move, and finds that its own end could not follow, or that it must not any more.
+    if (!key_mobility && endpoint_moved_) return renew_keys(Renewal::kLeftBehind);
     // Back where the other end still is, before it heard of a hard move.
     if (own_endpoint_ != endpoint_) move_own_keys();
     return;
   }
-  if (!key_mobility) return renew_keys(false);
+  if (!key_mobility) return renew_keys(Renewal::kRefused);
   if (!planted(Defect::kKeysLeftBehind)) actions_.push_back(MoveKeys{*attachment_});
   endpoint_ = own_endpoint_ = attachment_->care_of;
-  endpoint_usable_ = true;
+  endpoint_usable_ = endpoint_moved_ = true;
 }
 
 // The old binding, if there is one, lives on until it expires.

@@ -95,11 +95,13 @@ struct MoveOwnKeys {
 struct MoveKeys {  // K agreed: the key management's endpoint moves here, on both ends, without any packet
   Attachment attachment;
 };
-// Key management is established anew from here, make before break: K was refused, or the present keys are used up.
+// Key management is established anew from here, make before break: K was refused, or the present keys are used up, or
+// the home agent's end was left behind.
 struct RenewKeys {
   Attachment attachment;
   bool previous_usable = false;  // the address it runs from now still works
   bool used_up = false;          // also if it runs from here already
+  bool left_behind = false;      // the same
 };
 // RFC 6275 section 11.5.5: Neighbor Advertisement with Override on the home link; once the home agent has agreed, its
 // binding has expired, or the interface there is another one.

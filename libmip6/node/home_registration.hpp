@@ -149,7 +149,8 @@ class HomeRegistration {
   // keys.cpp: keys and the numbers used under them
   void need_keys();
   void move_own_keys();
-  void renew_keys(bool used_up);
+  enum class Renewal { kRefused, kUsedUp, kLeftBehind };
+  void renew_keys(Renewal why);
   void renew_if_used_up();
   bool wants_reservation() const;
   void reserve_if_wanted();
@@ -188,6 +189,7 @@ class HomeRegistration {
   std::optional<Attachment> outbound_;       // where SwitchOutbound sent the payload last
   std::optional<Ipv6Address> endpoint_;      // of the key management, as asked for or told
   bool endpoint_usable_ = false;             // that address has worked ever since
+  bool endpoint_moved_ = false;              // it was not established from there, but moved with K
   std::optional<Ipv6Address> own_endpoint_;  // where our own end of it is, ahead of the other after a hard move
   std::optional<SequenceState> reserving_;   // asked for, not answered yet
   BootTime reserve_at_;                      // not before: the disk refused

@@ -20,6 +20,7 @@ constexpr Duration kLongestReservationRetry = std::chrono::seconds{32};
 void HomeRegistration::need_keys() {
   endpoint_ = own_endpoint_ = attachment_->care_of;
   endpoint_usable_ = true;
+  endpoint_moved_ = false;
   actions_.push_back(NeedKeys{*attachment_});
 }
 
@@ -28,11 +29,13 @@ void HomeRegistration::move_own_keys() {
   actions_.push_back(MoveOwnKeys{*attachment_});
 }
 
-// Make before break; if they are used up, also where key management runs from here already.
-void HomeRegistration::renew_keys(bool used_up) {
-  actions_.push_back(RenewKeys{*attachment_, endpoint_ && endpoint_usable_, used_up});
+// Make before break.
+void HomeRegistration::renew_keys(Renewal why) {
+  actions_.push_back(
+      RenewKeys{*attachment_, endpoint_ && endpoint_usable_, why == Renewal::kUsedUp, why == Renewal::kLeftBehind});
   endpoint_ = own_endpoint_ = attachment_->care_of;
   endpoint_usable_ = true;
+  endpoint_moved_ = false;
 }
 
 void HomeRegistration::on(const KeysUsable& event) {
@@ -41,7 +44,7 @@ void HomeRegistration::on(const KeysUsable& event) {
   if (event.fresh) {
     reservation_.keys_are_fresh();
     forecast_.keys_renewed();
-    renewal_asked_ = false;
+    renewal_asked_ = endpoint_moved_ = false;
   }
   if (event.endpoint && event.endpoint != endpoint_) {
     endpoint_ = own_endpoint_ = event.endpoint;
@@ -90,7 +93,7 @@ void HomeRegistration::renew_if_used_up() {
     report("no sequence number is left that was surely not used under the present keys",
            "set new keys for this node here and at the home agent");
   } else if (!renewal_asked_) {
-    renew_keys(true);
+    renew_keys(Renewal::kUsedUp);
   }
   renewal_asked_ = true;
 }

@@ -44,7 +44,7 @@ void HomeRegistration::send_if_due() {
   if (silent && !std::exchange(current->silence_told, true)) {
     actions_.push_back(AgentSilent{});
     // The home agent may have lost the keys, by a restart for instance, and then nothing under them is ever answered.
-    if (keys_->dynamic) renew_keys(true);
+    if (keys_->dynamic) renew_keys(Renewal::kUsedUp);
   }
   send_update(*current, *reservation_.take());
   if (silent)

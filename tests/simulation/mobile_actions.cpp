@@ -225,7 +225,8 @@ void MobileHost::on(const node::MoveKeys& action) {
 
 void MobileHost::on(const node::RenewKeys& action) {
   note("renews its keys from {:x}", brief(action.attachment.care_of));
-  feed(ike::NodeKeyingEvent{ike::ReestablishAsked{action.attachment.care_of, action.previous_usable, action.used_up}});
+  feed(ike::NodeKeyingEvent{
+      ike::ReestablishAsked{action.attachment.care_of, action.previous_usable, action.used_up || action.left_behind}});
 }
 
 void MobileHost::on(const ike::Request& action) { ask_charon(action); }

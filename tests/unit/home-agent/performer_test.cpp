@@ -286,6 +286,16 @@ TEST_CASE("an acknowledgement whose way the kernel refuses is not sent by anothe
   CHECK(bench.calls_of(acknowledgement(Status::kNotHomeSubnet, kFirst)) == Calls{"through 1", "straight"});
 }
 
+TEST_CASE("after a move that the kernel refused, which puts the policies there again, the SPI is chosen anew",
+          "[performer]") {
+  Bench bench;
+  bench.performer.perform(ike::PeerKeysUp{kHome, 1, 2});
+  bench.performer.perform(ike::PeerKeysUp{kHome, 3, 4});
+  CHECK(bench.calls == Calls{"under 2"});
+  bench.kernel.refuse = "move 2";
+  CHECK(bench.calls_of(agent::MoveKeys{.home_address = kHome, .care_of = kSecond}) == Calls{"move 2", "under 2"});
+}
+
 TEST_CASE("keys that moved are told to both cores", "[performer]") {
   Bench bench;
   SECTION("moved") {}

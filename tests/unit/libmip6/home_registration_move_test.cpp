@@ -93,6 +93,28 @@ TEST_CASE("K in the acknowledgement counts only if the update had it", "[registr
   CHECK(order(node.acknowledge()) == "SwitchOutbound RenewKeys Registered");
 }
 
+TEST_CASE("keys that have moved are renewed when the home agent says later that its end did not", "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  const auto refused = [&node] {
+    node.give(RefreshAsked{});
+    auto actions = node.acknowledge(Status::kAccepted, 420s, false);
+    node.wait(2s);
+    return actions;
+  };
+  CHECK(order(refused()) == "Registered");  // established from here
+  node.give(Attached{kA2, true});
+  CHECK(order(node.acknowledge()) == "SwitchOutbound MoveKeys Registered");
+  node.wait(2s);
+  const auto renew = only<RenewKeys>(refused());
+  CHECK(renew.attachment == kA2);
+  CHECK(renew.left_behind);
+  CHECK(renew.previous_usable);
+  CHECK(order(refused()) == "Registered");  // asked for once
+  node.give(KeysUsable{true, true, kA2.care_of});
+  CHECK(order(refused()) == "Registered");
+}
+
 TEST_CASE("keys that were set by hand are neither moved nor renewed", "[registration]") {
   Node node;
   node.give(Attached{kA1, false});

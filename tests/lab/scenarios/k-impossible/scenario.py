@@ -8,6 +8,7 @@ import time
 
 import common
 import lab as the_lab
+import ordering
 import vici
 from lab import HOME_ADDRESS, HOME_AGENT, run, wait_for
 
@@ -21,6 +22,7 @@ def scenario(lab):
     anew(lab)
     charon_hangs(lab)
     charon_dies(lab)
+    the_agents_kernel_refuses(lab)
 
 
 def connection(lab):
@@ -119,3 +121,17 @@ def charon_dies(lab):
     lab.check("and the home address is reachable", lab.ping("cn", HOME_ADDRESS) >= 2)
     lab.charon("mn")
     lab.check("when it is back, IKE is established from where the node is, once", settled(lab, at, 20), why(lab))
+
+
+def the_agents_kernel_refuses(lab):
+    """The home agent has agreed when it finds that its end cannot move: its next answer is without K."""
+    old = connection(lab)
+    policy = ["src", f"{HOME_ADDRESS}/128", "dst", f"{HOME_AGENT}/128", "proto", "135", "dir", "in"]
+    run("ip", "xfrm", "policy", "delete", *policy, namespace="ha")
+    at = common.move_to(lab, "w1", "down", "w2")
+    lab.check("the home agent's kernel refuses: the move is registered", at, why(lab))
+    ordering.refresh()
+    lab.check("the home agent's kernel refuses: the next answer is without K, and IKE is established anew from there, once",
+              settled(lab, at) and len(connection(lab)) == 1 and connection(lab) != old, why(lab))
+    lab.check("the home agent's kernel refuses: its policy is there again, so that nothing in the clear gets in",
+              "reqid" in run("ip", "xfrm", "policy", "get", *policy, namespace="ha", check=False))
