@@ -125,7 +125,6 @@ class Agent {
   bool lost_while_stopping_ = false;
   bool finished_ = false;
   RateLimit malformed_;
-  std::map<mip6::Ipv6Address, mip6::BootTime> expiry_;  // of the binding, for lifetime_left
   std::set<mip6::Ipv6Address> keys_up_;
   std::map<std::string, std::uint64_t> keys_refused_;
   std::set<mip6::Ipv6Address> payload_up_;

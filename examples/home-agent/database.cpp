@@ -23,13 +23,17 @@ std::string remedy_for(int code, const std::filesystem::path& path) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return fmt::format(
-          "the file is damaged: restore it from a backup; or, to start without bindings and sequence numbers, remove "
+          "the file is damaged: restore it from a backup; or, to start without "
+          "bindings and sequence numbers, remove "
           "{}* (the nodes get new keys by IKE; manual keys have to be replaced)",
           path.string());
     case SQLITE_FULL:
       return "make room on that file system";
     default:
-      return fmt::format("see that {} can be written by the user that mip6-ha runs as", path.parent_path().string());
+      return fmt::format(
+          "see that {} can be written by the user that mip6-ha runs as, and that its file system is neither read-only "
+          "nor failing",
+          path.parent_path().string());
   }
 }
 
@@ -46,7 +50,9 @@ Error error_of(sqlite3* database, int code, std::string tried, const std::filesy
 }
 
 Error system_error(std::string tried, const std::filesystem::path& path) {
-  return mnd::kernel::os_error(errno, std::move(tried), path.string(), remedy_for(SQLITE_CANTOPEN, path));
+  const int number = errno;
+  const int code = number == ENOSPC || number == EDQUOT ? SQLITE_FULL : SQLITE_CANTOPEN;
+  return mnd::kernel::os_error(number, std::move(tried), path.string(), remedy_for(code, path));
 }
 
 Error damaged(const std::filesystem::path& path, std::string reason) {

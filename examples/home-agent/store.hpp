@@ -14,6 +14,7 @@
 #include "libmip6/address.hpp"
 #include "libmip6/agent/home_agent.hpp"
 #include "libmip6/error.hpp"
+#include "mnd/linux/boot_timer.hpp"
 #include "mnd/linux/key_record.hpp"
 
 namespace mip6ha {
@@ -38,8 +39,10 @@ class Store {
  public:
   // Opens `directory`/agent.db; makes folder (0700) and database if they are missing. Errors, all with a remedy: not
   // permitted, in use by another mip6-ha, not a database, damaged or empty (it never starts again at zero by itself),
-  // of a newer version.
-  static tl::expected<std::unique_ptr<Store>, mip6::Error> open(const std::filesystem::path& directory);
+  // of a newer version. `boot_id` says which boot the times on the boot clock are of; empty: not known, the wall clock
+  // alone counts.
+  static tl::expected<std::unique_ptr<Store>, mip6::Error> open(const std::filesystem::path& directory,
+                                                                const std::string& boot_id = mnd::kernel::boot_id());
   virtual ~Store() = default;
 
   // The reqid of the node with this name, the same for ever: a new name gets the next one that was never given. A
@@ -49,8 +52,10 @@ class Store {
   // All that ever had a reqid, in the order of reqids.
   virtual tl::expected<std::vector<StoredNode>, mip6::Error> nodes() = 0;
 
-  // One record for each home address: saving replaces the former.
-  virtual tl::expected<void, mip6::Error> save(const mip6::agent::BindingRecord& record) = 0;
+  // One record for each home address: saving replaces the former, the last one of several for the same stays. All of
+  // them or none, with one sync of the disk however many they are (some calls of a thousand have more: the first, and
+  // those that move the log into the database). An error means that nothing can be promised; the next call tries again.
+  virtual tl::expected<void, mip6::Error> save(const std::vector<mip6::agent::BindingRecord>& records) = 0;
   virtual tl::expected<std::vector<mip6::agent::BindingRecord>, mip6::Error> records() = 0;
 
   // Of a home address with manual keys. Empty: it never had any here.
