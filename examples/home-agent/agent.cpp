@@ -112,7 +112,7 @@ Result Agent::drop_keys_of_lost_numbers() {
 Result Agent::open_control() {
   auto control =
       mnd::kernel::ControlServer::open(loop_, config_.control_socket, "mnd", [this](const nlohmann::json& request) {
-        const auto answer = answer_request(snapshot(), request);
+        const auto answer = answer_request(snapshot(), request, [this] { return make_copy(); });
         // Texts of a peer may be in there: bytes that are no UTF-8 are replaced, not thrown about.
         return mnd::kernel::ControlServer::Answer{
             .line = answer.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace), .stream = false};
@@ -120,6 +120,13 @@ Result Agent::open_control() {
   if (!control) return tl::unexpected(control.error());
   control_ = std::move(*control);
   return {};
+}
+
+// The client takes it away, and must be root for that: nobody who may ask chooses where we write. Updates wait
+// meanwhile.
+tl::expected<std::filesystem::path, Error> Agent::make_copy() {
+  const auto file = config_.state_directory / "agent.db.export";
+  return store_->copy_to(file).map([&] { return file; });
 }
 
 void Agent::make_performer(NodeTable nodes) {

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <string>
+#include <system_error>
 #include <utility>
 
 namespace mip6ha {
@@ -49,11 +50,22 @@ END;
 PRAGMA user_version = 2;
 )";
 
-// From format 2 to 3: the end of a binding on the boot clock (nanoseconds) with the boot that this is of.
+// From format 2 to 3: the end of a binding on the boot clock (nanoseconds) with the boot that this is of; keys whose
+// record came back with a backup.
 constexpr const char* kClocks = R"(
 ALTER TABLE bindings ADD COLUMN boot_id TEXT;
 ALTER TABLE bindings ADD COLUMN expires_boot INTEGER;
+ALTER TABLE manual_keys ADD COLUMN restored INTEGER NOT NULL DEFAULT 0 CHECK (restored IN (0, 1));
 PRAGMA user_version = 3;
+)";
+
+// Nothing that a backup says of sequence numbers is trusted: updates were accepted since, which it does not know and
+// which could come again. Without a last number the home agent has dynamic keys made anew before it takes an update;
+// nodes with manual keys are refused until these are others than at the next start. Bindings go too: the nodes may have
+// moved, and they register as soon as they have new keys.
+constexpr const char* kForgetNumbers = R"(
+DELETE FROM bindings;
+UPDATE manual_keys SET numbers_known = 0, used = 1, restored = 1;
 )";
 
 path with_suffix(const path& file, const char* suffix) { return file.string() + suffix; }
@@ -131,6 +143,50 @@ tl::expected<void, Error> provide_database(const path& file) {
   return {};
 }
 
+// A copy of the backup that the home agent can start with, complete and closed.
+tl::expected<void, Error> prepare_copy(const path& backup, const path& fresh) {
+  remove_with_logs(fresh);
+  std::error_code error;
+  std::filesystem::copy_file(backup, fresh, error);
+  if (error) {
+    errno = error.value();
+    return tl::unexpected(system_error("copy the backup", backup));
+  }
+  if (::chmod(fresh.c_str(), 0600) != 0) return tl::unexpected(system_error("copy the backup", fresh));
+  const auto of_backup = [&](Error why) {
+    if (why.remedy == damaged(fresh, {}).remedy) why.remedy = "this backup is damaged: import another one";
+    why.on = backup.string();
+    return tl::unexpected(std::move(why));
+  };
+  {
+    const auto database = open_database(fresh);
+    if (!database) return of_backup(database.error());
+    auto done = check_database(database->get(), fresh).and_then([&] {
+      return execute(database->get(), fmt::format("BEGIN; {} COMMIT;", kForgetNumbers).c_str(), "import the backup",
+                     fresh);
+    });
+    if (!done) return of_backup(done.error());
+  }
+  // Without its log the file would have its numbers again.
+  if (is_there(with_suffix(fresh, "-wal"))) return tl::unexpected(damaged(fresh, "its log could not be put into it"));
+  return sync_path(fresh);
+}
+
+// Whenever the power goes meanwhile, no number of the past is trusted: there is the old database; or none, a start at
+// zero, or one whose file is gone, which no start takes for that; or the new one. A log never meets another's file.
+tl::expected<void, Error> replace_database(const path& fresh, const path& file) {
+  constexpr const char* kTried = "put the backup in place";
+  const path old = with_suffix(file, ".replaced");
+  remove_with_logs(old);
+  if (is_there(file))
+    if (auto moved = rename_durably(file, old, kTried); !moved) return moved;
+  for (const char* suffix : {"-wal", "-journal"})
+    if (is_there(with_suffix(file, suffix)))
+      if (auto moved = rename_durably(with_suffix(file, suffix), with_suffix(old, suffix), kTried); !moved)
+        return moved;
+  return rename_durably(fresh, file, kTried);
+}
+
 }  // namespace
 
 tl::expected<void, Error> sync_path(const path& path) {
@@ -148,6 +204,16 @@ tl::expected<Database, Error> open_state(const path& path) {
   if (!database) return database;
   if (const auto checked = check_database(database->get(), path); !checked) return tl::unexpected(checked.error());
   return database;
+}
+
+tl::expected<void, Error> restore_state(const path& backup, const path& path) {
+  if (is_in_use(path)) return tl::unexpected(error_of(nullptr, SQLITE_BUSY, "put the backup in place", path));
+  const auto fresh = with_suffix(path, ".new");
+  const auto done = make_folder(path.parent_path()).and_then([&] { return prepare_copy(backup, fresh); }).and_then([&] {
+    return replace_database(fresh, path);
+  });
+  if (!done) remove_with_logs(fresh);
+  return done;
 }
 
 }  // namespace mip6ha

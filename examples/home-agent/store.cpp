@@ -34,7 +34,8 @@ constexpr const char* kSaveRecord =
 constexpr const char* kListRecords =
     "SELECT home_address, care_of, sequence, key_mobility, granted, expires_unix, link_local, boot_id, expires_boot "
     "FROM bindings ORDER BY home_address";
-constexpr const char* kFindManualKeys = "SELECT keys, numbers_known, used FROM manual_keys WHERE home_address = ?1";
+constexpr const char* kFindManualKeys =
+    "SELECT keys, numbers_known, used, restored FROM manual_keys WHERE home_address = ?1";
 constexpr const char* kSaveManualKeys =
     "INSERT OR REPLACE INTO manual_keys (home_address, keys, numbers_known, used) VALUES (?1, ?2, ?3, 0)";
 
@@ -64,7 +65,8 @@ class SqliteStore final : public Store {
         .and_then([&] { return one(save_manual_keys_, kSaveManualKeys); })
         .and_then(
             [&] { return one(leave_manual_keys_, "UPDATE manual_keys SET numbers_known = 0 WHERE home_address = ?1"); })
-        .and_then([&] { return one(forget_record_, "DELETE FROM bindings WHERE home_address = ?1"); });
+        .and_then([&] { return one(forget_record_, "DELETE FROM bindings WHERE home_address = ?1"); })
+        .and_then([&] { return one(copy_, "VACUUM INTO ?1"); });
   }
 
   // A node that is known costs no write: a start needs no room on the disk.
@@ -139,7 +141,8 @@ class SqliteStore final : public Store {
     if (!keys) return tl::unexpected(damaged(path_, "a record of manual keys that is none"));
     return ManualKeyState{.keys = std::move(*keys),
                           .numbers_known = sqlite3_column_int(statement, 1) != 0,
-                          .used = sqlite3_column_int(statement, 2) != 0};
+                          .used = sqlite3_column_int(statement, 2) != 0,
+                          .restored = sqlite3_column_int(statement, 3) != 0};
   }
 
   tl::expected<void, Error> leave_manual_keys(const Ipv6Address& home_address) override {
@@ -166,6 +169,24 @@ class SqliteStore final : public Store {
     };
     return in_one_transaction("store the record of manual keys",
                               [&] { return step(forget_record_).and_then([&] { return step(save_manual_keys_); }); });
+  }
+
+  tl::expected<void, Error> copy_to(const std::filesystem::path& file) override {
+    constexpr const char* kTried = "export the database";
+    const std::filesystem::path fresh = file.string() + ".new";
+    ::unlink(fresh.c_str());
+    const int descriptor = ::open(fresh.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+    if (descriptor < 0) return tl::unexpected(system_error(kTried, fresh));
+    ::close(descriptor);
+    const auto done = still_there(kTried)
+                          .and_then([&] { return copy_into(fresh, kTried); })
+                          .and_then([&] { return sync_path(fresh); })
+                          .and_then([&]() -> tl::expected<void, Error> {
+                            if (::rename(fresh.c_str(), file.c_str()) == 0) return {};
+                            return tl::unexpected(system_error(kTried, file));
+                          });
+    if (!done) ::unlink(fresh.c_str());
+    return done;
   }
 
  private:
@@ -221,6 +242,14 @@ class SqliteStore final : public Store {
     return mip6::BootTime{mip6::Duration{sqlite3_column_int64(statement, 8)}};
   }
 
+  tl::expected<void, Error> copy_into(const std::filesystem::path& fresh, const char* tried) {
+    const InUse in_use{copy_};
+    sqlite3_bind_text(copy_.get(), 1, fresh.c_str(), -1, SQLITE_TRANSIENT);
+    const int code = sqlite3_step(copy_.get());
+    if (code != SQLITE_DONE) return tl::unexpected(failed(code, tried));
+    return {};
+  }
+
   // SQLite goes on writing into files that nobody will find again.
   tl::expected<void, Error> still_there(const char* tried) const {
     struct stat status {};
@@ -250,6 +279,7 @@ class SqliteStore final : public Store {
   Statement save_manual_keys_;
   Statement leave_manual_keys_;
   Statement forget_record_;
+  Statement copy_;
 };
 
 }  // namespace
@@ -262,6 +292,10 @@ tl::expected<std::unique_ptr<Store>, Error> Store::open(const std::filesystem::p
   auto store = std::make_unique<SqliteStore>(std::move(*database), path, boot_id);
   if (const auto prepared = store->prepare(); !prepared) return tl::unexpected(prepared.error());
   return store;
+}
+
+tl::expected<void, Error> Store::restore(const std::filesystem::path& directory, const std::filesystem::path& backup) {
+  return restore_state(backup, directory / kDatabase);
 }
 
 }  // namespace mip6ha

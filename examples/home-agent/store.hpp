@@ -31,7 +31,8 @@ struct ManualKeyState {
   mnd::kernel::KeyRecord keys;
   // False: there was no record when they came, and so nobody knows which updates they have carried.
   bool numbers_known = false;
-  bool used = false;  // since the keys came a binding was stored; set by the store itself
+  bool used = false;      // since the keys came a binding was stored; set by the store itself
+  bool restored = false;  // the record came back with a backup, and no start has looked at it since
   bool operator==(const ManualKeyState&) const = default;
 };
 
@@ -43,6 +44,13 @@ class Store {
   // alone counts.
   static tl::expected<std::unique_ptr<Store>, mip6::Error> open(const std::filesystem::path& directory,
                                                                 const std::string& boot_id = mnd::kernel::boot_id());
+  // Puts a copy of `backup`, made by copy_to() at any time, in place of `directory`/agent.db, which is kept beside as
+  // agent.db.replaced and may be damaged or missing. Reqids and the history of manual keys are taken over. Its sequence
+  // numbers are of the past and not trusted: bindings and last numbers are left out, and manual keys are marked as
+  // restored. Errors, all with a remedy: a mip6-ha has the present database open, the backup is not one of ours,
+  // damaged or of a newer version (the present database is there unchanged then), not permitted, no room.
+  static tl::expected<void, mip6::Error> restore(const std::filesystem::path& directory,
+                                                 const std::filesystem::path& backup);
   virtual ~Store() = default;
 
   // The reqid of the node with this name, the same for ever: a new name gets the next one that was never given. A
@@ -67,6 +75,9 @@ class Store {
   // The home address has keys by IKE now, whose updates its last number counts: what its manual keys have seen is known
   // no longer. Nothing if it never had any.
   virtual tl::expected<void, mip6::Error> leave_manual_keys(const mip6::Ipv6Address& home_address) = 0;
+
+  // Writes all of this into one new file (0600) for restore(), complete or not at all; one that is there is replaced.
+  virtual tl::expected<void, mip6::Error> copy_to(const std::filesystem::path& file) = 0;
 };
 
 }  // namespace mip6ha

@@ -117,6 +117,7 @@ class PretendedStore final : public Store {
   tl::expected<void, mip6::Error> begin_manual_keys(const Ipv6Address&, const mnd::kernel::KeyRecord&, bool) override {
     return {};
   }
+  tl::expected<void, mip6::Error> copy_to(const std::filesystem::path&) override { return {}; }
 };
 
 struct Bench {

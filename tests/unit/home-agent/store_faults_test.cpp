@@ -1,11 +1,14 @@
 // The store on a disk that is full, fails or is read-only: what cannot be made durable is an error with a remedy, and
 // what one sync costs.
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 
 #include "examples/home-agent/store.hpp"
 #include "tests/catch.hpp"
@@ -29,6 +32,12 @@ ssize_t refuse_to_write(int, const void*, std::size_t, off_t) {
   return -1;
 }
 
+int open_read_only(const char* path, int flags, int mode) {
+  if ((flags & O_ACCMODE) == O_RDONLY) return ::open(path, flags, mode);
+  errno = EROFS;
+  return -1;
+}
+
 }  // namespace
 
 // SQLite lets a test replace all of its system calls but these. A program's own come before those of its libraries.
@@ -40,23 +49,22 @@ namespace {
 
 constexpr std::array kWrites{"write", "pwrite", "pwrite64"};
 
+void replace_call(const char* name, sqlite3_syscall_ptr call) {
+  auto* vfs = sqlite3_vfs_find(nullptr);
+  vfs->xSetSystemCall(vfs, name, call);
+}
+
 // While it lives, no write of SQLite succeeds. The first three parameters of write() are those of pwrite().
 class FailingWrites {
  public:
   explicit FailingWrites(int error) {
     write_error = error;
-    for (const char* name : kWrites) set(name, reinterpret_cast<sqlite3_syscall_ptr>(refuse_to_write));
+    for (const char* name : kWrites) replace_call(name, reinterpret_cast<sqlite3_syscall_ptr>(refuse_to_write));
   }
   FailingWrites(const FailingWrites&) = delete;
   FailingWrites& operator=(const FailingWrites&) = delete;
   ~FailingWrites() {
-    for (const char* name : kWrites) set(name, nullptr);
-  }
-
- private:
-  static void set(const char* name, sqlite3_syscall_ptr call) {
-    auto* vfs = sqlite3_vfs_find(nullptr);
-    vfs->xSetSystemCall(vfs, name, call);
+    for (const char* name : kWrites) replace_call(name, nullptr);
   }
 };
 
@@ -139,12 +147,50 @@ TEST_CASE("a home agent with nothing new starts on a full disk", "[store]") {
   CHECK(other.error().remedy.find("make room") != std::string::npos);
 }
 
+TEST_CASE("a start on a read-only disk is an error with a remedy, also after a crash", "[store]") {
+  const TemporaryFolder folder;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto store = Store::open(folder.path());
+    if (store && (*store)->save({record(1, 1)})) ::kill(::getpid(), SIGKILL);
+    ::_exit(1);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  REQUIRE(WIFSIGNALED(status));
+  {
+    replace_call("open", reinterpret_cast<sqlite3_syscall_ptr>(open_read_only));
+    const auto store = Store::open(folder.path());
+    replace_call("open", nullptr);
+    REQUIRE_FALSE(store);
+    INFO(store.error().to_string());
+    CHECK(store.error().on.find("agent.db") != std::string::npos);
+    CHECK(store.error().remedy.find("read-only") != std::string::npos);
+  }
+  CHECK(opened(folder.path())->records() == std::vector{record(1, 1)});
+}
+
 TEST_CASE("a first start on a full disk is an error with a remedy", "[store]") {
   const TemporaryFolder folder;
   const FailingWrites full{ENOSPC};
   const auto store = Store::open(folder.path());
   REQUIRE_FALSE(store);
   CHECK(store.error().remedy.find("make room") != std::string::npos);
+}
+
+TEST_CASE("an export that finds no room leaves nothing, and the store works on", "[store]") {
+  const TemporaryFolder folder;
+  const auto store = opened(folder.path());
+  REQUIRE(store->save({record(1, 1)}));
+  {
+    const FailingWrites full{ENOSPC};
+    const auto copied = store->copy_to(folder / "copy");
+    REQUIRE_FALSE(copied);
+    CHECK(copied.error().remedy.find("make room") != std::string::npos);
+  }
+  CHECK_FALSE(std::filesystem::exists(folder / "copy"));
+  CHECK_FALSE(std::filesystem::exists(folder / "copy.new"));
+  CHECK(store->save({record(1, 2)}));
 }
 
 }  // namespace
