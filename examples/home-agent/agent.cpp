@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <boost/asio/post.hpp>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -111,7 +112,7 @@ Result Agent::drop_keys_of_lost_numbers() {
 Result Agent::open_control() {
   auto control =
       mnd::kernel::ControlServer::open(loop_, config_.control_socket, "mnd", [this](const nlohmann::json& request) {
-        const auto answer = answer_request(snapshot(), request);
+        const auto answer = answer_request(snapshot(), request, [this] { return make_copy(); });
         // Texts of a peer may be in there: bytes that are no UTF-8 are replaced, not thrown about.
         return mnd::kernel::ControlServer::Answer{
             .line = answer.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace), .stream = false};
@@ -121,15 +122,21 @@ Result Agent::open_control() {
   return {};
 }
 
+// The client takes it away, and must be root for that: nobody who may ask chooses where we write. Updates wait
+// meanwhile.
+tl::expected<std::filesystem::path, Error> Agent::make_copy() {
+  const auto file = config_.state_directory / "agent.db.export";
+  return store_->copy_to(file).map([&] { return file; });
+}
+
 void Agent::make_performer(NodeTable nodes) {
   Performer::Outlets outlets;
   outlets.to_agent = [this](mip6::agent::Event event) { post(std::move(event)); };
   outlets.to_keying = [this](ike::AgentKeyingEvent event) { post(std::move(event)); };
   outlets.log = [](Level level, const std::string& text) { mnd::kernel::log(level, text); };
   outlets.failed = [this](const Error& error) { note(error); };
-  outlets.stored = [this](const mip6::agent::BindingRecord& record) {
-    expiry_[record.home_address] = mnd::kernel::boot_now() + record.granted;
-  };
+  // Behind what is ready on the loop by now: the socket's handler takes all messages that have arrived.
+  outlets.records_wait = [this] { boost::asio::post(loop_, [this] { performer_->store_waiting(); }); };
   performer_ = std::make_unique<Performer>(*kernel_, *store_, std::move(nodes), std::move(outlets));
 }
 
@@ -182,12 +189,15 @@ Result Agent::take_up_bindings(const std::vector<mip6::agent::BindingRecord>& re
     leftovers.insert(record.home_address);
     if (!reqids_.contains(record.home_address)) continue;
     served.push_back(record);
-    expiry_[record.home_address] = now + std::chrono::seconds{record.expires_unix - wall_clock};
   }
   draining_ = true;  // events of these actions wait until all of them are performed
   for (const auto& action : home_agent_->restore(served, wall_clock, now)) performer_->perform(action);
   draining_ = false;
   drain();
+  std::vector<mip6::agent::BindingRecord> changed;  // what has expired, and what is told on the clocks of this boot now
+  for (const auto& record : served)
+    if (const auto& restored = *home_agent_->find(record.home_address); restored != record) changed.push_back(restored);
+  if (!changed.empty()) performer_->check(store_->save(changed));  // a refusal keeps nobody from being served
   for (const auto& home_address : leftovers)
     if (!performer_->bound().contains(home_address)) performer_->check(kernel_->unbind(home_address));
   performer_->forget_former_bindings();

@@ -3,6 +3,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <deque>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
@@ -49,6 +50,7 @@ class Agent {
   tl::expected<void, mip6::Error> drop_keys_of_lost_numbers();
   tl::expected<void, mip6::Error> take_up_bindings(const std::vector<mip6::agent::BindingRecord>& records);
   tl::expected<void, mip6::Error> open_control();
+  tl::expected<std::filesystem::path, mip6::Error> make_copy();
   tl::expected<void, mip6::Error> judge_manual_keys();
   tl::expected<void, mip6::Error> install_manual_keys();
   void make_cores(const NodeTable& nodes);
@@ -125,7 +127,6 @@ class Agent {
   bool lost_while_stopping_ = false;
   bool finished_ = false;
   RateLimit malformed_;
-  std::map<mip6::Ipv6Address, mip6::BootTime> expiry_;  // of the binding, for lifetime_left
   std::set<mip6::Ipv6Address> keys_up_;
   std::map<std::string, std::uint64_t> keys_refused_;
   std::set<mip6::Ipv6Address> payload_up_;

@@ -127,9 +127,8 @@ Snapshot Agent::snapshot() const {
         view.payload = payload_up_.contains(node.home_address) ? "under ESP" : "waits for an SA";
       view.sequence = record->sequence.value();
       view.key_mobility = record->key_mobility;
-      const auto expiry = expiry_.find(node.home_address);
-      if (record->care_of && expiry != expiry_.end() && expiry->second > now)
-        view.lifetime_left = std::chrono::duration_cast<std::chrono::seconds>(expiry->second - now).count();
+      if (record->care_of && record->expires_boot && *record->expires_boot > now)
+        view.lifetime_left = std::chrono::duration_cast<std::chrono::seconds>(*record->expires_boot - now).count();
     }
     snapshot.bindings.push_back(std::move(view));
   }

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "examples/home-agent/backup.hpp"
 #include "mnd/linux/control_server.hpp"
 #include "mnd/linux/os_error.hpp"
 
@@ -23,11 +24,31 @@ using nlohmann::json;
 constexpr int kAnswerTimeoutSeconds = 5;
 constexpr std::size_t kMaxAnswer = 16 * 1024 * 1024;  // bytes; 5,000 nodes take about one tenth
 
-constexpr std::array<Command, 2> kCommands{{
-    {"status", "the home agent, its counters and its nodes",
-     [](const Snapshot& s, const json&) { return status_json(s); }, status_text},
-    {"list", "the nodes with home address, care-of address, lifetime and sequence number",
-     [](const Snapshot& s, const json&) { return list_json(s); }, list_text},
+json error_json(const std::string& what, const std::string& remedy) {
+  return {{"version", mnd::kernel::kControlVersion}, {"error", {{"what", what}, {"remedy", remedy}}}};
+}
+
+json export_json(const Snapshot&, const MakeCopy& make_copy) {
+  const auto copy = make_copy();
+  if (copy) return {{"version", mnd::kernel::kControlVersion}, {"file", copy->string()}};
+  Error what = copy.error();
+  what.remedy.clear();
+  return error_json(what.to_string(), copy.error().remedy);
+}
+
+std::string text_of(const json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : "?";
+}
+
+std::string export_text(const json& answer) { return fmt::format("exported to {}\n", text_of(answer, "file")); }
+
+constexpr std::array<Command, 3> kCommands{{
+    {"status", "", "the home agent, its counters and its nodes",
+     [](const Snapshot& s, const MakeCopy&) { return status_json(s); }, nullptr, status_text},
+    {"list", "", "the nodes with home address, care-of address, lifetime and sequence number",
+     [](const Snapshot& s, const MakeCopy&) { return list_json(s); }, nullptr, list_text},
+    {"export", "FILE", "a backup of what it keeps on disk", export_json, take_copy, export_text},
 }};
 
 Error failure(const std::filesystem::path& socket, int number) {
@@ -35,11 +56,6 @@ Error failure(const std::filesystem::path& socket, int number) {
   const char* remedy = denied ? "ask as root or as a member of the group mnd"
                               : "see that mip6-ha is running, and name its control-socket with --socket";
   return mnd::kernel::os_error(number == EAGAIN ? ETIMEDOUT : number, "ask mip6-ha", socket.string(), remedy);
-}
-
-std::string text_of(const json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : "?";
 }
 
 class Descriptor {
@@ -83,10 +99,9 @@ const Command* find_command(std::string_view name) {
   return nullptr;
 }
 
-json answer_request(const Snapshot& snapshot, const json& request) {
-  const auto refuse = [](const char* what) -> json {
-    return {{"version", mnd::kernel::kControlVersion},
-            {"error", {{"what", what}, {"remedy", "ask {\"command\": \"status\"}"}}}};
+json answer_request(const Snapshot& snapshot, const json& request, const MakeCopy& make_copy) {
+  const auto refuse = [](const char* what) {
+    return error_json(what, R"(ask {"command": "status"}, or see that client and daemon are of the same version)");
   };
   if (!request.is_object() || !request.contains("command") || !request.at("command").is_string())
     return refuse("the request has no command");
@@ -94,7 +109,7 @@ json answer_request(const Snapshot& snapshot, const json& request) {
   const Command* command = find_command(name);
   // The name comes from anybody and is not repeated: it need not be valid UTF-8, nor short.
   if (command == nullptr) return refuse("no such command");
-  return command->answer(snapshot, request);
+  return command->answer(snapshot, make_copy);
 }
 
 tl::expected<json, Error> ask_daemon(const std::filesystem::path& socket, const json& request) {
@@ -119,7 +134,7 @@ tl::expected<json, Error> ask_daemon(const std::filesystem::path& socket, const 
     return tl::unexpected(Error{.tried = "ask mip6-ha",
                                 .on = socket.string(),
                                 .reason = text_of(answer.at("error"), "what"),
-                                .remedy = "see that client and daemon are of the same version",
+                                .remedy = text_of(answer.at("error"), "remedy"),
                                 .os_error = 0});
   return answer;
 }

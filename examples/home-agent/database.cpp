@@ -23,13 +23,17 @@ std::string remedy_for(int code, const std::filesystem::path& path) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return fmt::format(
-          "the file is damaged: restore it from a backup; or, to start without bindings and sequence numbers, remove "
+          "the file is damaged: restore it from a backup (mip6-ha --config FILE import BACKUP); or, to start without "
+          "bindings and sequence numbers, remove "
           "{}* (the nodes get new keys by IKE; manual keys have to be replaced)",
           path.string());
     case SQLITE_FULL:
       return "make room on that file system";
     default:
-      return fmt::format("see that {} can be written by the user that mip6-ha runs as", path.parent_path().string());
+      return fmt::format(
+          "see that {} can be written by the user that mip6-ha runs as, and that its file system is neither read-only "
+          "nor failing",
+          path.parent_path().string());
   }
 }
 
@@ -46,7 +50,9 @@ Error error_of(sqlite3* database, int code, std::string tried, const std::filesy
 }
 
 Error system_error(std::string tried, const std::filesystem::path& path) {
-  return mnd::kernel::os_error(errno, std::move(tried), path.string(), remedy_for(SQLITE_CANTOPEN, path));
+  const int number = errno;
+  const int code = number == ENOSPC || number == EDQUOT ? SQLITE_FULL : SQLITE_CANTOPEN;
+  return mnd::kernel::os_error(number, std::move(tried), path.string(), remedy_for(code, path));
 }
 
 Error damaged(const std::filesystem::path& path, std::string reason) {
@@ -79,6 +85,9 @@ tl::expected<Database, Error> open_database(const std::filesystem::path& path) {
   const int code = sqlite3_open_v2(path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
   Database database{raw};
   if (code != SQLITE_OK) return tl::unexpected(error_of(raw, code, "open the database", path));
+  // SQLite is content to read then, and may be until the first binding is to be stored.
+  if (sqlite3_db_readonly(raw, "main") == 1)
+    return tl::unexpected(error_of(nullptr, SQLITE_READONLY, "open the database", path));
   const auto ready =
       execute(raw, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL;", "open the database", path);
   if (!ready) return tl::unexpected(ready.error());
@@ -86,6 +95,16 @@ tl::expected<Database, Error> open_database(const std::filesystem::path& path) {
   if (!mode) return tl::unexpected(mode.error());
   if (*mode != "wal") return tl::unexpected(damaged(path, fmt::format("journal mode is {}, not wal", *mode)));
   return database;
+}
+
+bool is_in_use(const std::filesystem::path& path) {
+  sqlite3* raw = nullptr;
+  int code = sqlite3_open_v2(path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
+  const Database database{raw};
+  if (code == SQLITE_OK)
+    code = sqlite3_exec(raw, "PRAGMA locking_mode = EXCLUSIVE; SELECT count(*) FROM sqlite_schema", nullptr, nullptr,
+                        nullptr);
+  return (code & 0xff) == SQLITE_BUSY;
 }
 
 void bind_address(sqlite3_stmt* statement, int index, const Ipv6Address& address) {

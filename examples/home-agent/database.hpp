@@ -46,6 +46,8 @@ mip6::Error system_error(std::string tried, const std::filesystem::path& path);
 mip6::Error damaged(const std::filesystem::path& path, std::string reason);
 
 tl::expected<Database, mip6::Error> open_database(const std::filesystem::path& path);
+// Another connection has it open. False also if there is none, or something else.
+bool is_in_use(const std::filesystem::path& path);
 tl::expected<void, mip6::Error> execute(sqlite3* database, const char* sql, const std::string& tried,
                                         const std::filesystem::path& path);
 // The first column of the first row of a query that always has one.

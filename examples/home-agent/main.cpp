@@ -28,9 +28,11 @@ constexpr int kExitUsage = 2;  // command line or configuration
 std::string usage(const options::options_description& description) {
   std::string text =
       "usage: mip6-ha --config FILE [--check]      run as home agent\n"
-      "       mip6-ha --config FILE --keys-are-new NODE\n";
+      "       mip6-ha --config FILE --keys-are-new NODE\n"
+      "       mip6-ha --config FILE import BACKUP     go back to what was exported; while mip6-ha is stopped\n";
   for (const auto& command : mip6ha::commands())
-    text += fmt::format("       mip6-ha {:<6} [--json] [--socket S] {}\n", command.name, command.summary);
+    text += fmt::format("       mip6-ha {:<11} [--json] [--socket S] {}\n",
+                        fmt::format("{} {}", command.name, command.argument), command.summary);
   std::ostringstream listed;
   listed << description;
   return text + listed.str();
@@ -91,8 +93,32 @@ int take_keys_as_new(const std::string& path, const std::string& name) {
   return 0;
 }
 
-int run_client(const mip6ha::Command& command, const std::string& socket, bool json) {
-  const auto answer = mip6ha::ask_daemon(socket, {{"command", command.name}});
+int import_backup(const std::string& path, const std::string& backup) {
+  keep_memory_secret();
+  const auto config = mip6ha::load_config(path);
+  if (!config) {
+    for (const auto& mistake : config.error()) fmt::print(stderr, "{}\n", mistake.to_string());
+    return kExitUsage;
+  }
+  // One whose database was taken away under it has no lock that would tell.
+  if (mip6ha::ask_daemon(config->control_socket, {{"command", "list"}})) {
+    fmt::print(stderr, "mip6-ha: cannot import {}: mip6-ha is running (stop it, import, start it again)\n", backup);
+    return kExitFailure;
+  }
+  if (const auto done = mip6ha::Store::restore(config->state_directory, backup); !done) {
+    fmt::print(stderr, "mip6-ha: {}\n", done.error().to_string());
+    return kExitFailure;
+  }
+  fmt::print(
+      "{} is in place, without bindings and sequence numbers: keys by IKE are made anew at the next start; nodes with "
+      "manual keys are refused from then on until they get others\n",
+      backup);
+  return 0;
+}
+
+int run_client(const mip6ha::Command& command, const std::string& argument, const std::string& socket, bool json) {
+  auto answer = mip6ha::ask_daemon(socket, {{"command", command.name}});
+  if (answer && command.finish != nullptr) answer = command.finish(*answer, argument);
   if (!answer) {
     fmt::print(stderr, "mip6-ha: {}\n", answer.error().to_string());
     return kExitFailure;
@@ -137,8 +163,10 @@ int run(int argc, char** argv) {
     fmt::print("mip6-ha {}\n", MND_VERSION);
     return 0;
   }
-  const auto* command = words.size() == 1 ? mip6ha::find_command(words.front()) : nullptr;
-  if (command != nullptr && config.empty()) return run_client(*command, socket, given.contains("json"));
+  const auto* command = words.empty() ? nullptr : mip6ha::find_command(words.front());
+  if (command != nullptr && config.empty() && words.size() == (command->argument.empty() ? 1 : 2))
+    return run_client(*command, words.back(), socket, given.contains("json"));
+  if (words.size() == 2 && words.front() == "import" && !config.empty()) return import_backup(config, words.back());
   if (words.empty() && !config.empty() && !new_keys.empty()) return take_keys_as_new(config, new_keys);
   if (words.empty() && !config.empty()) return run_daemon(config, given.contains("check"));
   fmt::print(stderr, "{}", usage(description));

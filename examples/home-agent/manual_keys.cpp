@@ -12,6 +12,8 @@ using mip6::Error;
 using mnd::kernel::KeyHistory;
 using mnd::kernel::KeyRecord;
 
+constexpr std::string_view kRestored = "what these manual keys have seen since the backup that was restored is unknown";
+
 tl::expected<void, Error> begin(Store& store, const NodeConfig& node, const std::optional<KeyRecord>& before,
                                 bool numbers_known) {
   return mnd::kernel::record_of(*node.manual_keys, before).and_then([&](const KeyRecord& record) {
@@ -30,6 +32,12 @@ tl::expected<std::string_view, Error> judge(Store& store, const NodeConfig& node
   const auto state = store.manual_keys(node.home_address);
   if (!state) return tl::unexpected(state.error());
   const auto history = history_of(*state, node);
+  // What is in the record is older than the keys may be: also those that it does not know can have carried updates.
+  if (*state && (*state)->restored) {
+    const auto noted = history == KeyHistory::kSame ? store.begin_manual_keys(node.home_address, (*state)->keys, false)
+                                                    : begin(store, node, (*state)->keys, false);
+    return noted.map([] { return kRestored; });
+  }
   switch (history) {
     case KeyHistory::kSame:
       if (!(*state)->numbers_known) return objection_to(KeyHistory::kUnknown);

@@ -14,6 +14,7 @@ namespace mip6ha {
 // Empty: the node can be served. Else why not: nobody knows which updates its keys have carried, and one of them could
 // come again. Keys that are other ones than those of the record begin anew, with no last number; of keys without a
 // record, note is taken, so that others are known as such. `numbered`: there is a last sequence number of the node.
+// After a backup was restored the first call takes whatever keys there are for ones whose numbers nobody knows.
 // A node without manual keys can be served; note is taken that those it may have had are behind it.
 tl::expected<std::string_view, mip6::Error> judge(Store& store, const NodeConfig& node, bool numbered);
 

@@ -31,14 +31,17 @@ class Performer {
     std::function<void(mip6::agent::Event)> to_agent;
     std::function<void(ike::AgentKeyingEvent)> to_keying;
     std::function<void(mnd::kernel::Level, const std::string& text)> log;
-    std::function<void(const mip6::Error&)> failed;                 // something was refused by the kernel or the disk
-    std::function<void(const mip6::agent::BindingRecord&)> stored;  // after each record that reached the disk
+    std::function<void(const mip6::Error&)> failed;  // something was refused by the kernel or the disk
+    // Records wait: call store_waiting() when all that has arrived by now is handled. Once for each group.
+    std::function<void()> records_wait;
   };
 
   // References stay the caller's and must outlive the performer.
   Performer(KernelPort& kernel, Store& store, NodeTable nodes, Outlets outlets);
 
   void perform(const mip6::agent::Action& action);
+  // Stores the records that wait, together, and tells the core of each what became of it.
+  void store_waiting();
   bool perform(const mip6::agent::SendPrefixAdvertisement& action);  // true: it has left
   void perform(const ike::PeerKeysUp& action);
   void perform(const ike::PeerKeysChanged& action);
@@ -74,6 +77,14 @@ class Performer {
   void on(const mip6::agent::ReplaceKeys& action);
   void on(const mip6::agent::Report& action);
 
+  // A record whose binding is in the kernel already.
+  struct Waiting {
+    mip6::agent::BindingRecord record;
+    bool agreed = false;            // the kernel did; it is asked nothing where no binding is stored
+    bool binds = false;             // a care-of address is in the kernel, to be confirmed or taken back
+    std::optional<Address> former;  // the one before
+  };
+
   bool install(const Address& home_address, const Address& care_of);
   void undo_install(const Address& home_address, const std::optional<Address>& former, const Address& care_of);
   bool route(const Address& home_address, const std::optional<Address>& care_of);
@@ -85,6 +96,7 @@ class Performer {
   Store& store_;
   NodeTable nodes_;
   Outlets outlets_;
+  std::vector<Waiting> waiting_;  // in the order of their StoreRecords
   std::map<Address, Address> bound_;
   std::map<Address, Address> prepared_;  // installed before the record was stored, InstallBinding not seen yet
   std::map<Address, std::optional<Address>> routed_;  // how mobility messages go; absent: not known yet

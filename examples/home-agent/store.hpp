@@ -14,6 +14,7 @@
 #include "libmip6/address.hpp"
 #include "libmip6/agent/home_agent.hpp"
 #include "libmip6/error.hpp"
+#include "mnd/linux/boot_timer.hpp"
 #include "mnd/linux/key_record.hpp"
 
 namespace mip6ha {
@@ -30,7 +31,8 @@ struct ManualKeyState {
   mnd::kernel::KeyRecord keys;
   // False: there was no record when they came, and so nobody knows which updates they have carried.
   bool numbers_known = false;
-  bool used = false;  // since the keys came a binding was stored; set by the store itself
+  bool used = false;      // since the keys came a binding was stored; set by the store itself
+  bool restored = false;  // the record came back with a backup, and no start has looked at it since
   bool operator==(const ManualKeyState&) const = default;
 };
 
@@ -38,8 +40,17 @@ class Store {
  public:
   // Opens `directory`/agent.db; makes folder (0700) and database if they are missing. Errors, all with a remedy: not
   // permitted, in use by another mip6-ha, not a database, damaged or empty (it never starts again at zero by itself),
-  // of a newer version.
-  static tl::expected<std::unique_ptr<Store>, mip6::Error> open(const std::filesystem::path& directory);
+  // of a newer version. `boot_id` says which boot the times on the boot clock are of; empty: not known, the wall clock
+  // alone counts.
+  static tl::expected<std::unique_ptr<Store>, mip6::Error> open(const std::filesystem::path& directory,
+                                                                const std::string& boot_id = mnd::kernel::boot_id());
+  // Puts a copy of `backup`, made by copy_to() at any time, in place of `directory`/agent.db, which is kept beside as
+  // agent.db.replaced and may be damaged or missing. Reqids and the history of manual keys are taken over. Its sequence
+  // numbers are of the past and not trusted: bindings and last numbers are left out, and manual keys are marked as
+  // restored. Errors, all with a remedy: a mip6-ha has the present database open, the backup is not one of ours,
+  // damaged or of a newer version (the present database is there unchanged then), not permitted, no room.
+  static tl::expected<void, mip6::Error> restore(const std::filesystem::path& directory,
+                                                 const std::filesystem::path& backup);
   virtual ~Store() = default;
 
   // The reqid of the node with this name, the same for ever: a new name gets the next one that was never given. A
@@ -49,8 +60,10 @@ class Store {
   // All that ever had a reqid, in the order of reqids.
   virtual tl::expected<std::vector<StoredNode>, mip6::Error> nodes() = 0;
 
-  // One record for each home address: saving replaces the former.
-  virtual tl::expected<void, mip6::Error> save(const mip6::agent::BindingRecord& record) = 0;
+  // One record for each home address: saving replaces the former, the last one of several for the same stays. All of
+  // them or none, with one sync of the disk however many they are (some calls of a thousand have more: the first, and
+  // those that move the log into the database). An error means that nothing can be promised; the next call tries again.
+  virtual tl::expected<void, mip6::Error> save(const std::vector<mip6::agent::BindingRecord>& records) = 0;
   virtual tl::expected<std::vector<mip6::agent::BindingRecord>, mip6::Error> records() = 0;
 
   // Of a home address with manual keys. Empty: it never had any here.
@@ -62,6 +75,9 @@ class Store {
   // The home address has keys by IKE now, whose updates its last number counts: what its manual keys have seen is known
   // no longer. Nothing if it never had any.
   virtual tl::expected<void, mip6::Error> leave_manual_keys(const mip6::Ipv6Address& home_address) = 0;
+
+  // Writes all of this into one new file (0600) for restore(), complete or not at all; one that is there is replaced.
+  virtual tl::expected<void, mip6::Error> copy_to(const std::filesystem::path& file) = 0;
 };
 
 }  // namespace mip6ha

@@ -17,6 +17,12 @@ BindingRecord without_binding(const BindingRecord& record) {
   return {.home_address = record.home_address, .care_of = std::nullopt, .sequence = record.sequence};
 }
 
+// What is left of the lifetime of a binding from the disk: never more than was granted, whatever the clock says.
+Duration lifetime_left(const BindingRecord& record, std::int64_t unix_now, BootTime now) {
+  if (record.expires_boot) return std::min<Duration>(*record.expires_boot - now, record.granted);
+  return std::clamp(Lifetime{record.expires_unix - unix_now}, Lifetime{0}, record.granted);
+}
+
 }  // namespace
 
 HomeAgent::HomeAgent(const Policy& policy, const Authorisation& authorisation)
@@ -29,12 +35,17 @@ std::vector<Action> HomeAgent::restore(const std::vector<BindingRecord>& records
     Entry& entry = entry_of(record.home_address);
     entry.record = record;
     entry.known = true;
-    // A clock that was set back must not make a binding live longer than was granted.
-    entry.expires = now + std::min(Lifetime{record.expires_unix - unix_now}, record.granted);
+    entry.expires = now + lifetime_left(record, unix_now, now);
     const Lifetime left = remaining(end_of(entry), now);
     if (!record.care_of || left <= Lifetime{0} || !serves(record.home_address)) {
       entry.record = without_binding(record);
+      if (record.care_of && serves(record.home_address))
+        out.push_back(Report{record.home_address, "binding expired meanwhile", std::nullopt});
       continue;
+    }
+    if (!record.expires_boot) {
+      entry.record.expires_boot = entry.expires;
+      entry.record.expires_unix = unix_now + std::chrono::ceil<Lifetime>(entry.expires - now).count();
     }
     reschedule(entry);
     out.push_back(InstallBinding{record.home_address, *record.care_of, true, record.link_local});
@@ -165,6 +176,7 @@ void HomeAgent::store(Entry& entry, BootTime now, Actions& out) {
     pending.record.link_local = request.link_local;
     const auto waited = std::chrono::duration_cast<std::chrono::seconds>(now - pending.received);
     pending.record.expires_unix = request.unix_time + (waited + pending.record.granted).count();
+    pending.record.expires_boot = now + pending.record.granted;
   }
   out.push_back(StoreRecord{pending.record});
   if (planted(Defect::kAcknowledgedBeforeSync)) commit(entry, *std::exchange(entry.pending, nullptr), now, out);

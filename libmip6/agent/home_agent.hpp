@@ -45,7 +45,13 @@ class HomeAgent {
   HomeAgent(const Policy& policy, const Authorisation& authorisation);
 
   // Takes up what the disk remembers; actions install the bindings that still live, and move keys where K was agreed.
-  // Of those that have expired at `unix_now`, and of nodes that are no longer served, only the sequence number is kept.
+  // Of those that have expired, and of nodes that are no longer served, only the sequence number is kept: whatever the
+  // clocks say, it is never given up.
+  // What is left of a lifetime is told by the boot clock, which nobody sets and which counts sleep. It begins anew with
+  // each boot; the wall clock serves then, which may have been set by a year in either direction meanwhile. Set back, a
+  // binding lives no longer than was granted. Set forward, it ends and a Report says so: to serve it on would be to
+  // send a node's packets to an address that it may have left. Where find() differs from a record that was given, it is
+  // to be stored: else each further start after a boot would count the lifetime from its beginning again.
   std::vector<Action> restore(const std::vector<BindingRecord>& records, std::int64_t unix_now, BootTime now);
   std::vector<Action> handle(const Event& event, BootTime now);  // `now` never goes back
   std::optional<BootTime> next_deadline() const;                 // empty: nothing to wait for

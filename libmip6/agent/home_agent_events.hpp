@@ -9,6 +9,7 @@
 #include "libmip6/address.hpp"
 #include "libmip6/agent/home_prefix.hpp"
 #include "libmip6/sequence.hpp"
+#include "libmip6/time.hpp"
 #include "libmip6/wire/message.hpp"
 
 namespace mip6::agent {
@@ -21,8 +22,10 @@ struct BindingRecord {
   SequenceNumber sequence{};  // last accepted
   bool key_mobility = false;  // K as acknowledged
   Lifetime granted{};
-  std::int64_t expires_unix = 0;  // seconds since 1970, for a restart; 0 without a binding
-  bool link_local = false;        // L: the link-local address derived from the home address is defended too
+  // The end of the binding on both clocks, for a restart: see HomeAgent::restore().
+  std::int64_t expires_unix = 0;           // wall clock, seconds since 1970; 0 without a binding
+  std::optional<BootTime> expires_boot{};  // boot clock; empty without a binding, and if it was another boot's
+  bool link_local = false;                 // L: the link-local address derived from the home address is defended too
   bool operator==(const BindingRecord&) const = default;
 };
 

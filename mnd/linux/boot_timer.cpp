@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <ctime>
+#include <fstream>
 #include <system_error>
 #include <utility>
 
@@ -33,6 +34,12 @@ mip6::BootTime boot_now() {
   timespec now{};
   ::clock_gettime(CLOCK_BOOTTIME, &now);
   return mip6::BootTime{std::chrono::seconds{now.tv_sec} + std::chrono::nanoseconds{now.tv_nsec}};
+}
+
+std::string boot_id() {
+  std::string id;
+  std::ifstream{"/proc/sys/kernel/random/boot_id"} >> id;
+  return id;
 }
 
 struct BootTimer::Impl : std::enable_shared_from_this<BootTimer::Impl> {

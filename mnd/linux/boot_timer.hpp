@@ -5,12 +5,15 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "libmip6/time.hpp"
 
 namespace mnd::kernel {
 
 mip6::BootTime boot_now();
+// Which boot that clock counts from, in the kernel's words; empty if it does not tell.
+std::string boot_id();
 
 class BootTimer {
  public:

@@ -100,6 +100,7 @@ void AgentHost::cut_power() {
   crash_process();
   disk_.crash();
   power_off();
+  for (auto& [home_address, record] : records_) record.expires_boot.reset();  // another boot's from now on
   bound_.clear();
   around_.network.detach(address_);
   powered_ = false;

@@ -30,7 +30,7 @@ def agent_database(lab):
 def set_agent_number(lab, last):
     """A node that is not bound, whose last update had this number."""
     database = sqlite3.connect(agent_database(lab))
-    database.execute("INSERT OR REPLACE INTO bindings VALUES (?, NULL, ?, 0, 0, 0, 0)",
-                     (ipaddress.IPv6Address(HOME_ADDRESS).packed, last & 0xFFFF))
+    database.execute("INSERT OR REPLACE INTO bindings (home_address, sequence, key_mobility, granted, expires_unix, "
+                     "link_local) VALUES (?, ?, 0, 0, 0, 0)", (ipaddress.IPv6Address(HOME_ADDRESS).packed, last & 0xFFFF))
     database.commit()
     database.close()

@@ -48,8 +48,10 @@ Snapshot sample() {
   return snapshot;
 }
 
+const MakeCopy kNoCopy = [] { return std::filesystem::path{}; };
+
 TEST_CASE("status tells version, bindings, counters and trouble", "[commands]") {
-  const json status = answer_request(sample(), {{"command", "status"}});
+  const json status = answer_request(sample(), {{"command", "status"}}, kNoCopy);
   CHECK(status.at("version") == 1);
   CHECK(status.at("release") == MND_VERSION);
   CHECK(status.at("charon") == "connected");
@@ -88,14 +90,26 @@ TEST_CASE("status tells of manual keys and advice, and asks for no charon that n
 }
 
 TEST_CASE("list tells the bindings only", "[commands]") {
-  const json list = answer_request(sample(), {{"command", "list"}, {"something", "else"}});
+  const json list = answer_request(sample(), {{"command", "list"}, {"something", "else"}}, kNoCopy);
   CHECK(list.at("bindings").size() == 2);
   CHECK_FALSE(list.contains("counters"));
 }
 
+TEST_CASE("export tells where the copy is, or why there is none and what to do", "[commands]") {
+  const json asked{{"command", "export"}};
+  CHECK(answer_request(sample(), asked, [] { return std::filesystem::path{"/state/copy"}; }) ==
+        json{{"version", 1}, {"file", "/state/copy"}});
+  const json refused = answer_request(sample(), asked, []() -> tl::expected<std::filesystem::path, mip6::Error> {
+    return tl::unexpected(mip6::Error{
+        .tried = "export the database", .on = "/state", .reason = "disk full", .remedy = "make room", .os_error = 0});
+  });
+  CHECK(refused.at("error") ==
+        json{{"what", "cannot export the database on /state: disk full"}, {"remedy", "make room"}});
+}
+
 TEST_CASE("a request that is none gets an error, not an answer", "[commands]") {
   for (const json& request : {json::array(), json{{"command", 1}}, json{{"command", "ban"}}, json{}, json("status")}) {
-    const json answer = answer_request(sample(), request);
+    const json answer = answer_request(sample(), request, kNoCopy);
     CHECK(answer.at("error").contains("remedy"));
     CHECK_FALSE(answer.contains("bindings"));
   }

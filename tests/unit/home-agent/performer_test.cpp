@@ -103,8 +103,8 @@ class PretendedStore final : public Store {
 
   tl::expected<std::uint32_t, mip6::Error> reqid_of(const std::string&, const Ipv6Address&) override { return 627501; }
   tl::expected<std::vector<StoredNode>, mip6::Error> nodes() override { return {}; }
-  tl::expected<void, mip6::Error> save(const agent::BindingRecord&) override {
-    calls.push_back("save");
+  tl::expected<void, mip6::Error> save(const std::vector<agent::BindingRecord>& records) override {
+    calls.push_back(records.size() == 1 ? "save" : fmt::format("save {}", records.size()));
     if (!refuse) return {};
     return tl::unexpected(
         mip6::Error{.tried = "save", .on = "x", .reason = "disk full", .remedy = "room", .os_error = 0});
@@ -117,6 +117,7 @@ class PretendedStore final : public Store {
   tl::expected<void, mip6::Error> begin_manual_keys(const Ipv6Address&, const mnd::kernel::KeyRecord&, bool) override {
     return {};
   }
+  tl::expected<void, mip6::Error> copy_to(const std::filesystem::path&) override { return {}; }
 };
 
 struct Bench {
@@ -126,6 +127,7 @@ struct Bench {
   std::vector<agent::Event> to_agent;
   std::vector<ike::AgentKeyingEvent> to_keying;
   std::vector<std::string> lines;
+  int groups = 0;  // that were said to wait
   Performer performer{kernel,
                       store,
                       {{kHome, {.name = "laptop", .reqid = 627501}}},
@@ -133,7 +135,7 @@ struct Bench {
                        .to_keying = [this](ike::AgentKeyingEvent event) { to_keying.push_back(std::move(event)); },
                        .log = [this](mnd::kernel::Level, const std::string& text) { lines.push_back(text); },
                        .failed = [this](const mip6::Error& error) { lines.push_back(error.to_string()); },
-                       .stored = [](const agent::BindingRecord&) {}}};
+                       .records_wait = [this] { ++groups; }}};
 
   Calls calls_of(const agent::Action& action) {
     calls.clear();
@@ -142,13 +144,23 @@ struct Bench {
   }
   // The answer to StoreRecord.
   bool store_record(const std::optional<Ipv6Address>& care_of) {
-    agent::BindingRecord record;
-    record.home_address = kHome;
-    record.care_of = care_of;
     to_agent.clear();
-    performer.perform(agent::StoreRecord{record});
+    ask_to_store(kHome, care_of);
+    performer.store_waiting();
     REQUIRE(to_agent.size() == 1);
     return std::get<agent::RecordStored>(to_agent.front()).stored;
+  }
+  void ask_to_store(const Ipv6Address& home_address, const std::optional<Ipv6Address>& care_of) {
+    performer.perform(agent::StoreRecord{{.home_address = home_address, .care_of = care_of}});
+  }
+  // Home address and whether it was stored, of each answer.
+  std::vector<std::pair<Ipv6Address, bool>> answers() const {
+    std::vector<std::pair<Ipv6Address, bool>> all;
+    for (const auto& event : to_agent) {
+      const auto& answer = std::get<agent::RecordStored>(event);
+      all.emplace_back(answer.home_address, answer.stored);
+    }
+    return all;
   }
   void registered_at(const Ipv6Address& care_of) {
     REQUIRE(store_record(care_of));
@@ -171,6 +183,91 @@ TEST_CASE("a binding is in the kernel before it is on the disk, and both before 
         Calls{"advertise"});
   CHECK(bench.calls_of(acknowledgement(Status::kAccepted, kFirst)) == Calls{"send 0"});
   CHECK(bench.performer.bound().at(kHome) == kFirst);
+}
+
+const Ipv6Address kOther = *Ipv6Address::parse("2001:db8:1::43");
+
+TEST_CASE("records that wait are stored together, and none is answered before", "[performer]") {
+  Bench bench;
+  bench.ask_to_store(kHome, kFirst);
+  bench.ask_to_store(kOther, kSecond);
+  CHECK(bench.groups == 1);
+  CHECK(bench.calls == Calls{"bind 1", "through 1", "bind 2", "through 2"});
+  CHECK(bench.to_agent.empty());
+  bench.calls.clear();
+
+  bench.performer.store_waiting();
+  CHECK(bench.calls == Calls{"save 2"});
+  CHECK(bench.answers() == std::vector<std::pair<Ipv6Address, bool>>{{kHome, true}, {kOther, true}});
+
+  bench.ask_to_store(kHome, std::nullopt);
+  CHECK(bench.groups == 2);
+}
+
+TEST_CASE("a group that the disk refuses leaves none of its bindings, nor an answer that one is stored",
+          "[performer]") {
+  Bench bench;
+  bench.registered_at(kFirst);
+  bench.to_agent.clear();
+  bench.store.refuse = true;
+  bench.ask_to_store(kHome, kSecond);
+  bench.ask_to_store(kOther, kSecond);
+  bench.calls.clear();
+  bench.performer.store_waiting();
+  CHECK(bench.calls == Calls{"save 2", "bind 1", "forget 2", "through 1", "unbind other", "straight"});
+  CHECK(bench.answers() == std::vector<std::pair<Ipv6Address, bool>>{{kHome, false}, {kOther, false}});
+  CHECK(bench.performer.bound() == std::map<Ipv6Address, Ipv6Address>{{kHome, kFirst}});
+
+  bench.store.refuse = false;  // there is room again
+  CHECK(bench.store_record(kSecond));
+}
+
+TEST_CASE("a binding that the kernel refuses keeps no other of its group from being stored", "[performer]") {
+  Bench bench;
+  bench.kernel.refuse = "bind 2";
+  bench.ask_to_store(kOther, kSecond);
+  bench.ask_to_store(kHome, kFirst);
+  bench.calls.clear();
+  bench.performer.store_waiting();
+  CHECK(bench.calls == Calls{"save"});
+  CHECK(bench.answers() == std::vector<std::pair<Ipv6Address, bool>>{{kOther, false}, {kHome, true}});
+}
+
+TEST_CASE("a binding that ends while its record waits does not come back when the disk refuses", "[performer]") {
+  Bench bench;
+  bench.registered_at(kFirst);
+  bench.ask_to_store(kHome, kSecond);
+  bench.performer.perform(agent::RemoveBinding{kHome});
+  bench.ask_to_store(kHome, std::nullopt);
+  bench.calls.clear();
+  SECTION("it refuses") {
+    bench.store.refuse = true;
+    bench.performer.store_waiting();
+    CHECK(bench.calls == Calls{"save 2"});
+    CHECK(bench.performer.bound().empty());
+  }
+  SECTION("nor is it taken for installed when the disk stores it") {
+    bench.performer.store_waiting();
+    CHECK(bench.calls_of(agent::InstallBinding{.home_address = kHome, .care_of = kSecond}) ==
+          Calls{"bind 2", "through 2"});
+  }
+}
+
+TEST_CASE("a former care-of address to which a node returns is not forgotten while the record waits", "[performer]") {
+  Bench bench;
+  bench.registered_at(kFirst);
+  bench.registered_at(kSecond);
+  bench.ask_to_store(kHome, kFirst);
+  CHECK(bench.calls_of(agent::ForgetCareOf{.home_address = kHome, .care_of = kFirst}).empty());
+  SECTION("stored") {
+    bench.performer.store_waiting();
+    CHECK(bench.calls == Calls{"save"});
+  }
+  SECTION("refused: then it is") {
+    bench.store.refuse = true;
+    bench.performer.store_waiting();
+    CHECK(bench.calls == Calls{"save", "bind 2", "forget 1", "through 2"});
+  }
 }
 
 TEST_CASE("a binding from the disk is installed without being stored", "[performer]") {

@@ -69,8 +69,8 @@ TEST_CASE("a record is there again with all its fields after reopening", "[store
   without_binding.link_local = false;
   {
     const auto store = opened(folder.path());
-    CHECK(store->save(record("2001:db8:1::42", 7)));
-    CHECK(store->save(without_binding));
+    CHECK(store->save({record("2001:db8:1::42", 7)}));
+    CHECK(store->save({without_binding}));
   }
   const auto records = opened(folder.path())->records();
   REQUIRE(records);
@@ -80,12 +80,49 @@ TEST_CASE("a record is there again with all its fields after reopening", "[store
 TEST_CASE("saving a record replaces the former one of that home address", "[store]") {
   const TemporaryFolder folder;
   const auto store = opened(folder.path());
-  CHECK(store->save(record("2001:db8:1::42", 7)));
-  CHECK(store->save(record("2001:db8:1::42", 8)));
+  CHECK(store->save({record("2001:db8:1::42", 7)}));
+  CHECK(store->save({record("2001:db8:1::42", 8)}));
   const auto records = store->records();
   REQUIRE(records);
   REQUIRE(records->size() == 1);
   CHECK(records->front().sequence == SequenceNumber{8});
+}
+
+TEST_CASE("records that are saved together are all there, of two for one home address the last", "[store]") {
+  const TemporaryFolder folder;
+  const auto store = opened(folder.path());
+  CHECK(store->save({}));
+  CHECK(store->save({record("2001:db8:1::42", 7), record("2001:db8:1::43", 9), record("2001:db8:1::42", 8)}));
+  CHECK(store->records() == std::vector<BindingRecord>{record("2001:db8:1::42", 8), record("2001:db8:1::43", 9)});
+}
+
+TEST_CASE("the end of a binding on the boot clock is told in the same boot only", "[store]") {
+  const TemporaryFolder folder;
+  auto bound = record("2001:db8:1::42", 7);
+  bound.expires_boot = mip6::BootTime{std::chrono::nanoseconds{123'456'789'012}};
+  const auto read = [&](const std::string& boot_id) {
+    const auto store = Store::open(folder.path(), boot_id);
+    REQUIRE(store);
+    const auto records = (*store)->records();
+    REQUIRE(records);
+    REQUIRE(records->size() == 1);
+    return records->front();
+  };
+  const auto saved_in = GENERATE("a boot", "");
+  {
+    const auto store = Store::open(folder.path(), saved_in);
+    REQUIRE(store);
+    REQUIRE((*store)->save({bound}));
+  }
+  CHECK((read("a boot") == bound) == (std::string{saved_in} == "a boot"));
+  bound.expires_boot.reset();
+  CHECK(read("another boot") == bound);
+  CHECK(read("") == bound);
+}
+
+TEST_CASE("the kernel tells which boot it is", "[store]") {
+  CHECK(mnd::kernel::boot_id().size() == 36);
+  CHECK(mnd::kernel::boot_id() == mnd::kernel::boot_id());
 }
 
 TEST_CASE("what was saved survives a process that is killed right after", "[store]") {
@@ -94,7 +131,7 @@ TEST_CASE("what was saved survives a process that is killed right after", "[stor
   if (child == 0) {
     auto store = Store::open(folder.path());
     const bool saved =
-        store && (*store)->reqid_of("one", address("2001:db8:1::42")) && (*store)->save(record("2001:db8:1::42", 7));
+        store && (*store)->reqid_of("one", address("2001:db8:1::42")) && (*store)->save({record("2001:db8:1::42", 7)});
     if (saved) ::kill(::getpid(), SIGKILL);  // no destructor, no checkpoint
     ::_exit(1);
   }
@@ -118,7 +155,7 @@ TEST_CASE("folder and database are made, for their owner only", "[store]") {
   using std::filesystem::perms;
   CHECK(std::filesystem::status(state).permissions() == perms::owner_all);
   CHECK(std::filesystem::status(state / "agent.db").permissions() == (perms::owner_read | perms::owner_write));
-  CHECK(store->save(record("2001:db8:1::42", 7)));
+  CHECK(store->save({record("2001:db8:1::42", 7)}));
   CHECK(std::filesystem::status(state / "agent.db-wal").permissions() == (perms::owner_read | perms::owner_write));
 }
 
@@ -151,7 +188,7 @@ TEST_CASE("a damaged database is an error with a remedy, not a start at zero", "
       auto one = record("2001:db8:1::42", i);
       one.home_address.bytes[14] = static_cast<std::uint8_t>(i >> 8);
       one.home_address.bytes[15] = static_cast<std::uint8_t>(i);
-      REQUIRE(store->save(one));
+      REQUIRE(store->save({one}));
     }
   }
   const auto file = folder.path() / "agent.db";
@@ -175,7 +212,7 @@ TEST_CASE("a damaged database is an error with a remedy, not a start at zero", "
 TEST_CASE("a record is not taken for stored when the database was removed or replaced meanwhile", "[store]") {
   const TemporaryFolder folder;
   const auto store = opened(folder.path());
-  REQUIRE(store->save(record("2001:db8:1::42", 1)));
+  REQUIRE(store->save({record("2001:db8:1::42", 1)}));
   const auto file = folder.path() / "agent.db";
   SECTION("removed") { std::filesystem::remove(file); }
   SECTION("its log removed") { std::filesystem::remove(folder.path() / "agent.db-wal"); }
@@ -183,7 +220,7 @@ TEST_CASE("a record is not taken for stored when the database was removed or rep
     std::filesystem::rename(file, folder.path() / "elsewhere");
     std::filesystem::copy_file(folder.path() / "elsewhere", file);
   }
-  const auto saved = store->save(record("2001:db8:1::42", 2));
+  const auto saved = store->save({record("2001:db8:1::42", 2)});
   REQUIRE_FALSE(saved);
   CHECK(saved.error().reason.find("removed or replaced") != std::string::npos);
 }
@@ -195,9 +232,11 @@ TEST_CASE("a database of a newer version is left alone", "[store]") {
     // user_version stands at byte 60 of the file, big-endian.
     std::fstream stream{folder.path() / "agent.db", std::ios::in | std::ios::out | std::ios::binary};
     stream.seekp(63);
-    stream.put(3);
+    stream.put(4);
   }
-  CHECK(refusal(folder).reason.find("format 3") != std::string::npos);
+  const auto error = refusal(folder);
+  CHECK(error.reason.find("format 4") != std::string::npos);
+  CHECK(error.remedy.find("newer") != std::string::npos);
 }
 
 TEST_CASE("a first start that was interrupted is repeated", "[store]") {

@@ -15,7 +15,8 @@ TEST_CASE("a registration is stored, then installed, then acknowledged", "[agent
                                 .sequence = SequenceNumber{7},
                                 .key_mobility = true,
                                 .granted = 420s,
-                                .expires_unix = kUnixNow + 420});
+                                .expires_unix = kUnixNow + 420,
+                                .expires_boot = agent.now + 420s});
   CHECK(agent.core.find(kHome) == nullptr);
 
   const auto second = agent.handle(RecordStored{kHome, true});

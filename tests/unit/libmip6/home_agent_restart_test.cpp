@@ -6,12 +6,12 @@ using namespace mip6;
 using namespace mip6::test;
 
 TEST_CASE("after a restart bindings that live are installed for what is left of them", "[agent]") {
-  const BindingRecord living{.home_address = kHome,
-                             .care_of = kCareOf1,
-                             .sequence = SequenceNumber{7},
-                             .key_mobility = true,
-                             .granted = 420s,
-                             .expires_unix = kUnixNow + 100};
+  BindingRecord living{.home_address = kHome,
+                       .care_of = kCareOf1,
+                       .sequence = SequenceNumber{7},
+                       .key_mobility = true,
+                       .granted = 420s,
+                       .expires_unix = kUnixNow + 100};
   Harness agent{default_policy()};
   agent.now = BootTime{5s};
   const auto actions = agent.core.restore({living}, kUnixNow, agent.now);
@@ -19,6 +19,7 @@ TEST_CASE("after a restart bindings that live are installed for what is left of 
   CHECK(find_action<InstallBinding>(actions)->care_of == kCareOf1);
   CHECK(find_action<InstallBinding>(actions)->first);
   CHECK(agent.core.next_deadline() == BootTime{105s});
+  living.expires_boot = BootTime{105s};
   CHECK(agent.core.records() == std::vector<BindingRecord>{living});
   CHECK(answered(agent.run(registration(7, kCareOf2))) == Status::kSequenceNumberOutOfWindow);
   CHECK(answered(agent.run(registration(8, kCareOf2))) == Status::kAccepted);
@@ -36,19 +37,65 @@ TEST_CASE("after a restart an expired binding and one of a node no longer served
                         .granted = 420s,
                         .expires_unix = kUnixNow + 400};
   Harness agent;
-  CHECK(agent.core.restore({expired, foreign}, kUnixNow, agent.now).empty());
+  const auto actions = agent.core.restore({expired, foreign}, kUnixNow, agent.now);
+  REQUIRE(actions.size() == 1);
+  CHECK(std::get<Report>(actions.front()).what == "binding expired meanwhile");
   CHECK_FALSE(agent.core.next_deadline());
   CHECK(agent.core.records() ==
         std::vector<BindingRecord>{{.home_address = kHome, .sequence = SequenceNumber{7}},
                                    {.home_address = foreign.home_address, .sequence = SequenceNumber{8}}});
 }
 
-TEST_CASE("a wall clock that was set back does not lengthen a binding", "[agent]") {
+constexpr std::int64_t kYear = 365 * 86400;
+
+TEST_CASE("a wall clock that was set while the home agent was down does not count if the boot is the same", "[agent]") {
+  const auto set_by = GENERATE(-kYear, kYear);
+  const BindingRecord living{.home_address = kHome,
+                             .care_of = kCareOf1,
+                             .sequence = SequenceNumber{7},
+                             .granted = 420s,
+                             .expires_unix = kUnixNow + 420,
+                             .expires_boot = BootTime{500s}};
   Harness agent;
-  agent.core.restore(
-      {BindingRecord{.home_address = kHome, .care_of = kCareOf1, .granted = 420s, .expires_unix = kUnixNow + 420}},
-      kUnixNow - 365 * 86400, agent.now);
+  agent.now = BootTime{400s};
+  CHECK(count_of<InstallBinding>(agent.core.restore({living}, kUnixNow + 320 + set_by, agent.now)) == 1);
+  CHECK(agent.core.next_deadline() == BootTime{500s});
+  CHECK(*agent.core.find(kHome) == living);  // as it is on the disk
+}
+
+TEST_CASE("after a boot a wall clock that was set back does not lengthen a binding, however often we start",
+          "[agent]") {
+  const BindingRecord living{.home_address = kHome,
+                             .care_of = kCareOf1,
+                             .sequence = SequenceNumber{7},
+                             .granted = 420s,
+                             .expires_unix = kUnixNow + 100};
+  Harness agent;
+  agent.core.restore({living}, kUnixNow - kYear, agent.now);
   CHECK(agent.core.next_deadline() == agent.now + 420s);
+  // Told on the clocks of now, to be stored: the next start goes on from there.
+  const auto record = *agent.core.find(kHome);
+  CHECK(record.expires_boot == agent.now + 420s);
+  CHECK(record.expires_unix == kUnixNow - kYear + 420);
+  Harness again;
+  again.now = agent.now + 300s;
+  again.core.restore({record}, kUnixNow - kYear + 300, again.now);
+  CHECK(again.core.next_deadline() == agent.now + 420s);
+}
+
+TEST_CASE("after a boot a wall clock that was set forward ends a binding aloud, and its number stays", "[agent]") {
+  Harness agent;
+  const auto actions = agent.core.restore({BindingRecord{.home_address = kHome,
+                                                         .care_of = kCareOf1,
+                                                         .sequence = SequenceNumber{7},
+                                                         .granted = 420s,
+                                                         .expires_unix = kUnixNow + 420}},
+                                          kUnixNow + kYear, agent.now);
+  REQUIRE(count_of<Report>(actions) == 1);
+  CHECK(count_of<InstallBinding>(actions) == 0);
+  CHECK(*agent.core.find(kHome) == BindingRecord{.home_address = kHome, .sequence = SequenceNumber{7}});
+  CHECK(answered(agent.run(registration(7, kCareOf2))) == Status::kSequenceNumberOutOfWindow);
+  CHECK(answered(agent.run(registration(8, kCareOf2))) == Status::kAccepted);
 }
 
 TEST_CASE("a stop takes bindings out of the kernel and leaves the disk alone", "[agent]") {

@@ -1,0 +1,197 @@
+// The store on a disk that is full, fails or is read-only: what cannot be made durable is an error with a remedy, and
+// what one sync costs.
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+
+#include "examples/home-agent/store.hpp"
+#include "tests/catch.hpp"
+#include "tests/unit/temporary_folder.hpp"
+
+namespace {
+
+int syncs = 0;
+int sync_error = 0;   // errno of each sync; 0: none
+int write_error = 0;  // errno of each write; 0: none
+
+int counted(long call, int fd) {
+  ++syncs;
+  if (sync_error == 0) return static_cast<int>(::syscall(call, fd));
+  errno = sync_error;
+  return -1;
+}
+
+ssize_t refuse_to_write(int, const void*, std::size_t, off_t) {
+  errno = write_error;
+  return -1;
+}
+
+int open_read_only(const char* path, int flags, int mode) {
+  if ((flags & O_ACCMODE) == O_RDONLY) return ::open(path, flags, mode);
+  errno = EROFS;
+  return -1;
+}
+
+}  // namespace
+
+// SQLite lets a test replace all of its system calls but these. A program's own come before those of its libraries.
+extern "C" int fdatasync(int fd) { return counted(SYS_fdatasync, fd); }
+extern "C" int fsync(int fd) { return counted(SYS_fsync, fd); }
+
+namespace mip6ha {
+namespace {
+
+constexpr std::array kWrites{"write", "pwrite", "pwrite64"};
+
+void replace_call(const char* name, sqlite3_syscall_ptr call) {
+  auto* vfs = sqlite3_vfs_find(nullptr);
+  vfs->xSetSystemCall(vfs, name, call);
+}
+
+// While it lives, no write of SQLite succeeds. The first three parameters of write() are those of pwrite().
+class FailingWrites {
+ public:
+  explicit FailingWrites(int error) {
+    write_error = error;
+    for (const char* name : kWrites) replace_call(name, reinterpret_cast<sqlite3_syscall_ptr>(refuse_to_write));
+  }
+  FailingWrites(const FailingWrites&) = delete;
+  FailingWrites& operator=(const FailingWrites&) = delete;
+  ~FailingWrites() {
+    for (const char* name : kWrites) replace_call(name, nullptr);
+  }
+};
+
+mip6::agent::BindingRecord record(std::uint8_t node, std::uint16_t sequence) {
+  auto home_address = *mip6::Ipv6Address::parse("2001:db8:1::42");
+  home_address.bytes[15] = node;
+  return {.home_address = home_address, .care_of = std::nullopt, .sequence = mip6::SequenceNumber{sequence}};
+}
+
+std::unique_ptr<Store> opened(const std::filesystem::path& folder) {
+  auto store = Store::open(folder);
+  if (!store) FAIL(store.error().to_string());
+  return std::move(*store);
+}
+
+TEST_CASE("one record costs one sync, and so do a hundred", "[store]") {
+  const TemporaryFolder folder;
+  const auto store = opened(folder.path());
+  REQUIRE(store->save({record(1, 1)}));  // the first one also begins the log
+  const auto syncs_of = [&](const std::vector<mip6::agent::BindingRecord>& records) {
+    syncs = 0;
+    REQUIRE(store->save(records));
+    return syncs;
+  };
+  CHECK(syncs_of({record(1, 2)}) == 1);
+  std::vector<mip6::agent::BindingRecord> hundred;
+  for (std::uint8_t node = 0; node < 100; ++node) hundred.push_back(record(node, 3));
+  CHECK(syncs_of(hundred) == 1);
+}
+
+TEST_CASE("a group that the disk does not take is an error, nothing of it is stored, and the next one can be",
+          "[store]") {
+  const TemporaryFolder folder;
+  const auto store = opened(folder.path());
+  REQUIRE(store->save({record(1, 1)}));
+  const std::vector<mip6::agent::BindingRecord> group{record(1, 2), record(2, 1)};
+  std::string remedy;
+  tl::expected<void, mip6::Error> saved;
+  SECTION("full") {
+    const FailingWrites full{ENOSPC};
+    saved = store->save(group);
+    remedy = "make room";
+  }
+  SECTION("read-only since") {
+    const FailingWrites read_only{EROFS};
+    saved = store->save(group);
+    remedy = "read-only";
+  }
+  SECTION("its sync fails") {
+    sync_error = EIO;
+    saved = store->save(group);
+    sync_error = 0;
+    remedy = "failing";
+  }
+  REQUIRE_FALSE(saved);
+  INFO(saved.error().to_string());
+  CHECK(saved.error().on.find("agent.db") != std::string::npos);
+  CHECK(saved.error().remedy.find(remedy) != std::string::npos);
+  CHECK(store->records() == std::vector{record(1, 1)});
+  CHECK(store->save(group));
+  CHECK(store->records() == std::vector{record(1, 2), record(2, 1)});
+}
+
+TEST_CASE("a home agent with nothing new starts on a full disk", "[store]") {
+  const TemporaryFolder folder;
+  const auto home_address = record(1, 1).home_address;
+  std::uint32_t reqid = 0;
+  {
+    const auto store = opened(folder.path());
+    reqid = store->reqid_of("laptop", home_address).value();
+    REQUIRE(store->save({record(1, 1)}));
+  }
+  const FailingWrites full{ENOSPC};
+  const auto store = opened(folder.path());
+  CHECK(store->reqid_of("laptop", home_address) == reqid);
+  CHECK(store->leave_manual_keys(home_address));
+  CHECK(store->records() == std::vector{record(1, 1)});
+  const auto other = store->reqid_of("phone", home_address);
+  REQUIRE_FALSE(other);
+  CHECK(other.error().remedy.find("make room") != std::string::npos);
+}
+
+TEST_CASE("a start on a read-only disk is an error with a remedy, also after a crash", "[store]") {
+  const TemporaryFolder folder;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto store = Store::open(folder.path());
+    if (store && (*store)->save({record(1, 1)})) ::kill(::getpid(), SIGKILL);
+    ::_exit(1);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  REQUIRE(WIFSIGNALED(status));
+  {
+    replace_call("open", reinterpret_cast<sqlite3_syscall_ptr>(open_read_only));
+    const auto store = Store::open(folder.path());
+    replace_call("open", nullptr);
+    REQUIRE_FALSE(store);
+    INFO(store.error().to_string());
+    CHECK(store.error().on.find("agent.db") != std::string::npos);
+    CHECK(store.error().remedy.find("read-only") != std::string::npos);
+  }
+  CHECK(opened(folder.path())->records() == std::vector{record(1, 1)});
+}
+
+TEST_CASE("a first start on a full disk is an error with a remedy", "[store]") {
+  const TemporaryFolder folder;
+  const FailingWrites full{ENOSPC};
+  const auto store = Store::open(folder.path());
+  REQUIRE_FALSE(store);
+  CHECK(store.error().remedy.find("make room") != std::string::npos);
+}
+
+TEST_CASE("an export that finds no room leaves nothing, and the store works on", "[store]") {
+  const TemporaryFolder folder;
+  const auto store = opened(folder.path());
+  REQUIRE(store->save({record(1, 1)}));
+  {
+    const FailingWrites full{ENOSPC};
+    const auto copied = store->copy_to(folder / "copy");
+    REQUIRE_FALSE(copied);
+    CHECK(copied.error().remedy.find("make room") != std::string::npos);
+  }
+  CHECK_FALSE(std::filesystem::exists(folder / "copy"));
+  CHECK_FALSE(std::filesystem::exists(folder / "copy.new"));
+  CHECK(store->save({record(1, 2)}));
+}
+
+}  // namespace
+}  // namespace mip6ha
