@@ -201,7 +201,7 @@ void AgentKeying::Impl::drop_third(Node& node, std::uint64_t uniqueid, mip6::Boo
 // arrives.
 void AgentKeying::Impl::delete_orphans_soon(Node& node, mip6::BootTime now) {
   if (!listed || !node.orphans || live_spis(node).empty()) return;
-  if (!node.delete_orphans_at) out.emplace_back(NotePeerStates{node.configured.home_address, node.configured.reqid});
+  out.emplace_back(NotePeerStates{node.configured.home_address, node.configured.reqid});
   node.delete_orphans_at = now + kLeaveItToTheNode;
 }
 

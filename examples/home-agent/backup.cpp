@@ -23,7 +23,7 @@ tl::expected<json, Error> take_copy(const json& answer, const std::filesystem::p
     return tl::unexpected(mnd::kernel::os_error(errno, "read the home agent's copy", copy, "export as root"));
   std::ostringstream content;
   content << stream.rdbuf();
-  if (!stream || content.view().empty())
+  if (!stream || !content || content.view().empty())
     return tl::unexpected(mnd::kernel::os_error(EIO, "read the home agent's copy", copy, "export once more"));
   if (auto written = mnd::kernel::replace_durably(file, content.view()); !written)
     return tl::unexpected(written.error());

@@ -137,6 +137,15 @@ tl::expected<void, Error> provide_database(const path& file) {
     if (errno != ENOENT) return tl::unexpected(system_error("open the database", file));
     if (is_there(with_suffix(file, "-wal")))
       return tl::unexpected(damaged(file, "the file is gone, but its log is still there"));
+    // A new one would give the nodes other reqids.
+    if (is_there(with_suffix(file, ".replaced")))
+      return tl::unexpected(Error{
+          .tried = "use the database",
+          .on = file.string(),
+          .reason = "an import was interrupted",
+          .remedy = fmt::format(
+              "import the backup once more; or give the former one its name back: mv {0}.replaced {0}", file.string()),
+          .os_error = 0});
     return create_database(file);
   }
   if (status.st_size == 0) return tl::unexpected(damaged(file, "the file is empty"));
@@ -172,14 +181,15 @@ tl::expected<void, Error> prepare_copy(const path& backup, const path& fresh) {
   return sync_path(fresh);
 }
 
-// Whenever the power goes meanwhile, no number of the past is trusted: there is the old database; or none, a start at
-// zero, or one whose file is gone, which no start takes for that; or the new one. A log never meets another's file.
+// Whenever the power goes meanwhile, no number of the past is trusted: there is the old database; or none, which no
+// start takes for the first one; or the new one. A log never meets another's file.
 tl::expected<void, Error> replace_database(const path& fresh, const path& file) {
   constexpr const char* kTried = "put the backup in place";
   const path old = with_suffix(file, ".replaced");
-  remove_with_logs(old);
-  if (is_there(file))
+  if (is_there(file)) {
+    remove_with_logs(old);
     if (auto moved = rename_durably(file, old, kTried); !moved) return moved;
+  }
   for (const char* suffix : {"-wal", "-journal"})
     if (is_there(with_suffix(file, suffix)))
       if (auto moved = rename_durably(with_suffix(file, suffix), with_suffix(old, suffix), kTried); !moved)

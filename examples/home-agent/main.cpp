@@ -166,7 +166,9 @@ int run(int argc, char** argv) {
   const auto* command = words.empty() ? nullptr : mip6ha::find_command(words.front());
   if (command != nullptr && config.empty() && words.size() == (command->argument.empty() ? 1 : 2))
     return run_client(*command, words.back(), socket, given.contains("json"));
-  if (words.size() == 2 && words.front() == "import" && !config.empty()) return import_backup(config, words.back());
+  const bool alone = new_keys.empty() && !given.contains("check") && !given.contains("json");
+  if (words.size() == 2 && words.front() == "import" && !config.empty() && alone)
+    return import_backup(config, words.back());
   if (words.empty() && !config.empty() && !new_keys.empty()) return take_keys_as_new(config, new_keys);
   if (words.empty() && !config.empty()) return run_daemon(config, given.contains("check"));
   fmt::print(stderr, "{}", usage(description));

@@ -15,9 +15,9 @@ using mnd::kernel::KeyRecord;
 constexpr std::string_view kRestored = "what these manual keys have seen since the backup that was restored is unknown";
 
 tl::expected<void, Error> begin(Store& store, const NodeConfig& node, const std::optional<KeyRecord>& before,
-                                bool numbers_known) {
+                                Store::Numbers numbers) {
   return mnd::kernel::record_of(*node.manual_keys, before).and_then([&](const KeyRecord& record) {
-    return store.begin_manual_keys(node.home_address, record, numbers_known);
+    return store.begin_manual_keys(node.home_address, record, numbers);
   });
 }
 
@@ -34,8 +34,9 @@ tl::expected<std::string_view, Error> judge(Store& store, const NodeConfig& node
   const auto history = history_of(*state, node);
   // What is in the record is older than the keys may be: also those that it does not know can have carried updates.
   if (*state && (*state)->restored) {
-    const auto noted = history == KeyHistory::kSame ? store.begin_manual_keys(node.home_address, (*state)->keys, false)
-                                                    : begin(store, node, (*state)->keys, false);
+    constexpr auto kSeen = Store::Numbers::kSeen;
+    const auto noted = history == KeyHistory::kSame ? store.begin_manual_keys(node.home_address, (*state)->keys, kSeen)
+                                                    : begin(store, node, (*state)->keys, kSeen);
     return noted.map([] { return kRestored; });
   }
   switch (history) {
@@ -44,9 +45,11 @@ tl::expected<std::string_view, Error> judge(Store& store, const NodeConfig& node
       if ((*state)->used && !numbered) return "the last sequence number under these manual keys is lost";
       return std::string_view{};
     case KeyHistory::kNew:
-      return begin(store, node, (*state)->keys, true).map([] { return std::string_view{}; });
+      return begin(store, node, (*state)->keys, Store::Numbers::kUnused).map([] { return std::string_view{}; });
     case KeyHistory::kUnknown:
-      return begin(store, node, std::nullopt, false).map([] { return objection_to(KeyHistory::kUnknown); });
+      return begin(store, node, std::nullopt, Store::Numbers::kUnknown).map([] {
+        return objection_to(KeyHistory::kUnknown);
+      });
     case KeyHistory::kHalfNew:
     case KeyHistory::kFormer:
       break;
@@ -68,8 +71,9 @@ tl::expected<void, Error> take_as_new(Store& store, const NodeConfig& node) {
   const auto history = history_of(*state, node);
   if (history == KeyHistory::kHalfNew || history == KeyHistory::kFormer) return refuse(objection_to(history));
   if (history == KeyHistory::kSame && (*state)->used) return refuse("updates under them were accepted here");
-  if (history == KeyHistory::kSame) return store.begin_manual_keys(node.home_address, (*state)->keys, true);
-  return begin(store, node, *state ? std::optional{(*state)->keys} : std::nullopt, true);
+  if (history == KeyHistory::kSame)
+    return store.begin_manual_keys(node.home_address, (*state)->keys, Store::Numbers::kUnused);
+  return begin(store, node, *state ? std::optional{(*state)->keys} : std::nullopt, Store::Numbers::kUnused);
 }
 
 std::string advice_on(std::size_t nodes) {

@@ -46,7 +46,7 @@ void Performer::perform(const ike::PeerKeysDown& action) {
 
 void Performer::perform(const ike::NotePeerStates& action) {
   const auto present = kernel_.state_spis(action.home_address, action.reqid);
-  if (check(present.map([](const auto&) {}))) keys_[action.home_address].noted = *present;
+  keys_[action.home_address].noted = check(present.map([](const auto&) {})) ? *present : std::vector<std::uint32_t>{};
 }
 
 void Performer::perform(const ike::DeletePeerStatesExcept& action) {

@@ -37,7 +37,7 @@ constexpr const char* kListRecords =
 constexpr const char* kFindManualKeys =
     "SELECT keys, numbers_known, used, restored FROM manual_keys WHERE home_address = ?1";
 constexpr const char* kSaveManualKeys =
-    "INSERT OR REPLACE INTO manual_keys (home_address, keys, numbers_known, used) VALUES (?1, ?2, ?3, 0)";
+    "INSERT OR REPLACE INTO manual_keys (home_address, keys, numbers_known, used) VALUES (?1, ?2, ?3, ?4)";
 
 class SqliteStore final : public Store {
  public:
@@ -63,8 +63,10 @@ class SqliteStore final : public Store {
         .and_then([&] { return one(list_records_, kListRecords); })
         .and_then([&] { return one(find_manual_keys_, kFindManualKeys); })
         .and_then([&] { return one(save_manual_keys_, kSaveManualKeys); })
-        .and_then(
-            [&] { return one(leave_manual_keys_, "UPDATE manual_keys SET numbers_known = 0 WHERE home_address = ?1"); })
+        .and_then([&] {
+          return one(leave_manual_keys_,
+                     "UPDATE manual_keys SET numbers_known = 0, restored = 0 WHERE home_address = ?1");
+        })
         .and_then([&] { return one(forget_record_, "DELETE FROM bindings WHERE home_address = ?1"); })
         .and_then([&] { return one(copy_, "VACUUM INTO ?1"); });
   }
@@ -154,14 +156,15 @@ class SqliteStore final : public Store {
   }
 
   tl::expected<void, Error> begin_manual_keys(const Ipv6Address& home_address, const mnd::kernel::KeyRecord& keys,
-                                              bool numbers_known) override {
+                                              Numbers numbers) override {
     const auto text = mnd::kernel::to_json(keys).dump();
     const auto step = [&](const Statement& statement) -> tl::expected<void, Error> {
       const InUse in_use{statement};
       bind_address(statement.get(), 1, home_address);
       if (&statement == &save_manual_keys_) {
         sqlite3_bind_text(statement.get(), 2, text.c_str(), -1, SQLITE_TRANSIENT);
-        sqlite3_bind_int(statement.get(), 3, numbers_known ? 1 : 0);
+        sqlite3_bind_int(statement.get(), 3, numbers == Numbers::kUnused ? 1 : 0);
+        sqlite3_bind_int(statement.get(), 4, numbers == Numbers::kSeen ? 1 : 0);
       }
       const int code = sqlite3_step(statement.get());
       if (code != SQLITE_DONE) return tl::unexpected(failed(code, "store the record of manual keys"));

@@ -69,9 +69,11 @@ class Store {
   // Of a home address with manual keys. Empty: it never had any here.
   virtual tl::expected<std::optional<ManualKeyState>, mip6::Error> manual_keys(
       const mip6::Ipv6Address& home_address) = 0;
+  // What these keys have seen: nothing yet; it is not known; updates, it is not known which.
+  enum class Numbers { kUnused, kUnknown, kSeen };
   // Replaces it, and forgets the home address's binding and last number: they belonged to other keys. One transaction.
   virtual tl::expected<void, mip6::Error> begin_manual_keys(const mip6::Ipv6Address& home_address,
-                                                            const mnd::kernel::KeyRecord& keys, bool numbers_known) = 0;
+                                                            const mnd::kernel::KeyRecord& keys, Numbers numbers) = 0;
   // The home address has keys by IKE now, whose updates its last number counts: what its manual keys have seen is known
   // no longer. Nothing if it never had any.
   virtual tl::expected<void, mip6::Error> leave_manual_keys(const mip6::Ipv6Address& home_address) = 0;

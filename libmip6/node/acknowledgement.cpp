@@ -136,7 +136,12 @@ void HomeRegistration::on_accepted(const SentUpdate& sent, const BindingAcknowle
 
   if (outbound_ != attachment_ || restore_outbound) switch_outbound();
   if (attachment_->at_home) actions_.push_back(AnnounceHomeAddress{*attachment_});
-  keys_follow(acknowledged_k_);
+  // The home agent had agreed to a move, and has found that its own end could not follow, or must not any more.
+  const bool withdrawn = sent.key_mobility && !acknowledgement.key_mobility;
+  if (withdrawn && endpoint_moved_ && endpoint_ == attachment_->care_of)
+    renew_keys(Renewal::kLeftBehind);
+  else
+    keys_follow(acknowledged_k_);
   actions_.push_back(Registered{*attachment_, sent.sequence, granted, acknowledged_k_, now_ - since});
   if (acknowledgement.status == Status::kAcceptedPrefixDiscoveryNecessary)
     actions_.push_back(PrefixDiscoveryNecessary{});
@@ -147,8 +152,6 @@ void HomeRegistration::on_accepted(const SentUpdate& sent, const BindingAcknowle
 void HomeRegistration::keys_follow(bool key_mobility) {
   if (keys_ && !keys_->dynamic) return;
   if (endpoint_ == attachment_->care_of) {
-    // The home agent has agreed to a move, and finds that its own end could not follow, or that it must not any more.
-    if (!key_mobility && endpoint_moved_) return renew_keys(Renewal::kLeftBehind);
     // Back where the other end still is, before it heard of a hard move.
     if (own_endpoint_ != endpoint_) move_own_keys();
     return;

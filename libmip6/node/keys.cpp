@@ -44,7 +44,7 @@ void HomeRegistration::on(const KeysUsable& event) {
   if (event.fresh) {
     reservation_.keys_are_fresh();
     forecast_.keys_renewed();
-    renewal_asked_ = endpoint_moved_ = false;
+    renewal_asked_ = false;
   }
   if (event.endpoint && event.endpoint != endpoint_) {
     endpoint_ = own_endpoint_ = event.endpoint;

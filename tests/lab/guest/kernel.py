@@ -11,7 +11,7 @@ from lab import inside
 from wire import address
 
 ROUTE, XFRM = 0, 6  # NETLINK_...
-REQUEST, DUMP = 0x1, 0x300  # NLM_F_...
+REQUEST, INTERRUPTED, DUMP = 0x1, 0x10, 0x300  # NLM_F_..., NLM_F_DUMP_INTR
 DONE, ERROR = 3, 2  # NLMSG_...
 GET_ADDRESSES, GET_STATES, GET_POLICIES = 22, 0x12, 0x15  # RTM_GETADDR, XFRM_MSG_...
 ESP = 50
@@ -35,19 +35,31 @@ def _dump(namespace, protocol, kind, body):
             made = inside(namespace, lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol))
             made.settimeout(20)
             _sockets[namespace, protocol] = made
-        asked = _sockets[namespace, protocol]
-        asked.send(struct.pack("=IHHII", 16 + len(body), kind, REQUEST | DUMP, 0, 0) + body)
-        found = []
-        while True:
-            data = asked.recv(1 << 16)
-            while data:
-                length, of_kind = struct.unpack_from("=IH", data)
-                if of_kind == ERROR:
-                    raise RuntimeError(f"netlink: {struct.unpack_from('=i', data, 16)[0]}")
-                if of_kind == DONE:
-                    return found
-                found.append(data[16:length])
-                data = data[(length + 3) & ~3:]
+        try:
+            found = None
+            while found is None:
+                found = _dump_once(_sockets[namespace, protocol], kind, body)
+            return found
+        except BaseException:
+            _sockets.pop((namespace, protocol)).close()  # what was not read of it must not answer the next question
+            raise
+
+
+def _dump_once(asked, kind, body):
+    """None if something changed meanwhile."""
+    asked.send(struct.pack("=IHHII", 16 + len(body), kind, REQUEST | DUMP, 0, 0) + body)
+    found, interrupted = [], False
+    while True:
+        data = asked.recv(1 << 16)
+        while data:
+            length, of_kind, flags = struct.unpack_from("=IHH", data)
+            interrupted = interrupted or flags & INTERRUPTED
+            if of_kind == ERROR:
+                raise RuntimeError(f"netlink: {struct.unpack_from('=i', data, 16)[0]}")
+            if of_kind == DONE:
+                return None if interrupted else found
+            found.append(data[16:length])
+            data = data[(length + 3) & ~3:]
 
 
 def _attributes(data):
@@ -77,6 +89,8 @@ def policies(namespace):
     """IPsec policies of IPv6, sub policies among them."""
     found = []
     for message in _dump(namespace, XFRM, GET_POLICIES, bytes(64)):
+        if struct.unpack_from("=H", message, 40)[0] != socket.AF_INET6:
+            continue
         template = _attributes(message[168:]).get(5)  # XFRMA_TMPL: the first one
         if template:
             reqid, mode = struct.unpack_from("=IB", template, 44)

@@ -135,6 +135,7 @@ TEST_CASE("after a restore a node is refused until its manual keys change, which
   if (!present.manual_keys) return;
   CHECK(bench.start(present).find("backup") != std::string::npos);
   CHECK_FALSE(bench.start(present).empty());  // and at each further start
+  CHECK_FALSE(take_as_new(*bench.opened(), present));
   const auto rotated = with_new_keys();
   CHECK(bench.start(rotated).empty());
   CHECK(bench.start(rotated).empty());

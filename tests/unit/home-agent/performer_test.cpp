@@ -114,7 +114,8 @@ class PretendedStore final : public Store {
     return std::optional<ManualKeyState>{};
   }
   tl::expected<void, mip6::Error> leave_manual_keys(const Ipv6Address&) override { return {}; }
-  tl::expected<void, mip6::Error> begin_manual_keys(const Ipv6Address&, const mnd::kernel::KeyRecord&, bool) override {
+  tl::expected<void, mip6::Error> begin_manual_keys(const Ipv6Address&, const mnd::kernel::KeyRecord&,
+                                                    Numbers) override {
     return {};
   }
   tl::expected<void, mip6::Error> copy_to(const std::filesystem::path&) override { return {}; }
