@@ -127,6 +127,7 @@ void AgentKeying::Impl::adopt_one(Node& node, const IkeSa& sa, mip6::BootTime no
   if (known.child_up) return;
   if (!node.configured.number_known) {
     known.drop_at = now;
+    known.superseded = true;  // nothing is wrong with it: the node is not accused of having been given no SA
     return;
   }
   if (!sa.child_installed) {

@@ -65,9 +65,14 @@ Error damaged(const std::filesystem::path& path, std::string reason) {
 
 tl::expected<void, Error> execute(sqlite3* database, const char* sql, const std::string& tried,
                                   const std::filesystem::path& path) {
+  errno = 0;
   const int code = sqlite3_exec(database, sql, nullptr, nullptr, nullptr);
-  if (code != SQLITE_OK) return tl::unexpected(error_of(database, code, tried, path));
-  return {};
+  const int number = errno;
+  if (code == SQLITE_OK) return {};
+  Error error = error_of(database, code, tried, path);
+  // SQLite does not note the system's reason for what fails in a COMMIT.
+  if ((code & 0xff) == SQLITE_IOERR && number != 0) error.os_error = number;
+  return tl::unexpected(std::move(error));
 }
 
 tl::expected<std::string, Error> ask(sqlite3* database, const char* sql, const std::filesystem::path& path) {

@@ -55,6 +55,9 @@ void HomeRegistration::on(const KeysUsable& event) {
   if (!current && event.endpoint && attachment_ && acknowledged_at_ &&
       acknowledged_at_->care_of == attachment_->care_of)
     keys_follow(acknowledged_k_);
+  // Only the home agent may have had a reason to drop the former ones: that it lost the binding, or what it knew of our
+  // numbers. Nothing else would tell us, and payload for us may be lost until we ask.
+  if (!current && came && event.fresh && binding_ && attachment_ && !attachment_->at_home) begin_exchange();
   if (!current || !(came || event.fresh)) return;
   // Keys that come after there were none mean that the other end has changed too, and fresh ones may be what sending
   // lacked: no back-off counts any more. What was sent under keys that the home agent no longer had is lost: do not

@@ -102,6 +102,7 @@ TEST_CASE("a group that the disk does not take is an error, nothing of it is sto
   REQUIRE(store->save({record(1, 1)}));
   const std::vector<mip6::agent::BindingRecord> group{record(1, 2), record(2, 1)};
   std::string remedy;
+  int reason = 0;  // the system's
   tl::expected<void, mip6::Error> saved;
   SECTION("full") {
     const FailingWrites full{ENOSPC};
@@ -112,17 +113,20 @@ TEST_CASE("a group that the disk does not take is an error, nothing of it is sto
     const FailingWrites read_only{EROFS};
     saved = store->save(group);
     remedy = "read-only";
+    reason = EROFS;
   }
   SECTION("its sync fails") {
     sync_error = EIO;
     saved = store->save(group);
     sync_error = 0;
     remedy = "failing";
+    reason = EIO;
   }
   REQUIRE_FALSE(saved);
   INFO(saved.error().to_string());
   CHECK(saved.error().on.find("agent.db") != std::string::npos);
   CHECK(saved.error().remedy.find(remedy) != std::string::npos);
+  CHECK(saved.error().os_error == reason);
   CHECK(store->records() == std::vector{record(1, 1)});
   CHECK(store->save(group));
   CHECK(store->records() == std::vector{record(1, 2), record(2, 1)});

@@ -398,6 +398,8 @@ TEST_CASE("keys from before our start are dropped where the node's last number i
   CHECK(agent.count<PeerKeysUp>() == 0);
   CHECK(agent.terminated(1, true) == 1);
   agent.down(agent.first);
+  CHECK(agent.count<Trouble>() == 0);
+  CHECK(agent.count<PeerRefused>() == 0);
   agent.up(agent.second);
   CHECK(agent.count<PeerKeysUp>() == 1);
   // Those of our own time are gone on with.

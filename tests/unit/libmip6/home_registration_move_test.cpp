@@ -287,6 +287,38 @@ TEST_CASE("keys that vanish are asked for again from here; updates wait for them
   CHECK(order(node.give(KeysUsable{true, true, kA2.care_of})) == "SendUpdate");
 }
 
+TEST_CASE("fresh keys after there were none: the binding may be gone with the former ones, and is asked for",
+          "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  SECTION("registered") {
+    node.give(KeysUnusable{});
+    CHECK(only<SendUpdate>(node.give(KeysUsable{true, true, kA1.care_of})).update.lifetime == 420s);
+    node.acknowledge();
+    CHECK(node.core.state() == State::kRegistered);
+  }
+  SECTION("the same keys as before") {
+    node.give(KeysUnusable{});
+    CHECK(all<SendUpdate>(node.give(KeysUsable{true, false, kA1.care_of})).empty());
+  }
+  SECTION("the former ones are still there") {
+    CHECK(all<SendUpdate>(node.give(KeysUsable{true, true, kA1.care_of})).empty());
+  }
+  SECTION("at home") {
+    node.give(Attached{kHome, false});
+    node.acknowledge(Status::kAccepted, 0s);
+    REQUIRE(node.core.state() == State::kAtHome);
+    node.wait(2s);
+    node.give(KeysUnusable{});
+    CHECK(all<SendUpdate>(node.give(KeysUsable{true, true, kHome.care_of})).empty());
+  }
+  SECTION("between two networks") {
+    node.give(Detached{});
+    node.give(KeysUnusable{});
+    CHECK(all<SendUpdate>(node.give(KeysUsable{true, true, kA1.care_of})).empty());
+  }
+}
+
 TEST_CASE("another interface for the home link is announced there, another router is not", "[registration]") {
   Node node;
   node.register_at(kHome);

@@ -51,10 +51,10 @@ def make_keys(name):
     return path
 
 
-def keys_are_new():
+def keys_are_new(node="mn"):
     """Both ends, which must be stopped, take the node's manual keys as never used; whether they did, what they said."""
-    commands = [("mn", [program("mnd"), "--config", str(RUN / "mn.conf"), "--keys-are-new"]),
-                ("ha", [program("mip6-ha"), "--config", str(RUN / "ha.conf"), "--keys-are-new", NODES["mn"]["name"]])]
+    commands = [(node, [program("mnd"), "--config", str(RUN / f"{node}.conf"), "--keys-are-new"]),
+                ("ha", [program("mip6-ha"), "--config", str(RUN / "ha.conf"), "--keys-are-new", NODES[node]["name"]])]
     done = [inside(where, lambda c=command: subprocess.run(c, capture_output=True, text=True, check=False))
             for where, command in commands]
     return all(one.returncode == 0 for one in done), "; ".join(one.stdout + one.stderr for one in done)
