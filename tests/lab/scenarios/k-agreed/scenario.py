@@ -15,6 +15,7 @@ from lab import HOME_ADDRESS, HOME_AGENT, RUN, program, run, wait_for
 # With them charon may look for another path in one of the moments in which an address is deprecated, and give the IKE_SA up.
 NO_ROAMING = "plugins { kernel-netlink { roam_events = no } }"
 FAR = "500ms"  # from the home agent to the node: IKE_SA_INIT and IKE_AUTH take a second
+INTO_THE_EXCHANGE = 0.2  # seconds, of the half that it takes
 REKEY, IKE_REKEY = 10, 15  # seconds
 
 
@@ -91,6 +92,7 @@ def move_during_rekey(lab, watch, kind, state, target):
     child = next(iter(sa["child-sas"].values()))["name"]
     vici.ask(lab.vici_socket("mn"), "rekey", {"child": child} if kind == "child-rekey" else {"ike": sa["connection"]})
     begun = wait_for(lambda: logged("generating CREATE_CHILD_SA request") > asked, 5, 0.01)
+    time.sleep(INTO_THE_EXCHANGE)
     common.link("w1", state)
     there = settled(lab, target)
     lab.check(f"w1 {state} during {kind}: registered, one IKE_SA, at both ends from the new address", begun and there,
