@@ -3,8 +3,9 @@ what is lost under way is lost for want of an SA, or of a path. Run in the node'
 these answers.
 
 As a program: flood.py HOME_ADDRESS AGENT SEQUENCE CARE_OF PAUSE RESULT. SIGUSR1: pause, until an update of mnd itself is
-acknowledged; a move thus loses nothing of the stream that is not the keys' doing. SIGTERM: the end; RESULT, which is empty
-as soon as signals are taken, then holds how many were sent, answered, and refused by the node's own kernel."""
+acknowledged; a move thus loses nothing of the stream that is not the keys' doing. SIGTERM: the end, once there were FEWEST of
+them; RESULT, which is empty as soon as signals are taken, then holds how many were sent, answered, and refused by the node's
+own kernel."""
 
 import json
 import os
@@ -19,6 +20,7 @@ import spoof
 RUNNING, PAUSED, ENDING = range(3)
 OUT_OF_WINDOW = 135
 DRAIN = 1.5  # seconds for the last answers
+FEWEST = 301  # updates in a stream, whatever the speed of the machine: it ends when they are sent
 
 
 class Stream:
@@ -41,7 +43,7 @@ class Stream:
         time.sleep(0.25)  # what is on its way arrives
 
     def end(self):
-        self.lab.stop("flood", signal.SIGTERM, DRAIN + 6)
+        self.lab.stop("flood", signal.SIGTERM, DRAIN + 30)
         return json.loads(self.result.read_text(encoding="utf-8"))
 
 
@@ -61,7 +63,7 @@ def main(home_address, agent, sequence, care_of, pause, result):
     sent = answered = refused = 0
     due, end = time.monotonic(), None
     while end is None or time.monotonic() < end:
-        if state == ENDING and end is None:
+        if state == ENDING and end is None and sent >= FEWEST:
             end = time.monotonic() + DRAIN
         ready, _, _ = select.select([raw], [], [], 0.05 if state != RUNNING else max(0.0, due - time.monotonic()))
         if ready:
@@ -70,7 +72,7 @@ def main(home_address, agent, sequence, care_of, pause, result):
                 answered += 1
             elif got[2] == spoof.ACKNOWLEDGEMENT and got[6] < 128 and state == PAUSED:
                 state, due = RUNNING, time.monotonic()
-        if state == RUNNING and time.monotonic() >= due:
+        if state != PAUSED and end is None and time.monotonic() >= due:
             try:
                 raw.sendto(message, (agent, 0))
                 sent += 1
