@@ -7,7 +7,9 @@
 #include <boost/program_options.hpp>
 #include <csignal>
 #include <cstdio>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "examples/home-agent/agent.hpp"
@@ -44,13 +46,18 @@ void keep_memory_secret() {
     mnd::kernel::log(mnd::kernel::Level::kWarning, secret.error().to_string());
 }
 
-int run_daemon(const std::string& path, bool check_only) {
+// Its mistakes are told to whoever has called us.
+std::optional<mip6ha::Config> loaded(const std::string& path) {
   keep_memory_secret();
   auto config = mip6ha::load_config(path);
-  if (!config) {
-    for (const auto& mistake : config.error()) fmt::print(stderr, "{}\n", mistake.to_string());
-    return kExitUsage;
-  }
+  if (config) return std::move(*config);
+  for (const auto& mistake : config.error()) fmt::print(stderr, "{}\n", mistake.to_string());
+  return std::nullopt;
+}
+
+int run_daemon(const std::string& path, bool check_only) {
+  auto config = loaded(path);
+  if (!config) return kExitUsage;
   if (check_only) {
     fmt::print("{}: no mistakes, {} nodes\n", path, config->nodes.size());
     return 0;
@@ -71,12 +78,8 @@ int run_daemon(const std::string& path, bool check_only) {
 }
 
 int take_keys_as_new(const std::string& path, const std::string& name) {
-  keep_memory_secret();
-  const auto config = mip6ha::load_config(path);
-  if (!config) {
-    for (const auto& mistake : config.error()) fmt::print(stderr, "{}\n", mistake.to_string());
-    return kExitUsage;
-  }
+  const auto config = loaded(path);
+  if (!config) return kExitUsage;
   const auto node = std::ranges::find(config->nodes, name, &mip6ha::NodeConfig::name);
   if (node == config->nodes.end()) {
     fmt::print(stderr, "mip6-ha: {} has no section [node {}]\n", path, name);
@@ -94,12 +97,8 @@ int take_keys_as_new(const std::string& path, const std::string& name) {
 }
 
 int import_backup(const std::string& path, const std::string& backup) {
-  keep_memory_secret();
-  const auto config = mip6ha::load_config(path);
-  if (!config) {
-    for (const auto& mistake : config.error()) fmt::print(stderr, "{}\n", mistake.to_string());
-    return kExitUsage;
-  }
+  const auto config = loaded(path);
+  if (!config) return kExitUsage;
   // One whose database was taken away under it has no lock that would tell.
   if (mip6ha::ask_daemon(config->control_socket, {{"command", "list"}})) {
     fmt::print(stderr, "mip6-ha: cannot import {}: mip6-ha is running (stop it, import, start it again)\n", backup);

@@ -10,6 +10,7 @@
 #include "examples/home-agent/store.hpp"
 #include "mnd/linux/kernel.hpp"
 #include "tests/catch.hpp"
+#include "tests/unit/home-agent/store_harness.hpp"
 #include "tests/unit/temporary_folder.hpp"
 
 namespace mip6ha {
@@ -24,27 +25,12 @@ BindingRecord record(const mip6::Ipv6Address& home_address, std::uint16_t sequen
   return {.home_address = home_address, .care_of = std::nullopt, .sequence = mip6::SequenceNumber{sequence}};
 }
 
-NodeConfig with_new_keys() {
-  NodeConfig node;
-  node.name = "tablet";
-  node.home_address = kManual;
-  node.manual_keys = *mnd::kernel::parse_manual_keys(*mnd::kernel::make_manual_keys(), "keys");
-  return node;
-}
+NodeConfig with_new_keys() { return mip6ha::with_new_keys("tablet", kManual); }
 
 struct Bench {
-  std::unique_ptr<Store> opened() const {
-    auto store = Store::open(state);
-    if (!store) FAIL(store.error().to_string());
-    return std::move(*store);
-  }
+  std::unique_ptr<Store> opened() const { return mip6ha::opened(state); }
   // What a start of the home agent makes of the node; empty: it is served.
-  std::string start(const NodeConfig& node) const {
-    const auto store = opened();
-    const auto objection = judge(*store, node, !store->records()->empty());
-    REQUIRE(objection);
-    return std::string{*objection};
-  }
+  std::string start(const NodeConfig& node) const { return judged(*opened(), node); }
   void restore() const {
     const auto done = Store::restore(state, backup);
     if (!done) FAIL(done.error().to_string());

@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 
 #include "tests/catch.hpp"
+#include "tests/unit/home-agent/store_harness.hpp"
 #include "tests/unit/temporary_folder.hpp"
 
 namespace mip6ha {
@@ -13,13 +14,7 @@ using mip6::agent::BindingRecord;
 
 const auto kHome = *mip6::Ipv6Address::parse("2001:db8:1::42");
 
-NodeConfig with_new_keys() {
-  NodeConfig node;
-  node.name = "laptop";
-  node.home_address = kHome;
-  node.manual_keys = *mnd::kernel::parse_manual_keys(*mnd::kernel::make_manual_keys(), "keys");
-  return node;
-}
+NodeConfig with_new_keys() { return mip6ha::with_new_keys("laptop", kHome); }
 
 BindingRecord record(std::uint16_t sequence) {
   return {.home_address = kHome, .care_of = std::nullopt, .sequence = mip6::SequenceNumber{sequence}};
@@ -29,16 +24,12 @@ struct Bench {
   Bench() { open(); }
   void open() {
     store.reset();
-    auto opened = Store::open(folder.path());
-    if (!opened) FAIL(opened.error().to_string());
-    store = std::move(*opened);
+    store = opened(folder.path());
   }
   // What a start of the home agent makes of the node; empty: it is served.
   std::string start(const NodeConfig& node) {
     open();
-    const auto objection = judge(*store, node, !store->records()->empty());
-    REQUIRE(objection);
-    return std::string{*objection};
+    return judged(*store, node);
   }
   // Changes the database from outside.
   void change(const char* sql) {

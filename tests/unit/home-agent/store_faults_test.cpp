@@ -12,6 +12,7 @@
 
 #include "examples/home-agent/store.hpp"
 #include "tests/catch.hpp"
+#include "tests/unit/home-agent/store_harness.hpp"
 #include "tests/unit/temporary_folder.hpp"
 
 namespace {
@@ -72,12 +73,6 @@ mip6::agent::BindingRecord record(std::uint8_t node, std::uint16_t sequence) {
   auto home_address = *mip6::Ipv6Address::parse("2001:db8:1::42");
   home_address.bytes[15] = node;
   return {.home_address = home_address, .care_of = std::nullopt, .sequence = mip6::SequenceNumber{sequence}};
-}
-
-std::unique_ptr<Store> opened(const std::filesystem::path& folder) {
-  auto store = Store::open(folder);
-  if (!store) FAIL(store.error().to_string());
-  return std::move(*store);
 }
 
 TEST_CASE("one record costs one sync, and so do a hundred", "[store]") {

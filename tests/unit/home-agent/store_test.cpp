@@ -8,6 +8,7 @@
 
 #include "mnd/linux/kernel.hpp"
 #include "tests/catch.hpp"
+#include "tests/unit/home-agent/store_harness.hpp"
 #include "tests/unit/temporary_folder.hpp"
 
 namespace mip6ha {
@@ -27,12 +28,6 @@ BindingRecord record(const char* home, std::uint16_t sequence) {
           .granted = mip6::Lifetime{420},
           .expires_unix = 1'800'000'000,
           .link_local = true};
-}
-
-std::unique_ptr<Store> opened(const std::filesystem::path& folder) {
-  auto store = Store::open(folder);
-  if (!store) FAIL(store.error().to_string());
-  return std::move(*store);
 }
 
 TEST_CASE("each node has a reqid of its own, the same after a restart", "[store]") {
