@@ -2,7 +2,8 @@
 //
 // What is asked of charon goes in order over one connection: a connection and its secret leave, then the IKE_SAs that
 // still have its name are listed, then they are ended one by one, by their ids. Only after that list what a node with
-// the same name needs is loaded: so whatever is listed was made by former credentials, and nothing that is new is ended.
+// the same name needs is loaded: so whatever is listed was made by former credentials, and nothing that is new is
+// ended.
 #include <algorithm>
 
 #include "ike-glue/agent_keying_impl.hpp"
@@ -10,8 +11,11 @@
 namespace ike {
 
 void AgentKeying::Impl::add(const AgentKeyingNode& configured) {
-  nodes.push_back(Node{
-      .configured = configured, .name = "mip6ha-" + configured.name, .sas = {}, .loaded_again = {}, .verification = {}});
+  nodes.push_back(Node{.configured = configured,
+                       .name = "mip6ha-" + configured.name,
+                       .sas = {},
+                       .loaded_again = {},
+                       .verification = {}});
   auto& node = nodes.back();
   node.further = further_of(configured, policy.home_agent);
   by_name[node.name] = &node;

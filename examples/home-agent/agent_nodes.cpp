@@ -47,16 +47,15 @@ tl::expected<NodeTable, Error> Agent::read_nodes() {
 
 ike::AgentKeyingNode Agent::keying_node(const NodeConfig& node) const {
   const auto reqid = reqids_.at(node.home_address);
-  ike::AgentKeyingNode keying{
-      .name = node.name,
-      .home_address = node.home_address,
-      .credentials = {.local_identity = config_.identity,
-                      .remote_identity = node.identity,
-                      .proof = node.proof,
-                      .method = node.method},
-      .reqid = reqid,
-      .number_known = numbers_known_.contains(node.home_address),
-      .children = {{ike::ChildKind::kPrefixes, reqid + mnd::kernel::kPrefixesReqidOffset}}};
+  ike::AgentKeyingNode keying{.name = node.name,
+                              .home_address = node.home_address,
+                              .credentials = {.local_identity = config_.identity,
+                                              .remote_identity = node.identity,
+                                              .proof = node.proof,
+                                              .method = node.method},
+                              .reqid = reqid,
+                              .number_known = numbers_known_.contains(node.home_address),
+                              .children = {{ike::ChildKind::kPrefixes, reqid + mnd::kernel::kPrefixesReqidOffset}}};
   if (node.protect_payload)
     keying.children.push_back({ike::ChildKind::kPayload, payload_reqids_.at(node.home_address)});
   return keying;

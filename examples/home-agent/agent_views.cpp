@@ -120,9 +120,10 @@ std::vector<Finding> Agent::examine() const {
 
 void Agent::ask_charon() {
   const auto ask = [this](const char* command, auto take) {
-    fast_session_->request(command, {}, {}, std::chrono::seconds{3}, [take](tl::expected<ike::Response, mip6::Error> answer) {
-      if (answer) take(answer->message);
-    });
+    fast_session_->request(command, {}, {}, std::chrono::seconds{3},
+                           [take](tl::expected<ike::Response, mip6::Error> answer) {
+                             if (answer) take(answer->message);
+                           });
   };
   ask("version", [this](const ike::Section& said) { charon_version_ = said.text_or("version", ""); });
   ask("stats", [this](const ike::Section& said) {

@@ -78,8 +78,7 @@ json node_json(const NodeView& node) {
 
 json findings_json(const std::vector<Finding>& findings) {
   json list = json::array();
-  for (const auto& one : findings)
-    list.push_back({{"check", one.check}, {"what", one.what}, {"remedy", one.remedy}});
+  for (const auto& one : findings) list.push_back({{"check", one.check}, {"what", one.what}, {"remedy", one.remedy}});
   return list;
 }
 
@@ -110,8 +109,8 @@ std::string mistakes_text(const Mistakes& mistakes) {
 
 std::string show_text(const json& answer) {
   const auto& node = member(answer, "node");
-  std::string text = fmt::format("{}: home address {}, {}\n", shown(node, "name"), shown(node, "home_address"),
-                                 shown(node, "method"));
+  std::string text =
+      fmt::format("{}: home address {}, {}\n", shown(node, "name"), shown(node, "home_address"), shown(node, "method"));
   if (const auto& ban = member(node, "banned"); ban.is_object())
     text += fmt::format("banned:      since {}{}{}\n", shown(ban, "since"), shown(ban, "why").empty() ? "" : ": ",
                         shown(ban, "why"));

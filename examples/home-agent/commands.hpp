@@ -27,8 +27,8 @@ struct Command {
   enum class Argument : std::uint8_t { kNone, kFile, kNode, kNodeAndWhy };
   std::string_view name;
   Argument argument = Argument::kNone;
-  mnd::kernel::Asker asker{};  // the least that may ask
-  std::string_view summary;    // one line of the usage
+  mnd::kernel::Asker asker{};                                                  // the least that may ask
+  std::string_view summary;                                                    // one line of the usage
   nlohmann::json (*answer)(Steering& steering, const Asked& asked) = nullptr;  // in the daemon
   std::string (*text)(const nlohmann::json& answer) = nullptr;                 // in the client, without --json
   // In the client: what is left to do with the answer and the argument; nullptr: nothing.
@@ -36,7 +36,7 @@ struct Command {
   bool (*well)(const nlohmann::json& answer) = nullptr;  // in the client: exit status 0; nullptr: always
 };
 std::span<const Command> commands();
-const Command* find_command(std::string_view name);  // nullptr: no such command
+const Command* find_command(std::string_view name);    // nullptr: no such command
 std::string_view argument_of(const Command& command);  // in the usage: "NAME [--why TEXT]"
 
 // The daemon's answer to one request, whatever it is: an object, with "error" and "remedy" if it was no command, or not

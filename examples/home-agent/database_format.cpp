@@ -110,9 +110,9 @@ tl::expected<void, Error> create_database(const path& file) {
   {
     auto database = open_database(fresh);
     if (!database) return tl::unexpected(database.error());
-    const auto made =
-        execute(database->get(), fmt::format("BEGIN; {} {} {} {} COMMIT;", kSchema, kManualKeys, kClocks, kBans).c_str(),
-                "create the database", fresh);
+    const auto made = execute(database->get(),
+                              fmt::format("BEGIN; {} {} {} {} COMMIT;", kSchema, kManualKeys, kClocks, kBans).c_str(),
+                              "create the database", fresh);
     if (!made) return tl::unexpected(made.error());
   }  // closing moves everything from the log into the file, synced
   return rename_durably(fresh, file, "create the database");

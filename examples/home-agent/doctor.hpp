@@ -16,14 +16,14 @@ struct Health {
   mip6::Ipv6Address address;
   std::string interface;
   std::optional<bool> forwarding;
-  std::optional<bool> link_up;       // the home link's interface is up and has a carrier
+  std::optional<bool> link_up;        // the home link's interface is up and has a carrier
   std::optional<bool> address_there;  // on any interface
   std::optional<bool> tunnel_there;   // our device, up
   bool ipsec = true;                  // the kernel has it
   bool charon_needed = true;
   bool charon_connected = true;
-  std::string charon_version;                     // as charon says; empty: it has not answered yet
-  std::vector<std::string> charon_plugins;        // that it has loaded; none: it has not answered yet
+  std::string charon_version;               // as charon says; empty: it has not answered yet
+  std::vector<std::string> charon_plugins;  // that it has loaded; none: it has not answered yet
   std::string vici_socket;
   std::optional<TroubleView> disk;                // why the last record could not be stored
   bool state_writable = true;                     // the file system that the database is on

@@ -12,8 +12,8 @@ namespace mip6ha {
 class Events {
  public:
   static constexpr std::size_t kKept = 1000;
-  static constexpr std::size_t kMaxText = 300;            // bytes of each text; more is cut off
-  static constexpr std::size_t kMaxAnswer = 512 * 1024;   // bytes of JSON; the oldest are left out
+  static constexpr std::size_t kMaxText = 300;           // bytes of each text; more is cut off
+  static constexpr std::size_t kMaxAnswer = 512 * 1024;  // bytes of JSON; the oldest are left out
 
   // `node` empty: it concerns none. What is told again of the same node is counted, not repeated.
   void add(std::int64_t unix_ms, std::string_view node, std::string_view what, std::string_view remedy = {});

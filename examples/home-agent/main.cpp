@@ -33,7 +33,7 @@ std::string usage(const options::options_description& description) {
       "       mip6-ha --config FILE --keys-are-new NODE\n"
       "       mip6-ha --config FILE import BACKUP     go back to what was exported; while mip6-ha is stopped\n";
   for (const auto& command : mip6ha::commands())
-    text += fmt::format("       mip6-ha {:<11} [--json] [--socket S] {}\n",
+    text += fmt::format("       mip6-ha {:<24} [--json] [--socket S] {}\n",
                         fmt::format("{} {}", command.name, mip6ha::argument_of(command)), command.summary);
   std::ostringstream listed;
   listed << description;
@@ -148,9 +148,9 @@ int run(int argc, char** argv) {
       "keys-are-new", options::value(&new_keys)->value_name("NODE"),
       "take the manual keys of a node as never used, where no record says what they have seen; while mip6-ha is "
       "stopped")("socket", options::value(&socket)->value_name("S")->default_value(socket),
-                 "control socket of a running mip6-ha")(
-      "why", options::value(&why)->value_name("TEXT"), "reason of a ban, for list and show")("json", "the same data as JSON")(
-      "version", "print the version")("help", "print this");
+                 "control socket of a running mip6-ha")("why", options::value(&why)->value_name("TEXT"),
+                                                        "reason of a ban, for list and show")(
+      "json", "the same data as JSON")("version", "print the version")("help", "print this");
   options::options_description hidden;
   hidden.add_options()("command", options::value(&words));
   options::options_description all;

@@ -34,13 +34,13 @@ struct KeysView {
 // All of one node.
 struct NodeView {
   BindingView binding;
-  std::string identity;           // empty: manual keys
-  std::string method;             // "ikev2 with a secret"
-  std::uint32_t reqid = 0;        // 0: it is not served
-  std::vector<KeysView> keys;     // the last pair that came up, if any is there
-  std::uint64_t accepted = 0;     // updates since our start
-  Counts refused;                 // updates since our start, by reason
-  Counts keys_refused;            // by reason: whoever asked claimed to be this node, and need not have been it
+  std::string identity;                // empty: manual keys
+  std::string method;                  // "ikev2 with a secret"
+  std::uint32_t reqid = 0;             // 0: it is not served
+  std::vector<KeysView> keys;          // the last pair that came up, if any is there
+  std::uint64_t accepted = 0;          // updates since our start
+  Counts refused;                      // updates since our start, by reason
+  Counts keys_refused;                 // by reason: whoever asked claimed to be this node, and need not have been it
   std::optional<TroubleView> trouble;  // why it is refused, if it is
 };
 
