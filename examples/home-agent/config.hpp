@@ -20,8 +20,8 @@ namespace mip6ha {
 struct NodeConfig {  // [node NAME]
   std::string name;  // [a-z0-9-], at most kMaxNodeName characters
   mip6::Ipv6Address home_address;
-  std::string identity;     // default: the home address
-  ike::Proof proof;         // content of secret-file = FILE, or our own certificate; never printed
+  std::string identity;       // default: the home address
+  ike::Proof proof;           // content of secret-file = FILE, or our own certificate; never printed
   std::string certificate{};  // content of certificate = FILE, PEM: no other one is taken; empty: any of the root's
   // keying, ike-proposals, esp-proposals, signature-hash: here, or at the top for all nodes
   ike::Method method = ike::default_method(ike::IkeVersion::kV2);
@@ -30,6 +30,7 @@ struct NodeConfig {  // [node NAME]
   bool protect_payload = false;  // protect = payload|signalling; default: as at the top
 };
 inline constexpr std::size_t kMaxNodeName = 40;
+bool is_node_name(std::string_view name);  // 1 to kMaxNodeName of a-z, 0-9 and -
 
 struct Config {
   mip6::Ipv6Address address;                    // our own, on the home link
@@ -61,7 +62,5 @@ enum class NoNode { kMistake, kFine };
 // Checks what was read already; `file` is named where a mistake is in no line. Secret files are read from disk.
 tl::expected<Config, Mistakes> check_config(const mnd::kernel::ConfigContent& content, const std::string& file,
                                             NoNode none = NoNode::kMistake);
-// 1 to kMaxNodeName of a-z, 0-9 and -.
-bool is_node_name(std::string_view name);
 
 }  // namespace mip6ha

@@ -20,7 +20,7 @@ using nlohmann::json;
 namespace {
 
 // Answers {"echo": command}; "watch" gets a stream.
-ControlServer::Answer echo(const json& request) {
+ControlServer::Answer echo(const json& request, Asker) {
   const auto command = request.at("command").get<std::string>();
   return {json{{"echo", command}}.dump(), command == "watch"};
 }
