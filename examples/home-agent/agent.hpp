@@ -52,7 +52,7 @@ class Agent final : public Steering {
   std::vector<Finding> examine() const override;
   // agent_live.cpp: what changes while it runs
   tl::expected<std::filesystem::path, mip6::Error> make_copy() override;
-  tl::expected<Reloaded, Mistakes> reload() override;
+  tl::expected<Reloaded, Mistakes> reload(const std::vector<std::string>& new_keys) override;
   tl::expected<Ban, mip6::Error> ban(const std::string& name, const std::string& why) override;
   tl::expected<void, mip6::Error> unban(const std::string& name) override;
 

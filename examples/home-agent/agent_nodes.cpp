@@ -52,7 +52,8 @@ ike::AgentKeyingNode Agent::keying_node(const NodeConfig& node) const {
                               .credentials = {.local_identity = config_.identity,
                                               .remote_identity = node.identity,
                                               .proof = node.proof,
-                                              .method = node.method},
+                                              .method = node.method,
+                                              .remote_certificate = node.certificate},
                               .reqid = reqid,
                               .number_known = numbers_known_.contains(node.home_address),
                               .children = {{ike::ChildKind::kPrefixes, reqid + mnd::kernel::kPrefixesReqidOffset}}};
