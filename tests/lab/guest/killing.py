@@ -1,11 +1,14 @@
-"""SIGKILL at a chosen step of a registration: strace stops the process at the entry of a system call and kills it there."""
+"""SIGKILL at a chosen step of a registration: strace stops the process at the entry of a system call and kills it there;
+or, where that would make it too slow, a preloaded library does it (kill-at.c)."""
 
 import signal
+import struct
+import subprocess
 import time
 from collections import namedtuple
 from pathlib import Path
 
-from lab import RUN, wait_for
+from lab import HERE, OUT, RUN, wait_for
 
 # victim: process of the lab. calls: system calls, separated by commas; the `number`-th of them is not made any more.
 # trigger: what begins the registration: "start" (of the node), "refresh", "move". path: only calls on this file.
@@ -45,3 +48,41 @@ def kill_at(lab, step, trigger):
     lab.stop(step.victim, signal.SIGKILL)
     lab.stop("strace", signal.SIGKILL)
     return died
+
+
+class Preloaded:
+    """Kills a process that was started with the environment `env`."""
+
+    LIBRARY, ARMED = OUT / "kill-at.so", RUN / "kill-at"
+    CALLS = ("sendto", "recvmsg", "pwrite64", "fdatasync")  # kill-at.c has the same
+
+    @classmethod
+    def make(cls):
+        """For prepare()."""
+        subprocess.run(["cc", "-O2", "-Wall", "-shared", "-fPIC", "-o", str(cls.LIBRARY), str(HERE / "guest/kill-at.c")],
+                       check=True)
+
+    def __init__(self):
+        self.ARMED.write_bytes(bytes(8))
+        self.env = {"LD_PRELOAD": str(self.LIBRARY), "KILL_AT": str(self.ARMED)}
+
+    def _arm(self, call, number):
+        with open(self.ARMED, "r+b", buffering=0) as file:  # the call last: it is what counts
+            file.seek(4)
+            file.write(struct.pack("=i", number))
+            file.seek(0)
+            file.write(struct.pack("=i", call))
+
+    def kill_at(self, lab, step, trigger):
+        """As kill_at() above."""
+        if step.delay is None:
+            self._arm(self.CALLS.index(step.calls) + 1, step.number)
+        trigger()
+        if step.delay is not None:
+            time.sleep(step.delay)
+            lab.stop(step.victim, signal.SIGKILL)
+            return True
+        died = wait_for(lambda: not lab.alive(step.victim), 5, 0.01)
+        self._arm(0, 0)
+        lab.stop(step.victim, signal.SIGKILL)
+        return died
