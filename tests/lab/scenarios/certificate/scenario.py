@@ -5,17 +5,16 @@ splits what is too big (RFC 7383), stopping leaves neither key nor CA in charon.
 import signal
 import time
 
-import another
 import lab as the_lab
 import leftovers
 import moves
 import pki
 import vici
 import wire
-from lab import HOME_AGENT, NODES, run, wait_for
+from lab import HOME_AGENT, NODES, load, run, wait_for
 from pki import bundle
 
-trouble = another.of("trouble")
+trouble = load("trouble")
 
 
 def prepare():

@@ -4,7 +4,6 @@ charon that does not do aggressive mode are refused and named."""
 
 import time
 
-import another
 import common
 import lab as the_lab
 import leftovers
@@ -12,9 +11,9 @@ import pki
 import rekey
 import vici
 import wire
-from lab import HOME_AGENT, NODES, wait_for
+from lab import HOME_AGENT, NODES, load, wait_for
 
-trouble = another.of("trouble")
+trouble = load("trouble")
 CONSENT = "aggressive-mode-exposes-secret-to-guessing = accepted"
 ALLOW = "i_dont_care_about_security_and_use_aggressive_mode_psk = yes"
 

@@ -10,7 +10,7 @@ import ordering
 import kernel
 import vici
 import wire
-from lab import HOME_ADDRESS, HOME_AGENT, RUN, program, run, wait_for
+from lab import HOME_ADDRESS, HOME_AGENT, RUN, run, wait_for
 
 # With them charon may look for another path in one of the moments in which an address is deprecated, and give the IKE_SA up.
 NO_ROAMING = "plugins { kernel-netlink { roam_events = no } }"
@@ -159,7 +159,7 @@ def held_up(lab, watch):
     wait_for(lambda: len(events(watch, "child-rekey")) > before, REKEY + 5, 0.05)
     time.sleep(REKEY * 0.9 - 0.8)
     distance(loss="100%")
-    run(program("mip6ctl"), "--socket", f"{RUN}/mn.control", "refresh", check=False)
+    lab.status("mn", "refresh")
     time.sleep(0.3)
     asked = logged("generating CREATE_CHILD_SA request")
     time.sleep(2.2)

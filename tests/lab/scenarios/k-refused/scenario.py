@@ -8,7 +8,7 @@ import time
 import common
 import vici
 from flood import Stream
-from lab import HOME_ADDRESS, HOME_AGENT, NODES, REQID_AGENT, RUN, program, run, say, wait_for
+from lab import HOME_ADDRESS, HOME_AGENT, NODES, REQID_AGENT, run, say, wait_for
 
 CLOCK_BACK = 100  # seconds
 
@@ -107,6 +107,6 @@ def unpinned(lab):
     spi = policy_spi()
     run("ip", "xfrm", "state", "delete", "src", HOME_AGENT, "dst", HOME_ADDRESS, "proto", "esp", "spi", hex(spi),
         namespace="ha")
-    run(program("mip6ctl"), "--socket", f"{RUN}/mn.control", "refresh", check=False)
+    lab.status("mn", "refresh")
     lab.check("a policy never stays with a state that is gone", spi and wait_for(lambda: policy_spi() == 0, 5, 0.1),
               hex(policy_spi()))

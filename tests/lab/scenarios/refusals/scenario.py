@@ -4,15 +4,14 @@ its reason and remedy, at the end that finds it and at the other, and nothing is
 import re
 import subprocess
 
-import another
 import common
 import lab as the_lab
 import leftovers
 import pki
 import vici
-from lab import HOME_AGENT, NODES, RUN, wait_for
+from lab import HOME_AGENT, NODES, RUN, load, wait_for
 
-trouble = another.of("trouble")
+trouble = load("trouble")
 HOME = NODES["mn"]["home_address"]
 CERTIFICATE = {"identity": HOME, "certificate": None}
 
