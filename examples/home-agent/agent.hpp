@@ -100,6 +100,7 @@ class Agent final : public Steering {
   void on(const ike::PeerChildDown& action);
   void on(const ike::NotePeerStates& action);
   void on(const ike::DeletePeerStatesExcept& action);
+  void on(const ike::PeerMoveAgain& action);
   void on(const ike::PeerMoveFailed& action);
   void on(const ike::PeerRefused& action);
   void on(const ike::Trouble& trouble);

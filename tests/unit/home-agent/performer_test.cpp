@@ -415,6 +415,14 @@ TEST_CASE("keys that moved are told to both cores", "[performer]") {
   CHECK(std::get<agent::KeysMoved>(bench.to_agent.front()).possible == moved);
 }
 
+TEST_CASE("keys that charon is to move once more are told to the kernel alone", "[performer]") {
+  Bench bench;
+  bench.performer.perform(ike::PeerMoveAgain{.home_address = kHome, .care_of = kSecond});
+  CHECK(bench.calls == Calls{"move 2"});
+  CHECK(bench.to_keying.empty());
+  CHECK(bench.to_agent.empty());
+}
+
 TEST_CASE("keys that charon did not move are told to the core that answers updates", "[performer]") {
   Bench bench;
   bench.performer.perform(ike::PeerMoveFailed{kHome});
