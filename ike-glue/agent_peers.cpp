@@ -9,6 +9,11 @@
 #include "ike-glue/agent_keying_impl.hpp"
 
 namespace ike {
+namespace {
+
+constexpr std::size_t kMostEnded = 4096;
+
+}  // namespace
 
 void AgentKeying::Impl::add(const AgentKeyingNode& configured) {
   nodes.push_back(Node{.configured = configured,
@@ -74,6 +79,8 @@ void AgentKeying::Impl::end_listed(const Answered& answer, const std::string& na
 
 void AgentKeying::Impl::end_at_once(std::uint64_t uniqueid) {
   ended.insert(uniqueid);
+  // Ids count upwards. Of one that was not established charon may not tell that it is down.
+  if (ended.size() > kMostEnded) ended.erase(ended.begin());
   terminate(Purpose::kWhatever, uniqueid, true);
 }
 

@@ -23,7 +23,7 @@ namespace {
 using mip6::Error;
 using nlohmann::json;
 
-constexpr std::size_t kMaxAnswer = 16 * 1024 * 1024;  // bytes; 5,000 nodes take about one tenth
+constexpr std::size_t kMaxAnswer = 64 * 1024 * 1024;  // bytes; 100,000 nodes take about half
 
 using mnd::kernel::Asker;
 using Argument = Command::Argument;

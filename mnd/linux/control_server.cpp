@@ -85,7 +85,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void send(const std::string& line) {
     if (closed() || finished_) return;
-    if (waiting_.size() + line.size() > kMaxControlBacklog) return close();
+    // One answer may be longer: that of a list of very many nodes.
+    const bool idle = sending_.empty() && waiting_.empty();
+    if (!idle && waiting_.size() + line.size() > kMaxControlBacklog) return close();
     waiting_ += line;
     waiting_ += '\n';
     if (sending_.empty()) write();

@@ -19,7 +19,8 @@ namespace mnd::kernel {
 
 inline constexpr std::size_t kMaxControlLine = 64 * 1024;       // bytes of a request; more closes the connection
 inline constexpr int kMaxControlClients = 64;                   // one more closes the oldest
-inline constexpr std::size_t kMaxControlBacklog = 1024 * 1024;  // bytes waiting for a client that does not read
+inline constexpr std::size_t kMaxControlBacklog = 1024 * 1024;  // bytes waiting for a client that does not read;
+                                                                // a single answer may be longer
 inline constexpr int kControlVersion = 1;
 
 // Who asks, by the credentials of its end of the socket.

@@ -60,8 +60,10 @@ struct PretendedAgent final : Steering {
   Snapshot snapshot() const override { return sample(); }
   std::optional<NodeView> node(const std::string& name) const override {
     if (name != "laptop") return std::nullopt;
-    NodeView view{
-        .binding = sample().bindings.front(), .identity = "laptop@example.org", .method = "ikev2 with a secret"};
+    NodeView view;
+    view.binding = sample().bindings.front();
+    view.identity = "laptop@example.org";
+    view.method = "ikev2 with a secret";
     view.reqid = 627501;
     view.keys = {{.age = 12, .spi_in = 0xc1, .spi_out = 0xc2}};
     view.accepted = 3;

@@ -211,6 +211,27 @@ TEST_CASE("the socket is for its owner only where the group does not exist, and 
   fixture.loop.run();  // nothing is left to wait for
 }
 
+TEST_CASE("one answer may be long, but not many of them for a client that does not read") {
+  const std::string text(3 * kMaxControlBacklog, 'x');
+  Server fixture{[&](const json&, Asker) { return ControlServer::Answer{text, false}; }};
+  Client reader{fixture.path};
+  reader.send("{\"command\":\"list\"}\n");
+  std::string got;
+  for (int i = 0; i < 1000 && got.size() <= text.size(); ++i) {
+    fixture.run();
+    got += reader.received();
+  }
+  CHECK(got == text + '\n');
+  CHECK_FALSE(reader.closed);
+  Client lazy{fixture.path};
+  for (int i = 0; i < 3; ++i) lazy.try_send("{\"command\":\"list\"}\n");
+  fixture.run();
+  lazy.received();
+  fixture.run();
+  lazy.received();
+  CHECK(lazy.closed);
+}
+
 // Of this thread alone, as the kernel has them; -1: unchanged.
 void become(long effective_user) { ::syscall(SYS_setresuid, -1L, effective_user, -1L); }
 
