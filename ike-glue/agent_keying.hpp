@@ -62,9 +62,9 @@ struct BannedPeer {
 struct PeersBanned {
   std::vector<BannedPeer> banned;
 };
-using AgentKeyingEvent = std::variant<CharonConnected, CharonDisconnected, Answered, CharonEvent, PeerEndpointMoved,
-                                      PeerReplaceAsked, PeerServed, PeerDismissed, PeersBanned, StopAsked,
-                                      DeadlineReached>;
+using AgentKeyingEvent =
+    std::variant<CharonConnected, CharonDisconnected, Answered, CharonEvent, PeerEndpointMoved, PeerReplaceAsked,
+                 PeerServed, PeerDismissed, PeersBanned, StopAsked, DeadlineReached>;
 
 // --- actions ---
 struct PeerKeysUp {  // a node's SA pair is in the kernel

@@ -188,8 +188,8 @@ struct AgentKeying::Impl {
   std::list<Node> nodes;  // others point into it
   std::map<std::string, Node*> by_name;
   std::map<mip6::Ipv6Address, Node*> by_address;
-  std::set<std::string> leaving;  // names of connections whose IKE_SAs are being listed, to be ended
-  std::set<std::uint64_t> ended;  // IKE_SAs of dismissed nodes, until charon tells that they are down
+  std::set<std::string> leaving;       // names of connections whose IKE_SAs are being listed, to be ended
+  std::set<std::uint64_t> ended;       // IKE_SAs of dismissed nodes, until charon tells that they are down
   std::set<std::string> secrets_left;  // of nodes that were dismissed while charon was away
   std::vector<BannedPeer> banned;
   Actions out;

@@ -2,16 +2,25 @@
 //
 // What is asked of charon goes in order over one connection: a connection and its secret leave, then the IKE_SAs that
 // still have its name are listed, then they are ended one by one, by their ids. Only after that list what a node with
-// the same name needs is loaded: so whatever is listed was made by former credentials, and nothing that is new is ended.
+// the same name needs is loaded: so whatever is listed was made by former credentials, and nothing that is new is
+// ended.
 #include <algorithm>
 
 #include "ike-glue/agent_keying_impl.hpp"
 
 namespace ike {
+namespace {
+
+constexpr std::size_t kMostEnded = 4096;
+
+}  // namespace
 
 void AgentKeying::Impl::add(const AgentKeyingNode& configured) {
-  nodes.push_back(Node{
-      .configured = configured, .name = "mip6ha-" + configured.name, .sas = {}, .loaded_again = {}, .verification = {}});
+  nodes.push_back(Node{.configured = configured,
+                       .name = "mip6ha-" + configured.name,
+                       .sas = {},
+                       .loaded_again = {},
+                       .verification = {}});
   auto& node = nodes.back();
   node.further = further_of(configured, policy.home_agent);
   by_name[node.name] = &node;
@@ -70,6 +79,8 @@ void AgentKeying::Impl::end_listed(const Answered& answer, const std::string& na
 
 void AgentKeying::Impl::end_at_once(std::uint64_t uniqueid) {
   ended.insert(uniqueid);
+  // Ids count upwards. Of one that was not established charon may not tell that it is down.
+  if (ended.size() > kMostEnded) ended.erase(ended.begin());
   terminate(Purpose::kWhatever, uniqueid, true);
 }
 

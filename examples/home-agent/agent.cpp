@@ -54,6 +54,7 @@ Result Agent::open() {
   auto store = Store::open(config_.state_directory);
   if (!store) return tl::unexpected(store.error());
   store_ = std::move(*store);
+  index_nodes();
   if (auto read = read_bans(); !read) return read;
   if (auto judged = judge_manual_keys(); !judged) return judged;
   const auto records = store_->records();

@@ -9,7 +9,9 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <tl/expected.hpp>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -60,8 +62,10 @@ class Agent final : public Steering {
   using Event = std::variant<mip6::agent::Event, ike::AgentKeyingEvent>;
 
   tl::expected<void, mip6::Error> open();
+  // agent_nodes.cpp: who is configured, and who is served at the start
+  void index_nodes();
   tl::expected<void, mip6::Error> read_bans();
-  // agent_nodes.cpp: who is served, at the start
+  tl::expected<void, mip6::Error> store_reqids(const std::vector<const NodeConfig*>& nodes);
   tl::expected<NodeTable, mip6::Error> read_nodes();
   tl::expected<NodeIdentity, mip6::Error> give_reqids(const NodeConfig& node);
   ike::AgentKeyingNode keying_node(const NodeConfig& node) const;
@@ -77,10 +81,10 @@ class Agent final : public Steering {
   // agent_live.cpp. The end of several at once costs one sync of the disk.
   tl::expected<void, mip6::Error> serve(const NodeConfig& node);
   tl::expected<void, mip6::Error> judge_again(const NodeConfig& node);
-  void end_services(const std::vector<const NodeConfig*>& nodes);
+  void end_services(std::vector<const NodeConfig*> nodes);
   void dismiss(const NodeConfig& node);
   tl::expected<void, mip6::Error> rotate(const NodeConfig& node);
-  void serve_all(const std::vector<std::string>& names, std::vector<TroubleView>& failed);
+  void serve_missing(std::vector<TroubleView>& failed);
   void tell_banned();
   const NodeConfig* find_node(const std::string& name) const;
   NodeIdentity identity_of(const mip6::Ipv6Address& home_address) const;
@@ -134,6 +138,8 @@ class Agent final : public Steering {
   boost::asio::io_context& loop_;
   Config config_;  // as configured: of its nodes those without a ban are served
   std::filesystem::path config_file_;
+  std::unordered_map<std::string_view, const NodeConfig*> by_name_;  // into config_
+  std::unordered_map<mip6::Ipv6Address, const NodeConfig*> by_address_;
   std::map<std::string, Ban> bans_;  // by name; also of nodes that are not configured
   std::map<mip6::Ipv6Address, std::uint32_t> reqids_;
   std::set<mip6::Ipv6Address> numbers_known_;                  // home addresses whose last sequence number is on disk

@@ -93,9 +93,8 @@ void Agent::on(const ike::Stopped&) {
 }
 
 std::string Agent::name_of(const Ipv6Address& home_address) const {
-  const auto same = [&](const NodeConfig& node) { return node.home_address == home_address; };
-  const auto found = std::find_if(config_.nodes.begin(), config_.nodes.end(), same);
-  return found == config_.nodes.end() ? home_address.to_string() : found->name;
+  const auto found = by_address_.find(home_address);
+  return found == by_address_.end() ? home_address.to_string() : found->second->name;
 }
 
 }  // namespace mip6ha

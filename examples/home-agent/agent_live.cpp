@@ -31,7 +31,7 @@ TroubleView trouble_of(Error error) {
 
 Error no_node(const std::string& tried, const std::string& name) {
   return {.tried = tried,
-          .on = name,
+          .on = "node " + name,
           .reason = "no node has this name",
           .remedy = "mip6-ha list names them all",
           .os_error = 0};
@@ -44,11 +44,6 @@ Error no_node(const std::string& tried, const std::string& name) {
 tl::expected<std::filesystem::path, Error> Agent::make_copy() {
   const auto file = config_.state_directory / "agent.db.export";
   return store_->copy_to(file).map([&] { return file; });
-}
-
-const NodeConfig* Agent::find_node(const std::string& name) const {
-  const auto found = std::ranges::find(config_.nodes, name, &NodeConfig::name);
-  return found == config_.nodes.end() ? nullptr : &*found;
 }
 
 void Agent::tell_banned() {
@@ -91,35 +86,39 @@ Result Agent::serve(const NodeConfig& node) {
   performer_->serve(home_address, *identity);
   served_.serve({.home_address = home_address, .dynamic_keys = !node.manual_keys});
   if (manual_refused_.contains(home_address)) served_.prohibit(home_address);
-  if (auto protected_now = kernel_->protect_one(home_address, *identity); !protected_now) {
+  auto ready = kernel_->protect_one(home_address, *identity);
+  if (ready && node.manual_keys) ready = kernel_->install_manual(home_address, identity->reqid, *node.manual_keys);
+  if (!ready) {
     dismiss(node);
-    return protected_now;
+    return ready;
   }
   if (node.manual_keys) {
-    auto installed = kernel_->install_manual(home_address, identity->reqid, *node.manual_keys);
-    if (installed)
-      keys_up_[home_address] = {.since = mnd::kernel::boot_now(),
-                                .spi_in = node.manual_keys->to_home_agent.spi,
-                                .spi_out = node.manual_keys->to_node.spi};
-    return installed;
+    keys_up_[home_address] = {.since = mnd::kernel::boot_now(),
+                              .spi_in = node.manual_keys->to_home_agent.spi,
+                              .spi_out = node.manual_keys->to_node.spi};
+    return {};
   }
   post(ike::AgentKeyingEvent{ike::PeerServed{.node = keying_node(node)}});
   if (fast_session_ == nullptr) connect_charon();
   return {};
 }
 
-void Agent::serve_all(const std::vector<std::string>& names, std::vector<TroubleView>& failed) {
-  for (const auto& name : names) {
-    const auto* node = find_node(name);
-    if (node == nullptr || is_banned(*node)) continue;
+// All that are not served yet, those whom kernel or disk refused before among them.
+void Agent::serve_missing(std::vector<TroubleView>& failed) {
+  std::vector<const NodeConfig*> nodes;
+  for (const auto& node : config_.nodes)
+    if (!is_banned(node) && !reqids_.contains(node.home_address)) nodes.push_back(&node);
+  // What it refuses it will refuse each of them.
+  if (const auto stored = store_reqids(nodes); !stored) return failed.push_back(trouble_of(stored.error()));
+  for (const auto* node : nodes)
     if (const auto served = serve(*node); !served) failed.push_back(trouble_of(served.error()));
-  }
 }
 
 // --- and goes ---
 
 // The bindings first, in one group: packets stop, and the disk knows.
-void Agent::end_services(const std::vector<const NodeConfig*>& nodes) {
+void Agent::end_services(std::vector<const NodeConfig*> nodes) {
+  std::erase_if(nodes, [this](const auto* node) { return !reqids_.contains(node->home_address); });
   for (const auto* node : nodes) {
     served_.forget(node->home_address);
     post(mip6::agent::Event{mip6::agent::ServiceEnded{.home_address = node->home_address}});
@@ -175,10 +174,10 @@ tl::expected<Reloaded, Mistakes> Agent::reload(const std::vector<std::string>& n
 
   std::vector<const NodeConfig*> ending;
   for (const auto* names : {&difference.removed, &difference.replaced})
-    for (const auto& name : *names)
-      if (const auto* node = find_node(name); node != nullptr && !is_banned(*node)) ending.push_back(node);
+    for (const auto& name : *names) ending.push_back(find_node(name));
   end_services(ending);
   config_ = merged(config_, *read);
+  index_nodes();
 
   Reloaded done{.added = difference.added,
                 .removed = difference.removed,
@@ -193,11 +192,10 @@ tl::expected<Reloaded, Mistakes> Agent::reload(const std::vector<std::string>& n
     }
   for (const auto& name : difference.changed) {
     const auto* node = find_node(name);
-    if (is_banned(*node)) continue;
+    if (!reqids_.contains(node->home_address)) continue;  // banned, or served in a moment
     if (const auto rotated = rotate(*node); !rotated) done.failed.push_back(trouble_of(rotated.error()));
   }
-  serve_all(difference.replaced, done.failed);
-  serve_all(difference.added, done.failed);
+  serve_missing(done.failed);
   done.changed.insert(done.changed.end(), difference.replaced.begin(), difference.replaced.end());
   tell_banned();
   for (const auto& [names, what] :
@@ -217,9 +215,8 @@ tl::expected<Ban, Error> Agent::ban(const std::string& name, const std::string& 
   // On the disk before it counts: one that a restart lifts is none.
   if (auto stored = store_->ban({.name = name, .why = ban.why, .since = ban.since}); !stored)
     return tl::unexpected(stored.error());
-  const bool served = former == bans_.end();
   bans_[name] = ban;
-  if (served) end_services({node});
+  end_services({node});
   tell_banned();
   tell(name, why.empty() ? "banned" : fmt::format("banned: {}", why), fmt::format("mip6-ha unban {}", name));
   mnd::kernel::log(Level::kWarning, fmt::format("node={} banned why=\"{}\"", name, why));

@@ -9,6 +9,26 @@ namespace mip6ha {
 using mip6::Error;
 using mip6::Ipv6Address;
 
+void Agent::index_nodes() {
+  by_name_.clear();
+  by_address_.clear();
+  for (const auto& node : config_.nodes) {
+    by_name_[node.name] = &node;
+    by_address_[node.home_address] = &node;
+  }
+}
+
+const NodeConfig* Agent::find_node(const std::string& name) const {
+  const auto found = by_name_.find(name);
+  return found == by_name_.end() ? nullptr : found->second;
+}
+
+tl::expected<void, Error> Agent::store_reqids(const std::vector<const NodeConfig*>& nodes) {
+  std::vector<std::pair<std::string, Ipv6Address>> named;
+  for (const auto* node : nodes) named.emplace_back(node->name, node->home_address);
+  return store_->give_reqids(named);
+}
+
 tl::expected<void, Error> Agent::read_bans() {
   const auto bans = store_->bans();
   if (!bans) return tl::unexpected(bans.error());
@@ -35,12 +55,15 @@ NodeIdentity Agent::identity_of(const Ipv6Address& home_address) const {
 }
 
 tl::expected<NodeTable, Error> Agent::read_nodes() {
+  std::vector<const NodeConfig*> served;
+  for (const auto& node : config_.nodes)
+    if (!is_banned(node)) served.push_back(&node);
+  if (auto stored = store_reqids(served); !stored) return tl::unexpected(stored.error());
   NodeTable nodes;
-  for (const auto& node : config_.nodes) {
-    if (is_banned(node)) continue;
-    const auto identity = give_reqids(node);
+  for (const auto* node : served) {
+    const auto identity = give_reqids(*node);
     if (!identity) return tl::unexpected(identity.error());
-    nodes[node.home_address] = *identity;
+    nodes[node->home_address] = *identity;
   }
   return nodes;
 }

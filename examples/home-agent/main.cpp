@@ -34,7 +34,7 @@ std::string usage(const options::options_description& description) {
       "       mip6-ha --config FILE --keys-are-new NODE\n"
       "       mip6-ha --config FILE import BACKUP     go back to what was exported; while mip6-ha is stopped\n";
   for (const auto& command : mip6ha::commands())
-    text += fmt::format("       mip6-ha {:<11} [--json] [--socket S] {}\n",
+    text += fmt::format("       mip6-ha {:<24} [--json] [--socket S] {}\n",
                         fmt::format("{} {}", command.name, mip6ha::argument_of(command)), command.summary);
   for (const auto& command : mip6ha::admin_commands())
     text += fmt::format("       mip6-ha {} {}\n{:30}{}\n", command.name, command.usage, "", command.summary);

@@ -86,6 +86,14 @@ class SqliteStore final : public Store {
     return save_node(name, home_address);
   }
 
+  tl::expected<void, Error> give_reqids(const std::vector<std::pair<std::string, Ipv6Address>>& nodes) override {
+    return in_one_transaction("store the reqids of nodes", [&]() -> tl::expected<void, Error> {
+      for (const auto& [name, home_address] : nodes)
+        if (const auto reqid = reqid_of(name, home_address); !reqid) return tl::unexpected(reqid.error());
+      return {};
+    });
+  }
+
   tl::expected<std::vector<StoredNode>, Error> nodes() override {
     const InUse in_use{list_nodes_};
     auto* statement = list_nodes_.get();

@@ -70,8 +70,8 @@ struct HomePrefixesChanged {
 struct ServiceEnded {
   Ipv6Address home_address{};
 };
-// After ServiceEnded, once that is stored: the node has other keys, set by hand, which have carried nothing yet, and the
-// disk has no last number any more.
+// After ServiceEnded, once that is stored: the node has other keys, set by hand, which have carried nothing yet, and
+// the disk has no last number any more.
 struct NumberForgotten {
   Ipv6Address home_address{};
 };

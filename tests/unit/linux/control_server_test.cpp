@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -208,6 +209,32 @@ TEST_CASE("the socket is for its owner only where the group does not exist, and 
   fixture.server.reset();
   CHECK_FALSE(std::filesystem::exists(fixture.path));
   fixture.loop.run();  // nothing is left to wait for
+}
+
+// Of this thread alone, as the kernel has them; -1: unchanged.
+void become(long effective_user) { ::syscall(SYS_setresuid, -1L, effective_user, -1L); }
+
+TEST_CASE("who asks is told by the kernel: root and the daemon's own user, or somebody who may only look") {
+  Server fixture{[](const json&, Asker asker) {
+    return ControlServer::Answer{asker == Asker::kRoot ? "\"root\"" : "\"member\"", false};
+  }};
+  const auto answer_to = [&](Client& client) {
+    REQUIRE(client.connected);
+    client.send("{\"command\":\"a\",\"uid\":0}\n");
+    fixture.run();
+    return client.received();
+  };
+  Client own{fixture.path};
+  CHECK(answer_to(own) == "\"root\"\n");
+  if (::geteuid() != 0) return;  // nobody else can be had
+  ::chmod(fixture.path.c_str(), 0666);
+  ::chmod(fixture.path.parent_path().c_str(), 0755);
+  ::chmod(fixture.folder.path().c_str(), 0755);
+  constexpr long kNobody = 65534;
+  become(kNobody);
+  Client other{fixture.path};
+  become(0);
+  CHECK(answer_to(other) == "\"member\"\n");
 }
 
 TEST_CASE("a second server on a live socket is an error, a stale socket is replaced") {
