@@ -24,6 +24,8 @@ namespace {
 
 using mip6::Error;
 
+constexpr std::ptrdiff_t kMostManual = 1000;  // their names go to the home agent in one request
+
 // --- one node's files ---
 
 // 32 random bytes in hexadecimal digits.
@@ -262,6 +264,10 @@ Outcome add_nodes(const std::filesystem::path& path, const std::vector<WantedNod
   if (!opened) return tl::unexpected(std::move(opened.error()));
   auto& [site, change] = *opened;
   const bool certificates = std::ranges::any_of(wanted, [](auto& one) { return one.method == Method::kCertificate; });
+  const auto manual = std::ranges::count_if(wanted, [](auto& one) { return one.method == Method::kManual; });
+  if (manual > kMostManual)
+    return tl::unexpected(Mistakes{told(fmt::format("{} nodes with manual keys at once", manual),
+                                        "use IKE for so many (RFC 6275 section 15.3), or several tables")});
   std::vector<Draft> drafts;
   auto mistakes = make_drafts(site, wanted, tools.random, drafts);
   if (mistakes.empty()) mistakes = check_output(output, many, certificates);

@@ -13,7 +13,7 @@ _mip6_ha() {
       return
       ;;
     --prefix | --address | --identity) return ;;
-    remove | rotate | --keys-are-new)
+    show | ban | unban | remove | rotate | --keys-are-new)
       mapfile -t COMPREPLY < <(compgen -W "$(cd "$nodes" 2>/dev/null && ls ./*.conf | sed 's,^\./,,; s,\.conf$,,')" \
         -- "$current")
       return
@@ -21,14 +21,17 @@ _mip6_ha() {
   esac
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case $word in
-      status | list | export | import | init | add | remove | rotate) command=$word ;;
+      status | list | show | events | doctor | reload | ban | unban | export | import | init | add | remove | rotate)
+        command=$word
+        ;;
     esac
   done
   local options
   case $command in
-    '') options="status list export import init add remove rotate --config --check --keys-are-new --socket --json
-      --version --help" ;;
-    status | list | export) options="--socket --json" ;;
+    '') options="status list show events doctor reload ban unban export import init add remove rotate --config --check
+      --keys-are-new --socket --json --version --help" ;;
+    ban) options="--why --socket --json" ;;
+    status | list | show | events | doctor | reload | unban | export) options="--socket --json" ;;
     import) options="--config" ;;
     init) options="--prefix --interface --address --force --config --json" ;;
     add) options="--address --psk --certificate --manual --identity --out --from --config --json" ;;
