@@ -87,14 +87,18 @@ Result Agent::open() {
 }
 
 tl::expected<NodeTable, Error> Agent::read_nodes() {
+  std::vector<StoredNode> named;
+  for (const auto& node : config_.nodes) named.push_back({.name = node.name, .home_address = node.home_address});
+  const auto reqids = store_->reqids_of(named);
+  if (!reqids) return tl::unexpected(reqids.error());
   NodeTable nodes;
-  for (const auto& node : config_.nodes) {
-    const auto reqid = store_->reqid_of(node.name, node.home_address);
-    if (!reqid) return tl::unexpected(reqid.error());
-    nodes[node.home_address] = {.name = node.name, .reqid = *reqid};
-    reqids_[node.home_address] = *reqid;
+  for (std::size_t i = 0; i < reqids->size(); ++i) {
+    const auto& node = config_.nodes[i];
+    const auto reqid = (*reqids)[i];
+    nodes[node.home_address] = {.name = node.name, .reqid = reqid};
+    reqids_[node.home_address] = reqid;
     if (!node.protect_payload) continue;
-    payload_reqids_[node.home_address] = *reqid + mnd::kernel::kPayloadReqidOffset;
+    payload_reqids_[node.home_address] = reqid + mnd::kernel::kPayloadReqidOffset;
     nodes[node.home_address].payload_reqid = payload_reqids_[node.home_address];
   }
   return nodes;
