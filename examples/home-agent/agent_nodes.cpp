@@ -24,9 +24,9 @@ const NodeConfig* Agent::find_node(const std::string& name) const {
 }
 
 tl::expected<void, Error> Agent::store_reqids(const std::vector<const NodeConfig*>& nodes) {
-  std::vector<std::pair<std::string, Ipv6Address>> named;
-  for (const auto* node : nodes) named.emplace_back(node->name, node->home_address);
-  return store_->give_reqids(named);
+  std::vector<StoredNode> named;
+  for (const auto* node : nodes) named.push_back({.name = node->name, .home_address = node->home_address});
+  return store_->reqids_of(named).map([](const auto&) {});
 }
 
 tl::expected<void, Error> Agent::read_bans() {

@@ -121,7 +121,7 @@ void read_keying(Reader& reader, const ConfigSection& top, NodeConfig& node) {
 
   node.method = ike::default_method(version);
   const bool aggressive = version == ike::IkeVersion::kV1 && std::holds_alternative<ike::PreSharedKey>(node.proof);
-  const auto take = [&](std::string_view key, std::vector<std::string>& target, auto&& parse) {
+  const auto take = [&](std::string_view key, ike::SharedTexts& target, auto&& parse) {
     const auto* setting = find(key);
     if (setting == nullptr) return;
     auto parsed = parse(setting->value);

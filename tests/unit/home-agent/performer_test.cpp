@@ -102,8 +102,8 @@ class PretendedStore final : public Store {
   explicit PretendedStore(Calls& log) : calls{log} {}
 
   tl::expected<std::uint32_t, mip6::Error> reqid_of(const std::string&, const Ipv6Address&) override { return 627501; }
-  tl::expected<void, mip6::Error> give_reqids(const std::vector<std::pair<std::string, Ipv6Address>>&) override {
-    return {};
+  tl::expected<std::vector<std::uint32_t>, mip6::Error> reqids_of(const std::vector<StoredNode>& nodes) override {
+    return std::vector<std::uint32_t>(nodes.size(), 627501);
   }
   tl::expected<std::vector<StoredNode>, mip6::Error> nodes() override { return {}; }
   tl::expected<void, mip6::Error> save(const std::vector<agent::BindingRecord>& records) override {
