@@ -124,7 +124,8 @@ Mistakes check_output(const Output& output, bool many, bool certificates) {
     return {told("a node's private key is not kept here", "name the file that it gets: --out FILE")};
   if (!many || output.path.empty()) return {};
   std::error_code error;
-  std::filesystem::create_directory(output.path, error);
+  if (std::filesystem::create_directory(output.path, error))
+    std::filesystem::permissions(output.path, std::filesystem::perms::owner_all, error);
   if (error) return {told(fmt::format("{}: {}", output.path.string(), error.message()), "name a folder: --out FOLDER")};
   return {};
 }
@@ -288,6 +289,8 @@ Outcome add_nodes(const std::filesystem::path& path, const std::vector<WantedNod
   mistakes = tell_agent(site.path, tools, report);
   if (mistakes.empty()) return report;
   change.undo();
+  // One that answered too late may serve them by now.
+  if (report.agent_running) static_cast<void>(tools.ask(site.config.control_socket, {{"command", "reload"}}));
   return tl::unexpected(std::move(mistakes));
 }
 
@@ -300,7 +303,8 @@ Outcome remove_node(const std::filesystem::path& path, const std::string& name, 
   const auto node = site.find(name);
   if (!node) return tl::unexpected(Mistakes{node.error()});
   change.remove(site.section_file(name));
-  change.remove(node->kept);
+  // Not what somebody wrote elsewhere.
+  if (node->kept == site.kept(name, node->method)) change.remove(node->kept);
   if (const auto done = change.commit(); !done) return tl::unexpected(Mistakes{told(done.error())});
   Report report;
   report.nodes.push_back({.name = name,

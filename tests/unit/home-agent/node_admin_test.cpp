@@ -223,6 +223,7 @@ TEST_CASE("many nodes are added at once, each with a secret and a bundle of its 
   for (const auto& node : config.nodes) secrets.insert(secret_of(node));
   CHECK(secrets.size() == 200);
   CHECK(here.asked.size() == 1);
+  CHECK(mode(here.folder / "bundles") == 0700);
   CHECK(mode(here.folder / "bundles/n7.tar") == 0600);
 }
 
