@@ -43,7 +43,7 @@ def move_to(lab, interface, state, target, timeout=12):
         want = lab.care_of("mn", target) if target else HOME_ADDRESS
         return want if want and lab.registered_at("mn") == want else None
     from lab import wait_for
-    return wait_for(there, timeout, 0.2)
+    return wait_for(there, timeout, 0.05)
 
 
 def stop_and_compare(lab):

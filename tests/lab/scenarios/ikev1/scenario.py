@@ -2,6 +2,7 @@
 packet and a quick mode re-key works from the new address; with K refused IKE is established again; a wrong secret and a
 charon that does not do aggressive mode are refused and named."""
 
+import signal
 import time
 
 import common
@@ -146,7 +147,7 @@ def aggressive_mode(lab):
 
 
 def refused_k(lab):
-    lab.stop("ha")
+    lab.stop("ha", signal.SIGKILL)
     lab.agent(key_mobility=False)
     wait_for(lambda: rekey.refresh(lab) and not lab.status("mn")["key_mobility"], 10)
     with Span(lab, "K refused"):

@@ -2,6 +2,7 @@
 no number is used twice under one key, no old update is accepted afterwards, and the next registration succeeds at once."""
 
 import signal
+import time
 
 import common
 import esp
@@ -25,7 +26,7 @@ AGENT_STEPS = [Step(AGENT, "refresh", "recvmsg"), Step(AGENT, "refresh", "pwrite
     Step(AGENT, "move", "sendto", number) for number in (2, 4, 6)] + [
     Step(AGENT, "refresh", delay=0.01), Step(AGENT, "first", delay=0.5), Step(AGENT, "end", delay=0.02)]
 # The first registration: neither end has a number yet, nor keys; and others that begin like it, after a de-registration.
-ASKED, ANSWERED, AGREED = "generating IKE_AUTH request", "parsed IKE_AUTH request", "CHILD_SA reg"
+ASKED, ANSWERED, AGREED = "generating IKE_AUTH request", "parsed IKE_AUTH request", "established with SPIs"
 FIRST_STEPS = [Step(NODE, "first", "openat", path=STATE)] + [
     Step(NODE, "first", seen=what) for what in (ASKED, AGREED, "update", "answer")] + [
     Step(AGENT, "first", seen=ANSWERED), Step(AGENT, "first", "recvmsg"), Step(AGENT, "first", "fdatasync"),
@@ -69,6 +70,7 @@ class Killing:
             self.lab.stop(step.victim, signal.SIGKILL)
         elif step.trigger == "first":
             self.lab.stop(NODE)  # which de-registers it
+            time.sleep(0.1)  # the recorder may be a little behind
         before = ordering.node()
         there = self.happened(step)
         died = kill_at(self.lab, step, lambda: self.trigger(step), lambda: self.happened(step) > there)

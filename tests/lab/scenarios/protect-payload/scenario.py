@@ -4,6 +4,7 @@ ends; restarts of both daemons and of charon; at home none of it is used; nothin
 
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import common
 import kernel
@@ -72,8 +73,9 @@ def tunnel_policies(namespace):
 
 
 def reaches(lab, when):
-    counts = (lab.ping("cn", HOME_ADDRESS), lab.ping("mn", CORRESPONDENT, 3, HOME_ADDRESS),
-              lab.ping("hh", HOME_ADDRESS), lab.ping("ha", HOME_ADDRESS))
+    ways = (("cn", HOME_ADDRESS), ("mn", CORRESPONDENT, 3, HOME_ADDRESS), ("hh", HOME_ADDRESS), ("ha", HOME_ADDRESS))
+    with ThreadPoolExecutor(len(ways)) as threads:
+        counts = tuple(threads.map(lambda way: lab.ping(*way), ways))
     lab.check(f"{when}: correspondent, host of the home link and home agent reach the node, and it them",
               counts == (3, 3, 3, 3), counts)
 
@@ -159,9 +161,9 @@ def rekeyed(lab):
     vici.ask(socket, "rekey", {"child": "pay"})
     lab.check("after the moves its re-key works", wait_for(lambda: spis() and not spis() & before, 5, 0.2),
               f"{before} {spis()}")
+    reaches(lab, "after the re-key")
     lab.check("and its old SAs are gone at both ends", wait_for(lambda: states("mn") == states("ha") == 2, 15, 0.3),
               f"{states('mn')} {states('ha')}")
-    reaches(lab, "after the re-key")
 
 
 def restarts(lab):
@@ -192,7 +194,7 @@ def states(namespace):
 
 def after_refusal(lab):
     """The home agent refuses K from now on: make before break, payload child and all."""
-    lab.stop("ha")
+    lab.stop("ha", signal.SIGKILL)
     lab.agent(key_mobility=False)
     wait_for(lambda: protected(lab), 30, 0.3)
     ordering.refresh()

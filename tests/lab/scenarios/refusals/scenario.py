@@ -134,6 +134,8 @@ def refused(lab, what, at_node, at_agent=None):
 
 def by_secret(lab):
     agent_with(lab)
+    before, begin = told_by_agents_charon("vici connection: mip6ha-laptop"), time.monotonic()
+    failed = told_by_agents_charon("N(AUTH_FAILED)")
     node_with(lab, extra="ike-proposals = aes256-sha512-ecp384")
     refused(lab, "no proposal for IKE in common", "none of our proposals for IKE.*NO_PROPOSAL_CHOSEN",
             "no proposal for IKE in common.*charon: received proposals unacceptable")
@@ -141,8 +143,6 @@ def by_secret(lab):
     refused(lab, "no proposal for ESP in common", "none of our proposals for ESP", "no proposal for ESP in common")
     node_with(lab, identity="nobody@example.org")
     refused(lab, "a wrong identity", "wrong secret or identity.*AUTHENTICATION_FAILED", "nobody@example.org.*no node with this identity")
-    before, begin = told_by_agents_charon("vici connection: mip6ha-laptop"), time.monotonic()
-    failed = told_by_agents_charon("N(AUTH_FAILED)")
     node_with(lab, secret="not the secret of this node")
     refused(lab, "a wrong secret", "wrong secret or identity", "laptop@example.org.*MAC mismatched")
     loaded_again(lab, before, failed, begin)

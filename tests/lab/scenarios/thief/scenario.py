@@ -2,6 +2,7 @@
 security association, by alternate care-of address, by identity, selectors and certificate. Each is refused and counted
 by name, and B stays where it is. A care-of address of a third party can't be refused: A is named, and stopped."""
 
+import signal
 import time
 
 import attack
@@ -156,7 +157,7 @@ def third_party(lab):
               not routes and not attack.entry(THIEF["name"]), f"{hit} {routes}")
     NODES["mn2"] = removed
     lab.stop("mnd.mn2")
-    lab.stop("ha")
+    lab.stop("ha", signal.SIGKILL)
     lab.agent()
     wait_for(lambda: attack.entry("laptop").get("keys_up"), 10)
     unharmed(lab, "A's service ended")

@@ -16,7 +16,7 @@ def named(lab, pattern, what, timeout=20):
     def found():
         told, remedy = lab.trouble("mn")
         return re.search(pattern, told, re.IGNORECASE) and remedy
-    ok = wait_for(found, timeout, 0.3)
+    ok = wait_for(found, timeout, 0.1)
     told, remedy = lab.trouble("mn")
     text = lab.status_text("mn")
     lab.check(f"{what}: status names it and its remedy", ok and " ".join(remedy.split()) in " ".join(text.split()), f"'{told}' remedy '{remedy}' text '{text}'")
