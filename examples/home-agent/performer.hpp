@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "examples/home-agent/kernel_port.hpp"
+#include "examples/home-agent/metrics.hpp"
 #include "examples/home-agent/store.hpp"
 #include "ike-glue/agent_keying.hpp"
 #include "libmip6/agent/home_agent.hpp"
@@ -60,6 +61,9 @@ class Performer {
   // Updates of this home address that were refused or dropped.
   std::uint64_t refused(const mip6::Ipv6Address& home_address) const;
   std::uint64_t kernel_failures() const { return kernel_failures_; }
+  // Groups of records that were stored: how long each took, and how many records they were.
+  const Histogram& store_seconds() const { return store_seconds_; }
+  std::uint64_t records_stored() const { return records_stored_; }
   // Takes note of something the kernel or the disk refused; true if it went well.
   bool check(const tl::expected<void, mip6::Error>& result);
 
@@ -85,6 +89,7 @@ class Performer {
     std::optional<Address> former;  // the one before
   };
 
+  bool save(const std::vector<mip6::agent::BindingRecord>& records);
   bool install(const Address& home_address, const Address& care_of);
   void undo_install(const Address& home_address, const std::optional<Address>& former, const Address& care_of);
   bool route(const Address& home_address, const std::optional<Address>& care_of);
@@ -109,6 +114,8 @@ class Performer {
   };
   std::map<Address, Keys> keys_;
   std::uint64_t kernel_failures_ = 0;
+  Histogram store_seconds_{kStoreSeconds};
+  std::uint64_t records_stored_ = 0;
 };
 
 }  // namespace mip6ha

@@ -1,0 +1,15 @@
+// Where the metrics are served.
+#pragma once
+
+#include <cstdint>
+
+#include "libmip6/address.hpp"
+
+namespace mip6ha {
+
+struct MetricsEndpoint {
+  mip6::Ipv6Address address;
+  std::uint16_t port = 0;  // 0: any that is free; only in tests
+};
+
+}  // namespace mip6ha
