@@ -21,15 +21,7 @@ constexpr seconds kReplacePatience{30};
 }  // namespace
 
 AgentKeying::Impl::Impl(AgentKeyingPolicy chosen) : policy(std::move(chosen)) {
-  nodes.reserve(policy.nodes.size());
-  for (const auto& node : policy.nodes) {
-    nodes.push_back(
-        Node{.configured = node, .name = "mip6ha-" + node.name, .sas = {}, .loaded_again = {}, .verification = {}});
-    nodes.back().further = further_of(node, policy.home_agent);
-    by_name[nodes.back().name] = &nodes.back();
-    by_address[node.home_address] = &nodes.back();
-    if (std::holds_alternative<Certificate>(node.credentials.proof)) by_certificate = node.credentials;
-  }
+  for (const auto& node : std::exchange(policy.nodes, {})) add(node);
 }
 
 // --- charon's connection ---
@@ -41,6 +33,8 @@ void AgentKeying::Impl::on(const CharonConnected&, mip6::BootTime) {
   pending.clear();
   attempts.clear();
   to_load.clear();
+  leaving.clear();
+  ended.clear();
   looked_for_missing.reset();
   for (auto& node : nodes) {
     node.sas.clear();
@@ -51,6 +45,8 @@ void AgentKeying::Impl::on(const CharonConnected&, mip6::BootTime) {
     to_load.push_back(&node);
   }
   loading = false;
+  for (const auto& name : std::exchange(secrets_left, {}))
+    request(Purpose::kWhatever, nullptr, "unload-shared", named("id", name));
   certificate_loads.clear();
   load_certificate();
   load_next();
@@ -61,6 +57,7 @@ void AgentKeying::Impl::on(const CharonDisconnected& event, mip6::BootTime) {
   pending.clear();
   certificate_loads.clear();
   to_load.clear();
+  leaving.clear();
   for (auto& node : nodes) {
     node.sas.clear();
     node.verification.reset();
@@ -88,6 +85,11 @@ void AgentKeying::Impl::on(const Answered& event, mip6::BootTime now) {
     case Purpose::kVerify:
       if (asked.node->verification && asked.node->verification->request == event.id) verified(*asked.node, event);
       return;
+    case Purpose::kDismissed:
+      return end_listed(event, asked.name);
+    case Purpose::kDismissedLoad:
+      loading = false;
+      return load_next();
     case Purpose::kStopList:
       return stop_listed(event);
     case Purpose::kStopAuthorities:
@@ -113,6 +115,10 @@ void AgentKeying::Impl::ike_updown(const Section& message, mip6::BootTime now) {
   const auto sa = read_ike_sa(message, 0);
   if (!sa) return;
   std::erase(stop_waits_for, sa->uniqueid);
+  if (is_ended(*sa, is_up(message))) {
+    if (!is_up(message)) ended.erase(sa->uniqueid);
+    return;
+  }
   auto* node = node_of_name(sa->name);
   if (!is_up(message)) {
     if (is_listing()) departed.ike_sa(sa->uniqueid);
@@ -141,6 +147,7 @@ void AgentKeying::Impl::hand_over(Node& node, const IkeSa& sa) {
 
 void AgentKeying::Impl::child_updown(const Section& message, mip6::BootTime now) {
   auto named = read_ike_sa(message, 0);
+  if (named && is_ended(*named, is_up(message))) return;
   auto* node = named ? node_of_name(named->name) : nullptr;
   if (!node || further_updown(*node, message, now)) return;
   const auto sa = read_ike_sa(message, node->configured.reqid);
@@ -156,6 +163,7 @@ void AgentKeying::Impl::child_updown(const Section& message, mip6::BootTime now)
 
 void AgentKeying::Impl::ike_rekey(const Section& message) {
   const auto rekeyed = read_ike_rekey(message);
+  if (rekeyed && ended.erase(rekeyed->old_uniqueid) > 0) return end_at_once(rekeyed->uniqueid);
   auto* node = rekeyed ? node_of_name(rekeyed->name) : nullptr;
   if (!node) return;
   auto moved = node->sas.extract(rekeyed->old_uniqueid);
@@ -269,7 +277,7 @@ std::optional<mip6::BootTime> AgentKeying::Impl::next_deadline() const {
 std::uint64_t AgentKeying::Impl::request(Purpose purpose, Node* node, std::string command, Section message,
                                          std::string stream) {
   const auto id = next_id++;
-  pending[id] = {purpose, node};
+  pending[id] = {.purpose = purpose, .node = node};
   out.emplace_back(Request{id, std::move(command), std::move(message), std::move(stream),
                            stop_deadline ? kStopRequestDeadline : kDeadline, false});
   return id;

@@ -42,8 +42,29 @@ struct PeerReplaceAsked {  // K refused: drop the node's present connection when
   // then ask once per move only, not for each Binding Update.
   std::optional<mip6::Ipv6Address> care_of = {};
 };
-using AgentKeyingEvent = std::variant<CharonConnected, CharonDisconnected, Answered, CharonEvent, PeerEndpointMoved,
-                                      PeerReplaceAsked, StopAsked, DeadlineReached>;
+// A node is served from now on, or again, or under other credentials; none with its name or home address is there.
+// Whatever charon has of it from before goes.
+struct PeerServed {
+  AgentKeyingNode node;
+};
+// It is not served any more, or about to be under other credentials: its connection and secret leave charon, its
+// IKE_SAs end without waiting for an answer, and nobody gets keys by them any more. What the kernel has is the caller's
+// to remove, at once; nothing more is told of its keys.
+struct PeerDismissed {
+  mip6::Ipv6Address home_address;
+};
+// Who is refused by name: it is told so where it asks for keys. Replaces the former list.
+struct BannedPeer {
+  std::string name;
+  mip6::Ipv6Address home_address;
+  std::string identity;
+};
+struct PeersBanned {
+  std::vector<BannedPeer> banned;
+};
+using AgentKeyingEvent =
+    std::variant<CharonConnected, CharonDisconnected, Answered, CharonEvent, PeerEndpointMoved, PeerReplaceAsked,
+                 PeerServed, PeerDismissed, PeersBanned, StopAsked, DeadlineReached>;
 
 // --- actions ---
 struct PeerKeysUp {  // a node's SA pair is in the kernel
@@ -83,6 +104,8 @@ struct PeerMoveFailed {  // PeerEndpointMoved was accepted, but charon is not th
 };
 struct PeerRefused {        // somebody asked for keys and got none; a Trouble tells who. For a counter
   std::string_view reason;  // a literal
+  // Whom it claimed to be, if that is a node or a banned one. Nothing proves it.
+  std::optional<mip6::Ipv6Address> claimed = {};
 };
 using AgentKeyingAction =
     std::variant<Request, PeerKeysUp, PeerKeysChanged, PeerKeysDown, PeerChildUp, PeerChildDown, NotePeerStates,

@@ -1,11 +1,13 @@
-// The inside of AgentKeying. Included by its four sources only: agent_keying.cpp (events), agent_refusals.cpp (attempts
-// that fail, and why), agent_upkeep.cpp (loading, listing, dropping, stopping) and agent_children.cpp (the CHILD_SAs
-// beside the Mobility Header's).
+// The inside of AgentKeying. Included by its five sources only: agent_keying.cpp (events), agent_peers.cpp (nodes that
+// come and go), agent_refusals.cpp (attempts that fail, and why), agent_upkeep.cpp (loading, listing, dropping,
+// stopping) and agent_children.cpp (the CHILD_SAs beside the Mobility Header's).
 #pragma once
 
 #include <deque>
+#include <list>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,6 +31,8 @@ struct AgentKeying::Impl {
     kAdopt,
     kConnections,
     kMissing,
+    kDismissed,      // the list of a dismissed node's IKE_SAs
+    kDismissedLoad,  // what was being loaded for it
     kVerify,
     kStopList,
     kStopConnections,
@@ -91,6 +95,7 @@ struct AgentKeying::Impl {
   struct Pending {
     Purpose purpose = Purpose::kWhatever;
     Node* node = nullptr;
+    std::string name = {};  // of a connection whose node is not there any more
   };
 
   explicit Impl(AgentKeyingPolicy chosen);
@@ -102,6 +107,9 @@ struct AgentKeying::Impl {
   void on(const CharonEvent& event, mip6::BootTime now);
   void on(const PeerEndpointMoved& event, mip6::BootTime now);
   void on(const PeerReplaceAsked& event, mip6::BootTime now);
+  void on(const PeerServed& event, mip6::BootTime now);
+  void on(const PeerDismissed& event, mip6::BootTime now);
+  void on(const PeersBanned& event, mip6::BootTime now);
   void on(const StopAsked& event, mip6::BootTime now);
   void on(const DeadlineReached&, mip6::BootTime) {}
   void ike_updown(const Section& message, mip6::BootTime now);
@@ -109,6 +117,13 @@ struct AgentKeying::Impl {
   void hand_over(Node& node, const IkeSa& sa);
   void ike_rekey(const Section& message);
   void child_rekey(const Section& message);
+
+  // agent_peers.cpp
+  void add(const AgentKeyingNode& configured);
+  void end_listed(const Answered& answer, const std::string& name);
+  void end_at_once(std::uint64_t uniqueid);
+  bool is_ended(const IkeSa& sa, bool up);
+  const BannedPeer* banned_as(const Attempt& attempt) const;
 
   // agent_refusals.cpp
   void attempt_log(const Section& message, std::int64_t unix_time, mip6::BootTime now);
@@ -170,9 +185,13 @@ struct AgentKeying::Impl {
   void step(std::string what) { out.emplace_back(ike::Step{std::move(what)}); }
 
   AgentKeyingPolicy policy;
-  std::vector<Node> nodes;  // never resized: others point into it
+  std::list<Node> nodes;  // others point into it
   std::map<std::string, Node*> by_name;
   std::map<mip6::Ipv6Address, Node*> by_address;
+  std::set<std::string> leaving;       // names of connections whose IKE_SAs are being listed, to be ended
+  std::set<std::uint64_t> ended;       // IKE_SAs of dismissed nodes, until charon tells that they are down
+  std::set<std::string> secrets_left;  // of nodes that were dismissed while charon was away
+  std::vector<BannedPeer> banned;
   Actions out;
   std::map<std::uint64_t, Attempt> attempts;
   std::map<std::string, mip6::BootTime> told;  // refusals, lately

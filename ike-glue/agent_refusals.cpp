@@ -112,6 +112,7 @@ void AgentKeying::Impl::tell(const Attempt& attempt, mip6::BootTime now) {
   if (!node && attempt.reason == Reason::kProposal) look_for_missing(now);
   // Without a reason and without a name, it gave up by itself.
   if (!node && !attempt.reason && attempt.remote_id.empty()) return;
+  const auto* one_banned = node ? nullptr : banned_as(attempt);
   AgentSide side{.peer = "a peer", .from = attempt.from.empty() ? "an unknown address" : attempt.from};
   if (node) {
     side.peer = node->configured.credentials.remote_identity;
@@ -119,14 +120,20 @@ void AgentKeying::Impl::tell(const Attempt& attempt, mip6::BootTime now) {
   } else if (!attempt.remote_id.empty()) {
     side.peer = attempt.remote_id;
   }
+  const auto claimed = node ? std::optional{node->configured.home_address} : std::nullopt;
   // One that was authenticated is counted when its IKE_SA stays without a child.
-  if (attempt.reason == Reason::kProposal)
-    out.emplace_back(PeerRefused{"no proposal in common"});
+  if (one_banned)
+    out.emplace_back(PeerRefused{"banned", one_banned->home_address});
+  else if (attempt.reason == Reason::kProposal)
+    out.emplace_back(PeerRefused{"no proposal in common", claimed});
   else if (attempt.reason != Reason::kChildProposal && attempt.reason != Reason::kHomeAddress)
-    out.emplace_back(PeerRefused{"authentication failed"});
+    out.emplace_back(PeerRefused{"authentication failed", claimed});
   const bool stranger = !node && !attempt.remote_id.empty();
   auto words = words_at_agent(attempt.reason.value_or(stranger ? Reason::kIdentity : Reason::kRefused), side);
   words.what += attempt.line;
+  if (one_banned)
+    words = {fmt::format("{} is banned and was refused keys: asked for from {}", one_banned->name, side.from),
+             fmt::format("none, or mip6-ha unban {}", one_banned->name)};
   std::erase_if(told, [now](const auto& one) { return now - one.second >= kTellAgainAfter; });
   if (told.size() >= kMostTold || !told.emplace(words.what, now).second) return;
   trouble(std::move(words));
@@ -154,7 +161,8 @@ void AgentKeying::Impl::load_missing(const Answered& answer) {
   const std::set<std::string_view> there{names->begin(), names->end()};
   const auto before = to_load.size();
   for (auto& node : nodes) {
-    if (!there.contains(node.name)) to_load.push_back(&node);
+    const bool waits = std::find(to_load.begin(), to_load.end(), &node) != to_load.end();
+    if (!there.contains(node.name) && !waits) to_load.push_back(&node);
   }
   const auto missing = to_load.size() - before;
   if (missing == 0) return;

@@ -41,8 +41,10 @@ void AgentKeying::Impl::load_next() {
     if (!listed && !list_again_at) list_for_adoption();
     return;
   }
-  loading = true;
   auto* node = to_load.front();
+  // First what is to end is known: whatever has its name by then is of former credentials.
+  if (leaving.contains(node->name)) return;
+  loading = true;
   const auto& credentials = node->configured.credentials;
   if (std::holds_alternative<Certificate>(credentials.proof)) return load_connection(*node);
   const auto secret = load_credentials(node->name, credentials).front();
@@ -241,7 +243,7 @@ void AgentKeying::Impl::gone(Node& node, std::uint64_t uniqueid) {
 // its log says which, that is told in place of this.
 void AgentKeying::Impl::childless(const Node& node, std::uint64_t uniqueid, const Sa& sa) {
   if (sa.child_up || sa.superseded || sa.drop_asked) return;
-  out.emplace_back(PeerRefused{"no security association made"});
+  out.emplace_back(PeerRefused{"no security association made", node.configured.home_address});
   const auto attempt = attempts.find(uniqueid);
   if (sa.why_told || (attempt != attempts.end() && attempt->second.reason)) return;
   trouble({fmt::format("{} proved who it is from {}, but was given no security association", node.configured.name,

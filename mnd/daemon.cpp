@@ -80,7 +80,7 @@ Daemon::Daemon(boost::asio::io_context& loop, Config config)
 
 tl::expected<void, mip6::Error> Daemon::start() {
   auto control = kernel::ControlServer::open(loop_, config_.control_socket, kControlGroup,
-                                             [this](const nlohmann::json& request) { return this->control(request); });
+                                             [this](const auto& request, auto) { return this->control(request); });
   if (!control) return tl::unexpected(control.error());
   control_ = std::move(*control);
   journal_.on_new([this](const std::string& line) {

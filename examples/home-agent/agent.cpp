@@ -36,7 +36,8 @@ bool is_about_bindings(const mip6::Message& message) {
 
 }  // namespace
 
-Agent::Agent(boost::asio::io_context& loop, Config config) : loop_{loop}, config_{std::move(config)} {}
+Agent::Agent(boost::asio::io_context& loop, Config config, std::filesystem::path config_file)
+    : loop_{loop}, config_{std::move(config)}, config_file_{std::move(config_file)} {}
 
 Result Agent::start() {
   auto opened = open();
@@ -53,6 +54,8 @@ Result Agent::open() {
   auto store = Store::open(config_.state_directory);
   if (!store) return tl::unexpected(store.error());
   store_ = std::move(*store);
+  index_nodes();
+  if (auto read = read_bans(); !read) return read;
   if (auto judged = judge_manual_keys(); !judged) return judged;
   const auto records = store_->records();
   if (!records) return tl::unexpected(records.error());
@@ -66,7 +69,7 @@ Result Agent::open() {
   if (!kernel) return tl::unexpected(kernel.error());
   kernel_ = std::move(*kernel);
   make_performer(*nodes);
-  make_cores(*nodes);
+  make_cores();
   timer_ = std::make_unique<mnd::kernel::BootTimer>(loop_, [this] { deadline_reached(); });
 
   return kernel_->protect(*nodes)
@@ -86,20 +89,6 @@ Result Agent::open() {
       });
 }
 
-tl::expected<NodeTable, Error> Agent::read_nodes() {
-  NodeTable nodes;
-  for (const auto& node : config_.nodes) {
-    const auto reqid = store_->reqid_of(node.name, node.home_address);
-    if (!reqid) return tl::unexpected(reqid.error());
-    nodes[node.home_address] = {.name = node.name, .reqid = *reqid};
-    reqids_[node.home_address] = *reqid;
-    if (!node.protect_payload) continue;
-    payload_reqids_[node.home_address] = *reqid + mnd::kernel::kPayloadReqidOffset;
-    nodes[node.home_address].payload_reqid = payload_reqids_[node.home_address];
-  }
-  return nodes;
-}
-
 // Before the socket is open: under keys from before our start a captured update could be taken for a new one.
 Result Agent::drop_keys_of_lost_numbers() {
   for (const auto& [home_address, reqid] : reqids_) {
@@ -111,8 +100,8 @@ Result Agent::drop_keys_of_lost_numbers() {
 
 Result Agent::open_control() {
   auto control =
-      mnd::kernel::ControlServer::open(loop_, config_.control_socket, "mnd", [this](const nlohmann::json& request) {
-        const auto answer = answer_request(snapshot(), request, [this] { return make_copy(); });
+      mnd::kernel::ControlServer::open(loop_, config_.control_socket, "mnd", [this](const auto& request, auto asker) {
+        const auto answer = answer_request(*this, request, asker);
         // Texts of a peer may be in there: bytes that are no UTF-8 are replaced, not thrown about.
         return mnd::kernel::ControlServer::Answer{
             .line = answer.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace), .stream = false};
@@ -122,80 +111,37 @@ Result Agent::open_control() {
   return {};
 }
 
-// The client takes it away, and must be root for that: nobody who may ask chooses where we write. Updates wait
-// meanwhile.
-tl::expected<std::filesystem::path, Error> Agent::make_copy() {
-  const auto file = config_.state_directory / "agent.db.export";
-  return store_->copy_to(file).map([&] { return file; });
-}
-
 void Agent::make_performer(NodeTable nodes) {
   Performer::Outlets outlets;
   outlets.to_agent = [this](mip6::agent::Event event) { post(std::move(event)); };
   outlets.to_keying = [this](ike::AgentKeyingEvent event) { post(std::move(event)); };
   outlets.log = [](Level level, const std::string& text) { mnd::kernel::log(level, text); };
   outlets.failed = [this](const Error& error) { note(error); };
+  outlets.disk = [this](bool stored) { disk_answered(stored); };
+  outlets.event = [this](const Ipv6Address& home_address, const std::string& what) { tell(home_address, what); };
   // Behind what is ready on the loop by now: the socket's handler takes all messages that have arrived.
   outlets.records_wait = [this] { boost::asio::post(loop_, [this] { performer_->store_waiting(); }); };
   performer_ = std::make_unique<Performer>(*kernel_, *store_, std::move(nodes), std::move(outlets));
 }
 
-void Agent::make_cores(const NodeTable& nodes) {
-  mip6::agent::Policy policy;
-  policy.address = config_.address;
-  policy.home_prefixes = {{.prefix = config_.prefix}};
-  if (config_.prefix_lifetime)
-    policy.home_prefixes[0].valid_until = policy.home_prefixes[0].preferred_until =
-        mnd::kernel::boot_now() + *config_.prefix_lifetime;
-  policy.key_mobility = config_.key_mobility;
-  policy.max_lifetime = config_.lifetime;
-  ike::AgentKeyingPolicy keying{.home_agent = config_.address, .nodes = {}};
-  for (const auto& node : config_.nodes) {
-    served_.serve({.home_address = node.home_address, .dynamic_keys = !node.manual_keys});
-    if (manual_refused_.contains(node.home_address)) served_.prohibit(node.home_address);
-    if (node.manual_keys) continue;
-    const auto reqid = nodes.at(node.home_address).reqid;
-    keying.nodes.push_back({.name = node.name,
-                            .home_address = node.home_address,
-                            .credentials = {.local_identity = config_.identity,
-                                            .remote_identity = node.identity,
-                                            .proof = node.proof,
-                                            .method = node.method},
-                            .reqid = reqid,
-                            .number_known = numbers_known_.contains(node.home_address),
-                            .children = {{ike::ChildKind::kPrefixes, reqid + mnd::kernel::kPrefixesReqidOffset}}});
-    if (const auto payload = nodes.at(node.home_address).payload_reqid; payload != 0)
-      keying.nodes.back().children.push_back({ike::ChildKind::kPayload, payload});
-  }
-  home_agent_ = std::make_unique<mip6::agent::HomeAgent>(policy, served_);
-  const mip6::agent::PrefixAdvertiserPolicy advertised{.address = policy.address,
-                                                       .home_prefixes = policy.home_prefixes};
-  advertiser_ = std::make_unique<mip6::agent::PrefixAdvertiser>(advertised, served_, random_);
-  keying_ = std::make_unique<ike::AgentKeying>(std::move(keying));
-}
-
 // What the disk remembers of nodes that are served is installed; what the kernel may still have of all others, a
-// former process's nodes or bindings that ran out meanwhile, goes.
+// former process's nodes or bindings that ran out meanwhile, goes. The numbers of all are taken up: a node that is
+// banned, or not configured at present, may come back while we run.
 Result Agent::take_up_bindings(const std::vector<mip6::agent::BindingRecord>& records) {
   const auto known = store_->nodes();
   if (!known) return tl::unexpected(known.error());
 
   std::set<Ipv6Address> leftovers;
-  std::vector<mip6::agent::BindingRecord> served;
   const auto now = mnd::kernel::boot_now();
   const auto wall_clock = unix_now();
   for (const auto& node : *known) leftovers.insert(node.home_address);
-  for (const auto& record : records) {
-    leftovers.insert(record.home_address);
-    if (!reqids_.contains(record.home_address)) continue;
-    served.push_back(record);
-  }
+  for (const auto& record : records) leftovers.insert(record.home_address);
   draining_ = true;  // events of these actions wait until all of them are performed
-  for (const auto& action : home_agent_->restore(served, wall_clock, now)) performer_->perform(action);
+  for (const auto& action : home_agent_->restore(records, wall_clock, now)) performer_->perform(action);
   draining_ = false;
   drain();
   std::vector<mip6::agent::BindingRecord> changed;  // what has expired, and what is told on the clocks of this boot now
-  for (const auto& record : served)
+  for (const auto& record : records)
     if (const auto& restored = *home_agent_->find(record.home_address); restored != record) changed.push_back(restored);
   if (!changed.empty()) performer_->check(store_->save(changed));  // a refusal keeps nobody from being served
   for (const auto& home_address : leftovers)
@@ -227,7 +173,8 @@ void Agent::session_connected(bool slow) {
   // A charon that was lost while stopping is asked nothing any more.
   if (!fast_connected_ || !slow_connected_ || stopping_) return;
   lost_because_.reset();
-  trouble_.reset();
+  clear_trouble();
+  ask_charon();
   mnd::kernel::log(Level::kInfo, fmt::format("charon connected socket={}", config_.vici_socket.string()));
   post(ike::AgentKeyingEvent{ike::CharonConnected{}});
 }
@@ -358,7 +305,19 @@ void Agent::note(const Error& error) {
   Error without_remedy = error;
   without_remedy.remedy.clear();
   trouble_ = TroubleView{.what = without_remedy.to_string(), .remedy = error.remedy};
+  trouble_of_disk_ = false;
+  tell("", trouble_->what, error.remedy);
   mnd::kernel::log(Level::kError, error.to_string());
+}
+
+// What note() was just told is of the disk, until that takes something.
+void Agent::disk_answered(bool stored) {
+  if (stored && trouble_of_disk_) trouble_.reset();
+  trouble_of_disk_ = !stored;
+}
+
+void Agent::clear_trouble() {
+  if (!trouble_of_disk_) trouble_.reset();
 }
 
 }  // namespace mip6ha

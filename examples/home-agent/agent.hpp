@@ -9,15 +9,19 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <tl/expected.hpp>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
 #include "examples/home-agent/config.hpp"
+#include "examples/home-agent/events.hpp"
 #include "examples/home-agent/linux_kernel.hpp"
 #include "examples/home-agent/performer.hpp"
 #include "examples/home-agent/rate_limit.hpp"
 #include "examples/home-agent/snapshot.hpp"
+#include "examples/home-agent/steering.hpp"
 #include "examples/home-agent/store.hpp"
 #include "ike-glue/agent_keying.hpp"
 #include "ike-glue/session.hpp"
@@ -29,11 +33,12 @@
 
 namespace mip6ha {
 
-class Agent {
+class Agent final : public Steering {
  public:
   static constexpr mip6::Duration kStopLimit = std::chrono::seconds{2};
 
-  Agent(boost::asio::io_context& loop, Config config);
+  // `config_file`: where `config` was read from, and is read again by reload().
+  Agent(boost::asio::io_context& loop, Config config, std::filesystem::path config_file);
 
   // Opens everything, in the order that lets no update in the clear through; an error ends the program. What was opened
   // until then is taken out of the kernel again.
@@ -42,20 +47,48 @@ class Agent {
   // on disk.
   void stop();
 
+  // agent_views.cpp: what the control socket is told
+  Snapshot snapshot() const override;
+  std::optional<NodeView> node(const std::string& name) const override;
+  nlohmann::json events() const override;
+  std::vector<Finding> examine() const override;
+  // agent_live.cpp: what changes while it runs
+  tl::expected<std::filesystem::path, mip6::Error> make_copy() override;
+  tl::expected<Reloaded, Mistakes> reload() override;
+  tl::expected<Ban, mip6::Error> ban(const std::string& name, const std::string& why) override;
+  tl::expected<void, mip6::Error> unban(const std::string& name) override;
+
  private:
   using Event = std::variant<mip6::agent::Event, ike::AgentKeyingEvent>;
 
   tl::expected<void, mip6::Error> open();
+  // agent_nodes.cpp: who is configured, and who is served at the start
+  void index_nodes();
+  tl::expected<void, mip6::Error> read_bans();
+  tl::expected<void, mip6::Error> store_reqids(const std::vector<const NodeConfig*>& nodes);
   tl::expected<NodeTable, mip6::Error> read_nodes();
+  tl::expected<NodeIdentity, mip6::Error> give_reqids(const NodeConfig& node);
+  ike::AgentKeyingNode keying_node(const NodeConfig& node) const;
   tl::expected<void, mip6::Error> drop_keys_of_lost_numbers();
   tl::expected<void, mip6::Error> take_up_bindings(const std::vector<mip6::agent::BindingRecord>& records);
   tl::expected<void, mip6::Error> open_control();
-  tl::expected<std::filesystem::path, mip6::Error> make_copy();
   tl::expected<void, mip6::Error> judge_manual_keys();
   tl::expected<void, mip6::Error> install_manual_keys();
-  void make_cores(const NodeTable& nodes);
+  void make_cores();
   void make_performer(NodeTable nodes);
   void connect_charon();
+
+  // agent_live.cpp. The end of several at once costs one sync of the disk.
+  tl::expected<void, mip6::Error> serve(const NodeConfig& node);
+  tl::expected<void, mip6::Error> judge_again(const NodeConfig& node);
+  void end_services(std::vector<const NodeConfig*> nodes);
+  void dismiss(const NodeConfig& node);
+  tl::expected<void, mip6::Error> rotate(const NodeConfig& node);
+  void serve_missing(std::vector<TroubleView>& failed);
+  void tell_banned();
+  const NodeConfig* find_node(const std::string& name) const;
+  NodeIdentity identity_of(const mip6::Ipv6Address& home_address) const;
+  bool is_banned(const NodeConfig& node) const { return bans_.contains(node.name); }
 
   // Events queue up while one is handled: a core is never called from within its own actions.
   void post(Event event);
@@ -91,13 +124,23 @@ class Agent {
   void arm_timer();
   void finish();
   void note(const mip6::Error& error);
+  void disk_answered(bool stored);
+  void clear_trouble();  // but for that of the disk, which only the disk clears
+  void ask_charon();     // what `doctor` wants to know of it
+  void tell(const mip6::Ipv6Address& home_address, std::string_view what, std::string_view remedy = {});
+  void tell(std::string_view name, std::string_view what, std::string_view remedy = {});
   bool needs_charon() const;  // some node's keys are made by it
   std::vector<TroubleView> advice() const;
-  Snapshot snapshot() const;
+  std::optional<TroubleView> objection_to(const NodeConfig& node) const;  // why its manual keys are not used
+  BindingView binding_of(const NodeConfig& node) const;
   std::string name_of(const mip6::Ipv6Address& home_address) const;
 
   boost::asio::io_context& loop_;
-  Config config_;
+  Config config_;  // as configured: of its nodes those without a ban are served
+  std::filesystem::path config_file_;
+  std::unordered_map<std::string_view, const NodeConfig*> by_name_;  // into config_
+  std::unordered_map<mip6::Ipv6Address, const NodeConfig*> by_address_;
+  std::map<std::string, Ban> bans_;  // by name; also of nodes that are not configured
   std::map<mip6::Ipv6Address, std::uint32_t> reqids_;
   std::set<mip6::Ipv6Address> numbers_known_;                  // home addresses whose last sequence number is on disk
   std::map<mip6::Ipv6Address, std::uint32_t> payload_reqids_;  // of nodes whose payload is protected
@@ -127,11 +170,21 @@ class Agent {
   bool lost_while_stopping_ = false;
   bool finished_ = false;
   RateLimit malformed_;
-  std::set<mip6::Ipv6Address> keys_up_;
+  struct Keys {
+    mip6::BootTime since{};
+    std::uint32_t spi_in = 0;  // of the last pair that came up
+    std::uint32_t spi_out = 0;
+  };
+  std::map<mip6::Ipv6Address, Keys> keys_up_;
   std::map<std::string, std::uint64_t> keys_refused_;
+  std::map<mip6::Ipv6Address, Counts> keys_refused_of_;  // who claimed to be this node, banned or not
   std::set<mip6::Ipv6Address> payload_up_;
   std::map<mip6::Ipv6Address, std::string> manual_refused_;  // home addresses whose manual keys are not used, and why
   std::optional<TroubleView> trouble_;
+  bool trouble_of_disk_ = false;
+  Events events_;
+  std::string charon_version_;
+  std::vector<std::string> charon_plugins_;
 };
 
 }  // namespace mip6ha

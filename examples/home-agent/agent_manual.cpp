@@ -37,6 +37,7 @@ Result Agent::judge_manual_keys() {
   const auto records = store_->records();
   if (!records) return tl::unexpected(records.error());
   for (const auto& node : config_.nodes) {
+    if (is_banned(node)) continue;
     const bool numbered =
         std::ranges::any_of(*records, [&](const auto& record) { return record.home_address == node.home_address; });
     const auto objection = judge(*store_, node, numbered);
@@ -51,21 +52,28 @@ Result Agent::judge_manual_keys() {
 // are told so under ESP.
 Result Agent::install_manual_keys() {
   for (const auto& node : config_.nodes) {
-    if (!node.manual_keys) continue;
+    if (!node.manual_keys || is_banned(node)) continue;
     if (auto installed = kernel_->install_manual(node.home_address, reqids_.at(node.home_address), *node.manual_keys);
         !installed)
       return installed;
-    keys_up_.insert(node.home_address);
+    keys_up_[node.home_address] = {.since = mnd::kernel::boot_now(),
+                                   .spi_in = node.manual_keys->to_home_agent.spi,
+                                   .spi_out = node.manual_keys->to_node.spi};
   }
   return {};
+}
+
+std::optional<TroubleView> Agent::objection_to(const NodeConfig& node) const {
+  const auto refused = manual_refused_.find(node.home_address);
+  if (refused == manual_refused_.end()) return std::nullopt;
+  return TroubleView{.what = fmt::format("node {} is refused: {}", node.name, refused->second),
+                     .remedy = remedy_for(node)};
 }
 
 std::vector<TroubleView> Agent::advice() const {
   std::vector<TroubleView> all;
   for (const auto& node : config_.nodes)
-    if (const auto refused = manual_refused_.find(node.home_address); refused != manual_refused_.end())
-      all.push_back(
-          {.what = fmt::format("node {} is refused: {}", node.name, refused->second), .remedy = remedy_for(node)});
+    if (auto refused = objection_to(node)) all.push_back(std::move(*refused));
   if (auto what = advice_on(manual_nodes(config_)); !what.empty())
     all.push_back(
         {.what = std::move(what), .remedy = "give nodes a secret-file or a certificate in place of manual-keys"});

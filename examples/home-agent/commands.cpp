@@ -7,12 +7,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
+#include "examples/home-agent/answers.hpp"
 #include "examples/home-agent/backup.hpp"
-#include "mnd/linux/control_server.hpp"
 #include "mnd/linux/os_error.hpp"
 
 namespace mip6ha {
@@ -21,34 +23,123 @@ namespace {
 using mip6::Error;
 using nlohmann::json;
 
-constexpr int kAnswerTimeoutSeconds = 5;
-constexpr std::size_t kMaxAnswer = 16 * 1024 * 1024;  // bytes; 5,000 nodes take about one tenth
+constexpr std::size_t kMaxAnswer = 64 * 1024 * 1024;  // bytes; 100,000 nodes take about half
+
+using mnd::kernel::Asker;
+using Argument = Command::Argument;
 
 json error_json(const std::string& what, const std::string& remedy) {
   return {{"version", mnd::kernel::kControlVersion}, {"error", {{"what", what}, {"remedy", remedy}}}};
 }
 
-json export_json(const Snapshot&, const MakeCopy& make_copy) {
-  const auto copy = make_copy();
-  if (copy) return {{"version", mnd::kernel::kControlVersion}, {"file", copy->string()}};
-  Error what = copy.error();
-  what.remedy.clear();
-  return error_json(what.to_string(), copy.error().remedy);
+json error_json(Error error) {
+  const auto remedy = std::exchange(error.remedy, {});
+  return error_json(error.to_string(), remedy);
 }
 
-std::string text_of(const json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : "?";
+json with_version(json answer) {
+  answer["version"] = mnd::kernel::kControlVersion;
+  return answer;
 }
 
-std::string export_text(const json& answer) { return fmt::format("exported to {}\n", text_of(answer, "file")); }
+json show_answer(Steering& steering, const Asked& asked) {
+  const auto node = steering.node(asked.node);
+  if (!node) return error_json(fmt::format("no node has the name {}", asked.node), "mip6-ha list names them all");
+  return with_version({{"node", node_json(*node)}});
+}
 
-constexpr std::array<Command, 3> kCommands{{
-    {"status", "", "the home agent, its counters and its nodes",
-     [](const Snapshot& s, const MakeCopy&) { return status_json(s); }, nullptr, status_text},
-    {"list", "", "the nodes with home address, care-of address, lifetime and sequence number",
-     [](const Snapshot& s, const MakeCopy&) { return list_json(s); }, nullptr, list_text},
-    {"export", "FILE", "a backup of what it keeps on disk", export_json, take_copy, export_text},
+json events_answer(Steering& steering, const Asked&) { return with_version({{"events", steering.events()}}); }
+
+json doctor_answer(Steering& steering, const Asked&) {
+  return with_version({{"findings", findings_json(steering.examine())}});
+}
+
+json export_answer(Steering& steering, const Asked&) {
+  const auto copy = steering.make_copy();
+  return copy ? with_version({{"file", copy->string()}}) : error_json(copy.error());
+}
+
+json reload_answer(Steering& steering, const Asked&) {
+  const auto done = steering.reload();
+  if (done) return with_version(reloaded_json(*done));
+  const auto mistakes = mistakes_json(done.error());
+  json answer = error_json(mistakes_text(done.error()), "mend the configuration and reload again: nothing has changed");
+  answer["mistakes"] = mistakes;
+  return answer;
+}
+
+json ban_answer(Steering& steering, const Asked& asked) {
+  const auto done = steering.ban(asked.node, asked.why);
+  if (!done) return error_json(done.error());
+  return with_version({{"node", asked.node}, {"banned", {{"since", utc(done->since)}, {"why", done->why}}}});
+}
+
+json unban_answer(Steering& steering, const Asked& asked) {
+  const auto done = steering.unban(asked.node);
+  return done ? with_version({{"node", asked.node}, {"banned", nullptr}}) : error_json(done.error());
+}
+
+std::string export_text(const json& answer) { return fmt::format("exported to {}\n", shown(answer, "file")); }
+std::string ban_text(const json& answer) {
+  return fmt::format("{}: not served from now on; mip6-ha unban lifts it\n", shown(answer, "node"));
+}
+std::string unban_text(const json& answer) { return fmt::format("{}: no ban\n", shown(answer, "node")); }
+
+constexpr auto kMember = Asker::kMember;
+constexpr auto kRoot = Asker::kRoot;
+constexpr std::array<Command, 9> kCommands{{
+    {.name = "status",
+     .asker = kMember,
+     .summary = "the home agent, its counters and its nodes",
+     .answer = [](Steering& s, const Asked&) { return status_json(s.snapshot()); },
+     .text = status_text},
+    {.name = "list",
+     .asker = kMember,
+     .summary = "the nodes with home address, care-of address, lifetime and sequence number",
+     .answer = [](Steering& s, const Asked&) { return list_json(s.snapshot()); },
+     .text = list_text},
+    {.name = "show",
+     .argument = Argument::kNode,
+     .asker = kMember,
+     .summary = "all of one node",
+     .answer = show_answer,
+     .text = show_text},
+    {.name = "events",
+     .asker = kMember,
+     .summary = "what happened lately",
+     .answer = events_answer,
+     .text = events_text},
+    {.name = "doctor",
+     .asker = kMember,
+     .summary = "what is wrong with the machine, and what to do about it",
+     .answer = doctor_answer,
+     .text = doctor_text,
+     .well = no_findings},
+    {.name = "reload",
+     .asker = kRoot,
+     .summary = "read the configuration again: nodes come, go and change their keys",
+     .answer = reload_answer,
+     .text = reload_text,
+     .well = reloaded_whole},
+    {.name = "ban",
+     .argument = Argument::kNodeAndWhy,
+     .asker = kRoot,
+     .summary = "refuse a node from now on",
+     .answer = ban_answer,
+     .text = ban_text},
+    {.name = "unban",
+     .argument = Argument::kNode,
+     .asker = kRoot,
+     .summary = "serve it again",
+     .answer = unban_answer,
+     .text = unban_text},
+    {.name = "export",
+     .argument = Argument::kFile,
+     .asker = kRoot,
+     .summary = "a backup of what it keeps on disk",
+     .answer = export_answer,
+     .text = export_text,
+     .finish = take_copy},
 }};
 
 Error failure(const std::filesystem::path& socket, int number) {
@@ -99,7 +190,44 @@ const Command* find_command(std::string_view name) {
   return nullptr;
 }
 
-json answer_request(const Snapshot& snapshot, const json& request, const MakeCopy& make_copy) {
+std::string_view argument_of(const Command& command) {
+  switch (command.argument) {
+    case Argument::kNone:
+      return "";
+    case Argument::kFile:
+      return "FILE";
+    case Argument::kNode:
+      return "NAME";
+    case Argument::kNodeAndWhy:
+      break;
+  }
+  return "NAME [--why TEXT]";
+}
+
+namespace {
+
+// Nothing of what was sent is repeated: it need not be short.
+tl::expected<Asked, const char*> read_asked(const Command& command, const json& request) {
+  Asked asked;
+  const auto no = [](const char* what) { return tl::unexpected<const char*>(what); };
+  if (command.argument != Argument::kNode && command.argument != Argument::kNodeAndWhy) return asked;
+  const auto node = request.find("node");
+  if (node == request.end() || !node->is_string()) return no("the request names no node");
+  asked.node = node->get<std::string>();
+  if (!is_node_name(asked.node)) return no("this is no name of a node");
+  const auto why = request.find("why");
+  if (command.argument != Argument::kNodeAndWhy || why == request.end() || why->is_null()) return asked;
+  if (!why->is_string()) return no("the reason is no text");
+  asked.why = why->get<std::string>();
+  const auto control = [](char one) { return static_cast<unsigned char>(one) < 0x20 || one == 0x7f; };
+  if (asked.why.size() > kMaxWhy || std::any_of(asked.why.begin(), asked.why.end(), control))
+    return no("the reason is longer than 200 bytes, or more than one line");
+  return asked;
+}
+
+}  // namespace
+
+json answer_request(Steering& steering, const json& request, Asker asker) {
   const auto refuse = [](const char* what) {
     return error_json(what, R"(ask {"command": "status"}, or see that client and daemon are of the same version)");
   };
@@ -109,7 +237,9 @@ json answer_request(const Snapshot& snapshot, const json& request, const MakeCop
   const Command* command = find_command(name);
   // The name comes from anybody and is not repeated: it need not be valid UTF-8, nor short.
   if (command == nullptr) return refuse("no such command");
-  return command->answer(snapshot, make_copy);
+  if (asker < command->asker) return error_json("this command is for root only", "ask as root");
+  const auto asked = read_asked(*command, request);
+  return asked ? command->answer(steering, *asked) : error_json(asked.error(), "see the man page, mip6-ha(8)");
 }
 
 tl::expected<json, Error> ask_daemon(const std::filesystem::path& socket, const json& request) {
@@ -120,7 +250,7 @@ tl::expected<json, Error> ask_daemon(const std::filesystem::path& socket, const 
   std::memcpy(address.sun_path, path.data(), path.size());
 
   const Descriptor peer{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-  const timeval limit{.tv_sec = kAnswerTimeoutSeconds, .tv_usec = 0};
+  const timeval limit{.tv_sec = kAnswerTimeout, .tv_usec = 0};
   if (peer.get() < 0 || ::setsockopt(peer.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) != 0 ||
       ::setsockopt(peer.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) != 0 ||
       ::connect(peer.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
@@ -133,8 +263,8 @@ tl::expected<json, Error> ask_daemon(const std::filesystem::path& socket, const 
   if (answer.contains("error") && answer.at("error").is_object())
     return tl::unexpected(Error{.tried = "ask mip6-ha",
                                 .on = socket.string(),
-                                .reason = text_of(answer.at("error"), "what"),
-                                .remedy = text_of(answer.at("error"), "remedy"),
+                                .reason = shown(answer.at("error"), "what"),
+                                .remedy = shown(answer.at("error"), "remedy"),
                                 .os_error = 0});
   return answer;
 }

@@ -1,39 +1,50 @@
 // The commands of the control socket, on both of its sides: one table for server, client, usage and man page.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
 
-#include "examples/home-agent/snapshot.hpp"
+#include "examples/home-agent/steering.hpp"
 #include "libmip6/error.hpp"
+#include "mnd/linux/control_server.hpp"
 
 namespace mip6ha {
 
-// Makes a copy of the database in the daemon's state directory, for restore(): its path.
-using MakeCopy = std::function<tl::expected<std::filesystem::path, mip6::Error>()>;
+// What a request names beside its command, checked: it comes from anybody who may connect.
+struct Asked {
+  std::string node;  // [a-z0-9-]{1,kMaxNodeName}
+  std::string why;   // at most kMaxWhy bytes, without control characters
+};
+inline constexpr std::size_t kMaxWhy = 200;
 
 struct Command {
   using Expected = tl::expected<nlohmann::json, mip6::Error>;
+  enum class Argument : std::uint8_t { kNone, kFile, kNode, kNodeAndWhy };
   std::string_view name;
-  std::string_view argument;                                                      // in the usage; empty: it has none
-  std::string_view summary;                                                       // one line of the usage
-  nlohmann::json (*answer)(const Snapshot& snapshot, const MakeCopy& make_copy);  // in the daemon
+  Argument argument = Argument::kNone;
+  mnd::kernel::Asker asker{};                                                  // the least that may ask
+  std::string_view summary;                                                    // one line of the usage
+  nlohmann::json (*answer)(Steering& steering, const Asked& asked) = nullptr;  // in the daemon
+  std::string (*text)(const nlohmann::json& answer) = nullptr;                 // in the client, without --json
   // In the client: what is left to do with the answer and the argument; nullptr: nothing.
-  Expected (*finish)(const nlohmann::json& answer, const std::filesystem::path& argument);
-  std::string (*text)(const nlohmann::json& answer);  // in the client, without --json
+  Expected (*finish)(const nlohmann::json& answer, const std::filesystem::path& argument) = nullptr;
+  bool (*well)(const nlohmann::json& answer) = nullptr;  // in the client: exit status 0; nullptr: always
 };
 std::span<const Command> commands();
-const Command* find_command(std::string_view name);  // nullptr: no such command
+const Command* find_command(std::string_view name);    // nullptr: no such command
+std::string_view argument_of(const Command& command);  // in the usage: "NAME [--why TEXT]"
 
-// The daemon's answer to one request, whatever it is: an object, with "error" and "remedy" if it was no command.
-nlohmann::json answer_request(const Snapshot& snapshot, const nlohmann::json& request, const MakeCopy& make_copy);
+// The daemon's answer to one request, whatever it is: an object, with "error" and "remedy" if it was no command, or not
+// for this asker.
+nlohmann::json answer_request(Steering& steering, const nlohmann::json& request, mnd::kernel::Asker asker);
 
-// Client: sends one request to a running mip6-ha and waits for its answer (at most 5 s).
+// Client: sends one request to a running mip6-ha and waits for its answer (at most kAnswerTimeout).
+inline constexpr int kAnswerTimeout = 60;  // seconds; a new configuration with many nodes takes its time
 tl::expected<nlohmann::json, mip6::Error> ask_daemon(const std::filesystem::path& socket,
                                                      const nlohmann::json& request);
 

@@ -98,11 +98,6 @@ void read_top(const ConfigSection& section, Config& config, Mistakes& mistakes) 
   reader.refuse_unknown();
 }
 
-bool is_node_name(const std::string& name) {
-  const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
-  return !name.empty() && name.size() <= kMaxNodeName && std::all_of(name.begin(), name.end(), allowed);
-}
-
 NodeConfig read_node(const ConfigSection& section, const Config& config, const ConfigSection& top, Mistakes& mistakes) {
   NodeConfig node;
   node.name = section.argument;
@@ -191,6 +186,11 @@ class Uniqueness {
 };
 
 }  // namespace
+
+bool is_node_name(const std::string& name) {
+  const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+  return !name.empty() && name.size() <= kMaxNodeName && std::all_of(name.begin(), name.end(), allowed);
+}
 
 tl::expected<Config, Mistakes> check_config(const mnd::kernel::ConfigContent& content, const std::string& file) {
   Config config;

@@ -29,6 +29,7 @@ struct NodeConfig {  // [node NAME]
   bool protect_payload = false;  // protect = payload|signalling; default: as at the top
 };
 inline constexpr std::size_t kMaxNodeName = 40;
+bool is_node_name(const std::string& name);
 
 struct Config {
   mip6::Ipv6Address address;                    // our own, on the home link

@@ -16,7 +16,7 @@ namespace {
 using mip6::Error;
 using std::filesystem::path;
 
-constexpr int kSchemaVersion = 3;
+constexpr int kSchemaVersion = 4;
 
 constexpr const char* kSchema = R"(
 CREATE TABLE nodes (
@@ -57,6 +57,16 @@ ALTER TABLE bindings ADD COLUMN boot_id TEXT;
 ALTER TABLE bindings ADD COLUMN expires_boot INTEGER;
 ALTER TABLE manual_keys ADD COLUMN restored INTEGER NOT NULL DEFAULT 0 CHECK (restored IN (0, 1));
 PRAGMA user_version = 3;
+)";
+
+// From format 3 to 4: nodes that are refused by name.
+constexpr const char* kBans = R"(
+CREATE TABLE bans (
+  name TEXT PRIMARY KEY NOT NULL,
+  why TEXT NOT NULL,
+  since INTEGER NOT NULL
+) STRICT;
+PRAGMA user_version = 4;
 )";
 
 // Nothing that a backup says of sequence numbers is trusted: updates were accepted since, which it does not know and
@@ -100,9 +110,9 @@ tl::expected<void, Error> create_database(const path& file) {
   {
     auto database = open_database(fresh);
     if (!database) return tl::unexpected(database.error());
-    const auto made =
-        execute(database->get(), fmt::format("BEGIN; {} {} {} COMMIT;", kSchema, kManualKeys, kClocks).c_str(),
-                "create the database", fresh);
+    const auto made = execute(database->get(),
+                              fmt::format("BEGIN; {} {} {} {} COMMIT;", kSchema, kManualKeys, kClocks, kBans).c_str(),
+                              "create the database", fresh);
     if (!made) return tl::unexpected(made.error());
   }  // closing moves everything from the log into the file, synced
   return rename_durably(fresh, file, "create the database");
@@ -118,8 +128,9 @@ tl::expected<void, Error> check_database(sqlite3* database, const path& file) {
   const auto convert = [&](const std::string& steps) {
     return execute(database, fmt::format("BEGIN; {} COMMIT;", steps).c_str(), "convert the database", file);
   };
-  if (*version == "1") return convert(fmt::format("{} {}", kManualKeys, kClocks));
-  if (*version == "2") return convert(kClocks);
+  if (*version == "1") return convert(fmt::format("{} {} {}", kManualKeys, kClocks, kBans));
+  if (*version == "2") return convert(fmt::format("{} {}", kClocks, kBans));
+  if (*version == "3") return convert(kBans);
   if (*version == "0") return tl::unexpected(damaged(file, "it has no tables of mip6-ha"));
   return tl::unexpected(
       Error{.tried = "use the database",

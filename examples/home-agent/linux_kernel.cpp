@@ -66,14 +66,41 @@ Result LinuxKernel::remove_xfrm() {
 
 Result LinuxKernel::protect(const NodeTable& nodes) {
   if (auto removed = remove_xfrm(); !removed) return removed;
-  for (const auto& [home_address, node] : nodes) {
-    if (auto required = xfrm_.require_esp(Side::kAgent, ends(home_address), node.reqid); !required) return required;
-    const auto reqid = node.reqid + mnd::kernel::kPrefixesReqidOffset;
-    if (auto required = xfrm_.require_esp_of_prefixes(Side::kAgent, ends(home_address), reqid); !required)
-      return required;
-    if (node.payload_reqid != 0) payload_reqids_[home_address] = node.payload_reqid;
-  }
+  for (const auto& [home_address, node] : nodes)
+    if (auto required = protect_one(home_address, node); !required) return required;
   return xfrm_.accept_home_address_options(home_agent_);
+}
+
+Result LinuxKernel::protect_one(const Ipv6Address& home_address, const NodeIdentity& node) {
+  if (auto required = xfrm_.require_esp(Side::kAgent, ends(home_address), node.reqid); !required) return required;
+  const auto reqid = node.reqid + mnd::kernel::kPrefixesReqidOffset;
+  if (auto required = xfrm_.require_esp_of_prefixes(Side::kAgent, ends(home_address), reqid); !required)
+    return required;
+  if (node.payload_reqid != 0) payload_reqids_[home_address] = node.payload_reqid;
+  return {};
+}
+
+Result LinuxKernel::release(const Ipv6Address& home_address, const NodeIdentity& node) {
+  Result first = delete_states(home_address, node);
+  const auto also = [&first](Result result) {
+    if (first && !result) first = std::move(result);
+  };
+  also(xfrm_.clear_care_of(Side::kAgent, ends(home_address)));
+  also(xfrm_.remove_esp(Side::kAgent, ends(home_address)));
+  also(xfrm_.remove_esp_of_prefixes(Side::kAgent, ends(home_address)));
+  payload_reqids_.erase(home_address);
+  detections_.erase(home_address);
+  return first;
+}
+
+Result LinuxKernel::delete_states(const Ipv6Address& home_address, const NodeIdentity& node) {
+  Result first = delete_states_except(home_address, node.reqid, {});
+  for (const auto reqid : {node.reqid + mnd::kernel::kPrefixesReqidOffset, node.payload_reqid}) {
+    if (reqid == 0) continue;
+    Result deleted = delete_states_except(home_address, reqid, {});
+    if (first && !deleted) first = std::move(deleted);
+  }
+  return first;
 }
 
 Result LinuxKernel::install_manual(const Ipv6Address& home_address, std::uint32_t reqid,

@@ -26,6 +26,12 @@ class LinuxKernel final : public KernelPort {
   // Removes what a former process left, then requires ESP of every node. Before listen(), so that no update in the
   // clear ever gets through (RFC 6275 section 5.1).
   Result protect(const NodeTable& nodes);
+  // The same for one node, while others are served.
+  Result protect_one(const mip6::Ipv6Address& home_address, const NodeIdentity& node);
+  // Policies and ESP states of one node go, each also if another could not be removed: the first error. After unbind().
+  Result release(const mip6::Ipv6Address& home_address, const NodeIdentity& node);
+  // Its ESP states alone.
+  Result delete_states(const mip6::Ipv6Address& home_address, const NodeIdentity& node);
   Result install_manual(const mip6::Ipv6Address& home_address, std::uint32_t reqid,
                         const mnd::kernel::ManualKeys& keys);
   Result set_up_tunnel();

@@ -33,8 +33,8 @@ std::string usage(const options::options_description& description) {
       "       mip6-ha --config FILE --keys-are-new NODE\n"
       "       mip6-ha --config FILE import BACKUP     go back to what was exported; while mip6-ha is stopped\n";
   for (const auto& command : mip6ha::commands())
-    text += fmt::format("       mip6-ha {:<11} [--json] [--socket S] {}\n",
-                        fmt::format("{} {}", command.name, command.argument), command.summary);
+    text += fmt::format("       mip6-ha {:<24} [--json] [--socket S] {}\n",
+                        fmt::format("{} {}", command.name, mip6ha::argument_of(command)), command.summary);
   std::ostringstream listed;
   listed << description;
   return text + listed.str();
@@ -65,7 +65,7 @@ int run_daemon(const std::string& path, bool check_only) {
   std::signal(SIGPIPE, SIG_IGN);
   boost::asio::io_context loop;
   boost::asio::signal_set signals{loop, SIGTERM, SIGINT, SIGHUP};  // SIGHUP: the terminal was closed
-  mip6ha::Agent agent{loop, std::move(*config)};
+  mip6ha::Agent agent{loop, std::move(*config), path};
   if (const auto started = agent.start(); !started) {
     mnd::kernel::log(mnd::kernel::Level::kError, started.error().to_string());
     return kExitFailure;
@@ -115,20 +115,31 @@ int import_backup(const std::string& path, const std::string& backup) {
   return 0;
 }
 
-int run_client(const mip6ha::Command& command, const std::string& argument, const std::string& socket, bool json) {
-  auto answer = mip6ha::ask_daemon(socket, {{"command", command.name}});
-  if (answer && command.finish != nullptr) answer = command.finish(*answer, argument);
+struct Client {
+  std::string argument;
+  std::string why;
+  std::string socket;
+  bool json = false;
+};
+
+int run_client(const mip6ha::Command& command, const Client& client) {
+  nlohmann::json request{{"command", command.name}};
+  if (command.argument != mip6ha::Command::Argument::kFile) request["node"] = client.argument;
+  if (!client.why.empty()) request["why"] = client.why;
+  auto answer = mip6ha::ask_daemon(client.socket, request);
+  if (answer && command.finish != nullptr) answer = command.finish(*answer, client.argument);
   if (!answer) {
     fmt::print(stderr, "mip6-ha: {}\n", answer.error().to_string());
     return kExitFailure;
   }
-  fmt::print("{}", json ? answer->dump() + '\n' : command.text(*answer));
-  return 0;
+  fmt::print("{}", client.json ? answer->dump() + '\n' : command.text(*answer));
+  return command.well == nullptr || command.well(*answer) ? 0 : kExitFailure;
 }
 
 int run(int argc, char** argv) {
   std::string config;
   std::string new_keys;
+  std::string why;
   std::string socket = mip6ha::Config{}.control_socket.string();
   std::vector<std::string> words;
   options::options_description description{"options"};
@@ -137,8 +148,9 @@ int run(int argc, char** argv) {
       "keys-are-new", options::value(&new_keys)->value_name("NODE"),
       "take the manual keys of a node as never used, where no record says what they have seen; while mip6-ha is "
       "stopped")("socket", options::value(&socket)->value_name("S")->default_value(socket),
-                 "control socket of a running mip6-ha")("json", "the same data as JSON")(
-      "version", "print the version")("help", "print this");
+                 "control socket of a running mip6-ha")("why", options::value(&why)->value_name("TEXT"),
+                                                        "reason of a ban, for list and show")(
+      "json", "the same data as JSON")("version", "print the version")("help", "print this");
   options::options_description hidden;
   hidden.add_options()("command", options::value(&words));
   options::options_description all;
@@ -163,8 +175,11 @@ int run(int argc, char** argv) {
     return 0;
   }
   const auto* command = words.empty() ? nullptr : mip6ha::find_command(words.front());
-  if (command != nullptr && config.empty() && words.size() == (command->argument.empty() ? 1 : 2))
-    return run_client(*command, words.back(), socket, given.contains("json"));
+  using Argument = mip6ha::Command::Argument;
+  const bool may_say_why = command != nullptr && command->argument == Argument::kNodeAndWhy;
+  if (command != nullptr && config.empty() && (why.empty() || may_say_why) &&
+      words.size() == (command->argument == Argument::kNone ? 1 : 2))
+    return run_client(*command, {words.back(), why, socket, given.contains("json")});
   const bool alone = new_keys.empty() && !given.contains("check") && !given.contains("json");
   if (words.size() == 2 && words.front() == "import" && !config.empty() && alone)
     return import_backup(config, words.back());

@@ -16,6 +16,15 @@ using mnd::kernel::Level;
 Performer::Performer(KernelPort& kernel, Store& store, NodeTable nodes, Outlets outlets)
     : kernel_{kernel}, store_{store}, nodes_{std::move(nodes)}, outlets_{std::move(outlets)} {}
 
+void Performer::serve(const Address& home_address, const NodeIdentity& node) { nodes_[home_address] = node; }
+
+void Performer::dismiss(const Address& home_address) {
+  nodes_.erase(home_address);
+  keys_.erase(home_address);
+  routed_.erase(home_address);
+  tallies_.erase(home_address);
+}
+
 void Performer::perform(const mip6::agent::Action& action) {
   std::visit([this](const auto& one) { on(one); }, action);
 }
@@ -133,6 +142,7 @@ void Performer::store_waiting() {
   for (const auto& one : group)
     if (one.agreed) records.push_back(one.record);
   const bool stored = records.empty() || save(records);
+  if (!records.empty()) outlets_.disk(stored);
   for (const auto& [record, agreed, binds, former] : group) {
     if (!binds) continue;
     if (stored)
@@ -204,15 +214,34 @@ void Performer::on(const mip6::agent::ReplaceKeys& action) {
 
 void Performer::on(const mip6::agent::Report& action) {
   const bool refused = action.dropped || (action.status && !mip6::is_accepted(*action.status));
-  if (refused && nodes_.contains(action.home_address)) ++refused_[action.home_address];
+  if (nodes_.contains(action.home_address)) {
+    auto& tally = tallies_[action.home_address];
+    if (refused)
+      ++tally.refused[action.what];
+    else if (action.status)
+      ++tally.accepted;
+  }
+  outlets_.event(action.home_address, action.what);
   outlets_.log(refused ? Level::kWarning : Level::kInfo,
                fmt::format("node={} home-address={} {}", name_of(action.home_address), action.home_address.to_string(),
                            action.what));
 }
 
+const Counts& Performer::refused_because(const Address& home_address) const {
+  static const Counts kNone;
+  const auto found = tallies_.find(home_address);
+  return found == tallies_.end() ? kNone : found->second.refused;
+}
+
 std::uint64_t Performer::refused(const Address& home_address) const {
-  const auto found = refused_.find(home_address);
-  return found == refused_.end() ? 0 : found->second;
+  std::uint64_t sum = 0;
+  for (const auto& [reason, count] : refused_because(home_address)) sum += count;
+  return sum;
+}
+
+std::uint64_t Performer::accepted(const Address& home_address) const {
+  const auto found = tallies_.find(home_address);
+  return found == tallies_.end() ? 0 : found->second.accepted;
 }
 
 bool Performer::install(const Address& home_address, const Address& care_of) {

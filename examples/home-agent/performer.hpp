@@ -11,6 +11,7 @@
 
 #include "examples/home-agent/kernel_port.hpp"
 #include "examples/home-agent/metrics.hpp"
+#include "examples/home-agent/snapshot.hpp"
 #include "examples/home-agent/store.hpp"
 #include "ike-glue/agent_keying.hpp"
 #include "libmip6/agent/home_agent.hpp"
@@ -33,12 +34,19 @@ class Performer {
     std::function<void(ike::AgentKeyingEvent)> to_keying;
     std::function<void(mnd::kernel::Level, const std::string& text)> log;
     std::function<void(const mip6::Error&)> failed;  // something was refused by the kernel or the disk
+    std::function<void(bool stored)> disk;           // records were stored, or refused (`failed` has told why)
+    // Of a node, in the words of its Report.
+    std::function<void(const mip6::Ipv6Address& home_address, const std::string& what)> event;
     // Records wait: call store_waiting() when all that has arrived by now is handled. Once for each group.
     std::function<void()> records_wait;
   };
 
   // References stay the caller's and must outlive the performer.
   Performer(KernelPort& kernel, Store& store, NodeTable nodes, Outlets outlets);
+
+  // A node comes, or comes back; or goes, after the actions that its ServiceEnded asked for.
+  void serve(const mip6::Ipv6Address& home_address, const NodeIdentity& node);
+  void dismiss(const mip6::Ipv6Address& home_address);
 
   void perform(const mip6::agent::Action& action);
   // Stores the records that wait, together, and tells the core of each what became of it.
@@ -58,8 +66,10 @@ class Performer {
 
   // The care-of address whose packets are tunnelled, by home address.
   const std::map<mip6::Ipv6Address, mip6::Ipv6Address>& bound() const { return bound_; }
-  // Updates of this home address that were refused or dropped.
+  // Updates of this home address that were refused or dropped: by reason, and all.
+  const Counts& refused_because(const mip6::Ipv6Address& home_address) const;
   std::uint64_t refused(const mip6::Ipv6Address& home_address) const;
+  std::uint64_t accepted(const mip6::Ipv6Address& home_address) const;
   std::uint64_t kernel_failures() const { return kernel_failures_; }
   // Groups of records that were stored: how long each took, and how many records they were.
   const Histogram& store_seconds() const { return store_seconds_; }
@@ -105,7 +115,11 @@ class Performer {
   std::map<Address, Address> bound_;
   std::map<Address, Address> prepared_;  // installed before the record was stored, InstallBinding not seen yet
   std::map<Address, std::optional<Address>> routed_;  // how mobility messages go; absent: not known yet
-  std::map<Address, std::uint64_t> refused_;          // of nodes that are served
+  struct Tally {
+    std::uint64_t accepted = 0;
+    Counts refused;  // few: the reasons are our own words
+  };
+  std::map<Address, Tally> tallies_;  // of nodes that are served
   static constexpr std::size_t kMaxKeyPairs = 4;
   struct Keys {
     std::vector<ike::KeyPair> pairs;   // oldest first

@@ -1,9 +1,11 @@
 // Snapshot to JSON, JSON to text.
 #include "examples/home-agent/snapshot.hpp"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ctime>
 
 #include "mnd/linux/control_server.hpp"
 
@@ -11,22 +13,6 @@ namespace mip6ha {
 namespace {
 
 using nlohmann::json;
-
-json binding_json(const BindingView& binding) {
-  json object{{"name", binding.name},       {"home_address", binding.home_address.to_string()},
-              {"care_of", nullptr},         {"lifetime_left", nullptr},
-              {"sequence", nullptr},        {"k", nullptr},
-              {"keys_up", binding.keys_up}, {"manual_keys", binding.manual_keys},
-              {"refused", binding.refused}};
-  if (!binding.payload.empty()) object["payload"] = binding.payload;
-  if (binding.sequence) object["sequence"] = *binding.sequence;
-  if (binding.care_of) {
-    object["care_of"] = binding.care_of->to_string();
-    object["lifetime_left"] = binding.lifetime_left;
-    object["k"] = binding.key_mobility;
-  }
-  return object;
-}
 
 json bindings_json(const Snapshot& snapshot) {
   json bindings = json::array();
@@ -63,15 +49,6 @@ json counters_json(const Snapshot& snapshot) {
           {"kernel_failures", snapshot.kernel_failures}};
 }
 
-// Text of a member, whatever it is: strings without quotes, null as "-".
-std::string shown(const json& object, const char* key) {
-  if (!object.is_object() || !object.contains(key)) return "?";
-  const json& value = object.at(key);
-  if (value.is_null()) return "-";
-  if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
-  return value.is_string() ? value.get<std::string>() : value.dump();
-}
-
 std::string sum_text(const json& counters, const char* key) {
   std::uint64_t sum = 0;
   std::string parts;
@@ -85,6 +62,7 @@ std::string sum_text(const json& counters, const char* key) {
 }
 
 std::string keys_text(const json& binding) {
+  if (binding.is_object() && binding.contains("banned")) return "banned";
   return shown(binding, "manual_keys") == "yes" ? "manual" : shown(binding, "keys_up");
 }
 
@@ -110,6 +88,35 @@ std::string table_text(const json& answer) {
 }
 
 }  // namespace
+
+std::string shown(const json& object, const char* key) {
+  if (!object.is_object() || !object.contains(key)) return "?";
+  const json& value = object.at(key);
+  if (value.is_null()) return "-";
+  if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+std::string utc(std::int64_t unix_time) {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(unix_time)));
+}
+
+json binding_json(const BindingView& binding) {
+  json object{{"name", binding.name},       {"home_address", binding.home_address.to_string()},
+              {"care_of", nullptr},         {"lifetime_left", nullptr},
+              {"sequence", nullptr},        {"k", nullptr},
+              {"keys_up", binding.keys_up}, {"manual_keys", binding.manual_keys},
+              {"refused", binding.refused}};
+  if (!binding.payload.empty()) object["payload"] = binding.payload;
+  if (binding.ban) object["banned"] = {{"since", utc(binding.ban->since)}, {"why", binding.ban->why}};
+  if (binding.sequence) object["sequence"] = *binding.sequence;
+  if (binding.care_of) {
+    object["care_of"] = binding.care_of->to_string();
+    object["lifetime_left"] = binding.lifetime_left;
+    object["k"] = binding.key_mobility;
+  }
+  return object;
+}
 
 json list_json(const Snapshot& snapshot) {
   return {{"version", mnd::kernel::kControlVersion}, {"bindings", bindings_json(snapshot)}};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -14,6 +15,15 @@
 
 namespace mip6ha {
 
+using Counts = std::map<std::string, std::uint64_t, std::less<>>;
+
+// Service refused by name, until it is lifted.
+struct Ban {
+  std::int64_t since = 0;  // seconds since 1970
+  std::string why;         // as the operator said, or nothing
+  bool operator==(const Ban&) const = default;
+};
+
 struct BindingView {
   std::string name;
   mip6::Ipv6Address home_address;
@@ -25,6 +35,7 @@ struct BindingView {
   bool manual_keys = false;
   std::uint64_t refused = 0;  // updates of it, with or without an answer
   std::string payload{};      // how far its payload is protected; empty: it is not to be
+  std::optional<Ban> ban{};
 };
 
 struct TroubleView {
@@ -37,7 +48,7 @@ struct Snapshot {
   std::string interface;
   bool charon_connected = false;
   bool charon_needed = true;          // false: all nodes have manual keys
-  std::vector<BindingView> bindings;  // every node that is served, in the order of the configuration
+  std::vector<BindingView> bindings;  // every node, banned ones too, in the order of the configuration
   mip6::agent::Counters counters;
   std::map<std::string, std::uint64_t, std::less<>> malformed;  // by reason
   std::map<std::string, std::uint64_t> keys_refused;            // by charon, to whoever asked; by reason
@@ -48,6 +59,12 @@ struct Snapshot {
   std::vector<TroubleView> advice;                              // what could be better, and nodes that are refused
 };
 
+// A member of an answer as text, whatever it is: strings without quotes, null as "-", missing as "?".
+std::string shown(const nlohmann::json& object, const char* key);
+// Seconds since 1970 as "2026-01-31T12:00:00Z".
+std::string utc(std::int64_t unix_time);
+
+nlohmann::json binding_json(const BindingView& binding);
 nlohmann::json status_json(const Snapshot& snapshot);
 nlohmann::json list_json(const Snapshot& snapshot);
 // From the JSON, as it came over the control socket: whatever is missing or of another type is shown as "?".

@@ -68,6 +68,9 @@ class SqliteStore final : public Store {
                      "UPDATE manual_keys SET numbers_known = 0, restored = 0 WHERE home_address = ?1");
         })
         .and_then([&] { return one(forget_record_, "DELETE FROM bindings WHERE home_address = ?1"); })
+        .and_then([&] { return one(list_bans_, "SELECT name, why, since FROM bans ORDER BY name"); })
+        .and_then([&] { return one(ban_, "INSERT OR REPLACE INTO bans (name, why, since) VALUES (?1, ?2, ?3)"); })
+        .and_then([&] { return one(unban_, "DELETE FROM bans WHERE name = ?1"); })
         .and_then([&] { return one(copy_, "VACUUM INTO ?1"); });
   }
 
@@ -81,6 +84,14 @@ class SqliteStore final : public Store {
     if (code == SQLITE_ROW) return static_cast<std::uint32_t>(sqlite3_column_int64(statement, 0));
     if (code != SQLITE_DONE) return tl::unexpected(failed(code, "read the reqid of a node"));
     return save_node(name, home_address);
+  }
+
+  tl::expected<void, Error> give_reqids(const std::vector<std::pair<std::string, Ipv6Address>>& nodes) override {
+    return in_one_transaction("store the reqids of nodes", [&]() -> tl::expected<void, Error> {
+      for (const auto& [name, home_address] : nodes)
+        if (const auto reqid = reqid_of(name, home_address); !reqid) return tl::unexpected(reqid.error());
+      return {};
+    });
   }
 
   tl::expected<std::vector<StoredNode>, Error> nodes() override {
@@ -97,6 +108,40 @@ class SqliteStore final : public Store {
     }
     if (code != SQLITE_DONE) return tl::unexpected(failed(code, "read the nodes"));
     return nodes;
+  }
+
+  tl::expected<std::vector<StoredBan>, Error> bans() override {
+    const InUse in_use{list_bans_};
+    auto* statement = list_bans_.get();
+    const auto text = [&](int column) {
+      return std::string{reinterpret_cast<const char*>(sqlite3_column_text(statement, column))};
+    };
+    std::vector<StoredBan> bans;
+    int code = SQLITE_OK;
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW)
+      bans.push_back({.name = text(0), .why = text(1), .since = sqlite3_column_int64(statement, 2)});
+    if (code != SQLITE_DONE) return tl::unexpected(failed(code, "read the bans"));
+    return bans;
+  }
+
+  tl::expected<void, Error> ban(const StoredBan& ban) override {
+    constexpr const char* kTried = "store the ban of a node";
+    const InUse in_use{ban_};
+    sqlite3_bind_text(ban_.get(), 1, ban.name.c_str(), -1, SQLITE_TRANSIENT);
+    sqlite3_bind_text(ban_.get(), 2, ban.why.c_str(), -1, SQLITE_TRANSIENT);
+    sqlite3_bind_int64(ban_.get(), 3, ban.since);
+    const int code = sqlite3_step(ban_.get());
+    if (code != SQLITE_DONE) return tl::unexpected(failed(code, kTried));
+    return still_there(kTried);
+  }
+
+  tl::expected<void, Error> unban(const std::string& name) override {
+    constexpr const char* kTried = "lift the ban of a node";
+    const InUse in_use{unban_};
+    sqlite3_bind_text(unban_.get(), 1, name.c_str(), -1, SQLITE_TRANSIENT);
+    const int code = sqlite3_step(unban_.get());
+    if (code != SQLITE_DONE) return tl::unexpected(failed(code, kTried));
+    return still_there(kTried);
   }
 
   tl::expected<void, Error> save(const std::vector<BindingRecord>& records) override {
@@ -282,6 +327,9 @@ class SqliteStore final : public Store {
   Statement save_manual_keys_;
   Statement leave_manual_keys_;
   Statement forget_record_;
+  Statement list_bans_;
+  Statement ban_;
+  Statement unban_;
   Statement copy_;
 };
 

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <tl/expected.hpp>
+#include <utility>
 #include <vector>
 
 #include "libmip6/address.hpp"
@@ -18,6 +19,13 @@
 #include "mnd/linux/key_record.hpp"
 
 namespace mip6ha {
+
+struct StoredBan {
+  std::string name;  // of the node
+  std::string why;
+  std::int64_t since = 0;  // seconds since 1970
+  bool operator==(const StoredBan&) const = default;
+};
 
 struct StoredNode {
   std::string name;
@@ -57,8 +65,16 @@ class Store {
   // changed home address is taken note of.
   virtual tl::expected<std::uint32_t, mip6::Error> reqid_of(const std::string& name,
                                                             const mip6::Ipv6Address& home_address) = 0;
+  // The same for many, with one sync of the disk: reqid_of() only reads then.
+  virtual tl::expected<void, mip6::Error> give_reqids(
+      const std::vector<std::pair<std::string, mip6::Ipv6Address>>& nodes) = 0;
   // All that ever had a reqid, in the order of reqids.
   virtual tl::expected<std::vector<StoredNode>, mip6::Error> nodes() = 0;
+
+  // Nodes that are refused by name, whether they are configured or not, in the order of names. Banning again replaces.
+  virtual tl::expected<std::vector<StoredBan>, mip6::Error> bans() = 0;
+  virtual tl::expected<void, mip6::Error> ban(const StoredBan& ban) = 0;
+  virtual tl::expected<void, mip6::Error> unban(const std::string& name) = 0;  // none: fine
 
   // One record for each home address: saving replaces the former, the last one of several for the same stays. All of
   // them or none, with one sync of the disk however many they are (some calls of a thousand have more: the first, and

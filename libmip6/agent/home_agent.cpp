@@ -259,6 +259,10 @@ void HomeAgent::on(const ServiceEnded& event, BootTime, Actions& out) {
   if (entry == nullptr) return;
   const auto pending = std::move(entry->pending);
   const bool storing = pending && pending->phase == Pending::Phase::kStoring;
+  entry->keys_at.reset();
+  entry->keys_movable = true;
+  // To performing a StoreRecord may belong that its binding is in the kernel by now.
+  if (storing && !entry->bound() && pending->record.care_of) out.push_back(RemoveBinding{event.home_address});
   if (storing) {
     // Its answer is nobody's any more; what the disk will hold is overwritten, its number is not used again.
     ++entry->unasked_stores;
@@ -268,6 +272,13 @@ void HomeAgent::on(const ServiceEnded& event, BootTime, Actions& out) {
   entry->ended_until = BootTime{};
   if (entry->bound() || storing) end_binding(*entry, "service ended", out);
   reschedule(*entry);
+}
+
+void HomeAgent::on(const NumberForgotten& event, BootTime, Actions&) {
+  Entry* entry = find_entry(event.home_address);
+  if (entry == nullptr || entry->bound() || entry->pending) return;
+  entry->record = BindingRecord{.home_address = event.home_address};
+  entry->known = false;
 }
 
 void HomeAgent::on(const StopAsked&, BootTime, Actions& out) {

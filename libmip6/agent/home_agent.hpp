@@ -63,7 +63,7 @@ class HomeAgent {
   const BindingRecord* find(const Ipv6Address& home_address) const;
   std::vector<BindingRecord> records() const;  // in no order
   const Counters& counters() const { return counters_; }
-  // Home addresses of which anything is remembered: never more than are served or were restored.
+  // Home addresses of which anything is remembered: never more than were served or restored.
   std::size_t remembered() const { return entries_.size(); }
 
  private:
@@ -108,6 +108,7 @@ class HomeAgent {
   void on(const MessageUnrecognized& event, BootTime now, Actions& out);
   void on(const HomePrefixesChanged& event, BootTime now, Actions& out);
   void on(const ServiceEnded& event, BootTime now, Actions& out);
+  void on(const NumberForgotten& event, BootTime now, Actions& out);
   void on(const StopAsked& event, BootTime now, Actions& out);
   void on(const DeadlineReached& event, BootTime now, Actions& out);
 

@@ -67,14 +67,19 @@ struct HomePrefixesChanged {
   HomePrefixes prefixes{};
 };
 // A node is banned, or served no longer: its binding ends at once, an update on its way is answered by nobody. Its last
-// sequence number is kept. The caller's Authorisation refuses what comes later.
+// sequence number is kept. The caller's Authorisation refuses what comes later, and its keys go.
 struct ServiceEnded {
+  Ipv6Address home_address{};
+};
+// After ServiceEnded, once that is stored: the node has other keys, set by hand, which have carried nothing yet, and
+// the disk has no last number any more.
+struct NumberForgotten {
   Ipv6Address home_address{};
 };
 struct StopAsked {};  // bindings stay on disk, actions take everything out of the kernel
 struct DeadlineReached {};
 using Event = std::variant<UpdateReceived, DadFinished, RecordStored, KeysMoved, KeysRenewed, MessageUnrecognized,
-                           HomePrefixesChanged, ServiceEnded, StopAsked, DeadlineReached>;
+                           HomePrefixesChanged, ServiceEnded, NumberForgotten, StopAsked, DeadlineReached>;
 
 // --- actions, to be performed in order ---
 struct StartDad {  // RFC 6275 section 10.3.1; answered by DadFinished. A probe that is running goes on

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <grp.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -51,11 +52,19 @@ int nesting_of(std::string_view text) {
   return deepest;
 }
 
+// Of the process that has connected; who it is later does not count.
+Asker asker_on(int descriptor) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return Asker::kMember;
+  return peer.uid == 0 || peer.uid == ::geteuid() ? Asker::kRoot : Asker::kMember;
+}
+
 // One client. Lives as long as one of its reads or writes is pending.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(stream_protocol::socket socket, SharedHandler handler)
-      : socket_{std::move(socket)}, handler_{std::move(handler)} {}
+      : socket_{std::move(socket)}, handler_{std::move(handler)}, asker_{asker_on(socket_.native_handle())} {}
 
   bool streams() const { return stream_ && !closed(); }
   bool closed() const { return !socket_.is_open(); }
@@ -76,7 +85,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void send(const std::string& line) {
     if (closed() || finished_) return;
-    if (waiting_.size() + line.size() > kMaxControlBacklog) return close();
+    // One answer may be longer: that of a list of very many nodes.
+    const bool idle = sending_.empty() && waiting_.empty();
+    if (!idle && waiting_.size() + line.size() > kMaxControlBacklog) return close();
     waiting_ += line;
     waiting_ += '\n';
     if (sending_.empty()) write();
@@ -102,7 +113,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (line.find_first_not_of(" \t\r") == std::string::npos) return;
     const auto request = parse_control_request(line);
     if (!request) return send(control_error(request.error().reason, request.error().remedy));
-    const auto answer = (*handler_)(*request);
+    const auto answer = (*handler_)(*request, asker_);
     stream_ |= answer.stream;
     send(answer.line);
   }
@@ -131,6 +142,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   stream_protocol::socket socket_;
   SharedHandler handler_;
+  Asker asker_;
   std::array<char, 4096> block_{};
   std::string input_;
   std::string sending_;

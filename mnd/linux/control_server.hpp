@@ -4,6 +4,7 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -18,8 +19,15 @@ namespace mnd::kernel {
 
 inline constexpr std::size_t kMaxControlLine = 64 * 1024;       // bytes of a request; more closes the connection
 inline constexpr int kMaxControlClients = 64;                   // one more closes the oldest
-inline constexpr std::size_t kMaxControlBacklog = 1024 * 1024;  // bytes waiting for a client that does not read
+inline constexpr std::size_t kMaxControlBacklog = 1024 * 1024;  // bytes waiting for a client that does not read;
+                                                                // a single answer may be longer
 inline constexpr int kControlVersion = 1;
+
+// Who asks, by the credentials of its end of the socket.
+enum class Asker : std::uint8_t {
+  kMember,  // of the group: may look
+  kRoot,    // root, or the user that this daemon runs as: may change something
+};
 
 class ControlServer {
  public:
@@ -28,7 +36,7 @@ class ControlServer {
     std::string line;  // one JSON object without newline
     bool stream = false;
   };
-  using Handler = std::function<Answer(const nlohmann::json& request)>;
+  using Handler = std::function<Answer(const nlohmann::json& request, Asker asker)>;
 
   // Makes the socket (mode 0660, group `group` if it exists, else root only); a stale one is replaced, a live one is an
   // error ("already running"). Its folder is made if missing (0755).

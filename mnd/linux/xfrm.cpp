@@ -111,6 +111,12 @@ tl::expected<void, mip6::Error> Xfrm::require_esp_of_prefixes(Side side, const E
   return impl_->perform(messages, "install the ESP policies of prefix discovery", text(ends), never);
 }
 
+tl::expected<void, mip6::Error> Xfrm::remove_esp_of_prefixes(Side side, const Ends& ends) {
+  std::vector<NetlinkMessage> messages;
+  for (const auto& policy : prefix_policies(side, ends, 0)) messages.push_back(delete_policy(policy.key));
+  return impl_->perform(messages, "remove the ESP policies of prefix discovery", text(ends), absent);
+}
+
 tl::expected<void, mip6::Error> Xfrm::Impl::install_care_of(Side side, const Ends& ends,
                                                             const mip6::Ipv6Address& care_of) {
   const auto [out, in] = directions(side, ends, true);

@@ -50,6 +50,7 @@ class Xfrm {
   // On the agent what takes the home address options of these messages comes with it, for this home address only;
   // remove_all() takes both.
   tl::expected<void, mip6::Error> require_esp_of_prefixes(Side side, const Ends& ends, std::uint32_t reqid);
+  tl::expected<void, mip6::Error> remove_esp_of_prefixes(Side side, const Ends& ends);
   // What is sent between `ends` uses the state with this SPI and no other; 0: the newest one with the reqid, by the
   // wall clock. require_esp() begins with 0.
   tl::expected<void, mip6::Error> send_under(Side side, const Ends& ends, std::uint32_t reqid, std::uint32_t spi);

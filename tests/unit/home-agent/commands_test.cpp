@@ -3,6 +3,7 @@
 
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 #include "examples/home-agent/rate_limit.hpp"
 #include "mnd/linux/log.hpp"
@@ -48,10 +49,57 @@ Snapshot sample() {
   return snapshot;
 }
 
-const MakeCopy kNoCopy = [] { return std::filesystem::path{}; };
+using mnd::kernel::Asker;
+
+// Answers by values, and writes down what it is asked to change.
+struct PretendedAgent final : Steering {
+  std::vector<std::string> asked;
+  tl::expected<std::filesystem::path, mip6::Error> copy = std::filesystem::path{"/state/copy"};
+  tl::expected<Reloaded, Mistakes> reloaded = Reloaded{};
+
+  Snapshot snapshot() const override { return sample(); }
+  std::optional<NodeView> node(const std::string& name) const override {
+    if (name != "laptop") return std::nullopt;
+    NodeView view;
+    view.binding = sample().bindings.front();
+    view.identity = "laptop@example.org";
+    view.method = "ikev2 with a secret";
+    view.reqid = 627501;
+    view.keys = {{.age = 12, .spi_in = 0xc1, .spi_out = 0xc2}};
+    view.accepted = 3;
+    view.refused = {{"Binding Update refused: sequence number out of window", 7}};
+    view.binding.ban = Ban{.since = 1'700'000'000, .why = "stolen"};
+    return view;
+  }
+  json events() const override { return json::array({{{"time", "now"}, {"node", "laptop"}, {"what", "registered"}}}); }
+  std::vector<Finding> examine() const override {
+    return {{.check = "forwarding", .what = "it does not forward", .remedy = "sysctl"}};
+  }
+  tl::expected<std::filesystem::path, mip6::Error> make_copy() override {
+    asked.emplace_back("copy");
+    return copy;
+  }
+  tl::expected<Reloaded, Mistakes> reload() override {
+    asked.emplace_back("reload");
+    return reloaded;
+  }
+  tl::expected<Ban, mip6::Error> ban(const std::string& name, const std::string& why) override {
+    asked.push_back("ban " + name + " " + why);
+    return Ban{.since = 1'700'000'000, .why = why};
+  }
+  tl::expected<void, mip6::Error> unban(const std::string& name) override {
+    asked.push_back("unban " + name);
+    return {};
+  }
+};
+
+json ask(const json& request, Asker asker = Asker::kRoot) {
+  PretendedAgent agent;
+  return answer_request(agent, request, asker);
+}
 
 TEST_CASE("status tells version, bindings, counters and trouble", "[commands]") {
-  const json status = answer_request(sample(), {{"command", "status"}}, kNoCopy);
+  const json status = ask({{"command", "status"}});
   CHECK(status.at("version") == 1);
   CHECK(status.at("release") == MND_VERSION);
   CHECK(status.at("charon") == "connected");
@@ -90,26 +138,127 @@ TEST_CASE("status tells of manual keys and advice, and asks for no charon that n
 }
 
 TEST_CASE("list tells the bindings only", "[commands]") {
-  const json list = answer_request(sample(), {{"command", "list"}, {"something", "else"}}, kNoCopy);
+  const json list = ask({{"command", "list"}, {"something", "else"}});
   CHECK(list.at("bindings").size() == 2);
   CHECK_FALSE(list.contains("counters"));
 }
 
 TEST_CASE("export tells where the copy is, or why there is none and what to do", "[commands]") {
-  const json asked{{"command", "export"}};
-  CHECK(answer_request(sample(), asked, [] { return std::filesystem::path{"/state/copy"}; }) ==
-        json{{"version", 1}, {"file", "/state/copy"}});
-  const json refused = answer_request(sample(), asked, []() -> tl::expected<std::filesystem::path, mip6::Error> {
-    return tl::unexpected(mip6::Error{
-        .tried = "export the database", .on = "/state", .reason = "disk full", .remedy = "make room", .os_error = 0});
-  });
-  CHECK(refused.at("error") ==
+  PretendedAgent agent;
+  const auto answer = [&] { return answer_request(agent, {{"command", "export"}}, Asker::kRoot); };
+  CHECK(answer() == json{{"version", 1}, {"file", "/state/copy"}});
+  agent.copy = tl::unexpected(mip6::Error{
+      .tried = "export the database", .on = "/state", .reason = "disk full", .remedy = "make room", .os_error = 0});
+  CHECK(answer().at("error") ==
         json{{"what", "cannot export the database on /state: disk full"}, {"remedy", "make room"}});
 }
 
+TEST_CASE("what changes something is for root only, and is not even tried for others", "[commands]") {
+  PretendedAgent agent;
+  for (const char* command : {"reload", "export", "ban", "unban"}) {
+    INFO(command);
+    const json request{{"command", command}, {"node", "laptop"}};
+    CHECK(answer_request(agent, request, Asker::kMember).at("error").at("what") == "this command is for root only");
+    CHECK(agent.asked.empty());
+    CHECK_FALSE(answer_request(agent, request, Asker::kRoot).contains("error"));
+    CHECK(std::exchange(agent.asked, {}).size() == 1);
+  }
+  for (const char* command : {"status", "list", "show", "events", "doctor"})
+    CHECK_FALSE(answer_request(agent, {{"command", command}, {"node", "laptop"}}, Asker::kMember).contains("error"));
+  CHECK(agent.asked.empty());
+}
+
+TEST_CASE("a ban has a name and may have a reason", "[commands]") {
+  PretendedAgent agent;
+  const json request{{"command", "ban"}, {"node", "laptop"}, {"why", "lost in a train"}};
+  const json answer = answer_request(agent, request, Asker::kRoot);
+  CHECK(answer.at("banned") == json{{"since", "2023-11-14T22:13:20Z"}, {"why", "lost in a train"}});
+  CHECK(answer.at("node") == "laptop");
+  answer_request(agent, {{"command", "unban"}, {"node", "laptop"}}, Asker::kRoot);
+  CHECK(agent.asked == std::vector<std::string>{"ban laptop lost in a train", "unban laptop"});
+}
+
+TEST_CASE("names and reasons are checked before anybody sees them, and are not repeated", "[commands]") {
+  PretendedAgent agent;
+  const std::string long_text(kMaxWhy + 1, 'x');
+  for (const json& node : {json{}, json(5), json(""), json("Laptop"), json("../etc"), json("a\nb"),
+                           json(std::string(41, 'a')), json::array({"laptop"}), json(long_text)}) {
+    INFO(node.dump());
+    const json answer = answer_request(agent, {{"command", "ban"}, {"node", node}}, Asker::kRoot);
+    CHECK(answer.at("error").at("what").get<std::string>().size() < 60);
+  }
+  CHECK(answer_request(agent, {{"command", "ban"}}, Asker::kRoot).contains("error"));
+  for (const json& why : {json(5), json(long_text), json("a\nb"), json(std::string("a\0b", 3)), json::object()}) {
+    INFO(why.dump());
+    const json request{{"command", "ban"}, {"node", "laptop"}, {"why", why}};
+    CHECK(answer_request(agent, request, Asker::kRoot).at("error").at("what").get<std::string>().size() < 60);
+  }
+  CHECK(agent.asked.empty());
+}
+
+TEST_CASE("show tells all of one node, and that a name is nobody's", "[commands]") {
+  const json answer = ask({{"command", "show"}, {"node", "laptop"}});
+  const json& node = answer.at("node");
+  CHECK(node.at("identity") == "laptop@example.org");
+  CHECK(node.at("method") == "ikev2 with a secret");
+  CHECK(node.at("sequence") == 41208);
+  CHECK(node.at("keys").at(0) == json{{"age", 12}, {"spi_in", "000000c1"}, {"spi_out", "000000c2"}});
+  CHECK(node.at("refused_because") == json{{"Binding Update refused: sequence number out of window", 7}});
+  CHECK(node.at("banned") == json{{"since", "2023-11-14T22:13:20Z"}, {"why", "stolen"}});
+  const auto text = find_command("show")->text(answer);
+  CHECK(text.find("banned:      since 2023-11-14T22:13:20Z: stolen\n") != std::string::npos);
+  CHECK(text.find("at 2001:db8:a1::7 for 300 s, K yes\n") != std::string::npos);
+  CHECK(text.find("keys:        up for 12 s, SPIs 000000c1 and 000000c2\n") != std::string::npos);
+  CHECK(ask({{"command", "show"}, {"node", "sold"}}).at("error").at("what") == "no node has the name sold");
+}
+
+TEST_CASE("a banned node is known in the list", "[commands]") {
+  auto snapshot = sample();
+  snapshot.bindings.back().ban = Ban{.since = 0, .why = ""};
+  const json list = list_json(snapshot);
+  CHECK(list.at("bindings").at(1).at("banned") == json{{"since", "1970-01-01T00:00:00Z"}, {"why", ""}});
+  CHECK_FALSE(list.at("bindings").at(0).contains("banned"));
+  CHECK(list_text(list).find("-     -      -    banned  0\n") != std::string::npos);
+}
+
+TEST_CASE("a new configuration: what became of it, what waits for a restart, and all mistakes", "[commands]") {
+  PretendedAgent agent;
+  const auto answer = [&] { return answer_request(agent, {{"command", "reload"}}, Asker::kRoot); };
+  const auto& command = *find_command("reload");
+  agent.reloaded = Reloaded{.added = {"phone"}, .removed = {}, .changed = {"laptop"}, .restart = {}, .failed = {}};
+  CHECK(answer().at("added") == json{{"count", 1}, {"names", {"phone"}}});
+  CHECK(command.well(answer()));
+  CHECK(command.text(answer()) == "added 1 (phone), removed 0, changed 1 (laptop)\n");
+
+  agent.reloaded = Reloaded{.added = std::vector<std::string>(10'000, std::string(40, 'a')),
+                            .removed = {},
+                            .changed = {},
+                            .restart = {"lifetime"},
+                            .failed = std::vector<TroubleView>(10'000, {"the kernel refuses", "more memory"})};
+  CHECK(answer().at("added").at("count") == 10'000);
+  CHECK(answer().dump().size() < 64 * 1024);
+  CHECK_FALSE(command.well(answer()));
+  CHECK(command.text(answer()).find("needs a restart: lifetime\n") != std::string::npos);
+
+  agent.reloaded = tl::unexpected(Mistakes{{"ha.conf", 3, "lifetime: 'x' is not a lifetime", "write seconds"},
+                                           {"ha.conf", 9, "no such setting", "remove it"}});
+  CHECK(answer().at("mistakes").size() == 2);
+  const auto what = answer().at("error").at("what").get<std::string>();
+  CHECK(what.find("2 mistakes") != std::string::npos);
+  CHECK(what.find("ha.conf:9: no such setting") != std::string::npos);
+}
+
+TEST_CASE("doctor ends with an error status where something was found", "[commands]") {
+  const auto& command = *find_command("doctor");
+  const json answer = ask({{"command", "doctor"}});
+  CHECK_FALSE(command.well(answer));
+  CHECK(command.well(json{{"findings", json::array()}}));
+  CHECK(command.text(answer) == "found:   it does not forward\nremedy:  sysctl\n");
+}
+
 TEST_CASE("a request that is none gets an error, not an answer", "[commands]") {
-  for (const json& request : {json::array(), json{{"command", 1}}, json{{"command", "ban"}}, json{}, json("status")}) {
-    const json answer = answer_request(sample(), request, kNoCopy);
+  for (const json& request : {json::array(), json{{"command", 1}}, json{{"command", "bann"}}, json{}, json("status")}) {
+    const json answer = ask(request);
     CHECK(answer.at("error").contains("remedy"));
     CHECK_FALSE(answer.contains("bindings"));
   }

@@ -102,6 +102,9 @@ class PretendedStore final : public Store {
   explicit PretendedStore(Calls& log) : calls{log} {}
 
   tl::expected<std::uint32_t, mip6::Error> reqid_of(const std::string&, const Ipv6Address&) override { return 627501; }
+  tl::expected<void, mip6::Error> give_reqids(const std::vector<std::pair<std::string, Ipv6Address>>&) override {
+    return {};
+  }
   tl::expected<std::vector<StoredNode>, mip6::Error> nodes() override { return {}; }
   tl::expected<void, mip6::Error> save(const std::vector<agent::BindingRecord>& records) override {
     calls.push_back(records.size() == 1 ? "save" : fmt::format("save {}", records.size()));
@@ -118,6 +121,9 @@ class PretendedStore final : public Store {
                                                     Numbers) override {
     return {};
   }
+  tl::expected<std::vector<StoredBan>, mip6::Error> bans() override { return {}; }
+  tl::expected<void, mip6::Error> ban(const StoredBan&) override { return {}; }
+  tl::expected<void, mip6::Error> unban(const std::string&) override { return {}; }
   tl::expected<void, mip6::Error> copy_to(const std::filesystem::path&) override { return {}; }
 };
 
@@ -128,6 +134,8 @@ struct Bench {
   std::vector<agent::Event> to_agent;
   std::vector<ike::AgentKeyingEvent> to_keying;
   std::vector<std::string> lines;
+  std::vector<bool> disk;
+  std::vector<std::string> events;
   int groups = 0;  // that were said to wait
   Performer performer{kernel,
                       store,
@@ -136,6 +144,8 @@ struct Bench {
                        .to_keying = [this](ike::AgentKeyingEvent event) { to_keying.push_back(std::move(event)); },
                        .log = [this](mnd::kernel::Level, const std::string& text) { lines.push_back(text); },
                        .failed = [this](const mip6::Error& error) { lines.push_back(error.to_string()); },
+                       .disk = [this](bool stored) { disk.push_back(stored); },
+                       .event = [this](const Ipv6Address&, const std::string& what) { events.push_back(what); },
                        .records_wait = [this] { ++groups; }}};
 
   Calls calls_of(const agent::Action& action) {
@@ -559,6 +569,53 @@ TEST_CASE("payload is sent to where the node's new SAs run, other SAs change not
   bench.performer.perform(ike::PeerChildUp{kHome, ike::ChildKind::kPrefixes, 1, 2, kSecond});
   bench.performer.perform(ike::PeerChildUp{kHome, ike::ChildKind::kPayload, 1, 2, std::nullopt});
   CHECK(bench.calls.empty());
+}
+
+TEST_CASE("that the disk takes records again is told", "[performer]") {
+  Bench bench;
+  bench.store.refuse = true;
+  CHECK_FALSE(bench.store_record(kFirst));
+  bench.store.refuse = false;
+  CHECK(bench.store_record(kFirst));
+  CHECK(bench.disk == std::vector<bool>{false, true});
+  bench.kernel.refuse = "bind 2";
+  CHECK_FALSE(bench.store_record(kSecond));  // the disk was not asked
+  CHECK(bench.disk.size() == 2);
+}
+
+TEST_CASE("a node that goes while its first binding is being stored leaves nothing in the kernel", "[performer]") {
+  Bench bench;
+  bench.ask_to_store(kHome, kFirst);
+  bench.calls.clear();
+  bench.performer.perform(agent::RemoveBinding{kHome});
+  CHECK(bench.calls == Calls{"unbind", "straight"});
+  bench.ask_to_store(kHome, std::nullopt);
+  bench.calls.clear();
+  bench.performer.store_waiting();
+  CHECK(bench.calls == Calls{"save 2"});
+  CHECK(bench.performer.bound().empty());
+  bench.performer.dismiss(kHome);
+  CHECK(bench.performer.refused(kHome) == 0);
+}
+
+TEST_CASE("refusals of a node are counted by reason, and begin anew when it comes back", "[performer]") {
+  Bench bench;
+  const agent::Report refused{kHome, "Binding Update refused: x", Status::kSequenceNumberOutOfWindow, false};
+  bench.performer.perform(refused);
+  bench.performer.perform(refused);
+  bench.performer.perform(agent::Report{kHome, "Binding Update dropped: y", std::nullopt, true});
+  bench.performer.perform(agent::Report{kHome, "registered", Status::kAccepted, false});
+  CHECK(bench.performer.refused_because(kHome) ==
+        Counts{{"Binding Update refused: x", 2}, {"Binding Update dropped: y", 1}});
+  CHECK(bench.performer.refused(kHome) == 3);
+  CHECK(bench.performer.accepted(kHome) == 1);
+  CHECK(bench.events.size() == 4);
+  bench.performer.dismiss(kHome);
+  bench.performer.perform(refused);
+  CHECK(bench.performer.refused(kHome) == 0);
+  bench.performer.serve(kHome, {.name = "laptop", .reqid = 627501});
+  bench.performer.perform(refused);
+  CHECK(bench.performer.refused(kHome) == 1);
 }
 
 }  // namespace

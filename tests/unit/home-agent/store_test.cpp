@@ -227,10 +227,10 @@ TEST_CASE("a database of a newer version is left alone", "[store]") {
     // user_version stands at byte 60 of the file, big-endian.
     std::fstream stream{folder.path() / "agent.db", std::ios::in | std::ios::out | std::ios::binary};
     stream.seekp(63);
-    stream.put(4);
+    stream.put(5);
   }
   const auto error = refusal(folder);
-  CHECK(error.reason.find("format 4") != std::string::npos);
+  CHECK(error.reason.find("format 5") != std::string::npos);
   CHECK(error.remedy.find("newer") != std::string::npos);
 }
 
@@ -249,6 +249,51 @@ TEST_CASE("a state directory that cannot be is an error with a remedy", "[store]
   const auto store = Store::open(folder.path() / "file");
   REQUIRE_FALSE(store);
   CHECK_FALSE(store.error().remedy.empty());
+}
+
+TEST_CASE("many nodes get their reqids at once, as one by one, and known ones keep theirs", "[store]") {
+  const TemporaryFolder folder;
+  const auto home = *Ipv6Address::parse("2001:db8:1::42");
+  const auto other = *Ipv6Address::parse("2001:db8:1::43");
+  {
+    const auto store = opened(folder.path());
+    REQUIRE(store->reqid_of("phone", home) == mnd::kernel::kAgentFirstReqid);
+    REQUIRE(store->give_reqids({{"laptop", other}, {"phone", home}, {"desk", *Ipv6Address::parse("2001:db8:1::44")}}));
+    CHECK(store->give_reqids({}));
+  }
+  const auto store = opened(folder.path());
+  CHECK(store->nodes()->size() == 3);
+  CHECK(store->reqid_of("phone", home) == mnd::kernel::kAgentFirstReqid);
+  CHECK(store->reqid_of("laptop", other) == mnd::kernel::kAgentFirstReqid + 1);
+}
+
+TEST_CASE("bans outlast the process, in the order of names, until they are lifted", "[store]") {
+  const TemporaryFolder folder;
+  {
+    const auto store = opened(folder.path());
+    CHECK(store->bans()->empty());
+    REQUIRE(store->ban({.name = "phone", .why = "stolen", .since = 1'700'000'000}));
+    REQUIRE(store->ban({.name = "desk", .why = "", .since = 1'700'000'001}));
+    REQUIRE(store->ban({.name = "phone", .why = "it's \"lost\"", .since = 1'700'000'002}));
+  }
+  {
+    const auto store = opened(folder.path());
+    const auto bans = store->bans();
+    REQUIRE(bans);
+    CHECK(*bans == std::vector<StoredBan>{{.name = "desk", .why = "", .since = 1'700'000'001},
+                                          {.name = "phone", .why = "it's \"lost\"", .since = 1'700'000'002}});
+    REQUIRE(store->unban("desk"));
+    REQUIRE(store->unban("nobody"));
+  }
+  CHECK(opened(folder.path())->bans()->size() == 1);
+}
+
+TEST_CASE("a ban is not taken for stored when the database was removed", "[store]") {
+  const TemporaryFolder folder;
+  const auto store = opened(folder.path());
+  std::filesystem::remove(folder.path() / "agent.db");
+  CHECK_FALSE(store->ban({.name = "phone", .why = "", .since = 1}));
+  CHECK_FALSE(store->unban("phone"));
 }
 
 }  // namespace

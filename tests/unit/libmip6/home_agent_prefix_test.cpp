@@ -163,13 +163,50 @@ TEST_CASE("the end of a service ends an update that is being stored", "[agent]")
   Harness agent;
   agent.handle(registration(1, kCareOf1));
   const auto ended = agent.handle(ServiceEnded{kHome});
-  CHECK(count_of<RemoveBinding>(ended) == 0);
+  // The kernel may have it by now.
+  REQUIRE(count_of<RemoveBinding>(ended) == 1);
+  CHECK(position_of<RemoveBinding>(ended) < position_of<StoreRecord>(ended));
   // The disk is asked to forget the binding that it was just asked to hold.
   REQUIRE(count_of<StoreRecord>(ended) == 1);
   CHECK(find_action<StoreRecord>(ended)->record == BindingRecord{.home_address = kHome, .sequence = SequenceNumber{1}});
   CHECK(agent.handle(RecordStored{kHome, true}).empty());
   CHECK(agent.handle(RecordStored{kHome, true}).empty());
   CHECK(answered(agent.run(registration(1, kCareOf1))) == Status::kSequenceNumberOutOfWindow);
+}
+
+TEST_CASE("the end of a service while a de-registration is being stored removes what there was, once", "[agent]") {
+  Harness agent;
+  agent.run(registration(1, kCareOf1));
+  agent.handle(deregistration_at_home(2));
+  CHECK(count_of<RemoveBinding>(agent.handle(ServiceEnded{kHome})) == 1);
+  Harness other;
+  other.handle(deregistration_at_home(2));
+  CHECK(count_of<RemoveBinding>(other.handle(ServiceEnded{kHome})) == 0);
+}
+
+TEST_CASE("a node that comes back after its service ended is served as before, with keys anew", "[agent]") {
+  Harness agent;
+  agent.run(KeysMoved{kHome, false});
+  agent.run(registration(1, kCareOf1));
+  agent.run(KeysMoved{kHome, false});  // K was not possible under the keys that went
+  agent.nodes.forget(kHome);
+  agent.run(ServiceEnded{kHome});
+  agent.nodes.serve({kHome, true});
+  const auto actions = agent.run(registration(2, kCareOf2));
+  CHECK(find_action<SendAcknowledgement>(actions)->acknowledgement.key_mobility);
+  CHECK(find_action<InstallBinding>(actions)->first);
+}
+
+TEST_CASE("with new keys by hand the last number is forgotten, but not under a binding", "[agent]") {
+  Harness agent;
+  agent.run(registration(7, kCareOf1));
+  agent.run(NumberForgotten{kHome});
+  CHECK(answered(agent.run(registration(7, kCareOf1))) == Status::kSequenceNumberOutOfWindow);
+  agent.run(ServiceEnded{kHome});
+  agent.run(NumberForgotten{kHome});
+  CHECK(agent.core.find(kHome) == nullptr);
+  CHECK(answered(agent.run(registration(7, kCareOf1))) == Status::kAccepted);
+  CHECK(agent.run(NumberForgotten{kOtherHome}).empty());
 }
 
 TEST_CASE("the end of a service that was never used does nothing", "[agent]") {

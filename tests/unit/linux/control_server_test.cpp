@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -20,7 +21,7 @@ using nlohmann::json;
 namespace {
 
 // Answers {"echo": command}; "watch" gets a stream.
-ControlServer::Answer echo(const json& request) {
+ControlServer::Answer echo(const json& request, Asker) {
   const auto command = request.at("command").get<std::string>();
   return {json{{"echo", command}}.dump(), command == "watch"};
 }
@@ -208,6 +209,53 @@ TEST_CASE("the socket is for its owner only where the group does not exist, and 
   fixture.server.reset();
   CHECK_FALSE(std::filesystem::exists(fixture.path));
   fixture.loop.run();  // nothing is left to wait for
+}
+
+TEST_CASE("one answer may be long, but not many of them for a client that does not read") {
+  const std::string text(3 * kMaxControlBacklog, 'x');
+  Server fixture{[&](const json&, Asker) { return ControlServer::Answer{text, false}; }};
+  Client reader{fixture.path};
+  reader.send("{\"command\":\"list\"}\n");
+  std::string got;
+  for (int i = 0; i < 1000 && got.size() <= text.size(); ++i) {
+    fixture.run();
+    got += reader.received();
+  }
+  CHECK(got == text + '\n');
+  CHECK_FALSE(reader.closed);
+  Client lazy{fixture.path};
+  for (int i = 0; i < 3; ++i) lazy.try_send("{\"command\":\"list\"}\n");
+  fixture.run();
+  lazy.received();
+  fixture.run();
+  lazy.received();
+  CHECK(lazy.closed);
+}
+
+// Of this thread alone, as the kernel has them; -1: unchanged.
+void become(long effective_user) { ::syscall(SYS_setresuid, -1L, effective_user, -1L); }
+
+TEST_CASE("who asks is told by the kernel: root and the daemon's own user, or somebody who may only look") {
+  Server fixture{[](const json&, Asker asker) {
+    return ControlServer::Answer{asker == Asker::kRoot ? "\"root\"" : "\"member\"", false};
+  }};
+  const auto answer_to = [&](Client& client) {
+    REQUIRE(client.connected);
+    client.send("{\"command\":\"a\",\"uid\":0}\n");
+    fixture.run();
+    return client.received();
+  };
+  Client own{fixture.path};
+  CHECK(answer_to(own) == "\"root\"\n");
+  if (::geteuid() != 0) return;  // nobody else can be had
+  ::chmod(fixture.path.c_str(), 0666);
+  ::chmod(fixture.path.parent_path().c_str(), 0755);
+  ::chmod(fixture.folder.path().c_str(), 0755);
+  constexpr long kNobody = 65534;
+  become(kNobody);
+  Client other{fixture.path};
+  become(0);
+  CHECK(answer_to(other) == "\"member\"\n");
 }
 
 TEST_CASE("a second server on a live socket is an error, a stale socket is replaced") {

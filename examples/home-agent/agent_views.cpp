@@ -1,0 +1,143 @@
+// The home agent as a program: what the control socket is told.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "examples/home-agent/agent.hpp"
+#include "examples/home-agent/doctor.hpp"
+#include "mnd/linux/kernel.hpp"
+
+namespace mip6ha {
+
+using mip6::Ipv6Address;
+
+namespace {
+
+std::string method_of(const NodeConfig& node) {
+  if (node.manual_keys) return "manual keys";
+  const bool certificate = std::holds_alternative<ike::Certificate>(node.proof);
+  return fmt::format("{} with a {}", ike::name_of(node.method.version), certificate ? "certificate" : "secret");
+}
+
+}  // namespace
+
+BindingView Agent::binding_of(const NodeConfig& node) const {
+  const auto now = mnd::kernel::boot_now();
+  BindingView view{.name = node.name,
+                   .home_address = node.home_address,
+                   .care_of = std::nullopt,
+                   .lifetime_left = 0,
+                   .sequence = std::nullopt,
+                   .key_mobility = false,
+                   .keys_up = keys_up_.contains(node.home_address),
+                   .manual_keys = node.manual_keys.has_value(),
+                   .refused = performer_->refused(node.home_address),
+                   .payload = {}};
+  if (const auto ban = bans_.find(node.name); ban != bans_.end()) view.ban = ban->second;
+  if (const auto* record = home_agent_->find(node.home_address)) {
+    view.care_of = record->care_of;
+    if (node.protect_payload && view.care_of)
+      view.payload = payload_up_.contains(node.home_address) ? "under ESP" : "waits for an SA";
+    view.sequence = record->sequence.value();
+    view.key_mobility = record->key_mobility;
+    if (record->care_of && record->expires_boot && *record->expires_boot > now)
+      view.lifetime_left = std::chrono::duration_cast<std::chrono::seconds>(*record->expires_boot - now).count();
+  }
+  return view;
+}
+
+Snapshot Agent::snapshot() const {
+  Snapshot snapshot;
+  snapshot.address = config_.address;
+  snapshot.interface = config_.interface;
+  snapshot.charon_connected = fast_connected_ && slow_connected_;
+  snapshot.charon_needed = needs_charon();
+  snapshot.advice = advice();
+  snapshot.malformed = malformed_.totals();
+  snapshot.trouble = trouble_;
+  for (const auto& node : config_.nodes)
+    if (node.method.version == ike::IkeVersion::kV1 && std::holds_alternative<ike::PreSharedKey>(node.proof))
+      snapshot.warnings.push_back({.what = fmt::format("node {}: {}", node.name, ike::kAggressiveRisk.what),
+                                   .remedy = std::string{ike::kAggressiveRisk.remedy}});
+  if (home_agent_ == nullptr) return snapshot;  // asked while still starting
+
+  snapshot.counters = home_agent_->counters();
+  snapshot.keys_refused = keys_refused_;
+  snapshot.kernel = mnd::kernel::read_kernel_counters(mnd::kernel::kAgentTunnelName);
+  snapshot.kernel_failures = performer_->kernel_failures();
+  for (const auto& node : config_.nodes) snapshot.bindings.push_back(binding_of(node));
+  return snapshot;
+}
+
+std::optional<NodeView> Agent::node(const std::string& name) const {
+  const auto* configured = find_node(name);
+  if (configured == nullptr) {
+    const auto ban = bans_.find(name);
+    if (ban == bans_.end()) return std::nullopt;
+    NodeView view;  // not configured any more, or not yet
+    view.binding.name = name;
+    view.binding.ban = ban->second;
+    view.method = "not configured";
+    return view;
+  }
+  const auto& home_address = configured->home_address;
+  NodeView view{.binding = binding_of(*configured),
+                .identity = configured->identity,
+                .method = method_of(*configured),
+                .reqid = identity_of(home_address).reqid,
+                .keys = {},
+                .accepted = performer_->accepted(home_address),
+                .refused = performer_->refused_because(home_address),
+                .keys_refused = {},
+                .trouble = {}};
+  if (const auto keys = keys_up_.find(home_address); keys != keys_up_.end()) {
+    const auto age = std::chrono::duration_cast<std::chrono::seconds>(mnd::kernel::boot_now() - keys->second.since);
+    view.keys.push_back({.age = age.count(), .spi_in = keys->second.spi_in, .spi_out = keys->second.spi_out});
+  }
+  if (const auto refused = keys_refused_of_.find(home_address); refused != keys_refused_of_.end())
+    view.keys_refused = refused->second;
+  view.trouble = objection_to(*configured);
+  return view;
+}
+
+nlohmann::json Agent::events() const { return events_.to_json(); }
+
+std::vector<Finding> Agent::examine() const {
+  auto health = read_health(config_.address, config_.interface, config_.state_directory);
+  health.charon_needed = needs_charon();
+  health.charon_connected = fast_connected_ && slow_connected_;
+  health.charon_version = charon_version_;
+  health.charon_plugins = charon_plugins_;
+  health.vici_socket = config_.vici_socket.string();
+  if (trouble_of_disk_) health.disk = trouble_;
+  auto findings = mip6ha::examine(health);
+  for (const auto& one : advice()) findings.push_back({.check = "nodes", .what = one.what, .remedy = one.remedy});
+  return findings;
+}
+
+void Agent::ask_charon() {
+  const auto ask = [this](const char* command, auto take) {
+    fast_session_->request(command, {}, {}, std::chrono::seconds{3},
+                           [take](tl::expected<ike::Response, mip6::Error> answer) {
+                             if (answer) take(answer->message);
+                           });
+  };
+  ask("version", [this](const ike::Section& said) { charon_version_ = said.text_or("version", ""); });
+  ask("stats", [this](const ike::Section& said) {
+    if (const auto* plugins = said.list("plugins")) charon_plugins_ = *plugins;
+  });
+}
+
+void Agent::tell(const Ipv6Address& home_address, std::string_view what, std::string_view remedy) {
+  tell(name_of(home_address), what, remedy);
+}
+
+void Agent::tell(std::string_view name, std::string_view what, std::string_view remedy) {
+  using namespace std::chrono;
+  events_.add(duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count(), name, what, remedy);
+}
+
+}  // namespace mip6ha
