@@ -10,6 +10,7 @@ namespace mip6ha {
 struct MetricsEndpoint {
   mip6::Ipv6Address address;
   std::uint16_t port = 0;  // 0: any that is free; only in tests
+  bool operator==(const MetricsEndpoint&) const = default;
 };
 
 }  // namespace mip6ha

@@ -97,7 +97,9 @@ void Behaviour::on(const UpdateArrived& event, BootTime now, Actions& out) {
 
 void Behaviour::on(const OffenceSeen& event, BootTime now, Actions& out) {
   Node& sender = node(event.home_address, now);
-  if (!sender.record.banned_until) blame(event.home_address, sender, event.offence, now, out);
+  if (sender.record.banned_until) return;
+  if (event.offence == Offence::kReplay && !event.protected_from_replay) return count(sender, event.offence);
+  blame(event.home_address, sender, event.offence, now, out);
 }
 
 void Behaviour::on(const BanLifted& event, BootTime, Actions& out) {

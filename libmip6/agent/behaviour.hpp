@@ -70,6 +70,7 @@ struct UpdateArrived {
 struct OffenceSeen {  // what the home agent found when it judged an update; see offence_of()
   Ipv6Address home_address{};
   Offence offence{};
+  bool protected_from_replay = true;  // as above: else a replay is counted only
 };
 struct BanLifted {  // by the administrator: all is forgiven, what was counted stays
   Ipv6Address home_address{};

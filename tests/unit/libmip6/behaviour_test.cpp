@@ -269,6 +269,8 @@ TEST_CASE("a node without replay protection is neither throttled nor banned for 
   CHECK(node.counted(Offence::kReplay) == 6000U - static_cast<unsigned>(let_through));
   CHECK(node.counted(Offence::kTooManyUpdates) == 0);
   CHECK(node.done.empty());
+  for (int i = 0; i < 1000; ++i) node.keep(node.core.handle(OffenceSeen{kNode, Offence::kReplay, false}, node.now));
+  CHECK(node.done.empty());
   // With protection they are its own.
   for (int i = 0; i < 1000; ++i, node.now += 10ms) replay(true);
   CHECK(node.count<BanNode>() == 1);

@@ -16,6 +16,7 @@ CLOCK_BACK = 100  # seconds
 def scenario(lab):
     for namespace in ("ar1", "ar2"):
         run("tc", "-n", namespace, "qdisc", "add", "dev", "acc", "root", "netem", "delay", "10ms", "limit", "10000")
+    lab.agent_extra = "tolerate = all"  # this stream is what scenario ill-behaved is about
     if not common.begin(lab, capture=False, key_mobility=False):
         return
     # Both links are there; what was lost while they came up is nobody's.
