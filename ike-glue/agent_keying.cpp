@@ -107,7 +107,7 @@ void AgentKeying::Impl::on(const CharonEvent& event, mip6::BootTime now) {
   if (event.name == "log") return attempt_log(event.message, event.unix_time, now);
   if (event.name == "ike-updown") return ike_updown(event.message, now);
   if (event.name == "child-updown") return child_updown(event.message, now);
-  if (event.name == "ike-rekey") return ike_rekey(event.message);
+  if (event.name == "ike-rekey") return ike_rekey(event.message, now);
   if (event.name == "child-rekey") return child_rekey(event.message);
 }
 
@@ -161,7 +161,7 @@ void AgentKeying::Impl::child_updown(const Section& message, mip6::BootTime now)
   gone(*node, sa->uniqueid);
 }
 
-void AgentKeying::Impl::ike_rekey(const Section& message) {
+void AgentKeying::Impl::ike_rekey(const Section& message, mip6::BootTime now) {
   const auto rekeyed = read_ike_rekey(message);
   if (rekeyed && ended.erase(rekeyed->old_uniqueid) > 0) return end_at_once(rekeyed->uniqueid);
   auto* node = rekeyed ? node_of_name(rekeyed->name) : nullptr;
@@ -171,6 +171,9 @@ void AgentKeying::Impl::ike_rekey(const Section& message) {
   moved.key() = rekeyed->uniqueid;
   node->sas.insert(std::move(moved));
   step(fmt::format("{}: IKE re-keyed", node->configured.name));
+  // The new IKE_SA begins where the old one was when charon took up the re-key, which may have been before a move.
+  if (node->moved_to && !node->verification)
+    node->verification = Verification{*node->moved_to, now + kVerifyAfter, true};
 }
 
 void AgentKeying::Impl::child_rekey(const Section& message) {
@@ -201,6 +204,7 @@ void AgentKeying::Impl::on(const PeerEndpointMoved& event, mip6::BootTime now) {
   }
   // Until charon's list says otherwise: a replacement may be asked for before that.
   for (auto& [uniqueid, sa] : node->sas) sa.remote = event.care_of;
+  node->moved_to = event.care_of;
   if (connected) node->verification = Verification{event.care_of, now + kVerifyAfter};
 }
 
@@ -208,6 +212,7 @@ void AgentKeying::Impl::on(const PeerReplaceAsked& event, mip6::BootTime now) {
   auto* node = node_of_address(event.home_address);
   if (!node) return;
   node->verification.reset();
+  node->moved_to.reset();
   for (auto& [uniqueid, sa] : node->sas) {
     if (event.care_of && sa.remote == event.care_of) continue;
     const auto latest = mip6::planted(mip6::Defect::kKeysDroppedAtUpdate) ? now : now + kReplacePatience;

@@ -99,6 +99,10 @@ struct DeletePeerStatesExcept {
   std::vector<std::uint32_t> spis;
   bool noted = false;  // of those only that NotePeerStates found: charon installs states before it tells of them
 };
+struct PeerMoveAgain {  // charon is not there, a re-key has overtaken the move: the kernel is to tell it once more
+  mip6::Ipv6Address home_address;
+  mip6::Ipv6Address care_of;
+};
 struct PeerMoveFailed {  // PeerEndpointMoved was accepted, but charon is not there: its endpoint has not moved
   mip6::Ipv6Address home_address;
 };
@@ -109,7 +113,7 @@ struct PeerRefused {        // somebody asked for keys and got none; a Trouble t
 };
 using AgentKeyingAction =
     std::variant<Request, PeerKeysUp, PeerKeysChanged, PeerKeysDown, PeerChildUp, PeerChildDown, NotePeerStates,
-                 DeletePeerStatesExcept, PeerMoveFailed, PeerRefused, Trouble, Step, Stopped>;
+                 DeletePeerStatesExcept, PeerMoveAgain, PeerMoveFailed, PeerRefused, Trouble, Step, Stopped>;
 
 class AgentKeying {
  public:

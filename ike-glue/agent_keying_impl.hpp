@@ -65,6 +65,7 @@ struct AgentKeying::Impl {
   struct Verification {
     mip6::Ipv6Address care_of;
     mip6::BootTime at;
+    bool told = false;  // that it was there already
     int lists_left = 2;
     std::uint64_t request = 0;  // under way if not 0
   };
@@ -78,6 +79,7 @@ struct AgentKeying::Impl {
     std::optional<mip6::BootTime> delete_orphans_at{};
     std::optional<mip6::BootTime> loaded_again;
     std::optional<Verification> verification;
+    std::optional<mip6::Ipv6Address> moved_to{};  // where the kernel has moved the present IKE_SA, if it has
     std::vector<Child> further{};
   };
 
@@ -115,7 +117,7 @@ struct AgentKeying::Impl {
   void ike_updown(const Section& message, mip6::BootTime now);
   void child_updown(const Section& message, mip6::BootTime now);
   void hand_over(Node& node, const IkeSa& sa);
-  void ike_rekey(const Section& message);
+  void ike_rekey(const Section& message, mip6::BootTime now);
   void child_rekey(const Section& message);
 
   // agent_peers.cpp

@@ -177,6 +177,7 @@ void AgentKeying::Impl::keys_up(Node& node, const IkeSa& sa, mip6::BootTime now)
     other.drop_at = other.drop_at ? std::min(*other.drop_at, soon) : soon;
   }
   drop_third(node, sa.uniqueid, now);
+  if (sa.remote != node.moved_to) node.moved_to.reset();  // established anew, from elsewhere
   auto& known = node.sas[sa.uniqueid];
   // A phase 1 that took over the old SAs has them beside the new ones: nobody else would take them away.
   if (known.child_up && known.spi_in != sa.spi_in) node.orphans = true;
@@ -285,21 +286,28 @@ void AgentKeying::Impl::verified(Node& node, const Answered& answer) {
     return;
   }
   bool followed = false;
+  bool behind = false;
   for (const auto& item : answer.response->items) {
     const auto sa = read_ike_sa(item, node.configured.reqid);
     if (!sa || sa->name != node.name) continue;
     const auto known = node.sas.find(sa->uniqueid);
     if (known != node.sas.end()) known->second.remote = sa->remote;
-    followed = followed || sa->remote == asked.care_of;
+    // One that a re-key has replaced has no SAs any more, and one that is to go need not follow.
+    if (!sa->child_installed || (known != node.sas.end() && known->second.drop_at)) continue;
+    (sa->remote == asked.care_of ? followed : behind) = true;
   }
-  if (followed) {
-    step(fmt::format("{}: IKE endpoint moved to {}", node.configured.name, asked.care_of.to_string()));
+  if (followed && !behind) {
+    if (!asked.told) step(fmt::format("{}: IKE endpoint moved to {}", node.configured.name, asked.care_of.to_string()));
     node.verification.reset();
   } else if (asked.lists_left == 0) {
     trouble({fmt::format("charon did not follow {}'s move to {}", node.configured.name, asked.care_of.to_string()),
              "check that charon's kernel-netlink plugin is loaded; the node establishes IKE anew when it finds out"});
     out.emplace_back(PeerMoveFailed{node.configured.home_address});
     node.verification.reset();
+    node.moved_to.reset();
+  } else {
+    asked.told = false;
+    out.emplace_back(PeerMoveAgain{node.configured.home_address, asked.care_of});
   }
 }
 

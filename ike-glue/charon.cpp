@@ -52,6 +52,8 @@ Section remote_auth(const Credentials& credentials) {
     remote.set("auth", pubkey_auth(credentials.method)).set("ca_id", "asn1dn:#" + certificate->root);
   else
     remote.set("auth", "psk");
+  // Beside the root, not in its place. charon keeps it for good.
+  if (!credentials.remote_certificate.empty()) remote.set("certs", Section::List{credentials.remote_certificate});
   return remote;
 }
 

@@ -34,6 +34,7 @@ struct Credentials {
   std::string remote_identity;
   Proof proof;
   Method method = default_method(IkeVersion::kV2);
+  std::string remote_certificate = {};  // PEM: no other one of the peer's is taken; empty: any of the root's
 };
 
 // From one PEM bundle: our private key (PKCS#8 or traditional, not encrypted), our certificate before all other

@@ -204,12 +204,15 @@ class Proposal {
 }  // namespace
 
 Method default_method(IkeVersion version) {
-  Method method{.version = version,
-                .ike_proposals = {"aes128-aes256-sha256-x25519-ecp256"},
-                .esp_proposals = {"aes128-sha256", "aes256-sha256"},
-                .signature_hashes = {"sha256", "sha384", "sha512"}};
+  static const Method kV2{.version = IkeVersion::kV2,
+                          .ike_proposals = {"aes128-aes256-sha256-x25519-ecp256"},
+                          .esp_proposals = {"aes128-sha256", "aes256-sha256"},
+                          .signature_hashes = {"sha256", "sha384", "sha512"}};
+  if (version == IkeVersion::kV2) return kV2;
+  Method method = kV2;
+  method.version = version;
   // One group: aggressive mode cannot offer another. Who has nothing but IKEv1 has this one.
-  if (version == IkeVersion::kV1) method.ike_proposals = {"aes128-sha256-modp2048", "aes256-sha256-modp2048"};
+  method.ike_proposals = {"aes128-sha256-modp2048", "aes256-sha256-modp2048"};
   return method;
 }
 

@@ -8,6 +8,7 @@
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "ike-glue/shared_texts.hpp"
 #include "libmip6/error.hpp"
 
 namespace ike {
@@ -16,9 +17,9 @@ enum class IkeVersion { kV1, kV2 };
 
 struct Method {
   IkeVersion version = IkeVersion::kV2;
-  std::vector<std::string> ike_proposals;  // in the words of swanctl.conf(5), most wanted first
-  std::vector<std::string> esp_proposals;
-  std::vector<std::string> signature_hashes;  // of the peer's certificates and of IKE's signatures
+  SharedTexts ike_proposals;  // in the words of swanctl.conf(5), most wanted first
+  SharedTexts esp_proposals;
+  SharedTexts signature_hashes;  // of the peer's certificates and of IKE's signatures
 };
 Method default_method(IkeVersion version);
 std::string_view name_of(IkeVersion version);  // "ikev2", as in the configuration

@@ -149,6 +149,9 @@ void NodeKeying::Impl::ike_rekey(const Section& message, mip6::BootTime now) {
     current->uniqueid = rekeyed->uniqueid;
     step(fmt::format("IKE re-keyed, from {}", current->local.to_string()));
     current->ike_rekey_at = now + spread(policy.ike_rekey);
+    // The new IKE_SA begins where the old one was when charon took up the answer, which may have been before a move.
+    if (current->migrated && !verification && !attempt && !wish)
+      verification = Verification{current->local, current->local, now + kVerifyAfter, true};
   }
   for (auto& one : leaving) {
     if (one.uniqueid == rekeyed->old_uniqueid) one.uniqueid = rekeyed->uniqueid;
@@ -210,6 +213,7 @@ void NodeKeying::Impl::on(const EndpointMoved& event, mip6::BootTime now) {
   if (event.accepted) {
     verification = Verification{event.local, current->local, now + kVerifyAfter};
     current->local = event.local;
+    current->migrated = true;
     current->moved_to.reset();
     if (anew) wish_for({event.local, true, false, true});
     return;

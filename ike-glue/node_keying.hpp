@@ -60,7 +60,8 @@ struct KeysUp {  // an SA pair is in the kernel; also after each change of it
   bool fresh = false;  // never used before
 };
 struct KeysDown {};
-struct MoveOwnEndpoint {  // KMADDRESS on our side alone, so that the old connection can be closed from `local`
+// KMADDRESS on our side alone: so that the old connection can be closed from `local`, or where charon did not follow.
+struct MoveOwnEndpoint {
   mip6::Ipv6Address local;
 };
 struct DeleteStatesExcept {         // ESP states with our reqid that a dead charon left behind

@@ -45,7 +45,8 @@ struct NodeKeying::Impl {
     std::optional<mip6::Ipv6Address> moved_to;  // on our side alone, to be closed from there
     std::uint32_t spi_in = 0;
     std::uint32_t spi_out = 0;
-    bool doomed = false;  // charon is closing it by itself; its keys still work for a while
+    bool doomed = false;    // charon is closing it by itself; its keys still work for a while
+    bool migrated = false;  // K was agreed at the last move
     mip6::BootTime child_rekey_at = {};
     mip6::BootTime ike_rekey_at = {};
   };
@@ -79,6 +80,7 @@ struct NodeKeying::Impl {
     mip6::Ipv6Address local;
     mip6::Ipv6Address before;
     mip6::BootTime at;
+    bool told = false;  // that it was there already
     int lists_left = 2;
     std::uint64_t request = 0;  // under way if not 0
   };

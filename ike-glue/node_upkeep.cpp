@@ -216,14 +216,17 @@ void NodeKeying::Impl::verified(const Answered& answer, mip6::BootTime now) {
   if (mine != found.end() && mine->state == "DELETING") {
     doom_current(now);
   } else if (mine != found.end() && mine->local == local) {
+    if (!verification->told) step(fmt::format("IKE endpoint moved to {}", local.to_string()));
     verification.reset();
-    step(fmt::format("IKE endpoint moved to {}", local.to_string()));
   } else if (verification->lists_left == 0) {
     current->local = mine != found.end() ? mine->local.value_or(verification->before) : verification->before;
     verification.reset();
     migration_refused(local, {fmt::format("charon did not follow the move to {}", local.to_string()),
                               "the IKE connection is established anew at each move; check that charon's kernel-netlink "
                               "plugin is loaded and runs as root"});
+  } else {
+    verification->told = false;
+    out.emplace_back(MoveOwnEndpoint{local});
   }
 }
 

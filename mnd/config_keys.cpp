@@ -136,7 +136,7 @@ void ConfigChecker::algorithms(ike::IkeVersion version) {
   auto& method = config_.method;
   method = ike::default_method(version);
   const bool aggressive = version == ike::IkeVersion::kV1 && std::holds_alternative<ike::PreSharedKey>(config_.proof);
-  const auto take = [&](std::string_view key, std::vector<std::string>& target, auto&& parse) {
+  const auto take = [&](std::string_view key, ike::SharedTexts& target, auto&& parse) {
     const auto* setting = find(key);
     if (!setting) return;
     auto parsed = parse(setting->value);

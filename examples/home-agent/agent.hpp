@@ -58,7 +58,7 @@ class Agent final : public Steering {
   std::vector<Finding> examine() const override;
   // agent_live.cpp: what changes while it runs
   tl::expected<std::filesystem::path, mip6::Error> make_copy() override;
-  tl::expected<Reloaded, Mistakes> reload() override;
+  tl::expected<Reloaded, Mistakes> reload(const std::vector<std::string>& new_keys) override;
   tl::expected<Ban, mip6::Error> ban(const std::string& name, const std::string& why) override;
   tl::expected<void, mip6::Error> unban(const std::string& name) override;
 
@@ -108,6 +108,7 @@ class Agent final : public Steering {
   void on(const ike::PeerChildDown& action);
   void on(const ike::NotePeerStates& action);
   void on(const ike::DeletePeerStatesExcept& action);
+  void on(const ike::PeerMoveAgain& action);
   void on(const ike::PeerMoveFailed& action);
   void on(const ike::PeerRefused& action);
   void on(const ike::Trouble& trouble);

@@ -72,6 +72,8 @@ void Agent::on(const ike::NotePeerStates& action) { performer_->perform(action);
 
 void Agent::on(const ike::DeletePeerStatesExcept& action) { performer_->perform(action); }
 
+void Agent::on(const ike::PeerMoveAgain& action) { performer_->perform(action); }
+
 void Agent::on(const ike::PeerMoveFailed& action) { performer_->perform(action); }
 
 void Agent::on(const ike::Trouble& trouble) {

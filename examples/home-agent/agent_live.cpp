@@ -161,7 +161,7 @@ Result Agent::rotate(const NodeConfig& node) {
 
 // --- what the operator asks ---
 
-tl::expected<Reloaded, Mistakes> Agent::reload() {
+tl::expected<Reloaded, Mistakes> Agent::reload(const std::vector<std::string>& new_keys) {
   const auto refuse = [&](std::string what) {
     return tl::unexpected(Mistakes{{config_file_.string(), 0, std::move(what), "restart mip6-ha"}});
   };
@@ -185,6 +185,12 @@ tl::expected<Reloaded, Mistakes> Agent::reload() {
                 .changed = difference.changed,
                 .restart = difference.restart,
                 .failed = {}};
+  for (const auto* names : {&difference.added, &difference.replaced})
+    for (const auto& name : *names) {
+      const auto* node = find_node(name);
+      if (!node->manual_keys || std::ranges::find(new_keys, name) == new_keys.end()) continue;
+      if (const auto taken = take_as_new(*store_, *node); !taken) done.failed.push_back(trouble_of(taken.error()));
+    }
   for (const auto& name : difference.changed) {
     const auto* node = find_node(name);
     if (!reqids_.contains(node->home_address)) continue;  // banned, or served in a moment

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "examples/home-agent/agent.hpp"
@@ -36,11 +37,11 @@ bool Agent::needs_charon() const { return manual_nodes(config_) < config_.nodes.
 Result Agent::judge_manual_keys() {
   const auto records = store_->records();
   if (!records) return tl::unexpected(records.error());
+  std::set<mip6::Ipv6Address> numbered;
+  for (const auto& record : *records) numbered.insert(record.home_address);
   for (const auto& node : config_.nodes) {
     if (is_banned(node)) continue;
-    const bool numbered =
-        std::ranges::any_of(*records, [&](const auto& record) { return record.home_address == node.home_address; });
-    const auto objection = judge(*store_, node, numbered);
+    const auto objection = judge(*store_, node, numbered.contains(node.home_address));
     if (!objection) return tl::unexpected(objection.error());
     if (!objection->empty()) manual_refused_[node.home_address] = *objection;
   }

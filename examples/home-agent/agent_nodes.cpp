@@ -24,9 +24,9 @@ const NodeConfig* Agent::find_node(const std::string& name) const {
 }
 
 tl::expected<void, Error> Agent::store_reqids(const std::vector<const NodeConfig*>& nodes) {
-  std::vector<std::pair<std::string, Ipv6Address>> named;
-  for (const auto* node : nodes) named.emplace_back(node->name, node->home_address);
-  return store_->give_reqids(named);
+  std::vector<StoredNode> named;
+  for (const auto* node : nodes) named.push_back({.name = node->name, .home_address = node->home_address});
+  return store_->reqids_of(named).map([](const auto&) {});
 }
 
 tl::expected<void, Error> Agent::read_bans() {
@@ -75,7 +75,8 @@ ike::AgentKeyingNode Agent::keying_node(const NodeConfig& node) const {
                               .credentials = {.local_identity = config_.identity,
                                               .remote_identity = node.identity,
                                               .proof = node.proof,
-                                              .method = node.method},
+                                              .method = node.method,
+                                              .remote_certificate = node.certificate},
                               .reqid = reqid,
                               .number_known = numbers_known_.contains(node.home_address),
                               .children = {{ike::ChildKind::kPrefixes, reqid + mnd::kernel::kPrefixesReqidOffset}}};

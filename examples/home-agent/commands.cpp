@@ -59,8 +59,8 @@ json export_answer(Steering& steering, const Asked&) {
   return copy ? with_version({{"file", copy->string()}}) : error_json(copy.error());
 }
 
-json reload_answer(Steering& steering, const Asked&) {
-  const auto done = steering.reload();
+json reload_answer(Steering& steering, const Asked& asked) {
+  const auto done = steering.reload(asked.new_keys);
   if (done) return with_version(reloaded_json(*done));
   const auto mistakes = mistakes_json(done.error());
   json answer = error_json(mistakes_text(done.error()), "mend the configuration and reload again: nothing has changed");
@@ -210,6 +210,14 @@ namespace {
 tl::expected<Asked, const char*> read_asked(const Command& command, const json& request) {
   Asked asked;
   const auto no = [](const char* what) { return tl::unexpected<const char*>(what); };
+  if (const auto names = request.find("keys_are_new"); names != request.end()) {
+    const auto is_name = [](const json& one) {
+      return one.is_string() && is_node_name(one.get_ref<const std::string&>());
+    };
+    if (!names->is_array() || !std::all_of(names->begin(), names->end(), is_name))
+      return no("these are no names of nodes");
+    for (const auto& name : *names) asked.new_keys.push_back(name);
+  }
   if (command.argument != Argument::kNode && command.argument != Argument::kNodeAndWhy) return asked;
   const auto node = request.find("node");
   if (node == request.end() || !node->is_string()) return no("the request names no node");

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
+#include <vector>
 
 #include "examples/home-agent/steering.hpp"
 #include "libmip6/error.hpp"
@@ -17,8 +18,9 @@ namespace mip6ha {
 
 // What a request names beside its command, checked: it comes from anybody who may connect.
 struct Asked {
-  std::string node;  // [a-z0-9-]{1,kMaxNodeName}
-  std::string why;   // at most kMaxWhy bytes, without control characters
+  std::string node;                     // [a-z0-9-]{1,kMaxNodeName}
+  std::string why;                      // at most kMaxWhy bytes, without control characters
+  std::vector<std::string> new_keys{};  // of reload: nodes whose manual keys were just made
 };
 inline constexpr std::size_t kMaxWhy = 200;
 

@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <charconv>
-#include <map>
+#include <iterator>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include "examples/home-agent/config_reader.hpp"
+#include "examples/home-agent/config_uniqueness.hpp"
 #include "libmip6/wire/prefix_information.hpp"
 
 namespace mip6ha {
@@ -126,73 +128,15 @@ NodeConfig read_node(const ConfigSection& section, const Config& config, const C
   return node;
 }
 
-// What two nodes must not share: the name picks the connection and the reqid, the home address the security
-// association, the identity what charon authenticates (RFC 6275 section 15.3: one home address for one identity).
-class Uniqueness {
- public:
-  void check(std::string_view what, const std::string& value, const ConfigSection& section, Mistakes& mistakes) {
-    const auto [other, fresh] = seen_.try_emplace(fmt::format("{} {}", what, value), &section);
-    if (!fresh)
-      mistakes.push_back({section.file, section.line,
-                          fmt::format("{} '{}' is already that of [{}] in line {}", what, value, other->second->name,
-                                      other->second->line),
-                          fmt::format("give every node a {} of its own", what)});
-  }
-
-  // The same for manual keys: the file of one node copied for another.
-  void check_manual_keys(const NodeConfig& node, const ConfigSection& section, Mistakes& mistakes) {
-    const auto* setting = section.find("manual-keys");
-    if (!node.manual_keys || setting == nullptr) return;
-    bool repeated = false;
-    const ConfigSection* other = nullptr;
-    for (const auto* sa : {&node.manual_keys->to_home_agent, &node.manual_keys->to_node})
-      for (const auto* key : {&sa->encryption_key, &sa->integrity_key}) {
-        const auto [known, fresh] = manual_keys_.try_emplace(*key, &section);
-        repeated = repeated || !fresh;
-        if (!fresh) other = known->second;
-      }
-    if (repeated)
-      mistakes.push_back(
-          {setting->file, setting->line,
-           fmt::format("manual-keys: [{}] has a key of [{}] in line {}", section.name, other->name, other->line),
-           "give every node keys of its own: each of the two could pose as the other"});
-    // The kernel finds an SA by its destination and SPI: towards the nodes the destinations differ.
-    const std::uint32_t spi = node.manual_keys->to_home_agent.spi;
-    if (const auto [known, fresh] = spis_.try_emplace(spi, &section); !fresh && !repeated)
-      mistakes.push_back({setting->file, setting->line,
-                          fmt::format("manual-keys: [{}] has the SPI {:#x} towards the home agent, as [{}] in line {}",
-                                      section.name, spi, known->second->name, known->second->line),
-                          "change it in the file, at the node too"});
-  }
-
-  // With one secret for both, each could pose as the other towards charon, whatever identity it is to have.
-  void check_secret(const NodeConfig& node, const ConfigSection& section, Mistakes& mistakes) {
-    const auto* key = std::get_if<ike::PreSharedKey>(&node.proof);
-    if (key == nullptr || key->secret.empty()) return;
-    const auto [other, fresh] = secrets_.try_emplace(key->secret, &section);
-    const auto* setting = section.find("secret-file");
-    if (!fresh && setting != nullptr)
-      mistakes.push_back({setting->file, setting->line,
-                          fmt::format("secret-file: [{}] has the same secret as [{}] in line {}", section.name,
-                                      other->second->name, other->second->line),
-                          "give every node a secret of its own: each of the two could pose as the other"});
-  }
-
- private:
-  std::map<std::string, const ConfigSection*> seen_;
-  std::map<std::string, const ConfigSection*> secrets_;
-  std::map<mnd::kernel::KeyBytes, const ConfigSection*> manual_keys_;
-  std::map<std::uint32_t, const ConfigSection*> spis_;
-};
-
 }  // namespace
 
-bool is_node_name(const std::string& name) {
+bool is_node_name(std::string_view name) {
   const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
   return !name.empty() && name.size() <= kMaxNodeName && std::all_of(name.begin(), name.end(), allowed);
 }
 
-tl::expected<Config, Mistakes> check_config(const mnd::kernel::ConfigContent& content, const std::string& file) {
+tl::expected<Config, Mistakes> check_config(const mnd::kernel::ConfigContent& content, const std::string& file,
+                                            NoNode none) {
   Config config;
   Mistakes mistakes = content.mistakes;
   const auto& sections = content.sections;
@@ -227,14 +171,34 @@ tl::expected<Config, Mistakes> check_config(const mnd::kernel::ConfigContent& co
     }
     config.nodes.push_back(std::move(node));
   }
-  if (config.nodes.empty())
+  if (config.nodes.empty() && none == NoNode::kMistake)
     mistakes.push_back({file, 0, "no node is served", "add a section [node NAME] with home-address and secret-file"});
   if (!mistakes.empty()) return tl::unexpected(std::move(mistakes));
   return config;
 }
 
+std::filesystem::path nodes_folder(const std::filesystem::path& config) { return config.parent_path() / "nodes.d"; }
+
+mnd::kernel::ConfigContent read_content(const std::filesystem::path& path) {
+  auto all = mnd::kernel::read_config_content(path);
+  auto nodes = mnd::kernel::read_config_folder(nodes_folder(path));
+  std::move(nodes.mistakes.begin(), nodes.mistakes.end(), std::back_inserter(all.mistakes));
+  for (auto& section : nodes.sections) {
+    // One of many files must not change what holds for all.
+    if (section.name.empty())
+      for (const auto& setting : section.settings)
+        all.mistakes.push_back({setting.file, setting.line, fmt::format("{}: stands outside a section", setting.key),
+                                fmt::format("write it below [node NAME], or into {}", path.string())});
+    else
+      all.sections.push_back(std::move(section));
+  }
+  return all;
+}
+
 tl::expected<Config, Mistakes> load_config(const std::filesystem::path& path) {
-  return check_config(mnd::kernel::read_config_content(path), path.string());
+  std::error_code none;
+  const bool by_command = std::filesystem::is_directory(nodes_folder(path), none);
+  return check_config(read_content(path), path.string(), by_command ? NoNode::kFine : NoNode::kMistake);
 }
 
 }  // namespace mip6ha

@@ -1,9 +1,11 @@
-// The configuration of mip6-ha: one file, a section for every node that is served.
+// The configuration of mip6-ha: a file with a section for every node that is served; sections of nodes may also stand
+// in files of their own.
 #pragma once
 
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <tl/expected.hpp>
 #include <vector>
 
@@ -20,8 +22,9 @@ namespace mip6ha {
 struct NodeConfig {  // [node NAME]
   std::string name;  // [a-z0-9-], at most kMaxNodeName characters
   mip6::Ipv6Address home_address;
-  std::string identity;  // default: the home address
-  ike::Proof proof;      // content of secret-file = FILE, or our own certificate; never printed
+  std::string identity;       // default: the home address
+  ike::Proof proof;           // content of secret-file = FILE, or our own certificate; never printed
+  std::string certificate{};  // content of certificate = FILE, PEM: no other one is taken; empty: any of the root's
   // keying, ike-proposals, esp-proposals, signature-hash: here, or at the top for all nodes
   ike::Method method = ike::default_method(ike::IkeVersion::kV2);
   // manual-keys = FILE, in place of identity and proof; never printed
@@ -29,7 +32,7 @@ struct NodeConfig {  // [node NAME]
   bool protect_payload = false;  // protect = payload|signalling; default: as at the top
 };
 inline constexpr std::size_t kMaxNodeName = 40;
-bool is_node_name(const std::string& name);
+bool is_node_name(std::string_view name);  // 1 to kMaxNodeName of a-z, 0-9 and -
 
 struct Config {
   mip6::Ipv6Address address;                    // our own, on the home link
@@ -51,9 +54,17 @@ struct Config {
 
 using Mistakes = std::vector<mnd::kernel::ConfigMistake>;
 
-// Reads and checks, the secrets too; all mistakes at once.
+// The folder beside the configuration in which files NAME.conf have nothing but sections of nodes.
+std::filesystem::path nodes_folder(const std::filesystem::path& config);
+
+// Reads `path`, `path`.d/*.conf and nodes_folder(path)/*.conf.
+mnd::kernel::ConfigContent read_content(const std::filesystem::path& path);
+// Reads all of these and checks them, the secrets too; all mistakes at once.
 tl::expected<Config, Mistakes> load_config(const std::filesystem::path& path);
+// Whether a configuration without a single node is a mistake: not where nodes come and go by command.
+enum class NoNode { kMistake, kFine };
 // Checks what was read already; `file` is named where a mistake is in no line. Secret files are read from disk.
-tl::expected<Config, Mistakes> check_config(const mnd::kernel::ConfigContent& content, const std::string& file);
+tl::expected<Config, Mistakes> check_config(const mnd::kernel::ConfigContent& content, const std::string& file,
+                                            NoNode none = NoNode::kMistake);
 
 }  // namespace mip6ha

@@ -10,11 +10,26 @@ namespace mip6ha {
 namespace {
 
 // Of no use with manual keys.
-constexpr std::array<std::string_view, 7> kIkeKeys{"identity",      "secret-file",    "keying",        "ike-proposals",
-                                                   "esp-proposals", "signature-hash", ike::kConsentKey};
+constexpr std::array<std::string_view, 8> kIkeKeys{"identity",       "secret-file",   "certificate",
+                                                   "keying",         "ike-proposals", "esp-proposals",
+                                                   "signature-hash", ike::kConsentKey};
 
 std::string cause_of(const mip6::Error& error) {
   return error.reason.empty() ? std::generic_category().message(error.os_error) : error.reason;
+}
+
+// The one that a node must prove itself by.
+void read_node_certificate(Reader& reader, NodeConfig& node) {
+  const ConfigSetting* setting = reader.find("certificate");
+  const auto path = reader.path("certificate");
+  if (!path) return;
+  auto content = mnd::kernel::read_durable(*path);
+  if (!content)
+    reader.mistake(*setting, fmt::format("cannot be used: {}", cause_of(content.error())), content.error().remedy);
+  else if (!*content || !(*content)->starts_with("-----BEGIN CERTIFICATE-----"))
+    reader.mistake(*setting, "is no certificate", "name a file with the node's certificate in PEM form");
+  else
+    node.certificate = std::move(**content);
 }
 
 }  // namespace
@@ -35,6 +50,7 @@ void read_proof(Reader& reader, const Config& config, bool by_certificate, NodeC
   const auto* setting = reader.find("secret-file");
   if (setting == nullptr && by_certificate) {
     if (config.certificate) node.proof = *config.certificate;
+    read_node_certificate(reader, node);
     return;
   }
   const auto example = fmt::format("/etc/mip6-ha/{}.secret", node.name);
@@ -105,7 +121,7 @@ void read_keying(Reader& reader, const ConfigSection& top, NodeConfig& node) {
 
   node.method = ike::default_method(version);
   const bool aggressive = version == ike::IkeVersion::kV1 && std::holds_alternative<ike::PreSharedKey>(node.proof);
-  const auto take = [&](std::string_view key, std::vector<std::string>& target, auto&& parse) {
+  const auto take = [&](std::string_view key, ike::SharedTexts& target, auto&& parse) {
     const auto* setting = find(key);
     if (setting == nullptr) return;
     auto parsed = parse(setting->value);

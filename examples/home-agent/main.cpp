@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "examples/home-agent/admin_cli.hpp"
 #include "examples/home-agent/agent.hpp"
 #include "examples/home-agent/commands.hpp"
 #include "examples/home-agent/config.hpp"
@@ -35,6 +36,8 @@ std::string usage(const options::options_description& description) {
   for (const auto& command : mip6ha::commands())
     text += fmt::format("       mip6-ha {:<24} [--json] [--socket S] {}\n",
                         fmt::format("{} {}", command.name, mip6ha::argument_of(command)), command.summary);
+  for (const auto& command : mip6ha::admin_commands())
+    text += fmt::format("       mip6-ha {} {}\n{:30}{}\n", command.name, command.usage, "", command.summary);
   std::ostringstream listed;
   listed << description;
   return text + listed.str();
@@ -151,6 +154,7 @@ int run(int argc, char** argv) {
                  "control socket of a running mip6-ha")("why", options::value(&why)->value_name("TEXT"),
                                                         "reason of a ban, for list and show")(
       "json", "the same data as JSON")("version", "print the version")("help", "print this");
+  description.add(mip6ha::admin_options());
   options::options_description hidden;
   hidden.add_options()("command", options::value(&words));
   options::options_description all;
@@ -173,6 +177,10 @@ int run(int argc, char** argv) {
   if (given.contains("version")) {
     fmt::print("mip6-ha {}\n", MND_VERSION);
     return 0;
+  }
+  if (const auto* admin = words.empty() ? nullptr : mip6ha::find_admin_command(words.front())) {
+    keep_memory_secret();
+    return mip6ha::run_admin(*admin, words, given);
   }
   const auto* command = words.empty() ? nullptr : mip6ha::find_command(words.front());
   using Argument = mip6ha::Command::Argument;

@@ -65,6 +65,12 @@ void Performer::perform(const ike::DeletePeerStatesExcept& action) {
   choose_keys(action.home_address);
 }
 
+void Performer::perform(const ike::PeerMoveAgain& action) {
+  const auto node = nodes_.find(action.home_address);
+  if (node == nodes_.end()) return;
+  check(kernel_.move_key_endpoint(action.home_address, node->second.reqid, action.care_of));
+}
+
 void Performer::perform(const ike::PeerMoveFailed& action) {
   outlets_.to_agent(mip6::agent::KeysMoved{.home_address = action.home_address, .possible = false});
 }

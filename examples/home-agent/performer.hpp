@@ -57,6 +57,7 @@ class Performer {
   void perform(const ike::PeerKeysDown& action);
   void perform(const ike::NotePeerStates& action);
   void perform(const ike::DeletePeerStatesExcept& action);
+  void perform(const ike::PeerMoveAgain& action);
   void perform(const ike::PeerMoveFailed& action);
   void perform(const ike::PeerChildUp& action);
 

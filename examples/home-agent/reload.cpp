@@ -37,7 +37,8 @@ bool same(const ike::Method& a, const ike::Method& b) {
 
 bool same_keys(const NodeConfig& a, const NodeConfig& b) {
   if (a.manual_keys || b.manual_keys) return same(a.manual_keys, b.manual_keys);
-  return a.identity == b.identity && same(a.proof, b.proof) && same(a.method, b.method);
+  return a.identity == b.identity && same(a.proof, b.proof) && a.certificate == b.certificate &&
+         same(a.method, b.method);
 }
 
 std::map<std::string_view, const NodeConfig*> by_name(const Config& config) {

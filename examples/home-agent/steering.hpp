@@ -62,8 +62,9 @@ class Steering {
 
   // Makes a copy of the database in the state directory, for Store::restore(): its path.
   virtual tl::expected<std::filesystem::path, mip6::Error> make_copy() = 0;
-  // Reads the configuration again and serves by it; mistakes: nothing has changed.
-  virtual tl::expected<Reloaded, Mistakes> reload() = 0;
+  // Reads the configuration again and serves by it; mistakes: nothing has changed. `new_keys`: nodes that come with
+  // manual keys that were just made; they are taken as never used.
+  virtual tl::expected<Reloaded, Mistakes> reload(const std::vector<std::string>& new_keys) = 0;
   // From now on, and after every restart, the node is not served. Errors: no such node, the disk refuses; nothing has
   // changed then.
   virtual tl::expected<Ban, mip6::Error> ban(const std::string& name, const std::string& why) = 0;

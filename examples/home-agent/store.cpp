@@ -29,8 +29,11 @@ constexpr const char* kSaveNode =
     "INSERT INTO nodes (name, home_address, reqid) VALUES (?1, ?2, (SELECT max(?3, coalesce(max(reqid) + 1, 0)) FROM "
     "nodes)) ON CONFLICT (name) DO UPDATE SET home_address = excluded.home_address RETURNING reqid";
 constexpr const char* kSaveRecord =
-    "INSERT OR REPLACE INTO bindings (home_address, care_of, sequence, key_mobility, granted, expires_unix, "
-    "link_local, boot_id, expires_boot) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    "INSERT INTO bindings (home_address, care_of, sequence, key_mobility, granted, expires_unix, link_local, boot_id, "
+    "expires_boot) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (home_address) DO UPDATE SET "
+    "care_of = excluded.care_of, sequence = excluded.sequence, key_mobility = excluded.key_mobility, "
+    "granted = excluded.granted, expires_unix = excluded.expires_unix, link_local = excluded.link_local, "
+    "boot_id = excluded.boot_id, expires_boot = excluded.expires_boot";
 constexpr const char* kListRecords =
     "SELECT home_address, care_of, sequence, key_mobility, granted, expires_unix, link_local, boot_id, expires_boot "
     "FROM bindings ORDER BY home_address";
@@ -76,22 +79,31 @@ class SqliteStore final : public Store {
 
   // A node that is known costs no write: a start needs no room on the disk.
   tl::expected<std::uint32_t, Error> reqid_of(const std::string& name, const Ipv6Address& home_address) override {
-    auto* statement = find_node_.get();
-    const InUse in_use{find_node_};
-    sqlite3_bind_text(statement, 1, name.c_str(), -1, SQLITE_TRANSIENT);
-    bind_address(statement, 2, home_address);
-    const int code = sqlite3_step(statement);
-    if (code == SQLITE_ROW) return static_cast<std::uint32_t>(sqlite3_column_int64(statement, 0));
-    if (code != SQLITE_DONE) return tl::unexpected(failed(code, "read the reqid of a node"));
-    return save_node(name, home_address);
+    const auto found = find_node(name, home_address);
+    if (!found) return tl::unexpected(found.error());
+    return *found != 0 ? *found : save_node(name, home_address);
   }
 
-  tl::expected<void, Error> give_reqids(const std::vector<std::pair<std::string, Ipv6Address>>& nodes) override {
-    return in_one_transaction("store the reqids of nodes", [&]() -> tl::expected<void, Error> {
-      for (const auto& [name, home_address] : nodes)
-        if (const auto reqid = reqid_of(name, home_address); !reqid) return tl::unexpected(reqid.error());
-      return {};
-    });
+  tl::expected<std::vector<std::uint32_t>, Error> reqids_of(const std::vector<StoredNode>& nodes) override {
+    std::vector<std::uint32_t> reqids;
+    std::vector<std::size_t> fresh;  // of `nodes`
+    for (const auto& node : nodes) {
+      const auto found = find_node(node.name, node.home_address);
+      if (!found) return tl::unexpected(found.error());
+      if (*found == 0) fresh.push_back(reqids.size());
+      reqids.push_back(*found);
+    }
+    if (fresh.empty()) return reqids;
+    return in_one_transaction("store the reqids of nodes",
+                              [&]() -> tl::expected<void, Error> {
+                                for (const auto index : fresh) {
+                                  const auto saved = save_node(nodes[index].name, nodes[index].home_address);
+                                  if (!saved) return tl::unexpected(saved.error());
+                                  reqids[index] = *saved;
+                                }
+                                return {};
+                              })
+        .map([&] { return std::move(reqids); });
   }
 
   tl::expected<std::vector<StoredNode>, Error> nodes() override {
@@ -249,6 +261,18 @@ class SqliteStore final : public Store {
     return done;
   }
 
+  // 0: this name has none, or has another home address.
+  tl::expected<std::uint32_t, Error> find_node(const std::string& name, const Ipv6Address& home_address) {
+    auto* statement = find_node_.get();
+    const InUse in_use{find_node_};
+    sqlite3_bind_text(statement, 1, name.c_str(), -1, SQLITE_TRANSIENT);
+    bind_address(statement, 2, home_address);
+    const int code = sqlite3_step(statement);
+    if (code == SQLITE_ROW) return static_cast<std::uint32_t>(sqlite3_column_int64(statement, 0));
+    if (code != SQLITE_DONE) return tl::unexpected(failed(code, "read the reqid of a node"));
+    return 0;
+  }
+
   tl::expected<std::uint32_t, Error> save_node(const std::string& name, const Ipv6Address& home_address) {
     const InUse in_use{save_node_};
     auto* statement = save_node_.get();
@@ -258,7 +282,7 @@ class SqliteStore final : public Store {
     int code = sqlite3_step(statement);
     if (code != SQLITE_ROW) return tl::unexpected(failed(code, "store the reqid of a node"));
     const auto reqid = static_cast<std::uint32_t>(sqlite3_column_int64(statement, 0));
-    // The commit happens with the step that says done.
+    // Outside a transaction the commit happens with the step that says done.
     code = sqlite3_step(statement);
     if (code != SQLITE_DONE) return tl::unexpected(failed(code, "store the reqid of a node"));
     return reqid;

@@ -65,9 +65,8 @@ class Store {
   // changed home address is taken note of.
   virtual tl::expected<std::uint32_t, mip6::Error> reqid_of(const std::string& name,
                                                             const mip6::Ipv6Address& home_address) = 0;
-  // The same for many, with one sync of the disk: reqid_of() only reads then.
-  virtual tl::expected<void, mip6::Error> give_reqids(
-      const std::vector<std::pair<std::string, mip6::Ipv6Address>>& nodes) = 0;
+  // The same for many (StoredNode::reqid is not looked at), in their order; with one sync for all that are new.
+  virtual tl::expected<std::vector<std::uint32_t>, mip6::Error> reqids_of(const std::vector<StoredNode>& nodes) = 0;
   // All that ever had a reqid, in the order of reqids.
   virtual tl::expected<std::vector<StoredNode>, mip6::Error> nodes() = 0;
 

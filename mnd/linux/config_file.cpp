@@ -139,10 +139,8 @@ tl::expected<std::string, ConfigMistake> read_text(const std::filesystem::path& 
   }
 }
 
-// path.d/*.conf in order of name; a folder that is not there is empty.
-tl::expected<std::vector<std::filesystem::path>, ConfigMistake> drop_ins(const std::filesystem::path& path) {
-  auto folder = path;
-  folder += ".d";
+// folder/*.conf in order of name; a folder that is not there is empty.
+tl::expected<std::vector<std::filesystem::path>, ConfigMistake> files_in(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> files;
   std::error_code error;
   std::filesystem::directory_iterator entry{folder, error};
@@ -155,6 +153,17 @@ tl::expected<std::vector<std::filesystem::path>, ConfigMistake> drop_ins(const s
                                         .remedy = "make it a readable folder, or remove it"});
   std::sort(files.begin(), files.end());
   return files;
+}
+
+void read_into(ConfigContent& all, const std::filesystem::path& file) {
+  const auto text = read_text(file);
+  if (!text) {
+    all.mistakes.push_back(text.error());
+    return;
+  }
+  auto content = parse_config_content(*text, file.string());
+  std::move(content.sections.begin(), content.sections.end(), std::back_inserter(all.sections));
+  std::move(content.mistakes.begin(), content.mistakes.end(), std::back_inserter(all.mistakes));
 }
 
 tl::expected<std::vector<ConfigSection>, std::vector<ConfigMistake>> sections_or_mistakes(ConfigContent content) {
@@ -187,22 +196,24 @@ ConfigContent parse_config_content(std::string_view text, const std::string& nam
 }
 
 ConfigContent read_config_content(const std::filesystem::path& path) {
-  std::vector<std::filesystem::path> files{path};
   ConfigContent all;
-  if (auto more = drop_ins(path))
-    files.insert(files.end(), more->begin(), more->end());
-  else
-    all.mistakes.push_back(std::move(more.error()));
-  for (const auto& file : files) {
-    const auto text = read_text(file);
-    if (!text) {
-      all.mistakes.push_back(text.error());
-      continue;
-    }
-    auto content = parse_config_content(*text, file.string());
-    std::move(content.sections.begin(), content.sections.end(), std::back_inserter(all.sections));
-    std::move(content.mistakes.begin(), content.mistakes.end(), std::back_inserter(all.mistakes));
+  read_into(all, path);
+  auto folder = path;
+  folder += ".d";
+  auto more = read_config_folder(folder);
+  std::move(more.sections.begin(), more.sections.end(), std::back_inserter(all.sections));
+  std::move(more.mistakes.begin(), more.mistakes.end(), std::back_inserter(all.mistakes));
+  return all;
+}
+
+ConfigContent read_config_folder(const std::filesystem::path& folder) {
+  ConfigContent all;
+  const auto files = files_in(folder);
+  if (!files) {
+    all.mistakes.push_back(files.error());
+    return all;
   }
+  for (const auto& file : *files) read_into(all, file);
   return all;
 }
 

@@ -53,6 +53,8 @@ struct ConfigContent {
   std::vector<ConfigMistake> mistakes;
 };
 ConfigContent read_config_content(const std::filesystem::path& path);
+// `folder`/*.conf alone, in order of name; a folder that is not there is empty.
+ConfigContent read_config_folder(const std::filesystem::path& folder);
 ConfigContent parse_config_content(std::string_view text, const std::string& name);
 
 }  // namespace mnd::kernel

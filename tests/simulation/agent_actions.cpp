@@ -179,6 +179,11 @@ void AgentHost::on(const ike::DeletePeerStatesExcept& action) {
   states().remove_except(action.reqid, address_, action.home_address, kept);
 }
 
+void AgentHost::on(const ike::PeerMoveAgain& action) {
+  const Served* one = served(action.home_address);
+  if (one != nullptr && charon() != nullptr) charon()->migrate(one->reqid, address_, action.care_of);
+}
+
 void AgentHost::on(const ike::PeerMoveFailed& action) { feed(agent::KeysMoved{action.home_address, false}); }
 
 // --- what holds at every step ---

@@ -75,6 +75,7 @@ class AgentHost final : public Host {
   void on(const ike::PeerKeysUp& action);
   void on(const ike::NotePeerStates& action);
   void on(const ike::DeletePeerStatesExcept& action);
+  void on(const ike::PeerMoveAgain& action);
   void on(const ike::PeerMoveFailed& action);
   void on(const ike::PeerRefused&) {}
   template <class Other>

@@ -9,6 +9,7 @@ namespace mip6::simulation {
 namespace {
 
 constexpr auto kRoamWait = 100ms;
+constexpr auto kSucceeding = 30ms;
 constexpr auto kOldInboundKept = 5s;  // after a CHILD rekey
 constexpr auto kBusyAgainAfter = 5s;
 // From a rekey that nobody answers to the end of the IKE_SA: the states must not end before.
@@ -175,6 +176,9 @@ void CharonModel::receive(const IkePacket& packet) { impl_->receive(packet); }
 void CharonModel::migrate(std::uint32_t reqid, const Ipv6Address& local, const Ipv6Address& remote) {
   for (auto& sa : impl_->sas) {
     if (sa->children.empty() || sa->configured->reqid != reqid) continue;
+    // While charon is at work on a re-key the move may find the IKE_SA that is replaced, and not the new one.
+    const bool fresh = sa->succeeded_at && impl_->kernel.now() - *sa->succeeded_at < kSucceeding;
+    if (fresh && impl_->draw_below(Duration{2}) == Duration{0}) continue;
     sa->local = local;
     sa->remote = remote;
   }

@@ -205,6 +205,7 @@ void CharonModel::Impl::succeed(Sa& sa, std::uint64_t own, std::uint64_t peer, s
   after.children = std::exchange(sa.children, {});
   after.tasks = std::exchange(sa.tasks, {});
   sa.successor = after.uniqueid;
+  after.succeeded_at = kernel.now();
   establish(after);
   tell_ike_rekey(sa, after);
   pump(after);

@@ -121,7 +121,8 @@ struct Sa {  // IKE_SA
   std::uint32_t expected = 0;  // of the peer's
   std::shared_ptr<const IkeMessage> last_response = {};
   BootTime heard_at{};
-  std::uint64_t successor = 0;  // uniqueid, after a rekey
+  std::uint64_t successor = 0;                // uniqueid, after a rekey
+  std::optional<BootTime> succeeded_at = {};  // if it is one
 };
 
 struct CharonModel::Impl {

@@ -12,6 +12,7 @@ from lab import HOME_ADDRESS, HOME_AGENT, RUN, program, run
 def charons(lab, *namespaces):
     for namespace in namespaces:
         lab.charon(namespace, wait=False)
+    lab.linked()
     for namespace in namespaces:
         lab.charon_ready(namespace)
     lab.checks.note("charon is there")
@@ -69,9 +70,8 @@ def clear(packets, spans=()):
 
 
 def agent_route(agent_namespace="ha"):
-    """Where the home agent tunnels packets for the home address to: lines of its routes."""
-    lines = run("ip", "-n", agent_namespace, "-6", "route", "show", "table", "all").splitlines()
-    return [line.strip() for line in lines if HOME_ADDRESS in line and "encap" in line]
+    """Where the home agent tunnels packets for the home address to: its routes."""
+    return [route for route in kernel.routes(agent_namespace) if route.destination == HOME_ADDRESS and route.tunnel]
 
 
 def answers(packets, begin_time, end_time):

@@ -1,7 +1,8 @@
 """What a namespace's kernel has, asked by netlink: ip(8) costs a process, a third of a second in there, and what is waited
-for is asked often. Layouts: linux/xfrm.h, linux/if_addr.h."""
+for is asked often. Layouts: linux/xfrm.h, linux/if_addr.h, linux/rtnetlink.h, linux/lwtunnel.h."""
 
 import fcntl
+import os
 import socket
 import struct
 import threading
@@ -11,9 +12,11 @@ from lab import inside
 from wire import address
 
 ROUTE, XFRM = 0, 6  # NETLINK_...
-REQUEST, INTERRUPTED, DUMP = 0x1, 0x10, 0x300  # NLM_F_..., NLM_F_DUMP_INTR
+REQUEST, ACKNOWLEDGE, INTERRUPTED, DUMP, CREATE = 0x1, 0x4, 0x10, 0x300, 0x400  # NLM_F_..., NLM_F_DUMP_INTR
+ADD_ADDRESS, ADD_ROUTE = 20, 24  # RTM_NEW...
+NO_DETECTION = 0x2  # IFA_F_NODAD
 DONE, ERROR = 3, 2  # NLMSG_...
-GET_ADDRESSES, GET_STATES, GET_POLICIES = 22, 0x12, 0x15  # RTM_GETADDR, XFRM_MSG_...
+GET_ADDRESSES, GET_ROUTES, GET_STATES, GET_POLICIES = 22, 26, 0x12, 0x15  # RTM_GETADDR, RTM_GETROUTE, XFRM_MSG_...
 ESP = 50
 TUNNEL = 1  # XFRM_MODE_TUNNEL
 OUT = 1  # XFRM_POLICY_OUT
@@ -23,6 +26,7 @@ OUT = 1  # XFRM_POLICY_OUT
 State = namedtuple("State", "source destination protocol spi reqid mode key")
 Policy = namedtuple("Policy", "direction source destination reqid mode")
 Address = namedtuple("Address", "local tentative deprecated dynamic")
+Route = namedtuple("Route", "destination length table tunnel")  # tunnel: the far end of an IPv6 encapsulation, or None
 
 _sockets = {}  # they stay in the namespace in which they were opened
 _lock = threading.Lock()
@@ -30,16 +34,23 @@ _lock = threading.Lock()
 
 def _dump(namespace, protocol, kind, body):
     """The messages of a dump: what follows their headers."""
+    def until_whole(asked):
+        found = None
+        while found is None:
+            found = _dump_once(asked, kind, body)
+        return found
+    return _asked(namespace, protocol, until_whole)
+
+
+def _asked(namespace, protocol, question):
+    """question(socket), of that namespace."""
     with _lock:
         if (namespace, protocol) not in _sockets:
             made = inside(namespace, lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol))
             made.settimeout(20)
             _sockets[namespace, protocol] = made
         try:
-            found = None
-            while found is None:
-                found = _dump_once(_sockets[namespace, protocol], kind, body)
-            return found
+            return question(_sockets[namespace, protocol])
         except BaseException:
             _sockets.pop((namespace, protocol)).close()  # what was not read of it must not answer the next question
             raise
@@ -62,11 +73,26 @@ def _dump_once(asked, kind, body):
             data = data[(length + 3) & ~3:]
 
 
+def _request(namespace, kind, body):
+    """A request of NETLINK_ROUTE that makes something."""
+    def ask(asked):
+        asked.send(struct.pack("=IHHII", 16 + len(body), kind, REQUEST | ACKNOWLEDGE | CREATE, 0, 0) + body)
+        data = asked.recv(1 << 16)
+        code = struct.unpack_from("=i", data, 16)[0]
+        if struct.unpack_from("=H", data, 4)[0] != ERROR or code:
+            raise RuntimeError(f"netlink: request {kind}: {os.strerror(-code)}")
+    _asked(namespace, ROUTE, ask)
+
+
+def _attribute(kind, value):
+    return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+
+
 def _attributes(data):
     found = {}
     while len(data) >= 4:
         length, kind = struct.unpack_from("=HH", data)
-        found[kind] = data[4:length]
+        found[kind & 0x3FFF] = data[4:length]  # without NLA_F_NESTED
         data = data[(length + 3) & ~3:]
     return found
 
@@ -112,6 +138,36 @@ def addresses(namespace, interface):
         flags = struct.unpack("=I", attributes[8])[0]  # IFA_FLAGS; IFA_F_TENTATIVE, _DEPRECATED, _PERMANENT
         found.append(Address(address(attributes[1]), bool(flags & 0x40), bool(flags & 0x20), not flags & 0x80))
     return found
+
+
+def routes(namespace):
+    """IPv6 routes of all tables."""
+    found = []
+    for message in _dump(namespace, ROUTE, GET_ROUTES, struct.pack("=BBBBBBBBI", socket.AF_INET6, *[0] * 8)):
+        if message[0] != socket.AF_INET6:
+            continue
+        attributes = _attributes(message[12:])
+        table = struct.unpack("=I", attributes[15])[0] if 15 in attributes else message[4]  # RTA_TABLE
+        far = _attributes(attributes.get(22, b"")).get(2)  # RTA_ENCAP: LWTUNNEL_IP6_DST
+        found.append(Route(address(attributes[1]) if 1 in attributes else "::", message[1], table,
+                           address(far) if far and len(far) == 16 else None))
+    return found
+
+
+def add_address(namespace, interface, added):
+    """An address of /64, without duplicate address detection."""
+    index = inside(namespace, lambda: _index(interface))
+    packed = socket.inet_pton(socket.AF_INET6, added)
+    _request(namespace, ADD_ADDRESS, struct.pack("=BBBBI", socket.AF_INET6, 64, NO_DETECTION, 0, index) +
+             _attribute(2, packed) + _attribute(1, packed))  # IFA_LOCAL, IFA_ADDRESS
+
+
+def add_route(namespace, destination, gateway):
+    """destination: ADDRESS/LENGTH. In the main table, by protocol boot."""
+    prefix, length = destination.split("/")
+    body = struct.pack("=BBBBBBBBI", socket.AF_INET6, int(length), 0, 0, 254, 3, 0, 1, 0)
+    body += _attribute(1, socket.inet_pton(socket.AF_INET6, prefix)) if int(length) else b""  # RTA_DST
+    _request(namespace, ADD_ROUTE, body + _attribute(5, socket.inet_pton(socket.AF_INET6, gateway)))  # RTA_GATEWAY
 
 
 def _index(interface):

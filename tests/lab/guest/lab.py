@@ -129,7 +129,7 @@ class Lab:
         self.charon_extra = {}  # namespace: further settings of its charon
         self.agent_extra = ""  # further settings at the top of the home agent's configuration
         self.state = RUN  # where both daemons keep their state folders
-        self.first_agent = True
+        self.first_agent = self.first_node = True
         self.wrapped = {}  # name of a process -> the command that runs it, such as strace
         self.dad = dad or os.environ.get("LAB_DAD") == "on"
         RUN.mkdir(exist_ok=True)
@@ -138,6 +138,9 @@ class Lab:
     def build(self):
         import topology  # which needs this module
         topology.make(self.dad)
+
+    def linked(self):
+        """Waits until the nodes' links have addresses. Whatever does not need them is started before."""
         for namespace, interface in (("mn", "w1"), ("mn", "w2"), ("mn2", "w1")):
             if not wait_for(lambda n=namespace, i=interface: self.care_of(n, i), 15):
                 raise RuntimeError(f"no address on {interface} of {namespace}: is radvd running?")
@@ -261,6 +264,9 @@ class Lab:
 
     def node(self, namespace, extra="", wrong=None):
         """Starts mnd of `mn` or `mn2`. wrong: settings that replace those of NODES."""
+        if self.first_node:
+            self.linked()
+        self.first_node = False
         config = self.node_config(namespace, extra, wrong)
         return self.start(f"mnd.{namespace}", namespace, program("mnd"), "--config", str(config))
 

@@ -8,8 +8,8 @@ import vici
 from lab import inside, run
 
 # Kind and command of ip(8), which one process performs, since a process costs much in there: what stands between the
-# outputs is the loopback interface, two lines.
-COMMANDS = {"route": "route show table all", "rule": "rule", "proxy": "neigh show proxy"}
+# outputs is the loopback interface, two lines. After a command of xfrm it performs no other.
+COMMANDS = {"route": "route show table all", "rule": "rule", "proxy": "neigh show proxy", "xfrm state": "xfrm state"}
 BETWEEN = re.compile(r"^\d+: lo: .*\n +link/loopback .*\n", re.MULTILINE)
 SETTINGS = ("proxy_ndp", "accept_ra", "accept_source_route", "forwarding", "ndisc_notify")
 LINK_SCOPE, PERMANENT = 0x20, 0x80  # of /proc/net/if_inet6
@@ -23,12 +23,10 @@ def _outputs():
     conf, net = Path("/proc/sys/net/ipv6/conf"), Path("/proc/thread-self/net")
     out["link"] = (net / "dev").read_text(encoding="utf-8").split("\n", 2)[2]
     out["address"] = (net / "if_inet6").read_text(encoding="utf-8")
-    out["xfrm state"] = run("ip", "xfrm", "state")
     out["xfrm policy"] = run("ip", "xfrm", "policy")
-    out["tc"] = run("tc", "qdisc")
-    for device in ("mip6", "mip6ha"):
-        if (conf / device).exists():
-            out["tc"] += run("tc", "filter", "show", "dev", device, "ingress")
+    script = "qdisc\n" + "".join(f"filter show dev {device} ingress\n" for device in ("mip6", "mip6ha")
+                                if (conf / device).exists())
+    out["tc"] = subprocess.run(["tc", "-batch", "-"], input=script, capture_output=True, text=True, check=True).stdout
     out["sysctl"] = "".join(f"{path.relative_to(conf)}: {path.read_text(encoding='utf-8')}" for setting in SETTINGS
                             for path in sorted(conf.glob(f"*/{setting}")))
     return out

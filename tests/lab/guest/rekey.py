@@ -35,12 +35,9 @@ def after_each_kind(lab, director):
 
 
 def refresh(lab):
-    import subprocess
-
-    from lab import RUN, program
     before = lab.status("mn").get("sequence")
-    subprocess.run([program("mip6ctl"), "--socket", f"{RUN}/mn.control", "refresh"], check=False, capture_output=True)
-    return wait_for(lambda: lab.status("mn").get("sequence") != before and lab.registered_at("mn"), 5, 0.2)
+    lab.status("mn", "refresh")
+    return wait_for(lambda: lab.status("mn").get("sequence") != before and lab.registered_at("mn"), 5, 0.05)
 
 
 def spis(socket):

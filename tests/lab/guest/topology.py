@@ -9,6 +9,7 @@
 import subprocess
 from pathlib import Path
 
+import kernel
 from lab import RUN, inside
 
 NAMESPACES = ("mn", "mn2", "ar1", "ar2", "core", "ha", "hl", "hh", "cn")
@@ -17,28 +18,24 @@ ROUTERS = ("ar1", "ar2", "core", "ha")
 LINKS = (("ar1", "wan", "core", "r1"), ("ar2", "wan", "core", "r2"), ("ha", "wan", "core", "r3"), ("cn", "wan", "core", "r4"),
          ("ha", "home", "hl", "ha"), ("hh", "eth0", "hl", "hh"), ("mn", "wh", "hl", "mn"),
          ("mn", "w1", "ar1", "acc"), ("mn2", "w1", "ar1", "acc2"), ("mn", "w2", "ar2", "acc"))
-# What ip(8) is to do in a namespace besides: one process for all of it, since a process costs a tenth of a second.
+# Addresses of /64, and routes: (destination, by way of).
+ADDRESSES = {
+    "core": {"r1": ["2001:db8:f1::1"], "r2": ["2001:db8:f2::1"], "r3": ["2001:db8:f3::1"], "r4": ["2001:db8:f4::1"]},
+    "ar1": {"wan": ["2001:db8:f1::2"], "acc": ["2001:db8:a1::1"], "acc2": ["2001:db8:a3::1"]},
+    "ar2": {"wan": ["2001:db8:f2::2"], "acc": ["2001:db8:a2::1"]},
+    "ha": {"wan": ["2001:db8:f3::2"], "home": ["2001:db8:1::1"]},
+    "cn": {"wan": ["2001:db8:f4::2"]},
+}
+ROUTES = {
+    "core": [("2001:db8:a1::/64", "2001:db8:f1::2"), ("2001:db8:a3::/64", "2001:db8:f1::2"),
+             ("2001:db8:a2::/64", "2001:db8:f2::2"), ("2001:db8:1::/64", "2001:db8:f3::2")],
+    "ar1": [("::/0", "2001:db8:f1::1")],
+    "ar2": [("::/0", "2001:db8:f2::1")],
+    "ha": [("::/0", "2001:db8:f3::1")],
+    "cn": [("::/0", "2001:db8:f4::1")],
+}
+# What ip(8) is to do in a namespace besides, in one process.
 COMMANDS = {
-    "core": """addr add 2001:db8:f1::1/64 dev r1 nodad
-               addr add 2001:db8:f2::1/64 dev r2 nodad
-               addr add 2001:db8:f3::1/64 dev r3 nodad
-               addr add 2001:db8:f4::1/64 dev r4 nodad
-               route add 2001:db8:a1::/64 via 2001:db8:f1::2
-               route add 2001:db8:a3::/64 via 2001:db8:f1::2
-               route add 2001:db8:a2::/64 via 2001:db8:f2::2
-               route add 2001:db8:1::/64 via 2001:db8:f3::2""",
-    "ar1": """addr add 2001:db8:f1::2/64 dev wan nodad
-              route add default via 2001:db8:f1::1
-              addr add 2001:db8:a1::1/64 dev acc nodad
-              addr add 2001:db8:a3::1/64 dev acc2 nodad""",
-    "ar2": """addr add 2001:db8:f2::2/64 dev wan nodad
-              route add default via 2001:db8:f2::1
-              addr add 2001:db8:a2::1/64 dev acc nodad""",
-    "ha": """addr add 2001:db8:f3::2/64 dev wan nodad
-             route add default via 2001:db8:f3::1
-             addr add 2001:db8:1::1/64 dev home nodad""",
-    "cn": """addr add 2001:db8:f4::2/64 dev wan nodad
-             route add default via 2001:db8:f4::1""",
     "hl": """link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0
              link set br0 up
              link set ha master br0
@@ -95,7 +92,14 @@ def make(dad):
     for namespace in NAMESPACES:
         interfaces = [near for here, near, _, _ in LINKS if here == namespace]
         interfaces += [far for _, _, there, far in LINKS if there == namespace]
-        ups = [f"link set {interface} up" for interface in ["lo", *interfaces]]
-        inside(namespace, lambda c=ups + COMMANDS.get(namespace, "").split("\n"): batch(c))
+        for interface in ["lo", *interfaces]:
+            kernel.set_link(namespace, interface, True)
+        for interface, addresses in ADDRESSES.get(namespace, {}).items():
+            for one in addresses:
+                kernel.add_address(namespace, interface, one)
+        for destination, gateway in ROUTES.get(namespace, []):
+            kernel.add_route(namespace, destination, gateway)
+        if namespace in COMMANDS:
+            inside(namespace, lambda c=COMMANDS[namespace].split("\n"): batch(c))
     for one in ADVERTISED:
         advertise(*one)

@@ -126,6 +126,7 @@ def ike_exchange(packet):
 
 
 FRAGMENT_OF_MESSAGE = 53  # SKF, RFC 7383
+FRAGMENT_OF_IKEV1 = 132  # of no RFC
 IKEV1_MAIN, IKEV1_AGGRESSIVE, IKEV1_QUICK, IKEV1_INFORMATIONAL = 2, 4, 32, 5
 IkePacket = namedtuple("IkePacket", "source destination size exchange first_payload ip_fragment")
 

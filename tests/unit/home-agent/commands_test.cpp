@@ -79,8 +79,9 @@ struct PretendedAgent final : Steering {
     asked.emplace_back("copy");
     return copy;
   }
-  tl::expected<Reloaded, Mistakes> reload() override {
+  tl::expected<Reloaded, Mistakes> reload(const std::vector<std::string>& new_keys) override {
     asked.emplace_back("reload");
+    for (const auto& name : new_keys) asked.push_back("new keys of " + name);
     return reloaded;
   }
   tl::expected<Ban, mip6::Error> ban(const std::string& name, const std::string& why) override {
@@ -246,6 +247,19 @@ TEST_CASE("a new configuration: what became of it, what waits for a restart, and
   const auto what = answer().at("error").at("what").get<std::string>();
   CHECK(what.find("2 mistakes") != std::string::npos);
   CHECK(what.find("ha.conf:9: no such setting") != std::string::npos);
+}
+
+TEST_CASE("a new configuration comes with the names of nodes whose manual keys were just made", "[commands]") {
+  PretendedAgent agent;
+  const auto reload = [&](const json& names) {
+    return answer_request(agent, {{"command", "reload"}, {"keys_are_new", names}}, Asker::kRoot);
+  };
+  CHECK_FALSE(reload({"laptop", "phone"}).contains("error"));
+  CHECK(agent.asked == std::vector<std::string>{"reload", "new keys of laptop", "new keys of phone"});
+  agent.asked.clear();
+  for (const auto& wrong : {json("laptop"), json{1}, json{"Lap top"}, json{nullptr}})
+    CHECK(reload(wrong).contains("error"));
+  CHECK(agent.asked.empty());
 }
 
 TEST_CASE("doctor ends with an error status where something was found", "[commands]") {

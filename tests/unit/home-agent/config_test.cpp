@@ -158,6 +158,23 @@ TEST_CASE("a node without secret proves itself by certificate, one with a secret
   CHECK(std::holds_alternative<ike::PreSharedKey>(config->nodes[1].proof));
 }
 
+TEST_CASE("a node's own certificate is the only one that it is taken by", "[ha-config]") {
+  const Checker checker;
+  const auto bundle = checker.folder.file("ha.pem", test_certificates::kBundle).string();
+  const auto with = [&](const std::string& file) {
+    return fmt::format("{}certificate = {}\n[node laptop]\nhome-address = 2001:db8:1::42\ncertificate = {}\n", kTop,
+                       bundle, file);
+  };
+  const auto config = checker.check(with(checker.folder.file("node.crt", test_certificates::kNode).string()));
+  REQUIRE(config);
+  CHECK(config->nodes[0].certificate == test_certificates::kNode);
+  CHECK(checker.only_mistake(with("/no/such/file"), 7, "no certificate"));
+  CHECK(checker.only_mistake(with("node.crt"), 7, "absolute"));
+  CHECK(checker.only_mistake(with(bundle), 7, "no certificate"));
+  CHECK(checker.only_mistake(kTop + node("laptop", "2001:db8:1::42", checker.secret, "certificate = /x\n"), 7,
+                             "no such setting"));
+}
+
 TEST_CASE("a node without secret and a faulty certificate are one mistake each", "[ha-config]") {
   using namespace test_certificates;
   const Checker checker;

@@ -102,8 +102,8 @@ class PretendedStore final : public Store {
   explicit PretendedStore(Calls& log) : calls{log} {}
 
   tl::expected<std::uint32_t, mip6::Error> reqid_of(const std::string&, const Ipv6Address&) override { return 627501; }
-  tl::expected<void, mip6::Error> give_reqids(const std::vector<std::pair<std::string, Ipv6Address>>&) override {
-    return {};
+  tl::expected<std::vector<std::uint32_t>, mip6::Error> reqids_of(const std::vector<StoredNode>& nodes) override {
+    return std::vector<std::uint32_t>(nodes.size(), 627501);
   }
   tl::expected<std::vector<StoredNode>, mip6::Error> nodes() override { return {}; }
   tl::expected<void, mip6::Error> save(const std::vector<agent::BindingRecord>& records) override {
@@ -416,6 +416,14 @@ TEST_CASE("keys that moved are told to both cores", "[performer]") {
   CHECK(told.accepted == moved);
   REQUIRE(bench.to_agent.size() == 1);
   CHECK(std::get<agent::KeysMoved>(bench.to_agent.front()).possible == moved);
+}
+
+TEST_CASE("keys that charon is to move once more are told to the kernel alone", "[performer]") {
+  Bench bench;
+  bench.performer.perform(ike::PeerMoveAgain{.home_address = kHome, .care_of = kSecond});
+  CHECK(bench.calls == Calls{"move 2"});
+  CHECK(bench.to_keying.empty());
+  CHECK(bench.to_agent.empty());
 }
 
 TEST_CASE("keys that charon did not move are told to the core that answers updates", "[performer]") {

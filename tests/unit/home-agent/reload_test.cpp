@@ -71,6 +71,7 @@ TEST_CASE("other keys by IKE leave the binding, other keys by hand end it", "[re
   SECTION("another version of IKE") { after.nodes[1].method = ike::default_method(ike::IkeVersion::kV1); }
   SECTION("other algorithms") { after.nodes[1].method.esp_proposals = {"aes256-sha384"}; }
   SECTION("a certificate in place of a secret") { after.nodes[1].proof = ike::Certificate{}; }
+  SECTION("another certificate of the node") { after.nodes[1].certificate = "new"; }
   CHECK(compare(before, after).changed == Names{"phone"});
   CHECK(compare(before, after).replaced.empty());
   after.nodes[1] = with_new_keys("phone", before.nodes[1].home_address);

@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <set>
 
 #include "examples/home-agent/store.hpp"
 #include "tests/catch.hpp"
@@ -88,6 +89,40 @@ TEST_CASE("one record costs one sync, and so do a hundred", "[store]") {
   std::vector<mip6::agent::BindingRecord> hundred;
   for (std::uint8_t node = 0; node < 100; ++node) hundred.push_back(record(node, 3));
   CHECK(syncs_of(hundred) == 1);
+}
+
+TEST_CASE("the reqids of a hundred new nodes cost one sync, those of known ones none", "[store]") {
+  const TemporaryFolder folder;
+  const auto store = opened(folder.path());
+  const auto known = store->reqid_of("node-7", record(7, 0).home_address);
+  std::vector<StoredNode> nodes;
+  for (std::uint8_t node = 0; node < 100; ++node)
+    nodes.push_back({.name = "node-" + std::to_string(node), .home_address = record(node, 0).home_address});
+  syncs = 0;
+  const auto reqids = store->reqids_of(nodes);
+  CHECK(syncs == 1);
+  REQUIRE(reqids);
+  CHECK(reqids->at(7) == known);
+  CHECK(std::set<std::uint32_t>(reqids->begin(), reqids->end()).size() == 100);
+  syncs = 0;
+  CHECK(store->reqids_of(nodes) == reqids);
+  CHECK(store->reqid_of("node-99", record(99, 0).home_address) == reqids->at(99));
+  CHECK(syncs == 0);
+}
+
+TEST_CASE("of new nodes that the disk does not take, none has a reqid, and the next call gives them", "[store]") {
+  const TemporaryFolder folder;
+  const auto store = opened(folder.path());
+  const std::vector<StoredNode> nodes{{.name = "one", .home_address = record(1, 0).home_address},
+                                      {.name = "two", .home_address = record(2, 0).home_address}};
+  {
+    const FailingWrites full{ENOSPC};
+    const auto refused = store->reqids_of(nodes);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().remedy.find("make room") != std::string::npos);
+  }
+  CHECK(store->nodes()->empty());
+  CHECK(store->reqids_of(nodes)->size() == 2);
 }
 
 TEST_CASE("a group that the disk does not take is an error, nothing of it is stored, and the next one can be",

@@ -251,22 +251,6 @@ TEST_CASE("a state directory that cannot be is an error with a remedy", "[store]
   CHECK_FALSE(store.error().remedy.empty());
 }
 
-TEST_CASE("many nodes get their reqids at once, as one by one, and known ones keep theirs", "[store]") {
-  const TemporaryFolder folder;
-  const auto home = *Ipv6Address::parse("2001:db8:1::42");
-  const auto other = *Ipv6Address::parse("2001:db8:1::43");
-  {
-    const auto store = opened(folder.path());
-    REQUIRE(store->reqid_of("phone", home) == mnd::kernel::kAgentFirstReqid);
-    REQUIRE(store->give_reqids({{"laptop", other}, {"phone", home}, {"desk", *Ipv6Address::parse("2001:db8:1::44")}}));
-    CHECK(store->give_reqids({}));
-  }
-  const auto store = opened(folder.path());
-  CHECK(store->nodes()->size() == 3);
-  CHECK(store->reqid_of("phone", home) == mnd::kernel::kAgentFirstReqid);
-  CHECK(store->reqid_of("laptop", other) == mnd::kernel::kAgentFirstReqid + 1);
-}
-
 TEST_CASE("bans outlast the process, in the order of names, until they are lifted", "[store]") {
   const TemporaryFolder folder;
   {

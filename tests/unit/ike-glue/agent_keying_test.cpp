@@ -333,6 +333,76 @@ TEST_CASE("a move that charon did not follow is told after a second look", "[age
   CHECK(agent.last<PeerMoveFailed>()->home_address == kHome);
 }
 
+TEST_CASE("a re-key under way has charon told of the move once more", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.up(agent.first);
+  agent.handle(PeerEndpointMoved{kHome, kSecond, true});
+  agent.pass(200ms);
+  // The move found the IKE_SA that is being replaced; its SAs are the new one's already, which is where that was
+  // before.
+  Sa replaced = agent.first;
+  replaced.remote = kSecond;
+  replaced.state = "REKEYED";
+  replaced.child = false;
+  Sa after = agent.first;
+  after.uniqueid = 2;
+  REQUIRE(agent.list({replaced, after}));
+  REQUIRE(agent.count<PeerMoveAgain>() == 1);
+  CHECK(agent.last<PeerMoveAgain>()->home_address == kHome);
+  CHECK(agent.last<PeerMoveAgain>()->care_of == kSecond);
+  agent.pass(800ms);
+  after.remote = kSecond;
+  REQUIRE(agent.list({after}));
+  CHECK(agent.count<PeerMoveFailed>() == 0);
+  CHECK(agent.count<Trouble>() == 0);
+}
+
+TEST_CASE("after a re-key charon is asked whether the new IKE_SA is where the old one had moved", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.up(agent.first);
+  const auto rekeyed = [&] { agent.event("ike-rekey", ike_rekeyed(agent.first, 2)); };
+  SECTION("not without a move") {
+    rekeyed();
+    agent.pass(5s);
+    CHECK_FALSE(agent.asked("list-sas"));
+  }
+  SECTION("after one") {
+    agent.handle(PeerEndpointMoved{kHome, kSecond, true});
+    agent.pass(200ms);
+    Sa moved = agent.first;
+    moved.remote = kSecond;
+    REQUIRE(agent.list({moved}));
+    const auto steps = agent.count<Step>();
+    rekeyed();
+    CHECK(agent.count<Step>() == steps + 1);
+    agent.pass(200ms);
+    Sa after = agent.first;
+    after.uniqueid = 2;
+    SECTION("it is") {
+      after.remote = kSecond;
+      REQUIRE(agent.list({after}));
+      CHECK(agent.count<PeerMoveAgain>() == 0);
+      CHECK(agent.count<Step>() == steps + 1);
+      agent.pass(5s);
+      CHECK_FALSE(agent.asked("list-sas"));
+    }
+    SECTION("it is not") {
+      REQUIRE(agent.list({after}));
+      CHECK(agent.count<PeerMoveAgain>() == 1);
+      CHECK(agent.count<PeerMoveFailed>() == 0);
+    }
+  }
+  SECTION("not when it was established anew elsewhere meanwhile") {
+    agent.handle(PeerEndpointMoved{kHome, kSecond, true});
+    agent.handle(PeerReplaceAsked{kHome});
+    rekeyed();
+    agent.pass(5s);
+    CHECK_FALSE(agent.asked("list-sas"));
+  }
+}
+
 TEST_CASE("keys that were moved away just now are replaced like others", "[agent-keying]") {
   Agent agent;
   agent.connect();

@@ -29,7 +29,10 @@ struct Agent : Harness<AgentKeying, AgentKeyingEvent, AgentKeyingAction> {
             kAgent,
             {{"desk", address("2001:db8:1::44"), {kAgent.to_string(), "desk", PreSharedKey{"the secret"}}, 13},
              {"laptop", kHome, {kAgent.to_string(), kHome.to_string(), kCertificate}, 11},
-             {"phone", kOtherHome, {kAgent.to_string(), kOtherHome.to_string(), kCertificate}, 12}}}) {
+             {"phone",
+              kOtherHome,
+              {kAgent.to_string(), kOtherHome.to_string(), kCertificate, default_method(IkeVersion::kV2), "its own"},
+              12}}}) {
     handle(CharonConnected{});
   }
   bool load_nodes() {
@@ -154,8 +157,14 @@ TEST_CASE("the agent's certificate is loaded once, before all nodes", "[agent-ke
   CHECK(laptop->section("remote")->text_or("auth", "") == kAuth);
   CHECK(laptop->section("remote")->text_or("id", "") == "2001:db8:1::42");
   CHECK(*laptop->section("children")->section("reg")->list("remote_ts") == Section::List{"2001:db8:1::42/128[135]"});
+  CHECK_FALSE(laptop->section("remote")->list("certs"));
   agent.handle(Answered{connection.id, Response{Section{}.set("success", "yes"), {}}});
-  CHECK(agent.answer("load-conn"));
+  REQUIRE(agent.take("load-conn", &connection));
+  const auto* phone = connection.message.section("mip6ha-phone")->section("remote");
+  REQUIRE(phone->list("certs"));
+  CHECK(*phone->list("certs") == Section::List{"its own"});
+  CHECK(phone->text_or("ca_id", "") == "asn1dn:#30");
+  agent.handle(Answered{connection.id, Response{Section{}.set("success", "yes"), {}}});
   CHECK(agent.asked("list-sas"));
   CHECK_FALSE(agent.asked("load-key"));
 }

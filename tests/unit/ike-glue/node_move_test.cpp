@@ -37,6 +37,56 @@ TEST_CASE("a move that charon did not follow ends in a new connection from there
   CHECK(node.load_and_initiate());
 }
 
+TEST_CASE("charon is told once more of a move that it has not followed", "[node-keying]") {
+  Node node;
+  node.establish();
+  node.handle(EndpointMoved{kSecond, true});
+  node.pass(200ms);
+  REQUIRE(node.list({node.first}));
+  REQUIRE(node.count<MoveOwnEndpoint>() == 1);
+  CHECK(node.last<MoveOwnEndpoint>()->local == kSecond);
+  node.handle(OwnEndpointMoved{});
+  node.pass(800ms);
+  Sa moved = node.first;
+  moved.local = kSecond;
+  REQUIRE(node.list({moved}));
+  CHECK_FALSE(node.core.migration_failed());
+  CHECK(node.last<Step>()->what.find("moved") != std::string::npos);
+}
+
+TEST_CASE("after a re-key the node sees that the new IKE_SA is where the old one had moved", "[node-keying]") {
+  Node node;
+  node.establish();
+  Sa after = node.first;
+  after.uniqueid = 2;
+  SECTION("not without a move") {
+    node.event("ike-rekey", ike_rekeyed(node.first, 2));
+    node.pass(5s);
+    CHECK_FALSE(node.asked("list-sas"));
+  }
+  SECTION("after one") {
+    node.handle(EndpointMoved{kSecond, true});
+    node.pass(200ms);
+    Sa moved = node.first;
+    moved.local = kSecond;
+    REQUIRE(node.list({moved}));
+    node.event("ike-rekey", ike_rekeyed(node.first, 2));
+    node.pass(200ms);
+    SECTION("it is not") {
+      REQUIRE(node.list({after}));
+      CHECK(node.count<MoveOwnEndpoint>() == 1);
+      CHECK_FALSE(node.core.migration_failed());
+    }
+    SECTION("it is") {
+      after.local = kSecond;
+      REQUIRE(node.list({after}));
+      CHECK(node.count<MoveOwnEndpoint>() == 0);
+      node.pass(5s);
+      CHECK_FALSE(node.asked("list-sas"));
+    }
+  }
+}
+
 TEST_CASE("a move that the kernel refused ends in a new connection at once", "[node-keying]") {
   Node node;
   node.establish();

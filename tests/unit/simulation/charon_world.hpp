@@ -221,6 +221,7 @@ class Agent : public Driven<Agent, ike::AgentKeying, ike::AgentKeyingEvent> {
   void perform(const ike::DeletePeerStatesExcept& action) {
     kernel.remove_except(action.reqid, kAgent, action.home_address, action.spis);
   }
+  void perform(const ike::PeerMoveAgain& action) { charon->migrate(agent_reqid_of(1), kAgent, action.care_of); }
   void perform(const ike::PeerMoveFailed&) { move_failed = true; }
   void perform(const ike::PeerRefused&) {}
   void perform(const ike::PeerKeysChanged&) {}

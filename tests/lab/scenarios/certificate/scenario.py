@@ -1,21 +1,20 @@
 """Certificates instead of a secret, RSA 4096 from root over intermediate to node: registers and moves without an IKE
 packet, a certificate of another home address or of a stranger's root is refused and named, on a link of MTU 1280 IKE
-splits what is too big (RFC 7383), stopping leaves neither key nor CA in charon."""
+splits what is too big (RFC 7383, and IKEv1's own way), stopping leaves neither key nor CA in charon."""
 
 import signal
 import time
 
-import another
 import lab as the_lab
 import leftovers
 import moves
 import pki
 import vici
 import wire
-from lab import HOME_AGENT, NODES, run, wait_for
+from lab import HOME_AGENT, NODES, load, run, wait_for
 from pki import bundle
 
-trouble = another.of("trouble")
+trouble = load("trouble")
 
 
 def prepare():
@@ -68,6 +67,30 @@ def narrow(lab):
     lab.check("no message of IKE_AUTH goes whole", not whole, whole)
     lab.check("no packet of IKE is larger than 1280 bytes", packets and max(p.size for p in packets) <= 1280, packets)
     lab.check("no packet is a fragment of IPv6", all(p for p in seen) and not any(p.ip_fragment for p in packets), seen)
+    narrow_with_ikev1(lab)
+
+
+def narrow_with_ikev1(lab):
+    """The same certificates with IKEv1, whose fragmentation has no RFC: charon does it with its like."""
+    for name in ("mnd.mn", "ha"):
+        lab.stop(name)
+    NODES["mn"].update(keying="ikev1", agent_lines=["keying = ikev1"])
+    capture = lab.capture("narrow-1", "ar1", "acc", "udp port 500 or udp port 4500 or ip6[6]==44")
+    wait_for(capture.exists, 5)
+    time.sleep(0.3)
+    lab.agent()
+    wait_for(lambda: "mip6ha-laptop" in vici.connections(lab.vici_socket("ha")), 5)
+    lab.node("mn")
+    trouble.recovers(lab, "the right certificate with IKEv1, on a link of MTU 1280", 60)
+    time.sleep(1.3)
+    lab.stop("tcpdump.narrow-1", signal.SIGINT)
+    seen = [wire.ike_packet(data) for _, data in wire.records(capture)]
+    packets = [p for p in seen if p]
+    split = [p for p in packets if p.exchange == wire.IKEV1_MAIN and p.first_payload == wire.FRAGMENT_OF_IKEV1]
+    lab.check("main mode of IKEv1 goes in fragments of IKE, in both directions", len(split) >= 4 and
+              {p.source == HOME_AGENT for p in split} == {True, False}, packets)
+    lab.check("no packet of IKEv1 is larger than 1280 bytes, or a fragment of IPv6", all(p for p in seen) and split and
+              max(p.size for p in packets) <= 1280 and not any(p.ip_fragment for p in packets), seen)
 
 
 # --- refusals ---

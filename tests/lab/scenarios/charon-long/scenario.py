@@ -1,7 +1,7 @@
 """Scenario `charon`, with charon hung for a minute."""
 
-import another
+from lab import load
 
 
 def scenario(lab):
-    another.of("charon").scenario(lab, hung=60, patient=True)
+    load("charon").scenario(lab, hung=60, patient=True)

@@ -19,7 +19,7 @@ STRANGER = "0x00000999"  # SPI of a state between our two addresses that is not 
 ORPHAN, YOUNG = "0x00000998", "0x00000997"  # of states with the node's own reqid at the home agent
 
 
-def scenario(lab, hung=20, patient=False):
+def scenario(lab, hung=12, patient=False):
     common.charons(lab, "ha", "mn")
     foreign = Foreign(lab)
     lab.agent()
@@ -194,12 +194,12 @@ def impostors(lab):
     lab.stop("charon.mn", signal.SIGKILL)
     for manner in ("nonsense", "nothing", "closes"):
         lab.start("impostor", "mn", "/usr/bin/python3", "-B", str(IMPOSTOR), str(lab.vici_socket("mn")), manner)
-        time.sleep(1)
+        time.sleep(0.3)
         used = lab.usage("mnd.mn")["cpu_ms"]
         begin = time.monotonic()
         named(lab, f"charon's socket answering: {manner}")
         lab.check(f"charon's socket answering: {manner}: updates go on", ordering.refresh(), ordering.node())
-        time.sleep(2)
+        time.sleep(1)
         spent, passed = lab.usage("mnd.mn")["cpu_ms"] - used, (time.monotonic() - begin) * 1000
         lab.check(f"charon's socket answering: {manner}: and the daemon is quiet", spent < passed / 4, (spent, passed))
         lab.stop("impostor", signal.SIGKILL)

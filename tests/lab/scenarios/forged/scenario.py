@@ -3,15 +3,13 @@ captured updates sent again, from the other direction and with a flipped K, tunn
 is refused and counted by name, and the node stays registered."""
 
 import struct
-import subprocess
 import time
 
 import attack
 import common
-import lab as the_lab
 import spoof
 from attack import counted, refused
-from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, program, run, wait_for
+from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, run, wait_for
 
 ESP_AT = 40 + 24  # behind IPv6 header and home address option, or type 2 routing header
 OTHER_HOME = "2001:db8:1::43"
@@ -35,7 +33,7 @@ def scenario(lab):
 def refresh(lab):
     """One more update of the node, and its acknowledgement."""
     before = lab.status("mn")["counters"]["acknowledged"]
-    subprocess.run([program("mip6ctl"), "--socket", f"{the_lab.RUN}/mn.control", "refresh"], check=False)
+    lab.status("mn", "refresh")
     return wait_for(lambda: lab.status("mn")["counters"]["acknowledged"] > before, 5, 0.05)
 
 
@@ -156,7 +154,7 @@ def flipped(lab):
         packet[ESP_AT + 8 + at] ^= bit  # the initial vector: the same bit of the first block
         return bytes(packet)
     run("ip", "-n", "ar1", "-6", "route", "add", "blackhole", f"{HOME_AGENT}/128")
-    subprocess.run([program("mip6ctl"), "--socket", f"{the_lab.RUN}/mn.control", "refresh"], check=False)
+    lab.status("mn", "refresh")
     for _, frame in tap.frames(2.2, update_of(lab.at)):
         core.send(altered(frame[14:], 8, 0x10), HOME_AGENT)
     time.sleep(0.2)
@@ -171,7 +169,7 @@ def flipped(lab):
     held = counted(lab.status("mn"))
     wan = attack.Tap("ar1", "wan")
     run("ip", "-n", "ar1", "-6", "route", "add", "blackhole", f"{lab.at}/128")
-    subprocess.run([program("mip6ctl"), "--socket", f"{the_lab.RUN}/mn.control", "refresh"], check=False)
+    lab.status("mn", "refresh")
     answers = [frame[14:] for _, frame in wan.frames(1, acknowledgement_to(lab.at))]
     run("ip", "-n", "ar1", "-6", "route", "del", "blackhole", f"{lab.at}/128")
     for packet in answers:

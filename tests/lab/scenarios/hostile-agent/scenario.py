@@ -5,7 +5,6 @@ still lives, and is registered again when the right home agent is back."""
 import math
 import re
 import signal
-import subprocess
 import threading
 import time
 
@@ -13,7 +12,7 @@ import attack
 import common
 import spoof
 import vici
-from lab import HOME_ADDRESS, HOME_AGENT, RUN, program, run, wait_for
+from lab import HOME_ADDRESS, HOME_AGENT, run, wait_for
 
 MAX_UPDATE_RATE = 3  # RFC 6275 section 12, a second
 
@@ -54,6 +53,7 @@ def scenario(lab):
     key_mobility(lab, liar)
     last_numbers(lab, liar)
     refusals(lab, liar)
+    forgiven(lab, liar)
     liar.running = False
     liar.join()
     lab.processes["ha"].send_signal(signal.SIGCONT)
@@ -88,7 +88,7 @@ def sane(lab, liar, what, begin, count=len):
 
 
 def refresh(lab):
-    subprocess.run([program("mip6ctl"), "--socket", f"{RUN}/mn.control", "refresh"], check=False)
+    lab.status("mn", "refresh")
 
 
 def refresh_flood(lab, liar):
@@ -133,6 +133,7 @@ def lifetimes(lab, liar):
     lab.check("a lifetime of zero is named, with a remedy", "lifetime of zero" in lab.trouble("mn")[0] and
               lab.trouble("mn")[1], lab.trouble("mn"))
     liar.answer = Liar.accept
+    refresh(lab)
     lab.check("an acceptance ends that", lab.wait_registered("mn", lab.at, 10), lab.status("mn"))
 
 
@@ -204,3 +205,15 @@ def refusals(lab, liar):
               lab.trouble("mn")[1], lab.trouble("mn"))
     lab.check("the binding that lives is kept meanwhile", lab.status("mn").get("registered_at") == lab.at and
               lab.status("mn").get("expires_in_s"), lab.status("mn"))
+
+
+def forgiven(lab, liar):
+    """An acceptance, and one more refusal: how long the node waits after it is told by what came before."""
+    liar.answer = Liar.accept
+    refresh(lab)
+    lab.check("an acceptance ends the refusals, too", wait_for(
+        lambda: lab.registered_at("mn") == lab.at and not lab.trouble("mn")[0], 20, 0.1), lab.status("mn"))
+    liar.answer = lambda self, number, flags, lifetime: self.voice.acknowledgement(number, 129, 0)
+    refresh(lab)
+    lab.check("the next refusal is named again", wait_for(lambda: "status 129" in lab.trouble("mn")[0], 10, 0.05),
+              lab.trouble("mn"))

@@ -4,7 +4,6 @@ charon that does not do aggressive mode are refused and named."""
 
 import time
 
-import another
 import common
 import lab as the_lab
 import leftovers
@@ -12,9 +11,9 @@ import pki
 import rekey
 import vici
 import wire
-from lab import HOME_AGENT, NODES, wait_for
+from lab import HOME_AGENT, NODES, load, wait_for
 
-trouble = another.of("trouble")
+trouble, payload = load("trouble"), load("protect-payload")
 CONSENT = "aggressive-mode-exposes-secret-to-guessing = accepted"
 ALLOW = "i_dont_care_about_security_and_use_aggressive_mode_psk = yes"
 
@@ -100,16 +99,25 @@ def events(lab, *words):
 def main_mode(lab):
     by_certificate = {"identity": NODES["mn"]["home_address"], "certificate": pki.bundle("mn"), "keying": "ikev1"}
     secret, NODES["mn"] = NODES["mn"], {**NODES["mn"], **by_certificate, "agent_lines": ["keying = ikev1"]}
+    right, lab.agent_extra = lab.agent_extra, f"{lab.agent_extra}\nprotect = payload"
     lab.agent()
-    lab.node("mn")
+    lab.node("mn", "protect = payload")
     if registers(lab, "main mode with certificates"):
-        moves_by_k(lab, "main mode with certificates")
+        lab.check("with IKEv1 its payload is under ESP, too", payload.protected(lab) and reached(lab), payload.tunnel_ends("mn"))
+        at = moves_by_k(lab, "main mode with certificates")
+        lab.check("the payload's SAs have moved along", payload.protected(lab) == at and reached(lab), (
+            payload.tunnel_ends("mn"), payload.tunnel_ends("ha")))
+    lab.agent_extra = right
     lab.check("certificates are no reason for a warning", not lab.status("mn").get("warnings"), lab.status("mn"))
     lab.stop("mnd.mn")
     lab.stop("ha")
     common.link("w1", "up")
     wait_for(lambda: lab.care_of("mn", "w1"), 6)
     NODES["mn"] = secret
+
+
+def reached(lab):
+    return wait_for(lambda: lab.ping("cn", NODES["mn"]["home_address"]) >= 2, 5)
 
 
 def aggressive_mode(lab):

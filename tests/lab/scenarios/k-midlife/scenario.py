@@ -6,7 +6,7 @@ import signal
 
 import common
 import vici
-from lab import HOME_ADDRESS, RUN, program, run, wait_for
+from lab import HOME_ADDRESS, RUN, wait_for
 
 
 def scenario(lab):
@@ -57,7 +57,7 @@ def restart(lab, key_mobility, backup=None):
 def answered(lab, key_mobility):
     """The next acknowledgement has K so, and is accepted."""
     before = lab.status("mn")
-    run(program("mip6ctl"), "--socket", f"{RUN}/mn.control", "refresh", check=False)
+    lab.status("mn", "refresh")
 
     def there():
         now = lab.status("mn")

@@ -3,14 +3,16 @@ established anew, after soft and hard moves, over a re-key asked by the node, an
 kernel takes the old states for the newest. Never more than two IKE_SAs. What the policy names is always there."""
 
 import re
+import threading
 import time
 
 import common
 import vici
 from flood import Stream
-from lab import HOME_ADDRESS, HOME_AGENT, NODES, REQID_AGENT, RUN, program, run, say, wait_for
+from lab import HOME_ADDRESS, HOME_AGENT, NODES, REQID_AGENT, RUN, run, say, wait_for
 
 CLOCK_BACK = 100  # seconds
+INTO_THE_EXCHANGE = 0.3  # seconds, of the time that IKE_SA_INIT and IKE_AUTH take
 
 
 def scenario(lab):
@@ -40,6 +42,7 @@ def scenario(lab):
         more = {key: value - was.get(key, 0) for key, value in now.items() if value != was.get(key, 0)}
         lab.check(f"{namespace}: the kernel dropped nothing for want of an SA or policy", not more, more)
         check_count(lab, namespace, watches[namespace])
+    within_the_exchange(lab)
     unpinned(lab)
 
 
@@ -103,11 +106,63 @@ def check_count(lab, namespace, watch):
     lab.check(f"{namespace}: never more than two IKE_SAs, one at the end", most == 2 and there == 1, (most, there))
 
 
+class Counted(threading.Thread):
+    """The most IKE_SAs with the node that each charon's list-sas has had, asked again and again."""
+
+    def __init__(self, lab):
+        super().__init__(daemon=True)
+        self.sockets = {n: lab.vici_socket(n) for n in ("mn", "ha")}
+        self.most, self.asked, self.running = {n: [] for n in self.sockets}, 0, True
+        self.start()
+
+    def run(self):
+        identity = NODES["mn"]["identity"]
+        while self.running:
+            for namespace, socket in self.sockets.items():
+                mine = [(sa["state"], sa["local-host"], sa["remote-host"]) for sa in vici.ike_sas(socket)
+                        if namespace == "mn" or sa.get("remote-id") == identity]
+                self.most[namespace] = max(self.most[namespace], mine, key=len)
+            self.asked += 1
+            time.sleep(0.03)
+
+
+def within_the_exchange(lab):
+    """Three moves while IKE is on its way for the first of them."""
+    distance("400ms")
+    counted, begun = Counted(lab), initiated()
+    common.link("w1", "down")
+    wait_for(lambda: initiated() > begun, 5, 0.01)
+    for state in ("up", "down", "up"):
+        time.sleep(INTO_THE_EXCHANGE)
+        common.link("w1", state)
+
+    def settled():
+        at = lab.care_of("mn", "w1")
+        return at and lab.registered_at("mn") == at and all(e == [at] for e in lab.ike_endpoints()[:2])
+    lab.check("four moves within one IKE exchange: registered, and one IKE_SA, from the last address at both ends",
+              wait_for(settled, 15, 0.2), (lab.ike_endpoints(), lab.status("mn")))
+    counted.running = False
+    counted.join()
+    distance("10ms")
+    for namespace, most in counted.most.items():
+        lab.check(f"{namespace}: never more than two IKE_SAs meanwhile", counted.asked > 5 and 1 <= len(most) <= 2,
+                  (counted.asked, most))
+
+
+def initiated():
+    return (RUN / "charon.mn.log").read_text(encoding="utf-8", errors="replace").count("initiating IKE_SA")
+
+
+def distance(delay):
+    for namespace in ("ar1", "ar2"):
+        run("tc", "-n", namespace, "qdisc", "change", "dev", "acc", "root", "netem", "delay", delay, "limit", "10000")
+
+
 def unpinned(lab):
     """A state that somebody else removes is named by no policy after the next update."""
     spi = policy_spi()
     run("ip", "xfrm", "state", "delete", "src", HOME_AGENT, "dst", HOME_ADDRESS, "proto", "esp", "spi", hex(spi),
         namespace="ha")
-    run(program("mip6ctl"), "--socket", f"{RUN}/mn.control", "refresh", check=False)
+    lab.status("mn", "refresh")
     lab.check("a policy never stays with a state that is gone", spi and wait_for(lambda: policy_spi() == 0, 5, 0.1),
               hex(policy_spi()))

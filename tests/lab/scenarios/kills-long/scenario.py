@@ -1,7 +1,7 @@
 """Scenario `kills`, with 100 of them."""
 
-import another
+from lab import load
 
 
 def scenario(lab):
-    another.of("kills").scenario(lab, count=100)
+    load("kills").scenario(lab, count=100)

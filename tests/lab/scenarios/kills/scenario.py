@@ -1,5 +1,5 @@
-"""SIGKILL of the node and of the home agent at every step of a registration: no number is used twice under one key, no
-old update is accepted afterwards, and the next registration succeeds at once."""
+"""SIGKILL of the node and of the home agent at every step of a registration: the first one, later ones, moves and the end:
+no number is used twice under one key, no old update is accepted afterwards, and the next registration succeeds at once."""
 
 import signal
 
@@ -17,14 +17,24 @@ RESERVING = [Step(NODE, "start", "openat", path=STATE), Step(NODE, "start", "fsy
 # sendto: to the kernel (netlink), and the update or its answer; recvmsg: the other end's.
 NODE_STEPS = RESERVING + [Step(NODE, "refresh", "sendto"), Step(NODE, "refresh", "recvmsg")] + [
     Step(NODE, "move", "sendto", number) for number in (2, 4, 6)] + [
-    Step(NODE, "refresh", delay=delay) for delay in (0.0, 0.02, 0.05)]
+    Step(NODE, "refresh", delay=0.02), Step(NODE, "first", delay=0.5), Step(NODE, "end", delay=0.01)]
 # pwrite64, fdatasync: of the database.
 AGENT_STEPS = [Step(AGENT, "refresh", "recvmsg"), Step(AGENT, "refresh", "pwrite64"), Step(AGENT, "refresh", "pwrite64", 2),
                Step(AGENT, "refresh", "fdatasync")] + [
     Step(AGENT, "refresh", "sendto", number) for number in (1, 2, 3)] + [
     Step(AGENT, "move", "sendto", number) for number in (2, 4, 6)] + [
-    Step(AGENT, "refresh", delay=delay) for delay in (0.01, 0.03, 0.05)]
-STEPS = [step for pair in zip(NODE_STEPS, AGENT_STEPS) for step in pair] + AGENT_STEPS[len(NODE_STEPS):]
+    Step(AGENT, "refresh", delay=0.01), Step(AGENT, "first", delay=0.5), Step(AGENT, "end", delay=0.02)]
+# The first registration: neither end has a number yet, nor keys; and others that begin like it, after a de-registration.
+ASKED, ANSWERED, AGREED = "generating IKE_AUTH request", "parsed IKE_AUTH request", "CHILD_SA reg"
+FIRST_STEPS = [Step(NODE, "first", "openat", path=STATE)] + [
+    Step(NODE, "first", seen=what) for what in (ASKED, AGREED, "update", "answer")] + [
+    Step(AGENT, "first", seen=ANSWERED), Step(AGENT, "first", "recvmsg"), Step(AGENT, "first", "fdatasync"),
+    Step(AGENT, "first", seen="answer")]
+# The end: SIGTERM de-registers.
+END_STEPS = [Step(NODE, "end", "sendto"), Step(NODE, "end", seen="update"), Step(NODE, "end", "recvmsg"),
+             Step(AGENT, "end", "fdatasync"), Step(AGENT, "end", seen="answer")]
+STEPS = FIRST_STEPS + END_STEPS + [step for pair in zip(NODE_STEPS, AGENT_STEPS) for step in pair]
+STEPS += AGENT_STEPS[len(NODE_STEPS):]
 
 
 class Killing:
@@ -36,27 +46,41 @@ class Killing:
         self.bad = {"missed": [], "not registered": [], "first not accepted": [], "next not accepted": [], "old update accepted": []}
 
     def trigger(self, step):
-        if step.trigger == "start":
+        if step.trigger in ("start", "first"):
             self.lab.node("mn")
+        elif step.trigger == "end":
+            self.lab.processes[NODE].send_signal(signal.SIGTERM)
         elif step.trigger == "refresh":
             ordering.node("refresh")
         else:
             self.on_first_link = not self.on_first_link
             common.link("w1", "up" if self.on_first_link else "down")
 
+    def happened(self, step):
+        """How often what the step waits for was seen: on the wire, or in the log of the victim's charon."""
+        if step.seen in ("update", "answer"):
+            return sum(one.update == (step.seen == "update") for one in list(self.recorder.seen))
+        log = RUN / f"charon.{'mn' if step.victim == NODE else 'ha'}.log"
+        return log.read_text(encoding="utf-8", errors="replace").count(step.seen) if step.seen else 0
+
     def kill(self, step):
         """False if the registration went by without the step, or did not begin."""
         if step.trigger == "start":
             self.lab.stop(step.victim, signal.SIGKILL)
+        elif step.trigger == "first":
+            self.lab.stop(NODE)  # which de-registers it
         before = ordering.node()
-        died = kill_at(self.lab, step, lambda: self.trigger(step))
+        there = self.happened(step)
+        died = kill_at(self.lab, step, lambda: self.trigger(step), lambda: self.happened(step) > there)
         if not died:
             self.lab.checks.note(f"node before {before}, and after {ordering.node()}")
+        self.known.update(esp.keys("mn"))  # under which it may have sent, and which it may replace
         begin = len(self.recorder.seen)
-        if step.victim == NODE:
-            self.lab.node("mn")
-        else:
+        if step.victim == AGENT:
             self.lab.agent()
+        if step.victim == NODE or step.trigger == "end":
+            self.lab.stop(NODE)
+            self.lab.node("mn")
         if not ordering.registers():
             self.bad["not registered"].append((step, ordering.node()))
         elif step.victim == NODE:
@@ -119,13 +143,12 @@ class Killing:
 def scenario(lab, count=len(STEPS)):
     common.charons(lab, "ha", "mn")
     lab.agent()
-    lab.node("mn")
-    if not lab.check("the node registers", ordering.registers(), ordering.node()):
-        return
     killing = Killing(lab)
-    killing.known.update(esp.keys("mn"))
     for index in range(count):
         killing.once(STEPS[index % len(STEPS)])
+        if index == 0 and not lab.check("killed at the first step of its life, the node registers", ordering.registers(),
+                                        ordering.node()):
+            return
         lab.checks.note(f"kill {index + 1}: {STEPS[index % len(STEPS)]}")
     bad = killing.bad
     lab.check(f"{count} kills, each at its step", count >= 25 and not bad["missed"], bad["missed"])

@@ -3,6 +3,7 @@ them; keys whose numbers nobody knows are refused at both ends, new ones work ag
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from spoof import forged
 
 K_FLAG = 0x10
 HALF_SPACE = 32768
+FEW_NODES = 20  # may have manual keys without advice
 
 
 def scenario(lab):
@@ -112,6 +114,7 @@ def start(lab, what, at=None, agent=True, extra=""):
     """Starts both, waits for the registration; the address."""
     if agent:
         lab.agent()
+        wait_for(lab.agent_status, 5)  # who comes before it waits for a second
     lab.node("mn", extra)
     there = lab.wait_registered("mn", at, timeout=15)
     lab.known.update(esp.keys("ha"))
@@ -150,7 +153,7 @@ def registered_and_moved(lab):
     forged_update(lab)
     run("ip", "-n", "mn", "xfrm", "state", "flush")
     lab.known.update(esp.keys("ha"))
-    control(lab, "refresh")
+    lab.status("mn", "refresh")
     back = wait_for(lambda: len(esp.keys("mn")) == 2 and lab.registered_at("mn"), 15, 0.3)
     lab.check("SAs that somebody flushed are there again", back, lab.status("mn"))
     return soft or at
@@ -209,8 +212,9 @@ def end_of_numbers(lab):
     # Movement beyond the horizon as well.
     start(lab, "with four numbers left", agent=False, extra="forecast-horizon = 36500")
     for _ in range(8):
-        control(lab, "refresh")
-        time.sleep(0.4)
+        if not lab.trouble("mn")[0]:
+            lab.status("mn", "refresh")
+            time.sleep(0.4)
     said = wait_for(lambda: lab.trouble("mn")[0] and lab.status("mn"), 10) or {}
     error = said.get("last_error") or {}
     lab.check("past 2^15 numbers no update leaves, and status says what to do",
@@ -302,9 +306,28 @@ def disk_refuses(lab):
         (folder / name).write_bytes(content)
 
 
+def many_nodes():
+    """As many more nodes with manual keys as make the home agent advise IKE."""
+    text = NODES["mn2"]["manual_keys"].read_text(encoding="utf-8")
+    for number in range(FEW_NODES - 1):
+        path = RUN / f"more{number}.keys"
+        path.touch(mode=0o640)
+        anew = re.sub(r"(?<=key = )[0-9a-f]+", lambda match: os.urandom(len(match[0]) // 2).hex(), text)
+        anew = re.sub(r"(?<=spi = 0x)[0-9a-f]+", lambda _: f"{0x1000 + int.from_bytes(os.urandom(3), 'big'):x}", anew)
+        path.write_text(anew, encoding="utf-8")
+        NODES[f"more{number}"] = {"name": f"more{number}", "home_address": f"2001:db8:1::{0x100 + number:x}",
+                                  "manual_keys": path}
+
+
+def advised_of_ike(lab):
+    return [one for one in lab.agent_status().get("advice", []) if re.search("IKE should be used for so many", one["what"])]
+
+
 def record_of_the_agent_lost(lab):
+    lab.check("the home agent does not advise IKE for two nodes", lab.agent_status() and not advised_of_ike(lab))
     stop(lab)
     shutil.rmtree(RUN / "ha.state")
+    many_nodes()
     lab.agent()
     lab.node("mn")
     said = wait_for(lambda: "prohibited" in lab.trouble("mn")[0] and lab.status("mn"), 10) or lab.status("mn")
@@ -313,6 +336,11 @@ def record_of_the_agent_lost(lab):
     told = lab.agent_status()
     lab.check("and says so", any("laptop is refused" in one["what"] for one in told.get("advice", [])), told)
     lab.check("it routes nothing to it", not common.agent_route())
+    text = run(program("mip6-ha"), "--socket", f"{RUN}/ha.control", "status", check=False)
+    lab.check(f"with {FEW_NODES + 1} nodes of manual keys its status says that IKE should be used", advised_of_ike(lab) and
+              advised_of_ike(lab)[0]["what"] in text and str(FEW_NODES + 1) in advised_of_ike(lab)[0]["what"], (told, text))
+    for name in [name for name in NODES if name.startswith("more")]:
+        del NODES[name]
     new_keys(lab, "after the home agent's loss")
 
 

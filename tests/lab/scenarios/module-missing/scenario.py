@@ -2,11 +2,10 @@
 
 import os
 
-import another
 import common
-from lab import RUN, run
+from lab import RUN, load, run
 
-trouble = another.of("trouble")
+trouble = load("trouble")
 
 # Nothing but the lab can load a module in there.
 MODPROBE = ("modprobe", "-d", os.environ["LAB_MODULES"], "-S", os.environ["LAB_KERNEL"])

@@ -9,14 +9,13 @@ import sqlite3
 import subprocess
 import time
 
-import another
 import esp
 import killing
 import ordering
 import prepared
-from lab import HOME_ADDRESS, NODES, PATIENCE_FACTOR, RUN, ask, inside, program, run, wait_for
+from lab import HOME_ADDRESS, NODES, PATIENCE_FACTOR, RUN, ask, inside, load, program, run, wait_for
 
-manual, state_lost, wrap = another.of("manual"), another.of("state-lost"), another.of("wrap")
+manual, state_lost, wrap = load("manual"), load("state-lost"), load("wrap")
 
 DISK = state_lost.AGENT_DISK
 BACKUP = RUN / "backup"

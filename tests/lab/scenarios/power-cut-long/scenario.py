@@ -1,7 +1,7 @@
 """Scenario `power-cut`, with as many as the file `power-cuts` says."""
 
-import another
+from lab import load
 
 
 def scenario(lab):
-    another.of("power-cut").scenario(lab)
+    load("power-cut").scenario(lab)

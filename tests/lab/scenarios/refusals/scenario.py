@@ -3,16 +3,16 @@ its reason and remedy, at the end that finds it and at the other, and nothing is
 
 import re
 import subprocess
+import time
 
-import another
 import common
 import lab as the_lab
 import leftovers
 import pki
 import vici
-from lab import HOME_AGENT, NODES, RUN, wait_for
+from lab import HOME_AGENT, NODES, RUN, load, wait_for
 
-trouble = another.of("trouble")
+trouble = load("trouble")
 HOME = NODES["mn"]["home_address"]
 CERTIFICATE = {"identity": HOME, "certificate": None}
 
@@ -81,17 +81,24 @@ def checked(lab):
                                 ("IKEv1 with a secret", "keying = ikev1", "main mode.*guess")):
         (RUN / "mn.state").mkdir(exist_ok=True)
         key = line.split(" ", maxsplit=1)[0]
-        node = f"home-address = {HOME}/64\nhome-agent = {HOME_AGENT}\nidentity = a@b\nsecret-file = {lab.secret('check', NODES['mn'])}\n{line}\n"
-        agent = (f"address = {HOME_AGENT}\ninterface = home\nprefix = 2001:db8:1::/64\n[node laptop]\nhome-address = {HOME}\n"
-                 f"secret-file = {RUN}/check.secret\n{line}\n")
-        for program, text, number in (("mnd", node, 5), ("mip6-ha", agent, 7)):
-            path = RUN / "check.conf"
-            path.write_text(text, encoding="utf-8")
-            result = subprocess.run([the_lab.program(program), "--config", str(path), "--check"], capture_output=True,
-                                    text=True, check=False)
-            lab.check(f"{program} --check refuses {what} with line and reason",
-                      result.returncode == 2 and f"check.conf:{number}: {key}" in result.stderr and
-                      re.search(pattern, result.stderr), result.stderr)
+        node = f"home-address = {HOME}/64\nhome-agent = {HOME_AGENT}\nidentity = a@b\nsecret-file = {lab.secret('check', NODES['mn'])}\n"
+        agent = f"address = {HOME_AGENT}\ninterface = home\nprefix = 2001:db8:1::/64\n"
+        section = f"[node laptop]\nhome-address = {HOME}\nsecret-file = {RUN}/check.secret\n"
+        for program, text, number in (("mnd", node + line, 5), ("mip6-ha", agent + section + line, 7)):
+            check_refuses(lab, program, what, text, f"check.conf:{number}: {key}", pattern)
+    group = f"group-secret-file = {RUN}/check.secret\n"
+    for program, text, number in (("mnd", node + group, 5), ("mip6-ha", agent + group + section, 4)):
+        check_refuses(lab, program, "a secret of a group", text, f"check.conf:{number}: group-secret-file",
+                      "could pose as another.* or as the home agent")
+
+
+def check_refuses(lab, program, what, text, place, reason):
+    path = RUN / "check.conf"
+    path.write_text(text + "\n", encoding="utf-8")
+    result = subprocess.run([the_lab.program(program), "--config", str(path), "--check"], capture_output=True, text=True,
+                            check=False)
+    lab.check(f"{program} --check refuses {what} with line and reason", result.returncode == 2 and place in result.stderr and
+              re.search(reason, result.stderr), result.stderr)
 
 
 def kinds(lab):
@@ -134,13 +141,34 @@ def by_secret(lab):
     refused(lab, "no proposal for ESP in common", "none of our proposals for ESP", "no proposal for ESP in common")
     node_with(lab, identity="nobody@example.org")
     refused(lab, "a wrong identity", "wrong secret or identity.*AUTHENTICATION_FAILED", "nobody@example.org.*no node with this identity")
+    before, begin = told_by_agents_charon("vici connection: mip6ha-laptop"), time.monotonic()
+    failed = told_by_agents_charon("N(AUTH_FAILED)")
     node_with(lab, secret="not the secret of this node")
     refused(lab, "a wrong secret", "wrong secret or identity", "laptop@example.org.*MAC mismatched")
+    loaded_again(lab, before, failed, begin)
     node_with(lab, extra="home-agent-identity = other@example.org")
     refused(lab, "a wrong identity of the home agent", "wrong secret or identity", "it calls us by another name")
     agent_with(lab, lines=["keying = ikev1", "aggressive-mode-exposes-secret-to-guessing = accepted"])
     node_with(lab)
     refused(lab, "another version of IKE", "wrong secret or identity", "laptop@example.org.*this identity and keying")
+
+
+def told_by_agents_charon(words):
+    return (RUN / "charon.ha.log").read_text(encoding="utf-8", errors="replace").count(words)
+
+
+def loaded_again(lab, before, failed, begin):
+    """Perhaps others have unloaded the connection: once a minute at most, however often somebody fails."""
+    socket = lab.vici_socket("mn")
+    for _ in range(4):
+        for name in vici.connections(socket):
+            vici.ask(socket, "initiate", {"child": "reg", "ike": name, "timeout": "2000"})
+    wait_for(lambda: told_by_agents_charon("N(AUTH_FAILED)") - failed >= 5, 5)
+    failed = told_by_agents_charon("N(AUTH_FAILED)") - failed
+    loaded = told_by_agents_charon("vici connection: mip6ha-laptop") - before
+    minutes = int((time.monotonic() - begin) / 60)
+    lab.check("after a failed IKE_AUTH the home agent loads the node's connection again", loaded >= 1, (loaded, failed))
+    lab.check("once a minute at most, however many fail", failed >= 5 and loaded <= 1 + minutes, (loaded, failed, minutes))
 
 
 def by_certificate(lab):

@@ -5,12 +5,11 @@ import os
 import signal
 import time
 
-import another
 import common
 import lab as the_lab
-from lab import NODES, RUN, run
+from lab import NODES, RUN, load, run
 
-trouble = another.of("trouble")
+trouble = load("trouble")
 
 
 def scenario(lab):

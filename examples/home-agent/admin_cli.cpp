@@ -1,0 +1,253 @@
+// See admin_cli.hpp.
+#include "examples/home-agent/admin_cli.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/program_options/value_semantic.hpp>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "examples/home-agent/commands.hpp"
+#include "examples/home-agent/init.hpp"
+#include "examples/home-agent/node_admin.hpp"
+#include "mnd/linux/control_server.hpp"
+#include "mnd/linux/durable_file.hpp"
+#include "mnd/linux/system_random.hpp"
+
+namespace mip6ha {
+namespace {
+
+using Given = AdminCommand::Given;
+using nlohmann::json;
+
+constexpr int kExitFailure = 1;
+constexpr int kExitUsage = 2;
+
+constexpr std::array<std::string_view, 4> kInitMay{"prefix", "interface", "address", "force"};
+constexpr std::array<std::string_view, 7> kAddMay{"address", "psk", "certificate", "manual", "identity", "out", "from"};
+constexpr std::array<std::string_view, 1> kRotateMay{"out"};
+
+std::string text(const Given& given, const char* option) {
+  return given.contains(option) ? given[option].as<std::string>() : std::string{};
+}
+
+std::filesystem::path config_of(const Given& given) {
+  const auto named = text(given, "config");
+  return named.empty() ? std::filesystem::path{kDefaultConfig} : std::filesystem::path{named};
+}
+
+int usage_error(std::string_view what) {
+  fmt::print(stderr, "mip6-ha: {} (mip6-ha --help)\n", what);
+  return kExitUsage;
+}
+
+int refused(const Mistakes& mistakes, const Given& given) {
+  json listed = json::array();
+  for (const auto& mistake : mistakes) {
+    fmt::print(stderr, "{}\n", mistake.to_string());
+    listed.push_back(
+        {{"file", mistake.file}, {"line", mistake.line}, {"what", mistake.what}, {"remedy", mistake.remedy}});
+  }
+  if (given.contains("json"))
+    fmt::print("{}\n", json{{"version", mnd::kernel::kControlVersion}, {"mistakes", listed}}.dump());
+  return kExitFailure;
+}
+
+// --- what is told ---
+
+json node_json(const NodeReport& node) {
+  json told{{"name", node.name}, {"home_address", node.home_address.to_string()}, {"method", name_of(node.method)}};
+  if (!node.identity.empty()) told["identity"] = node.identity;
+  if (!node.mnd_conf.empty()) told["mnd_conf"] = node.mnd_conf;
+  if (!node.secret.empty()) told["secret_file"] = node.secret.string();
+  if (!node.bundle.empty()) told["bundle"] = node.bundle.string();
+  return told;
+}
+
+json report_json(const Report& report) {
+  json nodes = json::array();
+  for (const auto& node : report.nodes) nodes.push_back(node_json(node));
+  return {{"version", mnd::kernel::kControlVersion},
+          {"nodes", nodes},
+          {"agent", report.agent_running ? "reloaded" : "not running"},
+          {"notes", report.notes}};
+}
+
+std::string node_text(const NodeReport& node, bool one) {
+  if (!one || node.mnd_conf.empty())
+    return fmt::format("{} {}{}\n", node.name, node.home_address.to_string(), node.mnd_conf.empty() ? " removed" : "");
+  auto text = fmt::format("# /etc/mnd/mnd.conf of {}\n{}", node.name, node.mnd_conf);
+  if (!node.bundle.empty())
+    text += fmt::format("# all of this is in {}; on the laptop, as root: tar -C /etc -xf {}\n", node.bundle.string(),
+                        node.bundle.filename().string());
+  if (!node.secret.empty())
+    text += fmt::format("# the node needs {} as /etc/mnd/{}, mode 0600 (with --out FILE it is packed up)\n",
+                        node.secret.string(), secret_name(node.method));
+  return text;
+}
+
+std::string report_text(const Report& report) {
+  std::string text;
+  for (const auto& node : report.nodes) text += node_text(node, report.nodes.size() == 1);
+  const bool manual = std::ranges::any_of(report.nodes, [](auto& node) { return node.method == Method::kManual; });
+  if (manual && !report.nodes.front().mnd_conf.empty())
+    text += "# keys set by hand: before its first start a node is told so once, with mnd --keys-are-new\n";
+  if (!report.agent_running) text += "# no home agent is running here; it takes this up when it starts\n";
+  for (const auto& note : report.notes) text += fmt::format("# {}\n", note);
+  return text;
+}
+
+// A bundle on the standard output goes alone: somebody's tar reads it.
+int tell(const Outcome& outcome, const Given& given) {
+  if (!outcome) return refused(outcome.error(), given);
+  const bool as_json = given.contains("json");
+  fmt::print(outcome->bundle ? stderr : stdout, "{}",
+             as_json ? report_json(*outcome).dump() + '\n' : report_text(*outcome));
+  if (outcome->bundle &&
+      std::fwrite(outcome->bundle->data(), 1, outcome->bundle->size(), stdout) < outcome->bundle->size())
+    return kExitFailure;
+  return std::fflush(stdout) == 0 ? 0 : kExitFailure;
+}
+
+// --- the commands ---
+
+int run_init(const Given& given, const std::string&) {
+  InitRequest request{.config = config_of(given),
+                      .prefix = text(given, "prefix"),
+                      .interface = text(given, "interface"),
+                      .address = {},
+                      .force = given.contains("force")};
+  if (request.prefix.empty() || request.interface.empty()) return usage_error("init needs --prefix and --interface");
+  if (given.contains("address")) request.address = text(given, "address");
+  const auto done = init(request);
+  if (!done) return refused(done.error(), given);
+  if (given.contains("json")) {
+    json findings = json::array();
+    for (const auto& one : done->findings)
+      findings.push_back({{"check", one.check}, {"good", one.good}, {"what", one.what}, {"remedy", one.remedy}});
+    fmt::print("{}\n", json{{"version", mnd::kernel::kControlVersion},
+                            {"config", request.config.string()},
+                            {"address", done->config.address.to_string()},
+                            {"findings", findings}}
+                           .dump());
+    return 0;
+  }
+  fmt::print("{} is written: home agent {} on {}\n", request.config.string(), done->config.address.to_string(),
+             done->config.interface);
+  for (const auto& one : done->findings)
+    fmt::print("{} {}: {}{}\n", one.good ? "good" : "TO DO", one.check, one.what,
+               one.good ? "" : "\n      " + one.remedy);
+  return 0;
+}
+
+std::optional<Output> output_of(const Given& given) {
+  Output output;
+  const auto named = text(given, "out");
+  output.standard = named == "-";
+  if (output.standard && ::isatty(STDOUT_FILENO) != 0) return std::nullopt;
+  if (!output.standard && !named.empty()) output.path = std::filesystem::absolute(named);
+  return output;
+}
+
+tl::expected<std::vector<WantedNode>, Mistakes> nodes_of(const Given& given, const std::string& name, Method method) {
+  if (!given.contains("from")) {
+    WantedNode wanted{.name = name, .method = method, .identity = text(given, "identity")};
+    const auto address = text(given, "address");
+    wanted.address = mip6::Ipv6Address::parse(address);
+    if (given.contains("address") && !wanted.address)
+      return tl::unexpected(Mistakes{{"mip6-ha", 0, fmt::format("'{}' is not an IPv6 address", address),
+                                      "write it as 2001:db8:1::42, or leave it out"}});
+    return std::vector{wanted};
+  }
+  const auto file = text(given, "from");
+  const auto table = mnd::kernel::read_durable(file);
+  if (!table || !*table)
+    return tl::unexpected(Mistakes{{file, 0, table ? "no such file" : table.error().to_string(), "name a table"}});
+  return parse_nodes(**table, file, method);
+}
+
+int run_add(const Given& given, const std::string& name) {
+  const bool many = given.contains("from");
+  if (many == !name.empty()) return usage_error("add needs the name of a node, or --from FILE");
+  if (many && (given.contains("address") || given.contains("identity")))
+    return usage_error("--address and --identity are for one node; a table has them in its lines");
+  auto method = Method::kPreSharedKey;
+  int methods = 0;
+  for (const auto one : {Method::kPreSharedKey, Method::kCertificate, Method::kManual})
+    if (given.contains(std::string{name_of(one)})) {
+      method = one;
+      ++methods;
+    }
+  if (methods > 1) return usage_error("--psk, --certificate and --manual exclude each other");
+  if (method == Method::kManual && given.contains("identity"))
+    return usage_error("--identity is for keys by IKE: manual keys prove none");
+  const auto output = output_of(given);
+  if (!output) return usage_error("--out - has secrets: send it to a file or to another program");
+  if (many && output->standard) return usage_error("--out - is for one node: name a folder");
+  const auto wanted = nodes_of(given, name, method);
+  if (!wanted) return refused(wanted.error(), given);
+  mnd::kernel::SystemRandom random;
+  return tell(add_nodes(config_of(given), *wanted, *output, many, {random, ask_daemon}), given);
+}
+
+int run_remove(const Given& given, const std::string& name) {
+  if (name.empty()) return usage_error("remove needs the name of a node");
+  mnd::kernel::SystemRandom random;
+  return tell(remove_node(config_of(given), name, {random, ask_daemon}), given);
+}
+
+int run_rotate(const Given& given, const std::string& name) {
+  if (name.empty()) return usage_error("rotate needs the name of a node");
+  const auto output = output_of(given);
+  if (!output) return usage_error("--out - has secrets: send it to a file or to another program");
+  mnd::kernel::SystemRandom random;
+  return tell(rotate_node(config_of(given), name, *output, {random, ask_daemon}), given);
+}
+
+constexpr std::array<AdminCommand, 4> kCommands{{
+    {"init", "--prefix P --interface I [--address A] [--force]", "write a configuration and check the machine",
+     kInitMay, false, run_init},
+    {"add", "NAME [--address A] [--psk | --certificate | --manual] [--identity ID] [--out FILE]",
+     "give a node address and secret (--from TABLE: many)", kAddMay, true, run_add},
+    {"remove", "NAME", "serve a node no longer", {}, true, run_remove},
+    {"rotate", "NAME [--out FILE]", "give a node a new key; the old one is dead", kRotateMay, true, run_rotate},
+}};
+
+}  // namespace
+
+std::span<const AdminCommand> admin_commands() { return kCommands; }
+
+const AdminCommand* find_admin_command(std::string_view name) {
+  const auto found = std::ranges::find(kCommands, name, &AdminCommand::name);
+  return found == kCommands.end() ? nullptr : &*found;
+}
+
+boost::program_options::options_description admin_options() {
+  namespace options = boost::program_options;
+  options::options_description all{"options of init, add, remove and rotate"};
+  const auto value = [](const char* name) { return options::value<std::string>()->value_name(name); };
+  all.add_options()("prefix", value("P"), "the home link's prefix")(
+      "interface", value("I"), "the home link's interface")("address", value("A"),
+                                                            "our own address, or the node's; by default one is chosen")(
+      "force", "init: replace a configuration that is there")("psk", "the node proves itself by a secret (default)")(
+      "certificate", "by a certificate of an authority of our own, made on first use")(
+      "manual", "no IKE: keys set by hand")("identity", value("ID"), "the node's name in IKE; default: its address")(
+      "out", value("FILE"), "an archive for the laptop, to be unpacked in /etc; -: to standard output")(
+      "from", value("TABLE"), "add: nodes from lines NAME[,ADDRESS[,METHOD]]; --out names a folder then");
+  return all;
+}
+
+int run_admin(const AdminCommand& command, const std::vector<std::string>& words, const Given& given) {
+  if (words.size() > (command.named ? 2U : 1U)) return usage_error(fmt::format("{}: too many words", command.name));
+  for (const auto& [name, value] : given) {
+    const bool fits = value.defaulted() || name == "config" || name == "json" || name == "command" ||
+                      std::ranges::find(command.may, name) != command.may.end();
+    if (!fits) return usage_error(fmt::format("{} has no option --{}", command.name, name));
+  }
+  return command.run(given, words.size() > 1 ? words[1] : std::string{});
+}
+
+}  // namespace mip6ha

@@ -1,0 +1,153 @@
+"""An operator and a laptop: init, then nodes with a secret, with a certificate and with manual keys come, get other keys
+and go by command, while the home agent runs. The archive of `add --out` is all that the laptop is given."""
+
+import json
+import shutil
+
+import another
+import common
+import lab as the_lab
+import pki
+import search
+import vici
+from lab import HOME_AGENT, RUN, program, run, wait_for
+
+trouble = another.of("trouble")
+
+CONFIG = RUN / "mip6-ha/mip6-ha.conf"
+
+
+def scenario(lab):
+    the_lab.PLUGINS += pki.PLUGINS
+    common.charons(lab, "mn", "ha")
+    lab.secrets = []
+    init(lab)
+    lab.agent_process = lab.start("ha", "ha", program("mip6-ha"), "--config", str(CONFIG))
+    lab.check("the home agent runs without any node", wait_for(lambda: lab.agent_status().get("bindings") == [], 10),
+              lab.agent_status())
+    for method in ("--psk", "--certificate", "--manual"):
+        whole_life(lab, method)
+    lab.check("the home agent is still the process that it was", lab.agent_process.poll() is None)
+    left = sorted(path.name for path in (CONFIG.parent / "nodes.d").iterdir())
+    lab.check("after all were removed the folder of nodes is as before", left == [".lock"], left)
+    lab.stop("ha")
+    search.check_logs_and_state(lab, lab.secrets)
+
+
+def operate(*words):
+    """What a subcommand says with --json."""
+    return json.loads(run(program("mip6-ha"), *words, "--config", str(CONFIG), "--json", namespace="ha"))
+
+
+def init(lab):
+    """The lab's charon and folders are not where a machine has them: a drop-in file says so, as an administrator would."""
+    said = operate("init", "--prefix", "2001:db8:1::/64", "--interface", "home")
+    good = {one["check"]: one["good"] for one in said["findings"]}
+    lab.check("init takes the address that the interface has", said["address"] == HOME_AGENT, said)
+    lab.check("init finds forwarding, interface and address good",
+              all(good.get(check) for check in ("forwarding", "interface", "address")), said["findings"])
+    lab.check("and that charon is not where it should be, with a remedy",
+              any(one["check"] == "charon" and not one["good"] and "strongswan" in one["remedy"] for one in said["findings"]),
+              said["findings"])
+    modes = [oct(path.stat().st_mode & 0o7777) for path in (CONFIG, CONFIG.parent, CONFIG.parent / "nodes.d")]
+    lab.check("configuration and folders are for root and its group", modes == ["0o640", "0o750", "0o750"], modes)
+    drop_in = CONFIG.with_name("mip6-ha.conf.d")
+    drop_in.mkdir()
+    (drop_in / "lab.conf").write_text(f"vici-socket = {lab.vici_socket('ha')}\ncontrol-socket = {RUN}/ha.control\n"
+                                      f"state-directory = {RUN}/ha.state\n", encoding="utf-8")
+
+
+class Laptop:
+    """The node's machine: what it is given is unpacked into its etc; where the lab's charon is, a drop-in file says."""
+
+    def __init__(self, lab, name):
+        self.lab = lab
+        self.etc = RUN / f"{name}.etc"
+        self.state = RUN / f"{name}.state"
+        self.archive = RUN / f"{name}.tar"
+        self.config = self.etc / "mnd/mnd.conf"
+        drop_in = self.etc / "mnd/mnd.conf.d"
+        for folder in (drop_in, self.state):
+            folder.mkdir(parents=True)
+        (drop_in / "lab.conf").write_text(f"prefer = w1 w2\nvici-socket = {lab.vici_socket('mn')}\ncontrol-socket = "
+                                          f"{RUN}/mn.control\nstate-directory = {self.state}\n", encoding="utf-8")
+
+    def put(self):
+        """The operator's last command; then the archive is removed."""
+        with open(self.archive, "rb") as archive:
+            run_with(archive, "tar", "-C", str(self.etc), "-x")
+        for file in self.etc.rglob("mnd/*"):
+            if file.is_file() and file.name != "mnd.conf":
+                self.lab.secrets += [("a node's secret", form) for line in file.read_bytes().splitlines()
+                                     if len(line) >= 32 and b"-----" not in line
+                                     for form in search.forms(line.rpartition(b" ")[2])]
+        self.archive.unlink()
+
+    def start(self):
+        self.lab.start("mnd.mn", "mn", program("mnd"), "--config", str(self.config))
+
+    def restart(self):
+        self.lab.stop("mnd.mn")
+        self.start()
+
+
+def run_with(stdin, *command):
+    import subprocess
+    subprocess.run(command, stdin=stdin, check=True)
+
+
+def listed(lab, name):
+    return next((one for one in lab.agent_status().get("bindings", []) if one["name"] == name), None)
+
+
+def whole_life(lab, method):
+    """add, register, rotate, register with the new bundle, remove."""
+    word = method.strip("-")
+    name = f"laptop-{word}"
+    laptop = Laptop(lab, name)
+    said = operate("add", name, method, "--out", str(laptop.archive))
+    node = said["nodes"][0]
+    home = node["home_address"]
+    lab.check(f"{word}: add gives an address and tells the running home agent",
+              said["agent"] == "reloaded" and home.startswith("2001:db8:1:") and not said["notes"], said)
+    laptop.put()
+    checked = run(program("mnd"), "--check", "--config", str(laptop.config), check=False, namespace="mn")
+    lab.check(f"{word}: the node finds no mistake in what it was given", "no mistakes" in checked, checked)
+    if method == "--manual":
+        run(program("mnd"), "--config", str(laptop.config), "--keys-are-new", namespace="mn")
+    laptop.start()
+    lab.check(f"{word}: the node registers with nothing but what it was given", lab.wait_registered("mn", timeout=30),
+              lab.status("mn"))
+    lab.check(f"{word}: its home address is reachable", wait_for(lambda: lab.ping("cn", home) >= 2, 5))
+
+    said = operate("rotate", name, "--out", str(laptop.archive))
+    lab.check(f"{word}: rotate tells the running home agent", said["agent"] == "reloaded" and not said["notes"], said)
+    old_is_dead(lab, method, name, laptop)
+    laptop.put()
+    laptop.restart()
+    lab.check(f"{word}: with the new bundle the node registers again",
+              wait_for(lambda: lab.registered_at("mn") and (listed(lab, name) or {}).get("care_of") and
+                       (listed(lab, name) or {}).get("keys_up"), 40, 0.2), (lab.status("mn"), listed(lab, name)))
+    lab.check(f"{word}: and is reachable", wait_for(lambda: lab.ping("cn", home) >= 2, 5))
+
+    said = operate("remove", name)
+    lab.check(f"{word}: remove ends the service at once", said["agent"] == "reloaded" and listed(lab, name) is None,
+              (said, lab.agent_status()))
+    lab.check(f"{word}: nothing reaches the node any more", lab.ping("cn", home) == 0)
+    left = [one for one in vici.connections(lab.vici_socket("ha")) if name in str(one)]
+    lab.check(f"{word}: charon has no connection of it", not left, left)
+    lab.stop("mnd.mn")
+    shutil.rmtree(laptop.etc)
+
+
+def old_is_dead(lab, method, name, laptop):
+    """The node still has the former key. With IKE it is refused when it asks for new keys; manual keys are not taken."""
+    word = method.strip("-")
+    laptop.restart()
+    if method == "--manual":
+        before = lab.xfrm_errors("ha")
+        refused = wait_for(lambda: lab.xfrm_errors("ha").get("XfrmInNoStates", 0) > before.get("XfrmInNoStates", 0), 20)
+        lab.check(f"{word}: what comes under the old keys is not taken", refused, lab.xfrm_errors("ha"))
+    else:
+        trouble.named(lab, "wrong|refuse|not trusted|AUTHENTICATION_FAILED", f"{word}: the old key is refused", 30)
+    lab.check(f"{word}: the node is not registered by it", not lab.registered_at("mn"), lab.status("mn"))
