@@ -37,7 +37,7 @@ bool is_about_bindings(const mip6::Message& message) {
 }  // namespace
 
 Agent::Agent(boost::asio::io_context& loop, Config config, std::filesystem::path config_file)
-    : loop_{loop}, config_{std::move(config)}, config_file_{std::move(config_file)} {}
+    : loop_{loop}, config_{std::move(config)}, config_file_{std::move(config_file)}, behaviour_{config_.behaviour} {}
 
 Result Agent::start() {
   auto opened = open();
@@ -83,6 +83,7 @@ Result Agent::open() {
       })
       .map([&] {
         if (needs_charon()) connect_charon();
+        open_metrics();
         arm_timer();
         mnd::kernel::log(Level::kInfo, fmt::format("home agent {} serves {} nodes on {}", config_.address.to_string(),
                                                    config_.nodes.size(), config_.interface));
@@ -213,6 +214,7 @@ void Agent::handle(const mip6::agent::Event& event) {
   for (const auto& action : home_agent_->handle(event, mnd::kernel::boot_now())) {
     performer_->perform(action);
     note_binding(action);
+    watch(action);
   }
 }
 
@@ -230,6 +232,7 @@ void Agent::received(const mnd::kernel::MobilityPacket& packet) {
   if (update == nullptr) return drop("not a message for a home agent", packet.source);
   // Without a security association it is anybody's word, and an answer would leave in the clear (RFC 6275 section 5.1).
   if (!reqids_.contains(packet.source)) return drop("update of a home address that is not served", packet.source);
+  if (!admits(*update, packet.source)) return;
   post(mip6::agent::Event{mip6::agent::UpdateReceived{.update = *update,
                                                       .home_address = packet.source,
                                                       .home_address_option_source = packet.home_address_option,
@@ -256,12 +259,13 @@ void Agent::deadline_reached() {
   post(mip6::agent::Event{mip6::agent::DeadlineReached{}});
   post(ike::AgentKeyingEvent{ike::DeadlineReached{}});
   advertise(mip6::agent::DeadlineReached{});
+  behave(mip6::agent::DeadlineReached{});
 }
 
 void Agent::arm_timer() {
   if (timer_ == nullptr) return;
   auto deadline = home_agent_->next_deadline();
-  for (const auto& other : {keying_->next_deadline(), advertiser_->next_deadline()})
+  for (const auto& other : {keying_->next_deadline(), advertiser_->next_deadline(), behaviour_.next_deadline()})
     if (!deadline || (other && *other < *deadline)) deadline = other;
   timer_->arm(deadline);
 }
@@ -297,6 +301,7 @@ void Agent::finish() {
   }
   for (const auto& error : kernel_->remove_all()) note(error);
   control_.reset();
+  metrics_.reset();
   mnd::kernel::log(Level::kInfo, "stopped");
   loop_.stop();
 }

@@ -18,13 +18,17 @@
 #include "examples/home-agent/config.hpp"
 #include "examples/home-agent/events.hpp"
 #include "examples/home-agent/linux_kernel.hpp"
+#include "examples/home-agent/metrics.hpp"
+#include "examples/home-agent/metrics_server.hpp"
 #include "examples/home-agent/performer.hpp"
 #include "examples/home-agent/rate_limit.hpp"
+#include "examples/home-agent/sequence_use.hpp"
 #include "examples/home-agent/snapshot.hpp"
 #include "examples/home-agent/steering.hpp"
 #include "examples/home-agent/store.hpp"
 #include "ike-glue/agent_keying.hpp"
 #include "ike-glue/session.hpp"
+#include "libmip6/agent/behaviour.hpp"
 #include "libmip6/agent/home_agent.hpp"
 #include "libmip6/agent/prefix_advertiser.hpp"
 #include "mnd/linux/boot_timer.hpp"
@@ -112,6 +116,15 @@ class Agent final : public Steering {
   void on(const ike::Stopped& stopped);
 
   void received(const mnd::kernel::MobilityPacket& packet);
+  // agent_watch.cpp: nodes that behave ill, and the metrics
+  bool admits(const mip6::BindingUpdate& update, const mip6::Ipv6Address& home_address);
+  void watch(const mip6::agent::Action& action);
+  void behave(const mip6::agent::BehaviourEvent& event);
+  void on(const mip6::agent::BanNode& action);
+  void on(const mip6::agent::UnbanNode& action);
+  void forget_behaviour(const NodeConfig& node);
+  void open_metrics();
+  Metrics metrics() const;
   // agent_prefixes.cpp: mobile prefix discovery
   void received_prefixes(const mnd::kernel::MobilityPacket& packet);
   void note_binding(const mip6::agent::Action& action);
@@ -142,6 +155,9 @@ class Agent final : public Steering {
   std::unordered_map<std::string_view, const NodeConfig*> by_name_;  // into config_
   std::unordered_map<mip6::Ipv6Address, const NodeConfig*> by_address_;
   std::map<std::string, Ban> bans_;  // by name; also of nodes that are not configured
+  mip6::agent::Behaviour behaviour_;
+  std::set<std::string> banned_for_a_while_;  // names: of bans_ those that end by themselves, which no disk knows
+  SequenceUse sequence_use_;
   std::map<mip6::Ipv6Address, std::uint32_t> reqids_;
   std::set<mip6::Ipv6Address> numbers_known_;                  // home addresses whose last sequence number is on disk
   std::map<mip6::Ipv6Address, std::uint32_t> payload_reqids_;  // of nodes whose payload is protected
@@ -157,6 +173,7 @@ class Agent final : public Steering {
   std::unique_ptr<ike::Session> fast_session_;
   std::unique_ptr<ike::Session> slow_session_;
   std::unique_ptr<mnd::kernel::ControlServer> control_;
+  std::unique_ptr<MetricsServer> metrics_;
   std::unique_ptr<mnd::kernel::BootTimer> timer_;
   std::unique_ptr<mnd::kernel::BootTimer> stop_timer_;
 

@@ -31,6 +31,7 @@ void Agent::on(const ike::PeerKeysUp& action) {
   performer_->perform(action);
   keys_up_[action.home_address] = {
       .since = mnd::kernel::boot_now(), .spi_in = action.spi_in, .spi_out = action.spi_out};
+  sequence_use_.keys_are_fresh(action.home_address);
   clear_trouble();
   tell(action.home_address, "keys up");
   mnd::kernel::log(Level::kInfo, fmt::format("node={} keys up spi-in={:08x} spi-out={:08x}",

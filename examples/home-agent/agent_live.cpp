@@ -176,6 +176,7 @@ tl::expected<Reloaded, Mistakes> Agent::reload(const std::vector<std::string>& n
   for (const auto* names : {&difference.removed, &difference.replaced})
     for (const auto& name : *names) ending.push_back(find_node(name));
   end_services(ending);
+  for (const auto* node : ending) forget_behaviour(*node);
   config_ = merged(config_, *read);
   index_nodes();
 
@@ -216,6 +217,8 @@ tl::expected<Ban, Error> Agent::ban(const std::string& name, const std::string& 
   if (auto stored = store_->ban({.name = name, .why = ban.why, .since = ban.since}); !stored)
     return tl::unexpected(stored.error());
   bans_[name] = ban;
+  banned_for_a_while_.erase(name);
+  behave(mip6::agent::BanLifted{.home_address = node->home_address});  // this one does not end by itself
   end_services({node});
   tell_banned();
   tell(name, why.empty() ? "banned" : fmt::format("banned: {}", why), fmt::format("mip6-ha unban {}", name));
@@ -229,6 +232,8 @@ Result Agent::unban(const std::string& name) {
   if (!bans_.contains(name)) return {};
   if (auto stored = store_->unban(name); !stored) return stored;
   bans_.erase(name);
+  banned_for_a_while_.erase(name);
+  if (node != nullptr) behave(mip6::agent::BanLifted{.home_address = node->home_address});
   tell_banned();
   tell(name, "no longer banned");
   mnd::kernel::log(Level::kInfo, fmt::format("node={} no longer banned", name));

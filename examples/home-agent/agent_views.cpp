@@ -66,6 +66,9 @@ Snapshot Agent::snapshot() const {
 
   snapshot.counters = home_agent_->counters();
   snapshot.keys_refused = keys_refused_;
+  for (std::size_t i = 0; i < mip6::agent::kOffences; ++i)
+    if (const auto count = behaviour_.totals().offences.at(i); count > 0)
+      snapshot.offences[std::string{mip6::agent::name_of(static_cast<mip6::agent::Offence>(i))}] = count;
   snapshot.kernel = mnd::kernel::read_kernel_counters(mnd::kernel::kAgentTunnelName);
   snapshot.kernel_failures = performer_->kernel_failures();
   for (const auto& node : config_.nodes) snapshot.bindings.push_back(binding_of(node));

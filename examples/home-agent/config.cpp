@@ -96,6 +96,7 @@ void read_top(const ConfigSection& section, Config& config, Mistakes& mistakes) 
   config.vici_socket = reader.path("vici-socket").value_or(config.vici_socket);
   config.control_socket = reader.path("control-socket").value_or(config.control_socket);
   config.state_directory = reader.path("state-directory").value_or(config.state_directory);
+  read_watch(reader, config);
   reader.refuse_unknown();
 }
 

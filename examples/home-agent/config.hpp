@@ -9,8 +9,10 @@
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "examples/home-agent/metrics_endpoint.hpp"
 #include "ike-glue/credentials.hpp"
 #include "libmip6/address.hpp"
+#include "libmip6/agent/behaviour.hpp"
 #include "libmip6/wire/message.hpp"
 #include "mnd/linux/config_file.hpp"
 #include "mnd/linux/manual_keys.hpp"
@@ -45,6 +47,8 @@ struct Config {
   std::filesystem::path vici_socket = "/var/run/charon.vici";
   std::filesystem::path control_socket = "/run/mip6-ha/control.sock";
   std::filesystem::path state_directory = "/var/lib/mip6-ha";
+  std::optional<MetricsEndpoint> metrics;  // metrics = PORT or [ADDRESS]:PORT; empty: none
+  mip6::agent::BehaviourPolicy behaviour;  // tolerate = OFFENCES or all; ban-for = SECONDS, the first time
   std::vector<NodeConfig> nodes;
 };
 

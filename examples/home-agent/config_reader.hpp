@@ -94,6 +94,9 @@ class Reader {
   std::vector<std::string> known_;
 };
 
+// --- config_watch.cpp: what an operator watches, and how much he bears ---
+void read_watch(Reader& reader, Config& config);
+
 // --- config_keys.cpp ---
 void read_certificate(Reader& reader, Config& config);
 // `by_certificate`: a setting `certificate` stands at the top, right or wrong.

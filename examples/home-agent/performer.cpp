@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <utility>
 
 #include "libmip6/wire/icmp_message.hpp"
@@ -133,12 +134,20 @@ void Performer::on(const mip6::agent::StoreRecord& action) {
   if (waiting_.size() == 1) outlets_.records_wait();
 }
 
+bool Performer::save(const std::vector<mip6::agent::BindingRecord>& records) {
+  const auto begin = std::chrono::steady_clock::now();
+  const bool stored = check(store_.save(records));
+  store_seconds_.observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  if (stored) records_stored_ += records.size();
+  return stored;
+}
+
 void Performer::store_waiting() {
   const auto group = std::exchange(waiting_, {});
   std::vector<mip6::agent::BindingRecord> records;
   for (const auto& one : group)
     if (one.agreed) records.push_back(one.record);
-  const bool stored = records.empty() || check(store_.save(records));
+  const bool stored = records.empty() || save(records);
   if (!records.empty()) outlets_.disk(stored);
   for (const auto& [record, agreed, binds, former] : group) {
     if (!binds) continue;

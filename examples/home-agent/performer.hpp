@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "examples/home-agent/kernel_port.hpp"
+#include "examples/home-agent/metrics.hpp"
 #include "examples/home-agent/snapshot.hpp"
 #include "examples/home-agent/store.hpp"
 #include "ike-glue/agent_keying.hpp"
@@ -71,6 +72,9 @@ class Performer {
   std::uint64_t refused(const mip6::Ipv6Address& home_address) const;
   std::uint64_t accepted(const mip6::Ipv6Address& home_address) const;
   std::uint64_t kernel_failures() const { return kernel_failures_; }
+  // Groups of records that were stored: how long each took, and how many records they were.
+  const Histogram& store_seconds() const { return store_seconds_; }
+  std::uint64_t records_stored() const { return records_stored_; }
   // Takes note of something the kernel or the disk refused; true if it went well.
   bool check(const tl::expected<void, mip6::Error>& result);
 
@@ -96,6 +100,7 @@ class Performer {
     std::optional<Address> former;  // the one before
   };
 
+  bool save(const std::vector<mip6::agent::BindingRecord>& records);
   bool install(const Address& home_address, const Address& care_of);
   void undo_install(const Address& home_address, const std::optional<Address>& former, const Address& care_of);
   bool route(const Address& home_address, const std::optional<Address>& care_of);
@@ -124,6 +129,8 @@ class Performer {
   };
   std::map<Address, Keys> keys_;
   std::uint64_t kernel_failures_ = 0;
+  Histogram store_seconds_{kStoreSeconds};
+  std::uint64_t records_stored_ = 0;
 };
 
 }  // namespace mip6ha

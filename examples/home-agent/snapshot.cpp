@@ -46,6 +46,7 @@ json counters_json(const Snapshot& snapshot) {
           {"keys_refused", by_name(snapshot.keys_refused)},
           {"kernel", by_name(snapshot.kernel.xfrm)},
           {"tunnel_dropped", tunnel},
+          {"offences", by_name(snapshot.offences)},
           {"kernel_failures", snapshot.kernel_failures}};
 }
 

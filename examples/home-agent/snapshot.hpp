@@ -53,6 +53,7 @@ struct Snapshot {
   std::map<std::string, std::uint64_t, std::less<>> malformed;  // by reason
   std::map<std::string, std::uint64_t> keys_refused;            // by charon, to whoever asked; by reason
   mnd::kernel::KernelCounters kernel;                           // what no update of was ever seen here
+  std::map<std::string, std::uint64_t> offences;                // of nodes that behave ill, by kind
   std::uint64_t kernel_failures = 0;                            // calls that the kernel or the disk refused
   std::vector<TroubleView> warnings;                            // what works, but is dangerous
   std::optional<TroubleView> trouble;                           // the last one

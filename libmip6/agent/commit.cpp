@@ -33,6 +33,8 @@ void HomeAgent::commit(Entry& entry, const Pending& done, BootTime now, Actions&
   const bool had_binding = entry.bound();
   const std::optional<Ipv6Address> previous = entry.record.care_of;
   ++counters_.accepted;
+  if (done.request.key_mobility)
+    ++(done.record.key_mobility ? counters_.key_mobility_agreed : counters_.key_mobility_refused);
   if (done.request.deregistration) {
     // Interception ends before the node is told so: it is about to defend the address itself (section 10.3.2).
     if (had_binding && !planted(Defect::kDeregistrationKept)) out.push_back(RemoveBinding{done.record.home_address});
@@ -107,7 +109,7 @@ Status HomeAgent::success(const BindingRecord& granted, BootTime now) const {
 void HomeAgent::drop(const Ipv6Address& home_address, std::string_view why, Actions& out) {
   ++counters_.dropped;
   ++counters_.dropped_because[why];
-  out.push_back(Report{home_address, "Binding Update dropped: " + std::string{why}, std::nullopt, true});
+  out.push_back(Report{home_address, "Binding Update dropped: " + std::string{why}, std::nullopt, true, why});
 }
 
 void HomeAgent::refuse(const Ipv6Address& home_address, const ReplyPath& path, const Refused& refusal, Actions& out) {

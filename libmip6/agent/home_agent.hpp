@@ -37,6 +37,9 @@ struct Counters {
   std::uint64_t dropped = 0;  // silently, as section 9.5.1 wants
   std::map<std::string_view, std::uint64_t> dropped_because;
   std::map<Status, std::uint64_t> refused;
+  // Of the accepted that asked for K.
+  std::uint64_t key_mobility_agreed = 0;
+  std::uint64_t key_mobility_refused = 0;
 };
 
 class HomeAgent {

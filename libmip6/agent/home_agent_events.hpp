@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "libmip6/address.hpp"
@@ -127,7 +128,8 @@ struct Report {  // for log and counters
   Ipv6Address home_address{};
   std::string what{};  // "registered at 2001:db8:a2::7 for 420 s (seq 7, K agreed)"
   std::optional<Status> status{};
-  bool dropped = false;  // an update, without an answer
+  bool dropped = false;    // an update, without an answer
+  std::string_view why{};  // it was dropped: a literal, as in Counters::dropped_because
 };
 using Action = std::variant<StartDad, StoreRecord, InstallBinding, ForgetCareOf, RemoveBinding, SendAcknowledgement,
                             SendBindingError, MoveKeys, ReplaceKeys, Report>;

@@ -28,7 +28,7 @@ Ipv6Address specified_care_of(const UpdateReceived& event) {
 std::optional<Dropped> discarded(const UpdateReceived& event, const BindingRecord* known) {
   if (!is_unicast_routable(event.home_address)) return Dropped{"the home address is not unicast routable"};
   // Section 6.1.7.
-  if (!is_unicast_routable(specified_care_of(event))) return Dropped{"the care-of address is not unicast routable"};
+  if (!is_unicast_routable(specified_care_of(event))) return Dropped{kCareOfNotRoutable};
   // Section 9.5.4.
   if (const auto& source = event.home_address_option_source;
       source && (source->is_multicast() || source->is_unspecified()))

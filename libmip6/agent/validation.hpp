@@ -18,6 +18,7 @@ inline constexpr Lifetime kMinLifetime{4};  // one unit on the wire
 struct Dropped {
   std::string_view why;
 };
+inline constexpr std::string_view kCareOfNotRoutable = "the care-of address is not unicast routable";
 // The way back to who sent an update (section 9.5.4).
 struct ReplyPath {
   std::optional<Ipv6Address> through{};  // with a type 2 routing header; empty: straight to the home address

@@ -30,6 +30,18 @@ TEST_CASE("K is clear if it was not asked", "[agent][keys]") {
   CHECK_FALSE(agent.core.find(kHome)->key_mobility);
 }
 
+TEST_CASE("K agreed and K refused are counted, of those that asked for it", "[agent][keys]") {
+  auto policy = without_dad();
+  const bool agrees = GENERATE(true, false);
+  policy.key_mobility = agrees;
+  Harness agent{policy};
+  agent.run(registration(1, kCareOf1));
+  agent.run(without_key_mobility(registration(2, kCareOf1)));
+  agent.run(registration(2, kCareOf1));  // a replay, refused for that
+  CHECK(agent.core.counters().key_mobility_agreed == (agrees ? 1 : 0));
+  CHECK(agent.core.counters().key_mobility_refused == (agrees ? 0 : 1));
+}
+
 TEST_CASE("K is clear if our policy refuses it", "[agent][keys]") {
   auto policy = without_dad();
   policy.key_mobility = false;
