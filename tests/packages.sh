@@ -9,7 +9,7 @@ packages_test=(catch2 clang-format tshark "${packages_bench[@]}")
 packages_fuzz=(clang-19 libclang-rt-19-dev llvm-19 python3-minimal)
 packages_lab=(user-mode-linux charon-systemd strongswan-swanctl strongswan-pki
   libstrongswan-standard-plugins radvd tcpdump iproute2 iputils-ping kmod procps
-  python3-minimal python3 openssl strace e2fsprogs gcc libc6-dev)
+  python3-minimal python3 openssl strace e2fsprogs iptables gcc libc6-dev)
 
 # become_root SCRIPT ARGUMENTS...: runs the script again as root if we are not; does not return then.
 become_root() {

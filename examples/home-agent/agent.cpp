@@ -81,6 +81,10 @@ Result Agent::open() {
         return kernel_->listen([this](const auto& packet) { received(packet); },
                                [this](const auto& packet) { received_prefixes(packet); });
       })
+      .and_then([&] {
+        return kernel_->watch_home_link(
+            [this](const Ipv6Address& address) { performer_->claimed(address, mnd::kernel::boot_now()); });
+      })
       .map([&] {
         if (needs_charon()) connect_charon();
         open_metrics();

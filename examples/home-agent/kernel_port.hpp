@@ -1,6 +1,7 @@
 // What the home agent needs of the kernel, as one small interface: LinuxKernel is the real one, tests pretend one.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -15,6 +16,13 @@
 
 namespace mip6ha {
 
+// The link-local address that goes with a home address (RFC 6275 section 10.3.1, L).
+inline mip6::Ipv6Address link_local_of(const mip6::Ipv6Address& home_address) {
+  mip6::Ipv6Address derived{{0xfe, 0x80}};
+  std::copy(home_address.bytes.begin() + 8, home_address.bytes.end(), derived.bytes.begin() + 8);
+  return derived;
+}
+
 class KernelPort {
  public:
   using Result = tl::expected<void, mip6::Error>;
@@ -25,17 +33,23 @@ class KernelPort {
   virtual Result bind(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& care_of) = 0;
   virtual Result forget_care_of(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& care_of) = 0;
   virtual Result unbind(const mip6::Ipv6Address& home_address) = 0;
-  // What the kernel has, also from a former process: care-of addresses that are accepted, and home addresses that are
-  // intercepted. A node whose payload is under ESP is among the latter only.
+  // The link-local address of a node is intercepted, or no longer; packets to it are answered by Destination
+  // Unreachable, code 3 (section 10.4.2).
+  virtual Result intercept(const mip6::Ipv6Address& link_local) = 0;
+  virtual Result release(const mip6::Ipv6Address& link_local) = 0;
+  // What the kernel has, also from a former process: care-of addresses that are accepted, and addresses that are
+  // intercepted, link-local ones too. A node whose payload is under ESP is among the latter only.
   virtual std::vector<mnd::kernel::BoundCareOf> bound() const = 0;
   virtual tl::expected<std::vector<mip6::Ipv6Address>, mip6::Error> intercepted() = 0;
-  // Tells the home link that packets for the home address come to us.
-  virtual Result advertise(const mip6::Ipv6Address& home_address) = 0;
+  // Tells the home link that packets for this address come to us.
+  virtual Result advertise(const mip6::Ipv6Address& address) = 0;
 
   // Mobility messages to the home address carry a type 2 routing header through `care_of`, or go straight to it.
   virtual Result route_through(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& care_of) = 0;
   virtual Result route_straight(const mip6::Ipv6Address& home_address) = 0;
-  virtual Result send(std::span<const std::uint8_t> message, const mip6::Ipv6Address& destination) = 0;
+  // `on_home_link`: onto that link, though packets for the destination may be tunnelled.
+  virtual Result send(std::span<const std::uint8_t> message, const mip6::Ipv6Address& destination,
+                      bool on_home_link) = 0;
   // A Mobile Prefix Advertisement, along the way that mobility messages have.
   virtual Result send_prefixes(std::span<const std::uint8_t> message, const mip6::Ipv6Address& home_address) = 0;
 

@@ -6,7 +6,6 @@
 #include <netinet/in.h>
 
 #include <algorithm>
-#include <array>
 #include <boost/asio/post.hpp>
 #include <cerrno>
 #include <cstring>
@@ -122,8 +121,16 @@ Result LinuxKernel::listen(mnd::kernel::MobilitySocket::Received received,
   return {};
 }
 
+Result LinuxKernel::watch_home_link(mnd::kernel::ClaimWatch::Claimed claimed) {
+  auto watch = mnd::kernel::ClaimWatch::start(loop_, interface_, std::move(claimed));
+  if (!watch) return tl::unexpected(watch.error());
+  watch_ = std::move(*watch);
+  return {};
+}
+
 void LinuxKernel::stop_listening() {
   detections_.clear();
+  watch_.reset();
   socket_.reset();
   prefix_socket_.reset();
 }
@@ -164,9 +171,7 @@ Result LinuxKernel::unbind(const Ipv6Address& home_address) {
   return esp_tunnel_.remove(Side::kAgent, ends(home_address));
 }
 
-Result LinuxKernel::advertise(const Ipv6Address& home_address) {
-  return mnd::kernel::advertise(interface_, home_address);
-}
+Result LinuxKernel::advertise(const Ipv6Address& address) { return mnd::kernel::advertise(interface_, address); }
 
 Result LinuxKernel::route_through(const Ipv6Address& home_address, const Ipv6Address& care_of) {
   return xfrm_.set_care_of(Side::kAgent, ends(home_address), care_of);
@@ -176,25 +181,21 @@ Result LinuxKernel::route_straight(const Ipv6Address& home_address) {
   return xfrm_.clear_care_of(Side::kAgent, ends(home_address));
 }
 
-Result LinuxKernel::send(std::span<const std::uint8_t> message, const Ipv6Address& destination) {
+Result LinuxKernel::send(std::span<const std::uint8_t> message, const Ipv6Address& destination, bool on_home_link) {
   if (socket_ == nullptr)
     return tl::unexpected(Error{.tried = "send a mobility message",
                                 .on = destination.to_string(),
                                 .reason = "the home agent is stopping",
                                 .remedy = "",
                                 .os_error = 0});
+  if (on_home_link) return mnd::kernel::send_mobility_message_by(interface_, home_agent_, message, destination);
   return socket_->send(message, destination);
 }
 
 Result LinuxKernel::start_dad(const Ipv6Address& home_address, bool link_local,
                               std::function<void(bool duplicate)> done) {
   std::vector<Ipv6Address> targets{home_address};
-  if (link_local) {
-    Ipv6Address derived = home_address;
-    constexpr std::array<std::uint8_t, 8> kLinkLocalPrefix{0xfe, 0x80};
-    std::copy(kLinkLocalPrefix.begin(), kLinkLocalPrefix.end(), derived.bytes.begin());
-    targets.push_back(derived);
-  }
+  if (link_local) targets.push_back(link_local_of(home_address));
   Detection detection{.probes = {}, .waiting = targets.size(), .done = std::move(done)};
   for (const auto& target : targets) {
     auto probe = mnd::kernel::DadProbe::start(

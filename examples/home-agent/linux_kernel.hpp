@@ -37,6 +37,8 @@ class LinuxKernel final : public KernelPort {
   Result set_up_tunnel();
   // `prefixes`: hears Mobile Prefix Solicitations.
   Result listen(mnd::kernel::MobilitySocket::Received received, mnd::kernel::MobilitySocket::Received prefixes);
+  // Hears what other hosts of the home link say is theirs.
+  Result watch_home_link(mnd::kernel::ClaimWatch::Claimed claimed);
   void stop_listening();
   // Everything of ours goes, each part also if another could not be removed.
   std::vector<mip6::Error> remove_all();
@@ -44,12 +46,14 @@ class LinuxKernel final : public KernelPort {
   Result bind(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& care_of) override;
   Result forget_care_of(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& care_of) override;
   Result unbind(const mip6::Ipv6Address& home_address) override;
+  Result intercept(const mip6::Ipv6Address& link_local) override { return tunnel_.intercept(link_local); }
+  Result release(const mip6::Ipv6Address& link_local) override { return tunnel_.release(link_local); }
   std::vector<mnd::kernel::BoundCareOf> bound() const override { return tunnel_.bound(); }
   tl::expected<std::vector<mip6::Ipv6Address>, mip6::Error> intercepted() override { return tunnel_.intercepted(); }
-  Result advertise(const mip6::Ipv6Address& home_address) override;
+  Result advertise(const mip6::Ipv6Address& address) override;
   Result route_through(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& care_of) override;
   Result route_straight(const mip6::Ipv6Address& home_address) override;
-  Result send(std::span<const std::uint8_t> message, const mip6::Ipv6Address& destination) override;
+  Result send(std::span<const std::uint8_t> message, const mip6::Ipv6Address& destination, bool on_home_link) override;
   Result send_prefixes(std::span<const std::uint8_t> message, const mip6::Ipv6Address& home_address) override;
   Result start_dad(const mip6::Ipv6Address& home_address, bool link_local,
                    std::function<void(bool duplicate)> done) override;
@@ -88,6 +92,7 @@ class LinuxKernel final : public KernelPort {
   mnd::kernel::AgentTunnel tunnel_;
   std::unique_ptr<mnd::kernel::MobilitySocket> socket_;
   std::unique_ptr<mnd::kernel::MobilitySocket> prefix_socket_;
+  std::unique_ptr<mnd::kernel::ClaimWatch> watch_;
   std::map<mip6::Ipv6Address, Detection> detections_;  // that run, by home address
 };
 

@@ -91,8 +91,13 @@ void Performer::forget_former_bindings() {
   }
   const auto intercepted = kernel_.intercepted();
   if (check(intercepted.map([](const auto&) {})))
-    for (const auto& home_address : *intercepted)
-      if (!bound_to(home_address)) unbound.insert(home_address);
+    for (const auto& address : *intercepted) {
+      if (address.is_link_local()) {
+        if (!link_locals_.contains(address)) check(kernel_.release(address));
+      } else if (!bound_to(address)) {
+        unbound.insert(address);
+      }
+    }
   for (const auto& home_address : unbound) check(kernel_.unbind(home_address));
 }
 
@@ -125,10 +130,14 @@ void Performer::on(const mip6::agent::StartDad& action) {
 // disk works waits in the socket and makes the next group, so that groups grow with the load by themselves.
 void Performer::on(const mip6::agent::StoreRecord& action) {
   const auto& record = action.record;
-  Waiting waiting{.record = record, .agreed = true, .binds = false, .former = bound_to(record.home_address)};
+  Waiting waiting{.record = record,
+                  .agreed = true,
+                  .binds = false,
+                  .former = bound_to(record.home_address),
+                  .former_link_local = link_locals_.contains(link_local_of(record.home_address))};
   if (record.care_of) {
-    waiting.agreed = waiting.binds = install(record.home_address, *record.care_of);
-    if (!waiting.agreed) undo_install(record.home_address, waiting.former, *record.care_of);
+    waiting.agreed = waiting.binds = install(record.home_address, *record.care_of, record.link_local);
+    if (!waiting.agreed) undo_install(waiting);
   }
   waiting_.push_back(std::move(waiting));
   if (waiting_.size() == 1) outlets_.records_wait();
@@ -149,12 +158,12 @@ void Performer::store_waiting() {
     if (one.agreed) records.push_back(one.record);
   const bool stored = records.empty() || save(records);
   if (!records.empty()) outlets_.disk(stored);
-  for (const auto& [record, agreed, binds, former] : group) {
-    if (!binds) continue;
+  for (const auto& one : group) {
+    if (!one.binds) continue;
     if (stored)
-      prepared_[record.home_address] = *record.care_of;
+      prepared_[one.record.home_address] = {*one.record.care_of, one.former_link_local};
     else
-      undo_install(record.home_address, former, *record.care_of);
+      undo_install(one);
   }
   // After all that is undone: an answer may begin something new in the kernel.
   for (const auto& one : group)
@@ -163,11 +172,20 @@ void Performer::store_waiting() {
 }
 
 void Performer::on(const mip6::agent::InstallBinding& action) {
-  const auto prepared = prepared_.find(action.home_address);
-  const bool done = prepared != prepared_.end() && prepared->second == action.care_of;
-  if (prepared != prepared_.end()) prepared_.erase(prepared);
-  if (!done && !install(action.home_address, action.care_of)) return;
-  if (action.first) check(kernel_.advertise(action.home_address));
+  const auto& home = action.home_address;
+  bool done = false;
+  bool known_link_local = link_locals_.contains(link_local_of(home));
+  if (const auto prepared = prepared_.find(home); prepared != prepared_.end()) {
+    done = prepared->second.care_of == action.care_of;
+    known_link_local = prepared->second.former_link_local;
+    prepared_.erase(prepared);
+  }
+  if (!done && !install(home, action.care_of, action.link_local)) return;
+  if (action.first) check(kernel_.advertise(home));
+  if (!action.link_local)
+    intercept_link_local(home, false);
+  else if (action.first || !known_link_local)
+    check(kernel_.advertise(link_local_of(home)));
 }
 
 void Performer::on(const mip6::agent::ForgetCareOf& action) {
@@ -182,7 +200,7 @@ void Performer::on(const mip6::agent::RemoveBinding& action) {
   // Nothing of it is in the kernel any more: there is nothing to confirm or to go back to, whatever the disk says.
   for (auto& waiting : waiting_)
     if (waiting.record.home_address == action.home_address) waiting.binds = false;
-  check(kernel_.unbind(action.home_address));
+  unbind(action.home_address);
   // An acknowledgement that follows sets the way it needs by itself.
   route(action.home_address, std::nullopt);
 }
@@ -193,12 +211,13 @@ void Performer::on(const mip6::agent::SendAcknowledgement& action) {
   const auto& home = action.home_address;
   // charon tells only later, or not at all, that the node has begun to use a pair or that a pair has gone.
   choose_keys(home);
-  if (route(home, action.care_of)) check(kernel_.send(mip6::write_message(action.acknowledgement), home));
+  if (route(home, action.care_of))
+    check(kernel_.send(mip6::write_message(action.acknowledgement), home, action.to_link_layer));
   route(home, bound_to(home));
 }
 
 void Performer::on(const mip6::agent::SendBindingError& action) {
-  check(kernel_.send(mip6::write_message(action.error), action.destination));
+  check(kernel_.send(mip6::write_message(action.error), action.destination, false));
 }
 
 void Performer::on(const mip6::agent::MoveKeys& action) {
@@ -250,22 +269,56 @@ std::uint64_t Performer::accepted(const Address& home_address) const {
   return found == tallies_.end() ? 0 : found->second.accepted;
 }
 
-bool Performer::install(const Address& home_address, const Address& care_of) {
+void Performer::claimed(const Address& address, mip6::BootTime now) {
+  const auto link_local = link_locals_.find(address);
+  const auto home = link_local == link_locals_.end() ? address : link_local->second;
+  if (!bound_to(home)) return;
+  const auto count = claims_.count(address.to_string(), now);
+  if (!count) return;
+  outlets_.log(Level::kWarning, fmt::format("node={} home-address={} another host of the home link claims {}, which is "
+                                            "intercepted: the link is told so again (count {})",
+                                            name_of(home), home.to_string(), address.to_string(), *count));
+  check(kernel_.advertise(address));
+}
+
+bool Performer::install(const Address& home_address, const Address& care_of, bool link_local) {
   if (!check(kernel_.bind(home_address, care_of))) return false;
   bound_[home_address] = care_of;
+  if (link_local && !intercept_link_local(home_address, true)) return false;
   // Told to the kernel even if it was so before: each registration mends what somebody else may have removed.
   routed_.erase(home_address);
   return route(home_address, care_of);
 }
 
-void Performer::undo_install(const Address& home_address, const std::optional<Address>& former,
-                             const Address& care_of) {
+bool Performer::intercept_link_local(const Address& home_address, bool wanted) {
+  const auto address = link_local_of(home_address);
+  if (wanted) {
+    if (!check(kernel_.intercept(address))) return false;
+    link_locals_[address] = home_address;
+    return true;
+  }
+  const auto found = link_locals_.find(address);
+  if (found == link_locals_.end() || found->second != home_address) return true;
+  link_locals_.erase(found);
+  return check(kernel_.release(address));
+}
+
+void Performer::unbind(const Address& home_address) {
+  check(kernel_.unbind(home_address));
+  intercept_link_local(home_address, false);
+}
+
+void Performer::undo_install(const Waiting& waiting) {
+  const auto& home_address = waiting.record.home_address;
+  const auto& care_of = *waiting.record.care_of;
+  const auto& former = waiting.former;
+  if (!waiting.former_link_local) intercept_link_local(home_address, false);
   if (former) {
     if (check(kernel_.bind(home_address, *former))) bound_[home_address] = *former;
     if (*former != care_of) check(kernel_.forget_care_of(home_address, care_of));
   } else {
     bound_.erase(home_address);
-    check(kernel_.unbind(home_address));
+    unbind(home_address);
   }
   route(home_address, former);
 }

@@ -12,6 +12,7 @@
 #include "examples/home-agent/kernel_port.hpp"
 #include "examples/home-agent/metrics.hpp"
 #include "examples/home-agent/snapshot.hpp"
+#include "examples/home-agent/rate_limit.hpp"
 #include "examples/home-agent/store.hpp"
 #include "ike-glue/agent_keying.hpp"
 #include "libmip6/agent/home_agent.hpp"
@@ -65,6 +66,10 @@ class Performer {
   // accepting packets from, and home addresses that have no binding any more.
   void forget_former_bindings();
 
+  // Another host of the home link says that this address is its own: if it is one that we intercept, the link is told
+  // otherwise (RFC 6275 section 10.3.1, "kept unique"), at most once a second for each.
+  void claimed(const mip6::Ipv6Address& address, mip6::BootTime now);
+
   // The care-of address whose packets are tunnelled, by home address.
   const std::map<mip6::Ipv6Address, mip6::Ipv6Address>& bound() const { return bound_; }
   // Updates of this home address that were refused or dropped: by reason, and all.
@@ -95,14 +100,18 @@ class Performer {
   // A record whose binding is in the kernel already.
   struct Waiting {
     mip6::agent::BindingRecord record;
-    bool agreed = false;            // the kernel did; it is asked nothing where no binding is stored
-    bool binds = false;             // a care-of address is in the kernel, to be confirmed or taken back
-    std::optional<Address> former;  // the one before
+    bool agreed = false;             // the kernel did; it is asked nothing where no binding is stored
+    bool binds = false;              // a care-of address is in the kernel, to be confirmed or taken back
+    std::optional<Address> former;   // the one before
+    bool former_link_local = false;  // whether the link-local address was intercepted before
   };
 
   bool save(const std::vector<mip6::agent::BindingRecord>& records);
-  bool install(const Address& home_address, const Address& care_of);
-  void undo_install(const Address& home_address, const std::optional<Address>& former, const Address& care_of);
+  bool install(const Address& home_address, const Address& care_of, bool link_local);
+  void undo_install(const Waiting& waiting);
+  // Whether the node's link-local address is intercepted from now on.
+  bool intercept_link_local(const Address& home_address, bool wanted);
+  void unbind(const Address& home_address);
   bool route(const Address& home_address, const std::optional<Address>& care_of);
   void choose_keys(const Address& home_address);
   std::optional<Address> bound_to(const Address& home_address) const;
@@ -114,8 +123,14 @@ class Performer {
   Outlets outlets_;
   std::vector<Waiting> waiting_;  // in the order of their StoreRecords
   std::map<Address, Address> bound_;
-  std::map<Address, Address> prepared_;  // installed before the record was stored, InstallBinding not seen yet
+  struct Prepared {
+    Address care_of;
+    bool former_link_local = false;
+  };
+  std::map<Address, Prepared> prepared_;  // installed before the record was stored, InstallBinding not seen yet
   std::map<Address, std::optional<Address>> routed_;  // how mobility messages go; absent: not known yet
+  std::map<Address, Address> link_locals_;            // that are intercepted, and whose they are
+  RateLimit claims_;                                  // of addresses that we intercept
   struct Tally {
     std::uint64_t accepted = 0;
     Counts refused;  // few: the reasons are our own words

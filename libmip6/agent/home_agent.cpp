@@ -146,8 +146,10 @@ void HomeAgent::begin(Entry& entry, const Request& request, BootTime now, Action
   // outlast the updates that it overtook here, too: one of them would bind a node that is at home.
   entry.pending->nothing_to_end = request.deregistration && !entry.bound() && entry.ended_until <= now;
   entry.pending->received = now;
-  // Section 10.3.1: unless there is a binding already.
-  if (!request.deregistration && !entry.bound() && policy_.duplicate_address_detection) return probe(entry, now, out);
+  // Section 10.3.1: unless there is a binding already. That of a node which asks for its link-local address only now
+  // does not cover it.
+  const bool covered = entry.bound() && (entry.record.link_local || !request.link_local);
+  if (!request.deregistration && !covered && policy_.duplicate_address_detection) return probe(entry, now, out);
   store(entry, now, out);
 }
 

@@ -21,6 +21,10 @@ namespace {
 
 // Written into the device's alias: a later process learns from it that the setting has to be restored.
 constexpr std::string_view kProxySetMark = "mip6-ha: proxy_ndp set on ";
+// Set for one interface alone, Linux answers multicast solicitations only (seen on 6.1, read of 6.12): one that is sent
+// to the intercepted address itself is forwarded like any packet, and a packet to an intercepted link-local address is
+// answered only after that neighbour was looked for in vain. Entries are still per interface.
+constexpr const char* kProxySetOn = "all";
 
 std::string setting_path(const std::string& interface, const char* setting) {
   return "/proc/sys/net/ipv6/conf/" + interface + "/" + setting;
@@ -124,12 +128,12 @@ tl::expected<void, mip6::Error> AgentTunnel::Impl::read_filters() {
 }
 
 tl::expected<void, mip6::Error> AgentTunnel::Impl::answer_for_neighbours(const DumpedLink& link) {
-  const std::string path = setting_path(home_interface, "proxy_ndp");
+  const std::string path = setting_path(kProxySetOn, "proxy_ndp");
   const auto value = read_setting(path);
   if (!value) return tl::unexpected(value.error());
   if (*value != '0') return {};
   // The mark first: a setting without it would stay for good.
-  auto done = perform(socket, {set_alias(link.index, std::string(kProxySetMark) + home_interface)}, Harmless::kNothing,
+  auto done = perform(socket, {set_alias(link.index, std::string(kProxySetMark) + kProxySetOn)}, Harmless::kNothing,
                       "mark the tunnel device", kAgentTunnelName);
   return done ? write_setting(path, '1') : done;
 }
@@ -195,6 +199,18 @@ tl::expected<void, mip6::Error> AgentTunnel::bind(const mip6::Ipv6Address& home_
   // Also after an error: unbind() then removes what there is.
   if (!known) impl_->filters[key] = impl_->last_handle;
   return done;
+}
+
+tl::expected<void, mip6::Error> AgentTunnel::intercept(const mip6::Ipv6Address& address) {
+  if (auto ready = impl_->require_set_up(); !ready) return ready;
+  return perform(impl_->socket, {add_proxy_neighbour(impl_->home_link, address)}, Harmless::kNothing,
+                 "intercept " + address.to_string(), impl_->home_interface);
+}
+
+tl::expected<void, mip6::Error> AgentTunnel::release(const mip6::Ipv6Address& address) {
+  if (auto ready = impl_->require_set_up(); !ready) return ready;
+  return perform(impl_->socket, {delete_proxy_neighbour(impl_->home_link, address)}, Harmless::kAbsent,
+                 "intercept no longer " + address.to_string(), impl_->home_interface);
 }
 
 tl::expected<void, mip6::Error> AgentTunnel::Impl::remove_filters(const std::vector<BoundCareOf>& which) {

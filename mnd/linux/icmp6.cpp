@@ -53,15 +53,16 @@ std::uint16_t icmp6_checksum(std::span<const std::uint8_t> message, const mip6::
   return static_cast<std::uint16_t>(~sum);
 }
 
-// The options of a message, checked: none of length zero, none cut short (RFC 4861 section 4.6). Says whether the nonce
-// is among them; empty if they are malformed.
-std::optional<bool> has_nonce(std::span<const std::uint8_t> options, const Nonce& nonce) {
+// The options of a message, checked: none of length zero, none cut short (RFC 4861 section 4.6). Says whether one of
+// this type and of one unit is among them that has `data`, or has not (`same` false); empty if they are malformed.
+std::optional<bool> has_option(std::span<const std::uint8_t> options, std::uint8_t type,
+                               const std::array<std::uint8_t, 6>& data, bool same = true) {
   bool found = false;
   while (!options.empty()) {
     if (options.size() < 2 || options[1] == 0 || options.size() < options[1] * std::size_t{8}) return std::nullopt;
     const auto option = options.first(options[1] * std::size_t{8});
-    if (option[0] == kNonceOption && option.size() == 8)
-      found |= std::equal(nonce.begin(), nonce.end(), option.begin() + 2);
+    if (option[0] == type && option.size() == 8)
+      found |= std::equal(data.begin(), data.end(), option.begin() + 2) == same;
     options = options.subspan(option.size());
   }
   return found;
@@ -116,11 +117,21 @@ bool shows_duplicate(std::span<const std::uint8_t> message, const mip6::Ipv6Addr
                      const mip6::Ipv6Address& target, const Nonce& nonce) {
   if (hop_limit != kNdHopLimit || message.size() < kOptionsOffset || message[1] != 0) return false;
   if (!std::equal(target.bytes.begin(), target.bytes.end(), message.begin() + kTargetOffset)) return false;
-  const auto ours = has_nonce(message.subspan(kOptionsOffset), nonce);
+  const auto ours = has_option(message.subspan(kOptionsOffset), kNonceOption, nonce);
   if (!ours || *ours) return false;
   if (message[0] == kNeighbourAdvertisement) return true;
   // with a source address it is address resolution, not another one's duplicate detection
   return message[0] == kNeighbourSolicitation && source.is_unspecified();
+}
+
+std::optional<mip6::Ipv6Address> claimed_address(std::span<const std::uint8_t> message, int hop_limit,
+                                                 const EthernetAddress& own) {
+  if (hop_limit != kNdHopLimit || message.size() < kOptionsOffset || message[0] != kNeighbourAdvertisement ||
+      message[1] != 0 || !has_option(message.subspan(kOptionsOffset), kTargetLinkLayer, own, false).value_or(false))
+    return std::nullopt;
+  mip6::Ipv6Address target;
+  std::copy_n(message.begin() + kTargetOffset, target.bytes.size(), target.bytes.begin());
+  return target;
 }
 
 }  // namespace mnd::kernel

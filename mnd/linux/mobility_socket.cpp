@@ -1,6 +1,7 @@
 // See mobility_socket.hpp. Ancillary data is looked at in mobility_ancillary.cpp.
 #include "mnd/linux/mobility_socket.hpp"
 
+#include <net/if.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -50,6 +51,18 @@ bool set_option(int fd, int option, int value) {
   return ::setsockopt(fd, IPPROTO_IPV6, option, &value, sizeof value) == 0;
 }
 
+tl::expected<void, mip6::Error> send_from(int fd, const mip6::Ipv6Address& local, std::span<const std::uint8_t> message,
+                                          const mip6::Ipv6Address& destination) {
+  const auto to = to_sockaddr(destination);
+  const auto sent = ::sendto(fd, message.data(), message.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
+                             reinterpret_cast<const sockaddr*>(&to), sizeof to);
+  if (sent == static_cast<ssize_t>(message.size())) return {};
+  const int number = sent < 0 ? errno : EMSGSIZE;
+  return tl::unexpected(os_error(number, "send a mobility message",
+                                 local.to_string() + " -> " + destination.to_string(),
+                                 "check that there is a route to the peer, and keys for it"));
+}
+
 class RawMobilitySocket final : public MobilitySocket, public std::enable_shared_from_this<RawMobilitySocket> {
  public:
   RawMobilitySocket(boost::asio::io_context& loop, Descriptor socket, const mip6::Ipv6Address& local, Received received)
@@ -57,14 +70,7 @@ class RawMobilitySocket final : public MobilitySocket, public std::enable_shared
 
   tl::expected<void, mip6::Error> send(std::span<const std::uint8_t> message,
                                        const mip6::Ipv6Address& destination) override {
-    const auto to = to_sockaddr(destination);
-    const auto sent = ::sendto(descriptor_.native_handle(), message.data(), message.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
-                               reinterpret_cast<const sockaddr*>(&to), sizeof to);
-    if (sent == static_cast<ssize_t>(message.size())) return {};
-    const int number = sent < 0 ? errno : EMSGSIZE;
-    return tl::unexpected(os_error(number, "send a mobility message",
-                                   local_.to_string() + " -> " + destination.to_string(),
-                                   "check that there is a route to the peer, and keys for it"));
+    return send_from(descriptor_.native_handle(), local_, message, destination);
   }
 
   void wait() {
@@ -172,6 +178,22 @@ bool only_this_type(int fd, std::uint8_t type) {
 }
 
 }  // namespace
+
+// By a socket of its own: one that is bound to an interface hears nothing of the others.
+tl::expected<void, mip6::Error> send_mobility_message_by(std::uint32_t interface, const mip6::Ipv6Address& local,
+                                                         std::span<const std::uint8_t> message,
+                                                         const mip6::Ipv6Address& destination) {
+  std::array<char, IF_NAMESIZE> name{};
+  const Descriptor socket{::socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, kMobilityHeader)};
+  const auto address = to_sockaddr(local);
+  if (!socket || ::if_indextoname(interface, name.data()) == nullptr ||
+      ::setsockopt(socket.get(), SOL_SOCKET, SO_BINDTODEVICE, name.data(), name.size()) != 0 ||
+      !set_option(socket.get(), IPV6_CHECKSUM, kChecksumOffset) || !set_option(socket.get(), IPV6_FREEBIND, 1) ||
+      ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    return tl::unexpected(os_error(errno, "open a raw socket for the home link", local.to_string(),
+                                   "check that the interface is there, and that the daemon has CAP_NET_RAW"));
+  return send_from(socket.get(), local, message, destination);
+}
 
 tl::expected<std::unique_ptr<MobilitySocket>, mip6::Error> MobilitySocket::open(boost::asio::io_context& loop,
                                                                                 const mip6::Ipv6Address& local,

@@ -41,4 +41,10 @@ class MobilitySocket {
                                                const mip6::Ipv6Address& destination) = 0;
 };
 
+// Sends a Mobility Header message from `local` out of this interface, whatever routes its destination has elsewhere: to
+// a node that is at home while packets for it are tunnelled. IPsec policies apply as ever. Never blocks.
+tl::expected<void, mip6::Error> send_mobility_message_by(std::uint32_t interface, const mip6::Ipv6Address& local,
+                                                         std::span<const std::uint8_t> message,
+                                                         const mip6::Ipv6Address& destination);
+
 }  // namespace mnd::kernel

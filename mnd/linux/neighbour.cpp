@@ -102,21 +102,28 @@ std::optional<EthernetAddress> ethernet_address(int fd, std::uint32_t interface)
   return address;
 }
 
-// A socket that receives what may show a duplicate of `target`.
-tl::expected<Descriptor, mip6::Error> listening_socket(std::uint32_t interface, const mip6::Ipv6Address& target) {
+// A socket that receives these types of ICMPv6 messages.
+tl::expected<Descriptor, mip6::Error> listening_socket(std::uint32_t interface, std::initializer_list<int> types) {
   auto socket = raw_socket(IPPROTO_ICMPV6, interface);
   if (!socket) return socket;
   icmp6_filter filter;
   ICMP6_FILTER_SETBLOCKALL(&filter);
-  ICMP6_FILTER_SETPASS(ND_NEIGHBOR_SOLICIT, &filter);
-  ICMP6_FILTER_SETPASS(ND_NEIGHBOR_ADVERT, &filter);
+  for (const int type : types) ICMP6_FILTER_SETPASS(type, &filter);
+  if (::setsockopt(socket->get(), IPPROTO_ICMPV6, ICMP6_FILTER, &filter, sizeof filter) != 0 ||
+      !set_option(socket->get(), IPV6_RECVHOPLIMIT, 1))
+    return failed("listen to neighbours", interface);
+  return socket;
+}
+
+// A socket that receives what may show a duplicate of `target`.
+tl::expected<Descriptor, mip6::Error> probing_socket(std::uint32_t interface, const mip6::Ipv6Address& target) {
+  auto socket = listening_socket(interface, {ND_NEIGHBOR_SOLICIT, ND_NEIGHBOR_ADVERT});
+  if (!socket) return socket;
   ipv6_mreq group{};
   const auto address = solicited_node_group(target);
   std::memcpy(&group.ipv6mr_multiaddr, address.bytes.data(), address.bytes.size());
   group.ipv6mr_interface = interface;
-  if (::setsockopt(socket->get(), IPPROTO_ICMPV6, ICMP6_FILTER, &filter, sizeof filter) != 0 ||
-      !set_option(socket->get(), IPV6_RECVHOPLIMIT, 1) ||
-      ::setsockopt(socket->get(), IPPROTO_IPV6, IPV6_JOIN_GROUP, &group, sizeof group) != 0)
+  if (::setsockopt(socket->get(), IPPROTO_IPV6, IPV6_JOIN_GROUP, &group, sizeof group) != 0)
     return failed("listen for duplicates of an address", interface);
   return socket;
 }
@@ -209,7 +216,65 @@ class RawDadProbe final : public DadProbe {
   std::shared_ptr<Probe> probe_;
 };
 
+struct Watch : std::enable_shared_from_this<Watch> {
+  Watch(boost::asio::io_context& loop, Descriptor socket, const EthernetAddress& own_address,
+        ClaimWatch::Claimed on_claim)
+      : descriptor{loop, socket.release()}, own{own_address}, claimed{std::move(on_claim)} {}
+
+  void wait() {
+    descriptor.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                          [weak = weak_from_this()](const boost::system::error_code& error) {
+                            const auto self = weak.lock();
+                            if (error || !self || !self->claimed) return;
+                            self->receive_all();
+                          });
+  }
+
+  void receive_all() {
+    constexpr int kAtOnce = 64;  // then others on the loop have their turn
+    std::array<std::uint8_t, 1500> buffer;
+    for (int count = 0; count < kAtOnce; ++count) {
+      const auto packet = receive(descriptor.native_handle(), buffer);
+      if (!packet) break;
+      const auto target = claimed_address(std::span{buffer}.first(packet->size), packet->hop_limit, own);
+      if (target) claimed(*target);
+      if (!claimed) return;
+    }
+    wait();
+  }
+
+  boost::asio::posix::stream_descriptor descriptor;
+  EthernetAddress own;
+  ClaimWatch::Claimed claimed;
+};
+
+class RawClaimWatch final : public ClaimWatch {
+ public:
+  explicit RawClaimWatch(std::shared_ptr<Watch> watch) : watch_{std::move(watch)} {}
+  ~RawClaimWatch() override {
+    watch_->claimed = nullptr;
+    watch_->descriptor.close();
+  }
+  RawClaimWatch(const RawClaimWatch&) = delete;
+  RawClaimWatch& operator=(const RawClaimWatch&) = delete;
+
+ private:
+  std::shared_ptr<Watch> watch_;
+};
+
 }  // namespace
+
+tl::expected<std::unique_ptr<ClaimWatch>, mip6::Error> ClaimWatch::start(boost::asio::io_context& loop,
+                                                                         std::uint32_t interface, Claimed claimed) {
+  auto socket = listening_socket(interface, {ND_NEIGHBOR_ADVERT});
+  if (!socket) return tl::unexpected(socket.error());
+  // Without one nobody's address can be told from ours: nothing is a claim then.
+  const auto own = ethernet_address(socket->get(), interface);
+  if (!own) return std::make_unique<ClaimWatch>();
+  auto watch = std::make_shared<Watch>(loop, std::move(*socket), *own, std::move(claimed));
+  watch->wait();
+  return std::make_unique<RawClaimWatch>(std::move(watch));
+}
 
 tl::expected<std::unique_ptr<DadProbe>, mip6::Error> DadProbe::start(boost::asio::io_context& loop,
                                                                      std::uint32_t interface,
@@ -218,7 +283,7 @@ tl::expected<std::unique_ptr<DadProbe>, mip6::Error> DadProbe::start(boost::asio
   if (::getrandom(nonce.data(), nonce.size(), 0) != static_cast<ssize_t>(nonce.size()))
     return failed("get random bytes", interface);
   // listening before asking: the answer may come at once
-  auto socket = listening_socket(interface, address);
+  auto socket = probing_socket(interface, address);
   if (!socket) return tl::unexpected(socket.error());
   if (auto sent = send_from_unspecified(interface, solicited_node_group(address), dad_solicitation(address, nonce),
                                         "ask for duplicates of an address");

@@ -25,6 +25,16 @@ class DadProbe {
   virtual ~DadProbe() = default;
 };
 
+// Hears what other hosts of the link advertise as theirs; `claimed(address)` is called from the loop, until the object
+// is destroyed. Of what is said to one host alone nothing is heard.
+class ClaimWatch {
+ public:
+  using Claimed = std::function<void(const mip6::Ipv6Address&)>;
+  static tl::expected<std::unique_ptr<ClaimWatch>, mip6::Error> start(boost::asio::io_context& loop,
+                                                                      std::uint32_t interface, Claimed claimed);
+  virtual ~ClaimWatch() = default;
+};
+
 // Neighbor Advertisement to all nodes, Override set, Solicited clear, with the interface's own link-layer address as
 // target link-layer address, Router clear (a mobile node, or a proxy for one, is no router). Source is an address of
 // the interface; an error if it has none that may be used yet (duplicate detection running): try again later.

@@ -80,8 +80,8 @@ class AgentTunnel {
   AgentTunnel& operator=(AgentTunnel&&) noexcept;
   ~AgentTunnel();
 
-  tl::expected<void, mip6::Error> set_up();  // device, filter that drops all else, proxy_ndp on the home
-                                             // interface; an error if this host does not forward
+  tl::expected<void, mip6::Error> set_up();  // device, filter that drops all else, proxy_ndp;
+                                             // an error if this host does not forward
   // Packets to `home_address` go to `care_of` in the tunnel; from it they are accepted (RFC 6275 section 10.4.5).
   // Filters of former care-of addresses stay until forget_care_of(). `under_esp`: payload is for IPsec policies
   // (EspTunnel); the device sends and takes nothing of it.
@@ -90,10 +90,14 @@ class AgentTunnel {
   tl::expected<void, mip6::Error> forget_care_of(const mip6::Ipv6Address& home_address,
                                                  const mip6::Ipv6Address& care_of);
   tl::expected<void, mip6::Error> unbind(const mip6::Ipv6Address& home_address);
+  // An address of the home link beside the home address, which bind() intercepts: answered for, not tunnelled (RFC 6275
+  // section 10.4.2).
+  tl::expected<void, mip6::Error> intercept(const mip6::Ipv6Address& address);
+  tl::expected<void, mip6::Error> release(const mip6::Ipv6Address& address);
   // What the kernel has, also from a former process (known from set_up() on): unbind() or forget_care_of() what has no
   // binding any more.
   std::vector<BoundCareOf> bound() const;
-  // Home addresses with a proxy neighbour entry of ours, those under ESP too; also from a former process.
+  // Addresses with a proxy neighbour entry of ours, those of nodes under ESP too; also from a former process.
   tl::expected<std::vector<mip6::Ipv6Address>, mip6::Error> intercepted();
   tl::expected<void, mip6::Error> remove_all();  // the same, and restores proxy_ndp if set_up() changed it
 

@@ -41,15 +41,19 @@ class PretendedKernel final : public KernelPort {
     if (!intercepted_unknown) return left_intercepted;
     return tl::unexpected(mip6::Error{.tried = "list", .on = "x", .reason = "no", .remedy = "none", .os_error = 0});
   }
-  Result advertise(const Ipv6Address&) override { return call("advertise"); }
+  Result intercept(const Ipv6Address& address) override { return call("intercept " + address.to_string()); }
+  Result release(const Ipv6Address& address) override { return call("release " + address.to_string()); }
+  Result advertise(const Ipv6Address& address) override {
+    return call(address == kHome ? "advertise" : "advertise " + address.to_string());
+  }
   Result route_through(const Ipv6Address&, const Ipv6Address& care_of) override { return call("through", care_of); }
   Result route_straight(const Ipv6Address&) override { return call("straight"); }
-  Result send(std::span<const std::uint8_t> message, const Ipv6Address& destination) override {
+  Result send(std::span<const std::uint8_t> message, const Ipv6Address& destination, bool on_home_link) override {
     CHECK(destination == kHome);
     const auto parsed = mip6::parse_message(message);
     REQUIRE(parsed);
     const auto status = std::get<mip6::BindingAcknowledgement>(*parsed).status;
-    return call(fmt::format("send {}", static_cast<int>(status)));
+    return call(fmt::format("send {}{}", static_cast<int>(status), on_home_link ? " on the home link" : ""));
   }
   Result send_prefixes(std::span<const std::uint8_t> message, const Ipv6Address& home) override {
     CHECK(home == kHome);
@@ -379,6 +383,107 @@ TEST_CASE("a node at home is answered straight", "[performer]") {
     CHECK(bench.calls_of(acknowledgement(Status::kSequenceNumberOutOfWindow, std::nullopt)) ==
           Calls{"straight", "send 135", "through 1"});
   }
+}
+
+TEST_CASE("a refusal to a node at home goes onto the home link, though its packets are tunnelled", "[performer]") {
+  Bench bench;
+  bench.registered_at(kFirst);
+  auto refusal = acknowledgement(Status::kSequenceNumberOutOfWindow, std::nullopt);
+  refusal.to_link_layer = true;
+  CHECK(bench.calls_of(refusal) == Calls{"straight", "send 135 on the home link", "through 1"});
+}
+
+agent::BindingRecord with_link_local(const Ipv6Address& care_of, bool link_local) {
+  return {.home_address = kHome, .care_of = care_of, .link_local = link_local};
+}
+
+TEST_CASE(
+    "a link-local address that is asked for is intercepted before the acknowledgement, as long as the binding lives",
+    "[performer]") {
+  Bench bench;
+  const agent::InstallBinding installed{.home_address = kHome, .care_of = kFirst, .first = true, .link_local = true};
+  bench.performer.perform(agent::StoreRecord{with_link_local(kFirst, true)});
+  CHECK(bench.calls == Calls{"bind 1", "intercept fe80::42", "through 1"});
+  SECTION("announced when the record is stored") {
+    bench.performer.store_waiting();
+    CHECK(bench.calls_of(installed) == Calls{"advertise", "advertise fe80::42"});
+    CHECK(bench.calls_of(agent::RemoveBinding{kHome}) == Calls{"unbind", "release fe80::42", "straight"});
+  }
+  SECTION("until the node asks for it no longer") {
+    bench.performer.store_waiting();
+    bench.performer.perform(installed);
+    bench.calls.clear();
+    bench.performer.perform(agent::StoreRecord{with_link_local(kFirst, false)});
+    bench.performer.store_waiting();
+    CHECK(bench.calls == Calls{"bind 1", "through 1", "save"});
+    CHECK(bench.calls_of(agent::InstallBinding{.home_address = kHome, .care_of = kFirst}) == Calls{"release fe80::42"});
+  }
+  SECTION("not if the disk refuses") {
+    bench.store.refuse = true;
+    bench.performer.store_waiting();
+    CHECK(bench.calls ==
+          Calls{"bind 1", "intercept fe80::42", "through 1", "save", "release fe80::42", "unbind", "straight"});
+  }
+}
+
+TEST_CASE("a link-local address that is asked for later is announced then, and released if the disk refuses",
+          "[performer]") {
+  Bench bench;
+  bench.registered_at(kFirst);
+  bench.performer.perform(agent::StoreRecord{with_link_local(kFirst, true)});
+  SECTION("announced") {
+    bench.performer.store_waiting();
+    CHECK(bench.calls_of(agent::InstallBinding{.home_address = kHome, .care_of = kFirst, .link_local = true}) ==
+          Calls{"advertise fe80::42"});
+  }
+  SECTION("released; the binding stays") {
+    bench.store.refuse = true;
+    bench.performer.store_waiting();
+    CHECK(bench.calls == Calls{"bind 1", "intercept fe80::42", "through 1", "save", "release fe80::42", "bind 1"});
+  }
+}
+
+TEST_CASE("a binding whose link-local address the kernel does not intercept is not stored", "[performer]") {
+  Bench bench;
+  bench.kernel.refuse = "intercept fe80::42";
+  bench.performer.perform(agent::StoreRecord{with_link_local(kFirst, true)});
+  bench.performer.store_waiting();
+  REQUIRE(bench.answers().size() == 1);
+  CHECK_FALSE(bench.answers().front().second);
+  CHECK(bench.calls == Calls{"bind 1", "intercept fe80::42", "unbind", "straight"});
+}
+
+TEST_CASE("of the link-local addresses that a killed process intercepted those without binding are released",
+          "[performer]") {
+  Bench bench;
+  bench.performer.perform(
+      agent::InstallBinding{.home_address = kHome, .care_of = kFirst, .first = true, .link_local = true});
+  bench.calls.clear();
+  bench.kernel.left_intercepted = {kHome, *Ipv6Address::parse("fe80::42"), *Ipv6Address::parse("fe80::43")};
+  bench.performer.forget_former_bindings();
+  CHECK(bench.calls == Calls{"release fe80::43"});
+}
+
+TEST_CASE("a claim to an address that is intercepted is answered, once a second, and the log names the node",
+          "[performer]") {
+  Bench bench;
+  bench.performer.perform(
+      agent::InstallBinding{.home_address = kHome, .care_of = kFirst, .first = true, .link_local = true});
+  bench.calls.clear();
+  const auto claimed = [&](const Ipv6Address& address, int seconds) {
+    bench.calls.clear();
+    bench.performer.claimed(address, mip6::BootTime{std::chrono::seconds{seconds}});
+    return bench.calls;
+  };
+  CHECK(claimed(kHome, 0) == Calls{"advertise"});
+  CHECK(bench.lines.back().find("node=laptop") != std::string::npos);
+  CHECK(claimed(kHome, 0).empty());
+  CHECK(claimed(*Ipv6Address::parse("fe80::42"), 0) == Calls{"advertise fe80::42"});
+  CHECK(claimed(kHome, 1) == Calls{"advertise"});
+  CHECK(claimed(kOther, 1).empty());
+  bench.performer.perform(agent::RemoveBinding{kHome});
+  CHECK(claimed(kHome, 3).empty());
+  CHECK(claimed(*Ipv6Address::parse("fe80::42"), 3).empty());
 }
 
 TEST_CASE("a de-registration from away is answered through the care-of address after the binding went", "[performer]") {

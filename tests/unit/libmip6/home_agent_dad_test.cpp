@@ -46,6 +46,23 @@ TEST_CASE("a node with a binding is not probed", "[agent]") {
   CHECK(answered(agent.run(registration(2, kCareOf2))) == Status::kAccepted);
 }
 
+TEST_CASE("a node with a binding that asks for its link-local address only now is probed", "[agent]") {
+  Harness agent{default_policy()};
+  agent.run(registration(1, kCareOf1));
+  agent.run(DadFinished{kHome, false});
+  auto update = registration(2, kCareOf1);
+  update.update.link_local = true;
+  CHECK(find_action<StartDad>(agent.run(update))->link_local);
+  CHECK(answered(agent.run(DadFinished{kHome, true})) == Status::kDuplicateAddressDetectionFailed);
+  CHECK_FALSE(agent.core.find(kHome)->link_local);
+  CHECK(agent.core.find(kHome)->care_of == kCareOf1);
+  update.update.sequence = SequenceNumber{3};
+  agent.run(update);
+  CHECK(find_action<InstallBinding>(agent.run(DadFinished{kHome, false}))->link_local);
+  update.update.sequence = SequenceNumber{4};
+  CHECK(answered(agent.run(update)) == Status::kAccepted);
+}
+
 TEST_CASE("a node that left home again is probed again", "[agent]") {
   Harness agent{default_policy()};
   agent.run(registration(1, kCareOf1));

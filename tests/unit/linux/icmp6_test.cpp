@@ -52,6 +52,18 @@ TEST_CASE("an advertisement of the target shows a duplicate, one of another addr
   CHECK_FALSE(shows_duplicate(neighbour_advertisement(kNeighbour, kEthernet), kNeighbour, 255, kTarget, kNonce));
 }
 
+TEST_CASE("an advertisement with another link-layer address claims its target") {
+  constexpr EthernetAddress kOther{2, 0, 0, 0, 0, 8};
+  const auto claim = neighbour_advertisement(kTarget, kOther);
+  CHECK(claimed_address(claim, 255, kEthernet) == kTarget);
+  CHECK_FALSE(claimed_address(neighbour_advertisement(kTarget, kEthernet), 255, kEthernet));     // our own
+  CHECK_FALSE(claimed_address(neighbour_advertisement(kTarget, std::nullopt), 255, kEthernet));  // changes no cache
+  CHECK_FALSE(claimed_address(dad_solicitation(kTarget, kNonce), 255, kEthernet));
+  CHECK_FALSE(claimed_address(claim, 254, kEthernet));
+  for (std::size_t size = 0; size < claim.size(); ++size)
+    CHECK_FALSE(claimed_address(std::span{claim}.first(size), 255, kEthernet));
+}
+
 TEST_CASE("another node's duplicate detection shows a duplicate, our own and address resolution do not") {
   CHECK(shows_duplicate(dad_solicitation(kTarget, kOtherNonce), kUnspecified, 255, kTarget, kNonce));
   CHECK_FALSE(shows_duplicate(dad_solicitation(kTarget, kNonce), kUnspecified, 255, kTarget, kNonce));

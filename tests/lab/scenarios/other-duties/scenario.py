@@ -1,0 +1,163 @@
+"""The home agent on a router that has other duties: the administrator's packet filter with a policy of drop, tunnel, rules,
+routes, proxy entry, IPsec by hand and by the same charon, and another program with raw sockets and a policy of its own.
+All of it is what it was, and works, when mip6-ha has started, was killed and restarted, and has ended."""
+
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+
+import attack
+import common
+import leftovers
+import spoof
+from foreign import FAR, NEAR, Foreign
+from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, NODES, inside, run, wait_for
+
+OTHER_ADDRESS = "2001:db8:f3::2"  # of the same machine
+# What a home agent needs of a packet filter stands in mip6-ha(8), for nftables, which this kernel has not for IPv6: the
+# same hooks are behind both.
+RULES = f"""*filter
+:INPUT DROP
+:FORWARD DROP
+-A INPUT -i lo -j ACCEPT
+-A INPUT -p 58 -j ACCEPT
+-A INPUT -p 50 -j ACCEPT
+-A INPUT -p 41 -j ACCEPT
+-A INPUT -p udp --dport 500 -j ACCEPT
+-A INPUT -p udp --dport 4500 -j ACCEPT
+-A INPUT -p 135 -m policy --dir in --pol ipsec -j ACCEPT
+-A INPUT -d {OTHER_ADDRESS} -j ACCEPT
+-A INPUT -d {FAR} -j ACCEPT
+-A INPUT -j DROP
+-A FORWARD -i mip6ha -j ACCEPT
+-A FORWARD -o mip6ha -j ACCEPT
+-A FORWARD -j DROP
+COMMIT
+"""
+MODULES = ("ip6_tables", "ip6table_filter", "xt_policy", "xt_tcpudp")
+BRANCH, FAR_BRANCH = "2001:db8:88::1", "2001:db8:88::2"
+LINES = f"""link add branch type ip6tnl mode ip6ip6 local {HOME_AGENT} remote {CORRESPONDENT}
+link set branch up
+addr add {BRANCH}/64 dev branch nodad
+rule add from 2001:db8:99::/48 lookup 99
+route add default via 2001:db8:f3::1 table 99
+route add 2001:db8:9a::/64 dev branch
+neigh add proxy 2001:db8:1::77 dev home
+xfrm state add src {OTHER_ADDRESS} dst 2001:db8:9b::1 proto esp spi 0x9b reqid 99 mode tunnel enc cipher_null "" \\
+  auth hmac(sha1) 0x{"ab" * 20}
+xfrm policy add src 2001:db8:9c::/64 dst 2001:db8:9d::/64 dir out priority 77 tmpl src {OTHER_ADDRESS} dst 2001:db8:9b::1 \\
+  proto esp reqid 99 mode tunnel"""
+IPV6_XFRM_POLICY, XFRM_OUT = 35, 1
+
+
+def scenario(lab):
+    NODES.pop("mn2")
+    common.charons(lab, "ha", "mn")
+    theirs(lab)
+    program = Program()
+    lab.before = {"ha": state(lab)}
+    program.works(lab, "before")
+    lab.agent()
+    lab.node("mn")
+    lab.check("the node registers through the packet filter", lab.wait_registered("mn", timeout=40), lab.status("mn"))
+    works(lab, "while mip6-ha runs", program, serving=True)
+    lab.stop("ha", signal.SIGKILL)
+    works(lab, "after SIGKILL", program, serving=True)
+    lab.agent()
+    wait_for(lambda: attack.entry(NODES["mn"]["name"]).get("keys_up"), 10)
+    works(lab, "after a restart", program, serving=True)
+    there(lab, "after a restart", lab.before["ha"])
+    lab.stop("ha")
+    works(lab, "after SIGTERM", program)
+    now = there(lab, "after SIGTERM", lab.before["ha"])
+    more = leftovers.difference(lab.before["ha"], now)
+    lab.check("and nothing is there that was not", not more, more)
+    lab.foreign.stop()
+
+
+def theirs(lab):
+    """What the administrator has."""
+    run("modprobe", "-d", os.environ["LAB_MODULES"], "-S", os.environ["LAB_KERNEL"], "-a", *MODULES)
+    batch("ha", LINES)
+    batch("cn", f"""link add branch type ip6tnl mode ip6ip6 local {CORRESPONDENT} remote {HOME_AGENT}
+link set branch up
+addr add {FAR_BRANCH}/64 dev branch nodad""")
+    inside("ha", lambda: subprocess.run(["ip6tables-legacy-restore"], input=RULES, text=True, check=True))
+    run("tc", "qdisc", "add", "dev", "wan", "clsact", namespace="ha")
+    run("tc", "filter", "add", "dev", "wan", "ingress", "pref", "1", "protocol", "ipv6", "flower", "src_ip", "2001:db8:bad::1",
+        "action", "drop", namespace="ha")
+    lab.foreign = Foreign(lab)
+    lab.check("the administrator's own connection is up", lab.foreign.start(), lab.foreign.present("ha"))
+
+
+def batch(namespace, text):
+    inside(namespace, lambda: subprocess.run(["ip", "-6", "-batch", "-"], input=text + "\n", text=True, check=True))
+
+
+def without_numbers(line):
+    """Of packets: the administrator's connection carries some meanwhile."""
+    return re.sub(r" anti-replay context.*| lastused.*", "", line)
+
+
+def state(lab):
+    lines = leftovers.snapshot("ha", lab.vici_socket("ha"))
+    rules = run("ip6tables-legacy-save", namespace="ha").splitlines()
+    lines += ["packet filter: " + re.sub(r" \[.*", "", line) for line in rules if not line.startswith("#")]
+    lines += ["filter: " + line.strip() for line in run("tc", "filter", "show", "dev", "wan", "ingress",
+                                                       namespace="ha").splitlines()]
+    lines += ["link: " + line.strip() for line in run("ip", "-d", "link", "show", "dev", "branch", namespace="ha").splitlines()]
+    policies = run("ip", "xfrm", "policy", namespace="ha").count(" socket ")
+    return sorted(without_numbers(line) for line in lines) + [f"policies of sockets: {policies}"]
+
+
+class Program:
+    """Another one on the same machine: it hears Mobility Headers and echo requests, and has an IPsec policy on a socket."""
+
+    def __init__(self):
+        self.mobility = attack.socket_in("ha", socket.AF_INET6, socket.SOCK_RAW, spoof.MOBILITY)
+        self.mobility.bind((OTHER_ADDRESS, 0))
+        self.icmp = attack.socket_in("ha", socket.AF_INET6, socket.SOCK_RAW, spoof.ICMPV6)
+        self.icmp.bind((OTHER_ADDRESS, 0))
+        self.bypass = attack.socket_in("ha", socket.AF_INET6, socket.SOCK_DGRAM)
+        selector = bytes(40) + struct.pack("=H", socket.AF_INET6) + bytes(14)
+        forever = struct.pack("=4Q", *[2**64 - 1] * 4) + bytes(32)
+        self.bypass.setsockopt(socket.IPPROTO_IPV6, IPV6_XFRM_POLICY, selector + forever + bytes(32) + struct.pack(
+            "=IIBBBB4x", 0, 0, XFRM_OUT, 0, 0, 0))
+        for one in (self.mobility, self.icmp):
+            one.settimeout(10)
+
+    def works(self, lab, when):
+        spoof.forged("cn", "binding-error", source=CORRESPONDENT, home_address=HOME_ADDRESS, agent=HOME_AGENT, sequence=0,
+                     care_of=OTHER_ADDRESS)
+        inside("cn", lambda: spoof.send_raw(spoof.ipv6(CORRESPONDENT, OTHER_ADDRESS, spoof.ICMPV6, spoof.echo(
+            CORRESPONDENT, OTHER_ADDRESS)), OTHER_ADDRESS))
+        heard = [hears(one, wanted) for one, wanted in ((self.mobility, spoof.packed(HOME_ADDRESS)), (self.icmp, b"forged"))]
+        lab.check(f"{when} another program hears what is for it", all(heard), heard)
+
+
+def hears(one, wanted):
+    try:
+        for _ in range(1000):
+            if wanted in one.recv(2048):
+                return True
+    except socket.timeout:
+        pass
+    return False
+
+
+def there(lab, when, before):
+    now = state(lab)
+    missing = leftovers.difference(now, before)
+    lab.check(f"{when} all that the administrator had is there", not missing, missing)
+    return now
+
+
+def works(lab, when, program, serving=False):
+    lab.check(f"{when} the administrator's two tunnels carry packets", lab.ping("cn", BRANCH, 2) == 2 and
+              lab.ping("mn", FAR, 2, NEAR) == 2)
+    program.works(lab, when)
+    if serving:
+        lab.check(f"{when} the correspondent reaches the node", lab.ping("cn", HOME_ADDRESS, 2) >= 1)
