@@ -53,6 +53,7 @@ Result Agent::open() {
   auto store = Store::open(config_.state_directory);
   if (!store) return tl::unexpected(store.error());
   store_ = std::move(*store);
+  others_.emplace(config_.state_directory);
   if (auto judged = judge_manual_keys(); !judged) return judged;
   const auto records = store_->records();
   if (!records) return tl::unexpected(records.error());
@@ -80,6 +81,7 @@ Result Agent::open() {
       })
       .map([&] {
         if (needs_charon()) connect_charon();
+        if (config_.discovery) open_discovery();
         arm_timer();
         mnd::kernel::log(Level::kInfo, fmt::format("home agent {} serves {} nodes on {}", config_.address.to_string(),
                                                    config_.nodes.size(), config_.interface));
@@ -147,6 +149,7 @@ void Agent::make_cores(const NodeTable& nodes) {
   if (config_.prefix_lifetime)
     policy.home_prefixes[0].valid_until = policy.home_prefixes[0].preferred_until =
         mnd::kernel::boot_now() + *config_.prefix_lifetime;
+  if (config_.next_prefix) policy.home_prefixes.push_back({.prefix = *config_.next_prefix});
   policy.key_mobility = config_.key_mobility;
   policy.max_lifetime = config_.lifetime;
   ike::AgentKeyingPolicy keying{.home_agent = config_.address, .nodes = {}};
@@ -190,13 +193,18 @@ Result Agent::take_up_bindings(const std::vector<mip6::agent::BindingRecord>& re
     if (!reqids_.contains(record.home_address)) continue;
     served.push_back(record);
   }
+  const auto withheld = doubtful(served);
+  if (!withheld) return tl::unexpected(withheld.error());
   draining_ = true;  // events of these actions wait until all of them are performed
-  for (const auto& action : home_agent_->restore(served, wall_clock, now)) performer_->perform(action);
+  for (const auto& action : home_agent_->restore(served, wall_clock, now, *withheld)) performer_->perform(action);
   draining_ = false;
   drain();
   std::vector<mip6::agent::BindingRecord> changed;  // what has expired, and what is told on the clocks of this boot now
   for (const auto& record : served)
-    if (const auto& restored = *home_agent_->find(record.home_address); restored != record) changed.push_back(restored);
+    if (home_agent_->withholds(record.home_address))
+      continue;  // the disk keeps it until it is known what becomes of it
+    else if (const auto& restored = *home_agent_->find(record.home_address); restored != record)
+      changed.push_back(restored);
   if (!changed.empty()) performer_->check(store_->save(changed));  // a refusal keeps nobody from being served
   for (const auto& home_address : leftovers)
     if (!performer_->bound().contains(home_address)) performer_->check(kernel_->unbind(home_address));
@@ -309,12 +317,14 @@ void Agent::deadline_reached() {
   post(mip6::agent::Event{mip6::agent::DeadlineReached{}});
   post(ike::AgentKeyingEvent{ike::DeadlineReached{}});
   advertise(mip6::agent::DeadlineReached{});
+  if (list_ != nullptr) discover(mip6::agent::DeadlineReached{});
 }
 
 void Agent::arm_timer() {
   if (timer_ == nullptr) return;
   auto deadline = home_agent_->next_deadline();
-  for (const auto& other : {keying_->next_deadline(), advertiser_->next_deadline()})
+  const auto listed = list_ != nullptr ? list_->next_deadline() : std::nullopt;
+  for (const auto& other : {keying_->next_deadline(), advertiser_->next_deadline(), listed})
     if (!deadline || (other && *other < *deadline)) deadline = other;
   timer_->arm(deadline);
 }
@@ -327,6 +337,9 @@ void Agent::stop() {
   stop_timer_->arm(mnd::kernel::boot_now() + kStopLimit);
   // Deaf before the policies go: nothing in the clear is to be taken for an update meanwhile.
   kernel_->stop_listening();
+  advertisements_.reset();
+  requests_.reset();
+  links_.reset();
   post(mip6::agent::Event{mip6::agent::StopAsked{}});
   post(ike::AgentKeyingEvent{ike::StopAsked{}});
 }

@@ -107,6 +107,11 @@ Snapshot Agent::snapshot() const {
 
   snapshot.counters = home_agent_->counters();
   snapshot.keys_refused = keys_refused_;
+  snapshot.requests_answered = requests_answered_;
+  snapshot.other_agents = others_->known();
+  if (list_ != nullptr)
+    for (const auto& [link_local, listed] : list_->agents())
+      for (const auto& [address, until] : listed.addresses) snapshot.listed_agents[address] = listed.preference;
   snapshot.kernel = mnd::kernel::read_kernel_counters(mnd::kernel::kAgentTunnelName);
   snapshot.kernel_failures = performer_->kernel_failures();
   const auto now = mnd::kernel::boot_now();
