@@ -38,7 +38,8 @@ void NodeKeying::Impl::list_for_adoption() {
   list_sas(Purpose::kAdopt);
 }
 
-// An IKE_SA of ours from before our own restart, with its keys in place, goes on being used.
+// An IKE_SA of ours from before our own restart, with its keys in place, goes on being used; one with another home
+// agent, which the former process had chosen, does not.
 void NodeKeying::Impl::adopt(const Answered& answer, mip6::BootTime now) {
   if (!answer.response) {
     adopt_again_at = now + kAdoptAgainAfter;
@@ -51,7 +52,7 @@ void NodeKeying::Impl::adopt(const Answered& answer, mip6::BootTime now) {
     skip_name(sa.name);
     // Names count upwards; an IKE rekey gives the older of two connections the higher id.
     const auto age = std::pair(number_of(sa.name), sa.uniqueid);
-    if (!sa.child_installed || !sa.local) continue;
+    if (!sa.child_installed || !sa.local || sa.remote != policy.home_agent) continue;
     if (!newest || age > std::pair(number_of(newest->name), newest->uniqueid)) newest = &sa;
   }
   if (newest) {

@@ -12,7 +12,7 @@ namespace mnd {
 namespace node = mip6::node;
 using kernel::Side;
 
-void Daemon::feed(node::Event event) {
+void Daemon::feed(node::MobileEvent event) {
   pending_.emplace_back(std::move(event));
   drain();
 }
@@ -30,17 +30,7 @@ void Daemon::drain() {
   while (!pending_.empty()) {
     const auto event = std::move(pending_.front());
     pending_.pop_front();
-    const auto now = kernel::boot_now();
-    if (const auto* for_registration = std::get_if<node::Event>(&event)) {
-      if (!registration_) continue;
-      for (const auto& action : registration_->handle(*for_registration, now))
-        std::visit([this](const auto& one) { perform(one); }, action);
-      if (const bool settled = registration_->settled(); settled != std::exchange(settled_, settled))
-        feed(ike::Settled{settled});
-    } else {
-      for (const auto& action : keying_.handle(std::get<KeyingEvent>(event), now))
-        std::visit([this](const auto& one) { perform(one); }, action);
-    }
+    std::visit([this](const auto& one) { handle(one); }, event);
   }
   draining_ = false;
   warn_of_numbers();
@@ -48,9 +38,30 @@ void Daemon::drain() {
   publish_status();
 }
 
+void Daemon::handle(const node::MobileEvent& event) {
+  if (!node_) return;
+  for (const auto& action : node_->handle(event, kernel::boot_now()))
+    std::visit([this](const auto& one) { perform(one); }, action);
+  if (const bool settled = registration()->settled(); settled != std::exchange(settled_, settled))
+    feed(ike::Settled{settled});
+}
+
+void Daemon::handle(const KeyingEvent& event) {
+  if (is_for_next_keying(event)) return for_next_keying_.push_back(event);
+  for (const auto& action : keying_->handle(event, kernel::boot_now())) {
+    // What becomes of a former home agent's keys is of no interest.
+    if (keying_leaves_ && !std::holds_alternative<ike::Request>(action) &&
+        !std::holds_alternative<ike::Stopped>(action))
+      continue;
+    std::visit([this](const auto& one) { perform(one); }, action);
+  }
+}
+
 void Daemon::perform(const node::UseAttachment& action) {
   const auto& attachment = action.attachment;
   feed(ike::Attached{attachment.care_of});
+  ready_to_send_ = false;
+  if (!tunnel_) return;  // what is for this home agent could not be set up yet
   if (!attachment.at_home) {
     ready_to_send_ = done("xfrm", xfrm_->set_care_of(Side::kNode, ends_, attachment.care_of));
     if (esp_tunnel_)
@@ -69,20 +80,21 @@ void Daemon::perform(const node::UseAttachment& action) {
 }
 
 void Daemon::perform(const node::SendUpdate& action) {
-  if (!ready_to_send_) {
+  if (!ready_to_send_ || !socket_) {
     const auto* why = troubles_.shown();
     feed(node::UpdateSendFailed{.sequence = action.update.sequence,
                                 .reason = why ? why->what : "the attachment is not set up"});
     return;
   }
   const auto bytes = mip6::write_message(action.update);
-  if (const auto sent = socket_->send(bytes, config_.home_agent); !sent)
+  if (const auto sent = socket_->send(bytes, ends_.home_agent); !sent)
     feed(node::UpdateSendFailed{.sequence = action.update.sequence, .reason = sent.error().to_string()});
   // The home agent is about to look for duplicates of the home address on the home link (RFC 6275 section 10.3.1).
-  if (const auto& attachment = registration_->attachment(); attachment && !attachment->at_home) leave_home_link();
+  if (const auto& attachment = registration()->attachment(); attachment && !attachment->at_home) leave_home_link();
 }
 
 void Daemon::perform(const node::SwitchOutbound& action) {
+  if (!tunnel_) return;
   const auto& attachment = action.attachment;
   bool switched = false;
   // From an address that still works packets of the home agent may be on their way: they are taken until it has moved,
@@ -110,6 +122,7 @@ void Daemon::prefer_home_address(bool preferred) {
 }
 
 void Daemon::perform(const node::StopOutbound&) {
+  if (!tunnel_) return;
   done("tunnel", tunnel_->stop_outbound());
   leave_home_link();
   prefer_home_address(false);
@@ -128,7 +141,7 @@ void Daemon::perform(const node::NeedKeys& action) {
 }
 
 bool Daemon::move_key_endpoint(const mip6::Ipv6Address& local) {
-  const auto& agent = config_.home_agent;
+  const auto& agent = ends_.home_agent;
   if (done("IKE endpoint", xfrm_->move_key_endpoint(Side::kNode, ends_, kernel::kNodeReqid, local, agent))) {
     if (prefix_sa_)
       if (const auto moved =
@@ -175,8 +188,9 @@ void Daemon::perform(const node::Registered& action) {
     journal_.add("registered", fmt::format("care-of {} registered in {:.1f} ms for {} s (seq {}, K {})",
                                            action.attachment.care_of.to_string(), took, action.lifetime.count(),
                                            action.sequence.value(), action.key_mobility ? "agreed" : "not agreed"));
-  serve_prefixes();
-  if (config_.prefix_discovery && !action.attachment.at_home && !std::exchange(prefixes_asked_, true)) want_prefixes();
+  remember_agent();
+  if (config_.prefix_discovery && !action.attachment.at_home && !std::exchange(prefixes_asked_, true))
+    feed(node::PrefixesWanted{});
 }
 
 void Daemon::perform(const node::Trouble& action) {
@@ -187,10 +201,10 @@ void Daemon::perform(const node::Trouble& action) {
 
 void Daemon::perform(const node::PrefixDiscoveryNecessary&) {
   journal_.add("prefixes", "the home agent says that the prefixes of the home network have changed or soon will");
-  want_prefixes();
+  if (manual()) journal_.add("prefixes", "not asked for: manual keys protect the Mobility Header only");
 }
 
-// There is one home agent only; Trouble has told the user.
+// Trouble has told the user; the core looks for another home agent, if there may be one.
 void Daemon::perform(const node::NotServed&) {}
 void Daemon::perform(const node::AgentSilent&) { restore_manual_states(); }
 
@@ -203,18 +217,20 @@ void Daemon::perform(const node::Stopped& action) {
 
 void Daemon::perform(const ike::Request& action) {
   auto& session = action.slow ? slow_ : fast_;
-  session->request(action.command, action.message, action.stream, action.deadline,
-                   [this, id = action.id](tl::expected<ike::Response, mip6::Error> response) {
-                     feed(ike::Answered{.id = id, .response = std::move(response)});
-                   });
+  session->request(
+      action.command, action.message, action.stream, action.deadline,
+      [this, id = action.id, whose = keying_generation_](tl::expected<ike::Response, mip6::Error> response) {
+        if (whose != keying_generation_) return;
+        feed(ike::Answered{.id = id, .response = std::move(response)});
+      });
 }
 
 void Daemon::perform(const ike::KeysUp& action) {
   troubles_.over("keys");
   journal_.add("keys", fmt::format("usable (SPI in {:#010x}, out {:#010x})", action.spi_in, action.spi_out));
-  feed(node::KeysUsable{.can_migrate = !keying_.migration_failed(),
+  feed(node::KeysUsable{.can_migrate = !keying_->migration_failed(),
                         .fresh = action.fresh,
-                        .endpoint = keying_.endpoint(),
+                        .endpoint = keying_->endpoint(),
                         .dynamic = true});
 }
 
@@ -245,10 +261,7 @@ void Daemon::delete_esp_states_except(std::uint32_t reqid, const std::vector<std
 void Daemon::perform(const ike::ChildUp& action) {
   journal_.add("keys", fmt::format("{} SA usable (SPI in {:#010x}, out {:#010x})", ike::name_of(action.kind),
                                    action.spi_in, action.spi_out));
-  if (action.kind == ike::ChildKind::kPrefixes) {
-    prefix_sa_ = true;
-    return serve_prefixes();
-  }
+  if (action.kind == ike::ChildKind::kPrefixes) return prefix_sa(true);
   if (!esp_tunnel_) return;
   payload_sa_ = true;
   troubles_.over("payload keys");
@@ -258,7 +271,6 @@ void Daemon::perform(const ike::ChildUp& action) {
 void Daemon::perform(const ike::ChildDown& action) {
   if (std::exchange(action.kind == ike::ChildKind::kPayload ? payload_sa_ : prefix_sa_, false))
     journal_.add("keys", fmt::format("{} SA gone", ike::name_of(action.kind)));
-  if (action.kind == ike::ChildKind::kPrefixes) serve_prefixes();
 }
 
 void Daemon::perform(const ike::DeleteChildStatesExcept& action) {
@@ -266,7 +278,7 @@ void Daemon::perform(const ike::DeleteChildStatesExcept& action) {
     return delete_esp_states_except(kernel::kNodePrefixesReqid, action.spis);
   if (esp_tunnel_)
     done("payload protection",
-         esp_tunnel_->delete_states_except(config_.home_agent, kernel::kNodePayloadReqid, action.spis));
+         esp_tunnel_->delete_states_except(ends_.home_agent, kernel::kNodePayloadReqid, action.spis));
 }
 
 // Also what a former process, configured otherwise, has left.
@@ -275,7 +287,7 @@ tl::expected<void, mip6::Error> Daemon::remove_payload_protection() {
   auto tunnel = kernel::EspTunnel::open();
   if (!tunnel) return tl::unexpected(tunnel.error());
   return tunnel->remove_all(kernel::kNodePayloadReqid, kernel::kNodePayloadReqid).and_then([&] {
-    return tunnel->delete_states_except(config_.home_agent, kernel::kNodePayloadReqid, {});
+    return tunnel->delete_states_except(ends_.home_agent, kernel::kNodePayloadReqid, {});
   });
 }
 
@@ -286,7 +298,8 @@ void Daemon::perform(const ike::Trouble& action) {
 void Daemon::perform(const ike::Step& action) { journal_.add("keys", action.what); }
 
 void Daemon::perform(const ike::Stopped&) {
-  if (stopping_) clean_up();
+  if (stopping_) return clean_up();
+  enter_keying();
 }
 
 bool Daemon::done(const std::string& kind, const tl::expected<void, mip6::Error>& result) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <iterator>
 #include <map>
 #include <numeric>
 #include <optional>
@@ -120,26 +121,44 @@ void ConfigChecker::home_address(const ConfigSetting& setting) {
 
 void ConfigChecker::addresses() {
   if (const auto* home = require("home-address", "home-address = 2001:db8:1::42/64")) home_address(*home);
-  const auto* agent = require("home-agent", "home-agent = 2001:db8:1::1");
-  if (!agent) return;
-  const auto address = mip6::Ipv6Address::parse(agent->value);
-  if (!address) {
-    mistake(*agent, fmt::format("'{}' is not an IPv6 address", agent->value), "write its address, 2001:db8:1::1");
-    return;
+  if (const auto* agents = require("home-agent", "home-agent = 2001:db8:1::1")) home_agents(*agents);
+}
+
+void ConfigChecker::home_agents(const ConfigSetting& setting) {
+  const auto words = words_of(setting.value);
+  if (words.empty()) home_agent(setting, setting.value);
+  for (const auto& word : words) {
+    if (word == "discover")
+      config_.discover = true;
+    else
+      home_agent(setting, word);
   }
-  if (!address->is_global_unicast()) {
-    mistake(*agent, fmt::format("'{}' is not a global address", agent->value),
-            "write the address under which the home agent is reachable from everywhere");
-    return;
-  }
-  config_.home_agent = *address;
+  // RFC 2526: the anycast address that is asked has seven bits of its own.
+  constexpr std::uint8_t kLongest = 121;
+  if (config_.discover && config_.home_prefix.length > kLongest)
+    mistake(setting,
+            fmt::format("a prefix of {} bits has no room for the address that is asked for home agents",
+                        config_.home_prefix.length),
+            "write the home agents' addresses in place of 'discover'");
+}
+
+void ConfigChecker::home_agent(const ConfigSetting& setting, const std::string& text) {
+  const auto address = mip6::Ipv6Address::parse(text);
+  if (!address)
+    return mistake(setting, fmt::format("'{}' is not an IPv6 address", text), "write its address, 2001:db8:1::1");
+  if (!address->is_global_unicast())
+    return mistake(setting, fmt::format("'{}' is not a global address", text),
+                   "write the address under which the home agent is reachable from everywhere");
+  if (contains(config_.home_agents, *address))
+    return mistake(setting, fmt::format("'{}' is there twice", text), "write each home agent once");
+  config_.home_agents.push_back(*address);
   if (config_.home_address.is_unspecified()) return;
   if (config_.home_address == *address)
-    mistake(*agent, "the home agent has the node's home address", "write the home agent's own address");
+    mistake(setting, "the home agent has the node's home address", "write the home agent's own address");
   else if (!config_.home_prefix.contains(*address))
     // the home agent intercepts packets on the home link, so it has an address of its prefix (RFC 6275 section 3.1)
-    mistake(*agent,
-            fmt::format("'{}' is not in the home prefix {}", agent->value,
+    mistake(setting,
+            fmt::format("'{}' is not in the home prefix {}", text,
                         find("home-address") ? find("home-address")->value : std::string{}),
             "write the home agent's address on the home link, or correct the prefix length of home-address");
 }
@@ -189,16 +208,20 @@ std::vector<std::string> ConfigChecker::patterns(std::string_view key) {
   std::vector<std::string> found;
   const auto* setting = find(key);
   if (!setting) return found;
-  std::istringstream words{setting->value};
-  for (std::string word; words >> word;) {
+  for (auto& word : words_of(setting->value)) {
     const bool wild = word.find_first_of("*?[") != std::string::npos;
     if (word.find_first_of(",/\"#") != std::string::npos || (!wild && word.size() > kMaxInterfaceName))
       mistake(*setting, fmt::format("'{}' is no interface pattern", word),
               "write names or patterns with blanks between them, eth* wl*");
     else
-      found.push_back(word);
+      found.push_back(std::move(word));
   }
   return found;
+}
+
+std::vector<std::string> ConfigChecker::words_of(const std::string& text) {
+  std::istringstream words{text};
+  return {std::istream_iterator<std::string>{words}, {}};
 }
 
 void ConfigChecker::interfaces() {
@@ -229,6 +252,14 @@ void ConfigChecker::paths() {
   if (config_.vici_socket == config_.control_socket)
     if (const auto* setting = find("control-socket") ? find("control-socket") : find("vici-socket"))
       mistake(*setting, "charon's socket and ours are the same", "give mnd a socket of its own");
+}
+
+std::string identity_of(const Config& config, const mip6::Ipv6Address& home_agent) {
+  const auto& names = config.home_agent_identities;
+  if (names.size() == 1) return names.front();
+  const auto place = std::find(config.home_agents.begin(), config.home_agents.end(), home_agent);
+  const auto index = static_cast<std::size_t>(place - config.home_agents.begin());
+  return index < names.size() ? names[index] : home_agent.to_string();
 }
 
 tl::expected<Config, std::vector<ConfigMistake>> load_config(const std::filesystem::path& path) {

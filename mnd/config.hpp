@@ -21,9 +21,14 @@ enum class Keying { kIkev2, kIkev1, kManual };
 struct Config {
   mip6::Ipv6Address home_address;  // home-address = 2001:db8:1::42/64 (length 64 if not given)
   mip6::Ipv6Prefix home_prefix;
-  mip6::Ipv6Address home_agent;      // home-agent = 2001:db8:1::1
-  std::string identity;              // identity = laptop@example.org
-  std::string home_agent_identity;   // home-agent-identity; default: the home agent's address
+  // home-agent = 2001:db8:1::1 [2001:db8:1::2 ...] [discover]: most preferred first, each once; `discover`: those that
+  // the home link tells of when none of these answers, or none is written
+  std::vector<mip6::Ipv6Address> home_agents;
+  bool discover = false;
+  std::string identity;  // identity = laptop@example.org
+  // home-agent-identity = NAME [NAME ...]: one for all home agents, or one for each of home_agents, in their order;
+  // default: the home agent's address
+  std::vector<std::string> home_agent_identities;
   std::filesystem::path proof_file;  // secret-file = /etc/mnd/secret, or certificate = /etc/mnd/laptop.pem: one of
                                      // them, mode 0640 or stricter
   ike::Proof proof;                  // its content; never printed
@@ -48,6 +53,9 @@ struct Config {
   std::filesystem::path control_socket = "/run/mnd/control.sock";  // control-socket
   std::filesystem::path state_directory = "/var/lib/mnd";          // state-directory
 };
+
+// The name by which a home agent, configured or found, has to authenticate itself.
+std::string identity_of(const Config& config, const mip6::Ipv6Address& home_agent);
 
 // Reads and checks; all mistakes at once. Also reads the secret.
 tl::expected<Config, std::vector<kernel::ConfigMistake>> load_config(const std::filesystem::path& path);

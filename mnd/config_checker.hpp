@@ -35,6 +35,7 @@ class ConfigChecker {
     } else {
       identities();
       proof();
+      home_agent_identities();
       key_management();
     }
     protection();
@@ -50,7 +51,10 @@ class ConfigChecker {
   void collect(const std::vector<kernel::ConfigSection>& sections);
   void addresses();
   void home_address(const ConfigSetting& setting);
+  void home_agents(const ConfigSetting& setting);
+  void home_agent(const ConfigSetting& setting, const std::string& text);
   void identities();
+  void home_agent_identities();
   void proof();
   void certificate(const ConfigSetting& setting);
   void keying();
@@ -64,6 +68,7 @@ class ConfigChecker {
   void times();
   void interfaces();
   void paths();
+  static std::vector<std::string> words_of(const std::string& text);
   std::vector<std::string> patterns(std::string_view key);
   void path_of(std::string_view key, std::filesystem::path& target, bool is_socket);
 

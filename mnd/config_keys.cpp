@@ -1,5 +1,6 @@
 // See config.hpp: how keys are agreed, or which were set by hand; who the two are and how they prove it; what is under
 // the keys.
+#include <algorithm>
 #include <array>
 #include <iterator>
 #include <system_error>
@@ -32,13 +33,35 @@ void ConfigChecker::identities() {
       target = setting.value;
   };
   if (const auto* identity = require("identity", "identity = laptop@example.org")) take(*identity, config_.identity);
-  if (const auto* identity = find("home-agent-identity"))
-    take(*identity, config_.home_agent_identity);
-  else
-    config_.home_agent_identity = config_.home_agent.to_string();
-  if (!config_.identity.empty() && config_.identity == config_.home_agent_identity)
-    if (const auto* identity = find("identity"))
-      mistake(*identity, "node and home agent have the same identity", "give each a name of its own");
+  if (const auto* names = find("home-agent-identity")) {
+    std::string checked;
+    take(*names, checked);
+    // One may have blanks in it; several are told apart by them.
+    if (config_.home_agents.size() > 1)
+      config_.home_agent_identities = words_of(checked);
+    else if (!checked.empty())
+      config_.home_agent_identities = {checked};
+  }
+}
+
+// After the addresses and the proof.
+void ConfigChecker::home_agent_identities() {
+  const auto& names = config_.home_agent_identities;
+  const auto* setting = find("home-agent-identity");
+  if (setting && names.size() > 1 && names.size() != config_.home_agents.size())
+    mistake(*setting, fmt::format("{} names for {} home agents", names.size(), config_.home_agents.size()),
+            "write one for all of them, or one for each in the order of home-agent");
+  auto all = names;
+  for (const auto& agent : config_.home_agents) all.push_back(identity_of(config_, agent));
+  if (const auto* identity = find("identity");
+      identity && !config_.identity.empty() && std::ranges::find(all, config_.identity) != all.end())
+    mistake(*identity, "node and home agent have the same identity", "give each a name of its own");
+  // A reply to who asks for home agents can be forged. Under a secret that only we and the home agents have, nobody
+  // else authenticates itself under whatever address; but another node's certificate is good for its own address.
+  const bool by_certificate = find("certificate") != nullptr;
+  if (config_.discover && (names.size() > 1 || (by_certificate && names.empty())))
+    mistake(*find("home-agent"), "a home agent that is discovered must have a name that is known before",
+            "write home-agent-identity = NAME, one that all home agents have in their certificates and no node has");
 }
 
 void ConfigChecker::certificate(const ConfigSetting& setting) {
@@ -94,6 +117,10 @@ void ConfigChecker::keying() {
 }
 
 void ConfigChecker::manual_keys() {
+  // The keys would be the same for all, and what one has seen could be sent once more to another.
+  if (config_.discover || config_.home_agents.size() > 1)
+    mistake(*find("home-agent"), "manual keys are for one home agent",
+            "write its address alone, or 'keying = ikev2': IKE makes keys with each of several");
   for (const auto key : kIkeKeys)
     if (const auto* setting = find(key))
       mistake(*setting, "is not used with keying = manual", "remove this line, or write 'keying = ikev2'");

@@ -26,32 +26,16 @@ constexpr mip6::Duration kStopGuard = seconds{4};
 
 const std::vector<std::string> kCharonEvents{"ike-updown", "child-updown", "ike-rekey", "child-rekey", "log"};
 
-mip6::MovementPolicy movement_policy(const Config& config) {
+mip6::MovementPolicy movement_policy(const Config& config, const mip6::Ipv6Address& home_agent) {
   return {.home_address = config.home_address,
           .home_prefix = config.home_prefix,
-          .home_agent = config.home_agent,
+          .home_agent = home_agent,
           .preference = config.preference,
           .exclude = config.exclude};
 }
 
-std::vector<ike::FurtherChild> further_children(const Config& config) {
-  std::vector<ike::FurtherChild> children;
-  if (config.protect_payload) children.push_back({ike::ChildKind::kPayload, kernel::kNodePayloadReqid});
-  children.push_back({ike::ChildKind::kPrefixes, kernel::kNodePrefixesReqid, config.prefix_discovery});
-  return children;
-}
-
-ike::NodeKeyingPolicy keying_policy(const Config& config) {
-  return {.home_address = config.home_address,
-          .home_agent = config.home_agent,
-          .credentials = {.local_identity = config.identity,
-                          .remote_identity = config.home_agent_identity,
-                          .proof = config.proof,
-                          .method = config.method},
-          .reqid = kernel::kNodeReqid,
-          .children = further_children(config),
-          .child_rekey = config.rekey,
-          .ike_rekey = config.ike_rekey};
+mip6::Ipv6Address first_of(const std::vector<mip6::Ipv6Address>& addresses) {
+  return addresses.empty() ? mip6::Ipv6Address{} : addresses.front();
 }
 
 std::int64_t unix_now() {
@@ -70,13 +54,15 @@ std::optional<BootTime> earliest(std::initializer_list<std::optional<BootTime>> 
 Daemon::Daemon(boost::asio::io_context& loop, Config config)
     : loop_{loop},
       config_{std::move(config)},
-      ends_{.home_address = config_.home_address, .home_agent = config_.home_agent},
-      movement_{movement_policy(config_)},
-      store_{config_.state_directory, config_.home_address, config_.home_agent},
-      manual_store_{config_.state_directory, config_.home_address, config_.home_agent},
+      store_{config_.state_directory, config_.home_address, first_of(config_.home_agents)},
+      stored_agent_{store_.home_agent()},
+      ends_{.home_address = config_.home_address, .home_agent = first_of(home_agents())},
+      movement_{movement_policy(config_, ends_.home_agent)},
+      manual_store_{config_.state_directory, config_.home_address, first_of(config_.home_agents)},
       signals_{loop, SIGTERM, SIGINT, SIGHUP},
-      timer_{loop, [this] { deadline(); }},
-      keying_{keying_policy(config_)} {}
+      timer_{loop, [this] { deadline(); }} {
+  enter_keying();
+}
 
 tl::expected<void, mip6::Error> Daemon::start() {
   auto control = kernel::ControlServer::open(loop_, config_.control_socket, kControlGroup,
@@ -105,7 +91,7 @@ void Daemon::bring_up() {
     return;
   }
   troubles_.over("start");
-  if (!registration_) start_registration();
+  if (!node_) start_registration();
   if (!manual() && !fast_) start_keying();
   network_changed(monitor_->state());
 }
@@ -117,31 +103,8 @@ tl::expected<void, mip6::Error> Daemon::bring_up_kernel() {
     if (!opened) return tl::unexpected(opened.error());
     xfrm_ = std::move(*opened);
   }
-  if (auto required = xfrm_->require_esp(kernel::Side::kNode, ends_, kernel::kNodeReqid); !required) return required;
-  if (auto required = xfrm_->require_esp_of_prefixes(kernel::Side::kNode, ends_, kernel::kNodePrefixesReqid); !required)
-    return required;
-  if (auto keyed = set_up_manual_keys(); !keyed) return keyed;
-  if (!config_.protect_payload) {
-    if (auto removed = remove_payload_protection(); !removed) return removed;
-  } else if (!esp_tunnel_) {
-    auto opened = kernel::EspTunnel::open();
-    if (!opened) return tl::unexpected(opened.error());
-    // Before there is a home address that could take something.
-    if (auto required = opened->require_of_node(ends_, kernel::kNodePayloadReqid); !required) return required;
-    esp_tunnel_ = std::move(*opened);
-  }
-  if (!tunnel_) {
-    auto opened = kernel::NodeTunnel::open(config_.home_address, config_.home_agent, config_.protect_payload);
-    if (!opened) return tl::unexpected(opened.error());
-    tunnel_ = std::move(*opened);
-  }
-  if (auto made = tunnel_->set_up(); !made) return made;
-  if (!socket_) {
-    auto opened = kernel::MobilitySocket::open(loop_, config_.home_address,
-                                               [this](const kernel::MobilityPacket& packet) { received(packet); });
-    if (!opened) return tl::unexpected(opened.error());
-    socket_ = std::move(*opened);
-  }
+  if (!ends_.home_agent.is_unspecified())
+    if (auto up = bring_up_payload(); !up) return up;
   if (!care_of_socket_) {
     auto opened = kernel::MobilitySocket::open(
         loop_, mip6::Ipv6Address{}, [this](const kernel::MobilityPacket& packet) { received_at_care_of(packet); });
@@ -154,18 +117,56 @@ tl::expected<void, mip6::Error> Daemon::bring_up_kernel() {
     if (!opened) return tl::unexpected(opened.error());
     icmp_errors_ = std::move(*opened);
   }
-  if (!prefix_socket_) {
-    auto opened = kernel::MobilitySocket::open_icmpv6(
-        loop_, config_.home_address, mip6::MobilePrefixAdvertisement::kType,
-        [this](const kernel::MobilityPacket& packet) { received_prefixes(packet); });
+  if (config_.discover && !discovery_socket_) {
+    auto opened = kernel::Icmp6Socket::open(loop_, mip6::HomeAgentAddressDiscoveryReply::kType,
+                                            [this](const kernel::Icmp6Packet& packet) { received_discovery(packet); });
     if (!opened) return tl::unexpected(opened.error());
-    prefix_socket_ = std::move(*opened);
+    discovery_socket_ = std::move(*opened);
   }
   if (!monitor_) {
     auto monitor = std::make_unique<kernel::LinkMonitor>(
         loop_, [this](const kernel::NetworkState& network) { network_changed(network); });
     if (auto started = monitor->start(); !started) return started;
     monitor_ = std::move(monitor);
+  }
+  return {};
+}
+
+// What is for one home agent.
+tl::expected<void, mip6::Error> Daemon::bring_up_payload() {
+  if (auto required = xfrm_->require_esp(kernel::Side::kNode, ends_, kernel::kNodeReqid); !required) return required;
+  if (auto required = xfrm_->require_esp_of_prefixes(kernel::Side::kNode, ends_, kernel::kNodePrefixesReqid); !required)
+    return required;
+  if (auto keyed = set_up_manual_keys(); !keyed) return keyed;
+  if (!config_.protect_payload) {
+    if (auto removed = remove_payload_protection(); !removed) return removed;
+  } else {
+    if (!esp_tunnel_) {
+      auto opened = kernel::EspTunnel::open();
+      if (!opened) return tl::unexpected(opened.error());
+      esp_tunnel_ = std::move(*opened);
+    }
+    // Before there is a home address that could take something.
+    if (auto required = esp_tunnel_->require_of_node(ends_, kernel::kNodePayloadReqid); !required) return required;
+  }
+  if (!tunnel_) {
+    auto opened = kernel::NodeTunnel::open(config_.home_address, ends_.home_agent, config_.protect_payload);
+    if (!opened) return tl::unexpected(opened.error());
+    tunnel_ = std::move(*opened);
+  }
+  if (auto made = tunnel_->set_up(); !made) return made;
+  if (!socket_) {
+    auto opened = kernel::MobilitySocket::open(loop_, config_.home_address,
+                                               [this](const kernel::MobilityPacket& packet) { received(packet); });
+    if (!opened) return tl::unexpected(opened.error());
+    socket_ = std::move(*opened);
+  }
+  if (!prefix_socket_) {
+    auto opened = kernel::MobilitySocket::open_icmpv6(
+        loop_, config_.home_address, mip6::MobilePrefixAdvertisement::kType,
+        [this](const kernel::MobilityPacket& packet) { received_prefixes(packet); });
+    if (!opened) return tl::unexpected(opened.error());
+    prefix_socket_ = std::move(*opened);
   }
   return {};
 }
@@ -180,12 +181,16 @@ void Daemon::start_registration() {
     known = stored && *stored;
     if (known) stored_numbers_ = **stored;
   }
-  registration_.emplace(mip6::node::Policy{.home_address = config_.home_address,
-                                           .home_agent = config_.home_agent,
-                                           .lifetime = config_.lifetime,
-                                           .may_have_binding = known,
-                                           .first_timeout = config_.first_timeout},
-                        stored_numbers_.value_or(mip6::SequenceState{}));
+  mip6::node::MobileNodePolicy policy{.registration = {.home_address = config_.home_address,
+                                                       .home_agent = {},
+                                                       .lifetime = config_.lifetime,
+                                                       .may_have_binding = known,
+                                                       .first_timeout = config_.first_timeout},
+                                      .home_prefix = config_.home_prefix,
+                                      .home_agents = home_agents(),
+                                      .discover = config_.discover,
+                                      .keyed_home_addresses = {config_.home_address}};
+  node_.emplace(std::move(policy), stored_numbers_.value_or(mip6::SequenceState{}), random_);
 }
 
 void Daemon::start_keying() {
@@ -229,8 +234,8 @@ void Daemon::charon_lost(const mip6::Error& why) {
 }
 
 void Daemon::network_changed(const kernel::NetworkState& network) {
-  if (!registration_ || stopping_) return;
-  const auto usable = mip6::usable_attachments(candidates(network), movement_, registration_->attachment());
+  if (!node_ || stopping_) return;
+  const auto usable = mip6::usable_attachments(candidates(network), movement_, registration()->attachment());
   const auto fresh = add_care_of_routes(usable);
   follow(usable);
   announce(fresh, network);
@@ -257,6 +262,7 @@ void Daemon::solicit_on_new_links(const kernel::NetworkState& network) {
 
 std::vector<mip6::Attachment> Daemon::add_care_of_routes(const std::vector<Choice>& usable) {
   std::vector<mip6::Attachment> fresh;
+  if (!tunnel_) return fresh;
   troubles_.over("care-of route");  // of an address that may be gone by now; said again below if it is not
   for (const auto& [attachment, reason] : usable) {
     if (attachment.at_home || !attachment.gateway) continue;
@@ -293,14 +299,14 @@ void Daemon::remove_stale_care_of_routes(const std::vector<Choice>& usable) {
       return !choice.attachment.at_home && choice.attachment.interface == interface &&
              choice.attachment.care_of == care_of;
     });
-    if (!wanted) done("care-of route", tunnel_->remove_care_of_route(interface, care_of));
+    if (!wanted && tunnel_) done("care-of route", tunnel_->remove_care_of_route(interface, care_of));
     return !wanted;
   });
 }
 
 // Tells the core where we are now, if that changed.
 void Daemon::follow(const std::vector<Choice>& usable) {
-  const auto current = registration_->attachment();
+  const auto current = registration()->attachment();
   if (usable.empty()) {
     attachment_reason_.clear();
     if (current) {
@@ -328,14 +334,13 @@ void Daemon::deadline() {
     return;
   }
   if (bring_up_again_ && now >= *bring_up_again_) bring_up();
-  if (registration_) feed(mip6::node::DeadlineReached{});
+  if (node_) feed(mip6::node::DeadlineReached{});
   feed(KeyingEvent{ike::DeadlineReached{}});
-  prefix_deadline(now);
 }
 
 void Daemon::rearm() {
-  timer_.arm(earliest({registration_ ? registration_->next_deadline() : std::nullopt, keying_.next_deadline(),
-                       bring_up_again_, stop_guard_, prefixes_.next_deadline(), solicit_prefixes_at_}));
+  timer_.arm(earliest(
+      {node_ ? node_->next_deadline() : std::nullopt, keying_->next_deadline(), bring_up_again_, stop_guard_}));
 }
 
 void Daemon::stop(const std::string& why) {
@@ -343,7 +348,7 @@ void Daemon::stop(const std::string& why) {
   stopping_ = true;
   journal_.add("stopping", why);
   stop_guard_ = kernel::boot_now() + kStopGuard;
-  if (registration_)
+  if (node_)
     feed(mip6::node::StopAsked{});
   else
     clean_up();
@@ -355,15 +360,20 @@ void Daemon::clean_up() {
   care_of_socket_.reset();
   icmp_errors_.reset();
   prefix_socket_.reset();
+  discovery_socket_.reset();
   if (!tunnel_)
-    if (auto opened = kernel::NodeTunnel::open(config_.home_address, config_.home_agent)) tunnel_ = std::move(*opened);
+    if (auto opened = kernel::NodeTunnel::open(config_.home_address, ends_.home_agent)) tunnel_ = std::move(*opened);
   if (tunnel_) done("tunnel", tunnel_->remove_all());
   // After the home address has gone: nothing of it leaves in the clear meanwhile.
   done("payload protection", remove_payload_protection());
   if (xfrm_) {
     delete_esp_states_except(kernel::kNodeReqid, {});
     delete_esp_states_except(kernel::kNodePrefixesReqid, {});
-    done("xfrm", xfrm_->remove_all(kernel::kNodeReqid, kernel::kNodePrefixesReqid, config_.home_agent));
+    auto agents = home_agents();
+    agents.push_back(ends_.home_agent);
+    std::erase(agents, mip6::Ipv6Address{});
+    for (const auto& agent : agents)
+      done("xfrm", xfrm_->remove_all(kernel::kNodeReqid, kernel::kNodePrefixesReqid, agent));
   }
   loop_.stop();
 }

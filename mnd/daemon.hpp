@@ -16,15 +16,15 @@
 
 #include "ike-glue/node_keying.hpp"
 #include "ike-glue/session.hpp"
-#include "libmip6/node/home_registration.hpp"
+#include "libmip6/node/mobile_node.hpp"
 #include "libmip6/node/movement.hpp"
-#include "libmip6/node/prefix_discovery.hpp"
 #include "mnd/config.hpp"
 #include "mnd/doctor.hpp"
 #include "mnd/journal.hpp"
 #include "mnd/linux/boot_timer.hpp"
 #include "mnd/linux/control_server.hpp"
 #include "mnd/linux/esp_tunnel.hpp"
+#include "mnd/linux/icmp6_socket.hpp"
 #include "mnd/linux/icmp_error_socket.hpp"
 #include "mnd/linux/link_monitor.hpp"
 #include "mnd/linux/mobility_socket.hpp"
@@ -50,6 +50,7 @@ class Daemon {
   // --- daemon.cpp: start, movement, deadlines, stop ---
   void bring_up();
   tl::expected<void, mip6::Error> bring_up_kernel();
+  tl::expected<void, mip6::Error> bring_up_payload();
   void start_registration();
   void start_keying();
   void charon_connected();
@@ -67,6 +68,22 @@ class Daemon {
   void clean_up();
   void delete_esp_states_except(std::uint32_t reqid, const std::vector<std::uint32_t>& spis);
 
+  // With the present home agent; nullptr before the start.
+  const mip6::node::HomeRegistration* registration() const { return node_ ? &node_->registration() : nullptr; }
+
+  // --- agents.cpp: which home agent ---
+  std::vector<mip6::Ipv6Address> home_agents() const;
+  void perform(const mip6::node::UseHomeAgent& action);
+  void perform(const mip6::node::UseHomeAddress& action);
+  void perform(const mip6::node::SendDiscoveryRequest& action);
+  void received_discovery(const kernel::Icmp6Packet& packet);
+  void leave_agent();
+  void drop_news_of_former_agent();
+  void leave_keying();
+  void enter_keying();
+  bool is_for_next_keying(const KeyingEvent& event) const;
+  void remember_agent();
+
   // --- packets.cpp: what comes in ---
   void received(const kernel::MobilityPacket& packet);
   void received_at_care_of(const kernel::MobilityPacket& packet);
@@ -74,9 +91,11 @@ class Daemon {
   void drop(std::string_view reason, const kernel::MobilityPacket& packet);
 
   // --- actions.cpp: what the cores decided ---
-  void feed(mip6::node::Event event);
+  void feed(mip6::node::MobileEvent event);
   void feed(KeyingEvent event);
   void drain();
+  void handle(const mip6::node::MobileEvent& event);
+  void handle(const KeyingEvent& event);
   void perform(const mip6::node::UseAttachment& action);
   void perform(const mip6::node::SendUpdate& action);
   void perform(const mip6::node::SwitchOutbound& action);
@@ -125,12 +144,10 @@ class Daemon {
   nlohmann::json sequence() const;
 
   // --- prefixes.cpp: mobile prefix discovery ---
-  void want_prefixes();
-  void feed_prefixes(const mip6::node::PrefixEvent& event);
-  void serve_prefixes();
+  void perform(const mip6::node::SendPrefixSolicitation& action);
+  void perform(const mip6::node::PrefixesLearned& action);
+  void prefix_sa(bool up);
   void received_prefixes(const kernel::MobilityPacket& packet);
-  void learn(const mip6::MobilePrefixAdvertisement& advertisement);
-  void prefix_deadline(mip6::BootTime now);
 
   // --- status.cpp: the control socket ---
   kernel::ControlServer::Answer control(const nlohmann::json& request);
@@ -144,10 +161,11 @@ class Daemon {
 
   boost::asio::io_context& loop_;
   const Config config_;
-  const kernel::Ends ends_;
-  const mip6::MovementPolicy movement_;
-  Journal journal_;
   SequenceStore store_;
+  std::optional<mip6::Ipv6Address> stored_agent_;  // the one that the disk knows as the last that served us
+  kernel::Ends ends_;                              // no home agent as long as none is known
+  mip6::MovementPolicy movement_;
+  Journal journal_;
   ManualStore manual_store_;
   boost::asio::signal_set signals_;
   kernel::BootTimer timer_;
@@ -160,6 +178,7 @@ class Daemon {
   std::unique_ptr<kernel::MobilitySocket> care_of_socket_;  // at any address: Binding Errors
   std::unique_ptr<kernel::MobilitySocket> prefix_socket_;   // at the home address: prefix advertisements
   std::unique_ptr<kernel::IcmpErrorSocket> icmp_errors_;
+  std::unique_ptr<kernel::Icmp6Socket> discovery_socket_;  // replies to who asks for home agents
   std::unique_ptr<kernel::LinkMonitor> monitor_;
   std::unique_ptr<ike::Session> fast_;  // everything but initiate and terminate, and the events
   std::unique_ptr<ike::Session> slow_;
@@ -167,15 +186,18 @@ class Daemon {
   bool slow_connected_ = false;
   bool charon_told_ = false;  // the keying core knows of the connection
 
-  std::optional<mip6::node::HomeRegistration> registration_;
-  ike::NodeKeying keying_;
+  kernel::SystemRandom random_;
+  std::optional<mip6::node::MobileNode> node_;
+  std::unique_ptr<ike::NodeKeying> keying_;  // with the present home agent, or on its way out with a former one
+  std::uint64_t keying_generation_ = 0;      // whose requests are answered
+  bool keying_leaves_ = false;
+  int unanswered_requests_ = 0;  // for home agents, in a row
+  std::deque<KeyingEvent> for_next_keying_;
   std::optional<ManualStart> manual_start_;
   bool had_manual_record_ = false;
   std::optional<mip6::SequenceState> stored_numbers_;  // what the disk holds
   mip6::SequenceUse sequence_use_ = mip6::SequenceUse::kPlenty;
-  kernel::SystemRandom random_;
-  mip6::node::PrefixDiscovery prefixes_{random_};
-  std::deque<std::variant<mip6::node::Event, KeyingEvent>> pending_;
+  std::deque<std::variant<mip6::node::MobileEvent, KeyingEvent>> pending_;
   bool draining_ = false;
 
   std::map<std::pair<std::uint32_t, mip6::Ipv6Address>, mip6::Ipv6Address> care_of_routes_;  // -> gateway
@@ -186,10 +208,10 @@ class Daemon {
   bool leaving_usable_ = false;  // the address before the present one could still be used when it was left
   bool prefix_sa_ = false;       // charon has an SA pair for prefix discovery
   bool prefixes_asked_ = false;  // with prefix-discovery = yes: after the first registration
-  std::optional<mip6::BootTime> solicit_prefixes_at_;  // before the home prefix becomes invalid
-  bool payload_sa_ = false;                            // with protect = payload: charon has an SA pair for it
-  bool settled_ = true;                                // as the keying core was told
-  bool ready_to_send_ = false;                         // the kernel has what an update from the attachment needs
+  std::optional<mip6::node::SendPrefixSolicitation> unsent_solicitation_;  // waits for that SA pair
+  bool payload_sa_ = false;     // with protect = payload: charon has an SA pair for it
+  bool settled_ = true;         // as the keying core was told
+  bool ready_to_send_ = false;  // the kernel has what an update from the attachment needs
   std::string attachment_reason_;
   std::optional<bool> preferred_;  // new connections choose the home address; unknown after a start
   Troubles troubles_;

@@ -58,7 +58,7 @@ int take_keys_as_new(const mnd::Config& config) {
     return fail({.tried = "take the keys as new",
                  .reason = "mnd is running",
                  .remedy = "stop it first (systemctl stop mnd), and start it afterwards"});
-  const mnd::ManualStore store{config.state_directory, config.home_address, config.home_agent};
+  const mnd::ManualStore store{config.state_directory, config.home_address, config.home_agents.front()};
   const auto record = mnd::taken_as_new(*config.manual_keys, store.load());
   if (!record) return fail(record.error());
   if (const auto stored = store.store(*record); !stored) return fail(stored.error());

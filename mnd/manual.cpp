@@ -40,7 +40,7 @@ void Daemon::restore_manual_states() {
 
 bool Daemon::store_numbers(const mip6::SequenceState& numbers) {
   const auto stored = [&] {
-    if (!manual()) return store_.store(numbers);
+    if (!manual()) return store_.store(numbers, stored_agent_);
     manual_start_->record.numbers = numbers;
     return manual_store_.store(manual_start_->record);
   }();
@@ -50,8 +50,8 @@ bool Daemon::store_numbers(const mip6::SequenceState& numbers) {
 
 // Once at half and once at nine tenths of the numbers, and where they end.
 void Daemon::warn_of_numbers() {
-  if (!manual() || !registration_ || !manual_start_->usable) return;
-  const auto use = mip6::use_of_half_space(registration_->used_under_keys());
+  if (!manual() || !registration() || !manual_start_->usable) return;
+  const auto use = mip6::use_of_half_space(registration()->used_under_keys());
   if (std::exchange(sequence_use_, use) == use || use == mip6::SequenceUse::kPlenty) return;
   const auto findings = examine(health());
   for (const auto& finding : findings)
@@ -69,13 +69,13 @@ Health Daemon::health() const {
                 .horizon = config_.forecast_horizon,
                 .keys = manual() ? wrong("keys") : std::nullopt,
                 .state = wrong("disk")};
-  if (!registration_) return health;
-  if (registration_->numbers().first_under_keys)
-    health.numbers_used = registration_->used_under_keys();
+  if (!registration()) return health;
+  if (registration()->numbers().first_under_keys)
+    health.numbers_used = registration()->used_under_keys();
   else
     health.numbers_used.reset();
-  health.movement_rate = registration_->forecast().movement_rate(kernel::boot_now());
-  health.highest_rate = registration_->forecast().highest_rate();
+  health.movement_rate = registration()->forecast().movement_rate(kernel::boot_now());
+  health.highest_rate = registration()->forecast().highest_rate();
   return health;
 }
 
@@ -98,12 +98,12 @@ json Daemon::sequence() const {
               {"limit", mip6::kHalfSpace},          {"used", nullptr},         {"reserved_until", nullptr},
               {"forecast", json::array()}};
   if (stored_numbers_) answer["reserved_until"] = stored_numbers_->first_unused.value();
-  if (!registration_) return answer;
-  if (const auto last = registration_->last_sequence()) answer["last"] = last->value();
-  const auto used = registration_->used_under_keys();
-  const bool known = registration_->numbers().first_under_keys.has_value();
+  if (!registration()) return answer;
+  if (const auto last = registration()->last_sequence()) answer["last"] = last->value();
+  const auto used = registration()->used_under_keys();
+  const bool known = registration()->numbers().first_under_keys.has_value();
   if (known) answer["used"] = used;
-  const auto& forecast = registration_->forecast();
+  const auto& forecast = registration()->forecast();
   const auto now = kernel::boot_now();
   const auto until = [&](std::uint32_t limit, double rate) {
     const auto time = mip6::SequenceForecast::time_until(limit, used, rate);

@@ -11,7 +11,7 @@ void Daemon::received(const kernel::MobilityPacket& packet) {
   const auto message = mip6::parse_message(packet.message);
   if (!message) return drop("malformed", packet);
   if (std::holds_alternative<mip6::BindingError>(*message)) return;  // received_at_care_of() has it too, and counts it
-  if (packet.source != config_.home_agent) return drop("not from the home agent", packet);
+  if (packet.source != ends_.home_agent) return drop("not from the home agent", packet);
   if (const auto* acknowledgement = std::get_if<mip6::BindingAcknowledgement>(&*message))
     feed(mip6::node::AcknowledgementReceived{*acknowledgement});
   else if (std::holds_alternative<mip6::BindingRefreshRequest>(*message))
@@ -29,13 +29,13 @@ void Daemon::received_at_care_of(const kernel::MobilityPacket& packet) {
   if (error == nullptr && received_twice) return;
   if (!message) return drop("malformed", packet);
   if (error == nullptr) return drop("in the clear", packet);
-  if (packet.source != config_.home_agent) return drop("not from the home agent", packet);
+  if (packet.source != ends_.home_agent) return drop("not from the home agent", packet);
   feed(mip6::node::BindingErrorReceived{*error});
 }
 
 // Only those that quote an update; the core knows whether one is on its way.
 void Daemon::received(const mip6::ParameterProblem& problem) {
-  if (problem.destination != config_.home_agent) return;
+  if (problem.destination != ends_.home_agent) return;
   if (problem.home_address.value_or(problem.source) != config_.home_address) return;
   feed(mip6::node::ParameterProblemReceived{.code = problem.code, .pointer = problem.pointer});
 }

@@ -1,5 +1,6 @@
 // The file is one JSON object: {"version": 1, "reserved_until": 41216, "first_under_keys": 40960}. The last member is
-// missing where that number is not known; files of older versions never have it.
+// missing where that number is not known; files of older versions never have it. Where a node has several home agents
+// there is also "home_agent": "2001:db8:1::2".
 #include "mnd/sequence_store.hpp"
 
 #include <nlohmann/json.hpp>
@@ -66,8 +67,20 @@ tl::expected<std::optional<mip6::SequenceState>, mip6::Error> SequenceStore::loa
   return state;
 }
 
-tl::expected<void, mip6::Error> SequenceStore::store(const mip6::SequenceState& state) const {
-  return store_state(file_, to_json(state));
+std::optional<mip6::Ipv6Address> SequenceStore::home_agent() const {
+  const auto content = kernel::read_durable(file_);
+  if (!content || !*content) return std::nullopt;
+  const auto state = json::parse(**content, nullptr, false);
+  const auto found = state.is_object() ? state.find("home_agent") : state.end();
+  if (found == state.end() || !found->is_string()) return std::nullopt;
+  return mip6::Ipv6Address::parse(found->get<std::string>());
+}
+
+tl::expected<void, mip6::Error> SequenceStore::store(const mip6::SequenceState& state,
+                                                     const std::optional<mip6::Ipv6Address>& home_agent) const {
+  auto content = to_json(state);
+  if (home_agent) content["home_agent"] = home_agent->to_string();
+  return store_state(file_, content);
 }
 
 }  // namespace mnd

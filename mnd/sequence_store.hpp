@@ -12,7 +12,7 @@
 
 namespace mnd {
 
-// One file per pair of home address and home agent, in a folder that is made (0700) if missing.
+// One file per pair of home address and (first) home agent, in a folder that is made (0700) if missing.
 class SequenceStore {
  public:
   SequenceStore(const std::filesystem::path& folder, const mip6::Ipv6Address& home_address,
@@ -21,8 +21,11 @@ class SequenceStore {
   // Empty: nothing was ever stored. An error: there is a file, but it cannot be read or is damaged; its numbers are
   // lost.
   tl::expected<std::optional<mip6::SequenceState>, mip6::Error> load() const;
-  // Returns when the disk holds it.
-  tl::expected<void, mip6::Error> store(const mip6::SequenceState& state) const;
+  // The home agent that served last, if the file tells one: it is the first to be tried after a restart.
+  std::optional<mip6::Ipv6Address> home_agent() const;
+  // Returns when the disk holds it; with the home agent that serves, where there are several.
+  tl::expected<void, mip6::Error> store(const mip6::SequenceState& state,
+                                        const std::optional<mip6::Ipv6Address>& home_agent = {}) const;
 
  private:
   std::filesystem::path file_;

@@ -59,12 +59,12 @@ std::string_view Daemon::method_name() const { return manual() ? "manual" : ike:
 
 std::string Daemon::keying_state() const {
   if (manual()) return !manual_start_ ? "not started" : manual_start_->usable ? "set" : "not used";
-  return fast_ ? std::string{keying_.state()} : "not started";
+  return fast_ ? std::string{keying_->state()} : "not started";
 }
 
 std::string_view Daemon::payload_text() const {
   if (!config_.protect_payload) return "not protected";
-  if (registration_ && registration_->attachment() && registration_->attachment()->at_home)
+  if (registration() && registration()->attachment() && registration()->attachment()->at_home)
     return "at home, not protected";
   return payload_sa_ ? "under ESP" : "waits for an SA";
 }
@@ -73,13 +73,13 @@ json Daemon::status() const {
   const auto now = kernel::boot_now();
   json state{{"version", kernel::kControlVersion},
              {"home_address", config_.home_address.to_string()},
-             {"home_agent", config_.home_agent.to_string()},
+             {"home_agent", ends_.home_agent.is_unspecified() ? "none known yet" : ends_.home_agent.to_string()},
              {"lifetime_s", config_.lifetime.count()},
              {"keying",
               {{"method", method_name()},
                {"state", keying_state()},
-               {"endpoint", or_null(keying_.endpoint(), [](const auto& a) { return a.to_string(); })},
-               {"migration_failed", keying_.migration_failed()}}},
+               {"endpoint", or_null(keying_->endpoint(), [](const auto& a) { return a.to_string(); })},
+               {"migration_failed", keying_->migration_failed()}}},
              {"payload", payload_text()},
              {"state", "starting"},
              {"attachment", nullptr},
@@ -95,20 +95,20 @@ json Daemon::status() const {
                            {"remedy", trouble->remedy},
                            {"ago_s", seconds_between(trouble->since, now)},
                            {"current", trouble->current}};
-  if (!registration_) return state;
-  const auto& registration = *registration_;
-  const auto& counters = registration.counters();
-  state["state"] = std::string{mip6::node::name_of(registration.state())};
-  if (const auto& attachment = registration.attachment()) {
+  if (!registration()) return state;
+  const auto& present = *registration();
+  const auto& counters = present.counters();
+  state["state"] = std::string{mip6::node::name_of(present.state())};
+  if (const auto& attachment = present.attachment()) {
     state["attachment"] = {{"interface", interface_name(attachment->interface)},
                            {"care_of", attachment->care_of.to_string()},
                            {"at_home", attachment->at_home},
                            {"reason", attachment_reason_}};
   }
-  state["registered_at"] = or_null(registration.registered_at(), [](const auto& a) { return a.care_of.to_string(); });
-  state["expires_in_s"] = or_null(registration.expires(), [&](mip6::BootTime at) { return seconds_between(now, at); });
-  state["sequence"] = or_null(registration.last_sequence(), [](auto number) { return number.value(); });
-  if (registration.registered_at()) state["key_mobility"] = registration.key_mobility();
+  state["registered_at"] = or_null(present.registered_at(), [](const auto& a) { return a.care_of.to_string(); });
+  state["expires_in_s"] = or_null(present.expires(), [&](mip6::BootTime at) { return seconds_between(now, at); });
+  state["sequence"] = or_null(present.last_sequence(), [](auto number) { return number.value(); });
+  if (present.registered_at()) state["key_mobility"] = present.key_mobility();
   std::uint64_t dropped = 0;
   for (const auto& [reason, count] : dropped_) dropped += count;
   state["counters"] = {{"updates_sent", counters.updates_sent},
@@ -144,7 +144,7 @@ kernel::ControlServer::Answer Daemon::control(const json& request) {
   if (command == "sequence") return {to_line(sequence())};
   if (command == "doctor") return {to_line({{"version", kernel::kControlVersion}, {"findings", findings(false)}})};
   if (command == "refresh") {
-    if (!registration_ || !registration_->attachment())
+    if (!registration() || !registration()->attachment())
       return {to_line(error_answer("there is nothing to refresh: no usable address", "connect to a network first"))};
     feed(mip6::node::RefreshAsked{});
     return {to_line({{"version", kernel::kControlVersion}, {"result", "ok"}})};

@@ -56,6 +56,7 @@ Result Agent::open() {
   store_ = std::move(*store);
   index_nodes();
   if (auto read = read_bans(); !read) return read;
+  others_.emplace(config_.state_directory);
   if (auto judged = judge_manual_keys(); !judged) return judged;
   const auto records = store_->records();
   if (!records) return tl::unexpected(records.error());
@@ -88,6 +89,7 @@ Result Agent::open() {
       .map([&] {
         if (needs_charon()) connect_charon();
         open_metrics();
+        if (config_.discovery) open_discovery();
         arm_timer();
         mnd::kernel::log(Level::kInfo, fmt::format("home agent {} serves {} nodes on {}", config_.address.to_string(),
                                                    config_.nodes.size(), config_.interface));
@@ -140,14 +142,23 @@ Result Agent::take_up_bindings(const std::vector<mip6::agent::BindingRecord>& re
   const auto now = mnd::kernel::boot_now();
   const auto wall_clock = unix_now();
   for (const auto& node : *known) leftovers.insert(node.home_address);
-  for (const auto& record : records) leftovers.insert(record.home_address);
+  std::vector<mip6::agent::BindingRecord> served;
+  for (const auto& record : records) {
+    leftovers.insert(record.home_address);
+    if (reqids_.contains(record.home_address)) served.push_back(record);
+  }
+  const auto withheld = doubtful(served);
+  if (!withheld) return tl::unexpected(withheld.error());
   draining_ = true;  // events of these actions wait until all of them are performed
-  for (const auto& action : home_agent_->restore(records, wall_clock, now)) performer_->perform(action);
+  for (const auto& action : home_agent_->restore(records, wall_clock, now, *withheld)) performer_->perform(action);
   draining_ = false;
   drain();
   std::vector<mip6::agent::BindingRecord> changed;  // what has expired, and what is told on the clocks of this boot now
   for (const auto& record : records)
-    if (const auto& restored = *home_agent_->find(record.home_address); restored != record) changed.push_back(restored);
+    if (home_agent_->withholds(record.home_address))
+      continue;  // the disk keeps it until it is known what becomes of it
+    else if (const auto& restored = *home_agent_->find(record.home_address); restored != record)
+      changed.push_back(restored);
   if (!changed.empty()) performer_->check(store_->save(changed));  // a refusal keeps nobody from being served
   for (const auto& home_address : leftovers)
     if (!performer_->bound().contains(home_address)) performer_->check(kernel_->unbind(home_address));
@@ -264,12 +275,15 @@ void Agent::deadline_reached() {
   post(ike::AgentKeyingEvent{ike::DeadlineReached{}});
   advertise(mip6::agent::DeadlineReached{});
   behave(mip6::agent::DeadlineReached{});
+  if (list_ != nullptr) discover(mip6::agent::DeadlineReached{});
 }
 
 void Agent::arm_timer() {
   if (timer_ == nullptr) return;
   auto deadline = home_agent_->next_deadline();
-  for (const auto& other : {keying_->next_deadline(), advertiser_->next_deadline(), behaviour_.next_deadline()})
+  const auto listed = list_ != nullptr ? list_->next_deadline() : std::nullopt;
+  for (const auto& other :
+       {keying_->next_deadline(), advertiser_->next_deadline(), behaviour_.next_deadline(), listed})
     if (!deadline || (other && *other < *deadline)) deadline = other;
   timer_->arm(deadline);
 }
@@ -282,6 +296,9 @@ void Agent::stop() {
   stop_timer_->arm(mnd::kernel::boot_now() + kStopLimit);
   // Deaf before the policies go: nothing in the clear is to be taken for an update meanwhile.
   kernel_->stop_listening();
+  advertisements_.reset();
+  requests_.reset();
+  links_.reset();
   post(mip6::agent::Event{mip6::agent::StopAsked{}});
   post(ike::AgentKeyingEvent{ike::StopAsked{}});
 }

@@ -20,6 +20,7 @@
 #include "examples/home-agent/linux_kernel.hpp"
 #include "examples/home-agent/metrics.hpp"
 #include "examples/home-agent/metrics_server.hpp"
+#include "examples/home-agent/other_agents.hpp"
 #include "examples/home-agent/performer.hpp"
 #include "examples/home-agent/rate_limit.hpp"
 #include "examples/home-agent/sequence_use.hpp"
@@ -30,9 +31,12 @@
 #include "ike-glue/session.hpp"
 #include "libmip6/agent/behaviour.hpp"
 #include "libmip6/agent/home_agent.hpp"
+#include "libmip6/agent/home_agents_list.hpp"
 #include "libmip6/agent/prefix_advertiser.hpp"
 #include "mnd/linux/boot_timer.hpp"
 #include "mnd/linux/control_server.hpp"
+#include "mnd/linux/icmp6_socket.hpp"
+#include "mnd/linux/link_monitor.hpp"
 #include "mnd/linux/system_random.hpp"
 
 namespace mip6ha {
@@ -130,6 +134,15 @@ class Agent final : public Steering {
   void note_binding(const mip6::agent::Action& action);
   void prefix_sa(const mip6::Ipv6Address& home_address, bool up);
   void advertise(const mip6::agent::PrefixEvent& event);
+  // agent_discovery.cpp: home agent address discovery, and the other home agents of the link
+  tl::expected<std::set<mip6::Ipv6Address>, mip6::Error> doubtful(
+      const std::vector<mip6::agent::BindingRecord>& records);
+  void open_discovery();
+  void received_advertisement(const mnd::kernel::Icmp6Packet& packet);
+  void received_request(const mnd::kernel::Icmp6Packet& packet);
+  void discover(const mip6::agent::DiscoveryEvent& event);
+  void watch_link();
+  void link_changed(const mnd::kernel::NetworkState& network);
   void unrecognized(const mip6::Message& message, const mnd::kernel::MobilityPacket& packet);
   void drop(std::string_view reason, const mip6::Ipv6Address& source);
   void session_connected(bool slow);
@@ -170,6 +183,16 @@ class Agent final : public Steering {
   mnd::kernel::SystemRandom random_;
   std::unique_ptr<mip6::agent::PrefixAdvertiser> advertiser_;
   std::set<mip6::Ipv6Address> prefix_sas_;  // nodes that advertisements can reach under ESP
+  std::optional<OtherAgents> others_;
+  std::unique_ptr<mip6::agent::HomeAgentsList> list_;
+  std::unique_ptr<mnd::kernel::Icmp6Socket> advertisements_;
+  std::unique_ptr<mnd::kernel::Icmp6Socket> requests_;
+  std::unique_ptr<mnd::kernel::LinkMonitor> links_;
+  std::uint32_t home_link_ = 0;  // its interface index
+  mip6::Ipv6Address anycast_;
+  bool link_was_running_ = true;
+  RequestLimit request_limit_;
+  std::uint64_t requests_answered_ = 0;
   std::unique_ptr<ike::Session> fast_session_;
   std::unique_ptr<ike::Session> slow_session_;
   std::unique_ptr<mnd::kernel::ControlServer> control_;

@@ -92,6 +92,7 @@ void Agent::make_cores() {
   if (config_.prefix_lifetime)
     policy.home_prefixes[0].valid_until = policy.home_prefixes[0].preferred_until =
         mnd::kernel::boot_now() + *config_.prefix_lifetime;
+  if (config_.next_prefix) policy.home_prefixes.push_back({.prefix = *config_.next_prefix});
   policy.key_mobility = config_.key_mobility;
   policy.max_lifetime = config_.lifetime;
   ike::AgentKeyingPolicy keying{.home_agent = config_.address, .nodes = {}};

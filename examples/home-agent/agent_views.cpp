@@ -66,6 +66,11 @@ Snapshot Agent::snapshot() const {
 
   snapshot.counters = home_agent_->counters();
   snapshot.keys_refused = keys_refused_;
+  snapshot.requests_answered = requests_answered_;
+  snapshot.other_agents = others_->known();
+  if (list_ != nullptr)
+    for (const auto& [link_local, listed] : list_->agents())
+      for (const auto& [address, until] : listed.addresses) snapshot.listed_agents[address] = listed.preference;
   for (std::size_t i = 0; i < mip6::agent::kOffences; ++i)
     if (const auto count = behaviour_.totals().offences.at(i); count > 0)
       snapshot.offences[std::string{mip6::agent::name_of(static_cast<mip6::agent::Offence>(i))}] = count;

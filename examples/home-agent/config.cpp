@@ -56,6 +56,31 @@ void read_node_protection(Reader& reader, const Config& config, NodeConfig& node
                  .remedy = "write protect = signalling in this section, or secret-file in place of manual-keys"});
 }
 
+void read_discovery(Reader& reader, Config& config) {
+  if (const ConfigSetting* setting = reader.find("discovery")) {
+    if (setting->value != "yes" && setting->value != "no")
+      reader.mistake(*setting, "is neither yes nor no", "write discovery = yes or discovery = no");
+    config.discovery = setting->value != "no";
+  }
+  const ConfigSetting* setting = reader.find("preference");
+  if (setting == nullptr) return;
+  const char* end = setting->value.data() + setting->value.size();
+  const auto parsed = std::from_chars(setting->value.data(), end, config.preference);
+  if (parsed.ec != std::errc{} || parsed.ptr != end)
+    reader.mistake(*setting, "is not a preference",
+                   "write a number from 0 to 65535, the HomeAgentPreference of radvd.conf");
+}
+
+void read_next_prefix(Reader& reader, Config& config) {
+  const auto* setting = reader.find("next-prefix");
+  if (setting == nullptr) return;
+  config.next_prefix = Ipv6Prefix::parse(setting->value);
+  if (!config.next_prefix || config.next_prefix->length == 0 || config.next_prefix->length > 127)
+    reader.mistake(*setting, "is not the prefix of a link", "write it as 2001:db8:2::/64");
+  else if (config.prefix.length > 0 && config.prefix.contains(config.next_prefix->address))
+    reader.mistake(*setting, "is in the present prefix", "write the prefix that is to follow it");
+}
+
 void read_home_link(Reader& reader, Config& config) {
   if (const auto* setting = reader.require("interface", "home")) {
     if (setting->value.empty() || setting->value.size() >= IFNAMSIZ || setting->value.find('/') != std::string::npos)
@@ -92,6 +117,8 @@ void read_top(const ConfigSection& section, Config& config, Mistakes& mistakes) 
   read_key_mobility(reader, config);
   read_protect(reader, config.protect_payload);
   config.lifetime = read_seconds(reader, "lifetime", mip6::kMaxLifetime.count()).value_or(config.lifetime);
+  read_discovery(reader, config);
+  read_next_prefix(reader, config);
   config.prefix_lifetime = read_seconds(reader, "prefix-lifetime", mip6::kInfiniteLifetime.count() - 1);
   config.vici_socket = reader.path("vici-socket").value_or(config.vici_socket);
   config.control_socket = reader.path("control-socket").value_or(config.control_socket);

@@ -44,6 +44,9 @@ struct Config {
   bool protect_payload = false;                 // protect = payload: ESP for all that is tunnelled; or signalling
   mip6::Lifetime lifetime{3600};
   std::optional<mip6::Lifetime> prefix_lifetime;  // from the start on, in seconds; empty: the prefix is for ever
+  std::optional<mip6::Ipv6Prefix> next_prefix;    // next-prefix = P: what the home link is being renumbered to
+  bool discovery = true;         // discovery = yes|no: who asks for home agents is answered, others are listed
+  std::uint16_t preference = 0;  // preference = N: ours among them, as our router advertisements have it
   std::filesystem::path vici_socket = "/var/run/charon.vici";
   std::filesystem::path control_socket = "/run/mip6-ha/control.sock";
   std::filesystem::path state_directory = "/var/lib/mip6-ha";

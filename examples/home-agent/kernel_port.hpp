@@ -54,8 +54,9 @@ class KernelPort {
   virtual Result send_prefixes(std::span<const std::uint8_t> message, const mip6::Ipv6Address& home_address) = 0;
 
   // Duplicate address detection on the home link, with `link_local` also for fe80::/64 with the home address's
-  // interface identifier; `done` is called once, later. A probe of that home address that is running is replaced.
-  virtual Result start_dad(const mip6::Ipv6Address& home_address, bool link_local,
+  // interface identifier; `probes` are sent, a second apart. `done` is called once, later. A detection for that home
+  // address that is running is replaced.
+  virtual Result start_dad(const mip6::Ipv6Address& home_address, bool link_local, int probes,
                            std::function<void(bool duplicate)> done) = 0;
 
   // The key management endpoint of the node with this reqid is `remote` from now on. Where that fails mobility messages

@@ -192,14 +192,14 @@ Result LinuxKernel::send(std::span<const std::uint8_t> message, const Ipv6Addres
   return socket_->send(message, destination);
 }
 
-Result LinuxKernel::start_dad(const Ipv6Address& home_address, bool link_local,
+Result LinuxKernel::start_dad(const Ipv6Address& home_address, bool link_local, int probes,
                               std::function<void(bool duplicate)> done) {
   std::vector<Ipv6Address> targets{home_address};
   if (link_local) targets.push_back(link_local_of(home_address));
   Detection detection{.probes = {}, .waiting = targets.size(), .done = std::move(done)};
   for (const auto& target : targets) {
     auto probe = mnd::kernel::DadProbe::start(
-        loop_, interface_, target, [this, home_address](bool duplicate) { probed(home_address, duplicate); });
+        loop_, interface_, target, probes, [this, home_address](bool duplicate) { probed(home_address, duplicate); });
     if (!probe) return tl::unexpected(probe.error());
     detection.probes.push_back(std::move(*probe));
   }

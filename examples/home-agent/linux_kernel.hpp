@@ -55,7 +55,7 @@ class LinuxKernel final : public KernelPort {
   Result route_straight(const mip6::Ipv6Address& home_address) override;
   Result send(std::span<const std::uint8_t> message, const mip6::Ipv6Address& destination, bool on_home_link) override;
   Result send_prefixes(std::span<const std::uint8_t> message, const mip6::Ipv6Address& home_address) override;
-  Result start_dad(const mip6::Ipv6Address& home_address, bool link_local,
+  Result start_dad(const mip6::Ipv6Address& home_address, bool link_local, int probes,
                    std::function<void(bool duplicate)> done) override;
   Result move_key_endpoint(const mip6::Ipv6Address& home_address, std::uint32_t reqid,
                            const mip6::Ipv6Address& remote) override;

@@ -113,7 +113,8 @@ void Performer::on(const mip6::agent::StartDad& action) {
   const auto finished = [this, home](bool duplicate) {
     outlets_.to_agent(mip6::agent::DadFinished{.home_address = home, .duplicate = duplicate});
   };
-  const auto started = kernel_.start_dad(home, action.link_local, finished);
+  constexpr int kThoroughProbes = 3;
+  const auto started = kernel_.start_dad(home, action.link_local, action.thorough ? kThoroughProbes : 1, finished);
   // Nobody may be served at an address of which it isn't known that it is free (RFC 6275 section 10.3.1).
   if (!check(started)) finished(true);
 }

@@ -43,6 +43,7 @@ json counters_json(const Snapshot& snapshot) {
           {"refused", refused},
           {"refused_as", refused_as},
           {"malformed", by_name(snapshot.malformed)},
+          {"discovery_answered", snapshot.requests_answered},
           {"keys_refused", by_name(snapshot.keys_refused)},
           {"kernel", by_name(snapshot.kernel.xfrm)},
           {"tunnel_dropped", tunnel},
@@ -130,6 +131,11 @@ json status_json(const Snapshot& snapshot) {
   status["address"] = snapshot.address.to_string();
   status["interface"] = snapshot.interface;
   status["charon"] = snapshot.charon_connected ? "connected" : snapshot.charon_needed ? "not connected" : "not needed";
+  status["home_agents"] = json::array();
+  for (const auto& [address, preference] : snapshot.listed_agents)
+    status["home_agents"].push_back({{"address", address.to_string()}, {"preference", preference}});
+  status["home_agents_seen"] = json::array();
+  for (const auto& address : snapshot.other_agents) status["home_agents_seen"].push_back(address.to_string());
   status["advice"] = json::array();
   for (const auto& one : snapshot.advice) status["advice"].push_back({{"what", one.what}, {"remedy", one.remedy}});
   status["counters"] = counters_json(snapshot);

@@ -6,6 +6,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,9 @@ struct Snapshot {
   std::map<std::string, std::uint64_t> keys_refused;            // by charon, to whoever asked; by reason
   mnd::kernel::KernelCounters kernel;                           // what no update of was ever seen here
   std::map<std::string, std::uint64_t> offences;                // of nodes that behave ill, by kind
+  std::map<mip6::Ipv6Address, std::uint16_t> listed_agents{};   // others on the home link by now, with preference
+  std::set<mip6::Ipv6Address> other_agents{};                   // that were ever seen there
+  std::uint64_t requests_answered = 0;                          // of who asked for home agents
   std::uint64_t kernel_failures = 0;                            // calls that the kernel or the disk refused
   std::vector<TroubleView> warnings;                            // what works, but is dangerous
   std::optional<TroubleView> trouble;                           // the last one

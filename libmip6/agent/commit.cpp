@@ -47,6 +47,10 @@ void HomeAgent::commit(Entry& entry, const Pending& done, BootTime now, Actions&
     // Before the acknowledgement: its routing header goes through the new care-of address.
     out.push_back(InstallBinding{done.record.home_address, done.request.care_of, !had_binding, done.record.link_local});
   }
+  if (entry.withheld) {
+    forget_withheld(entry);
+    ask_for_claims(out);
+  }
   entry.record = done.record;
   entry.known = true;
   // No Binding Refresh Advice: the binding is durable (section 10.3.1).

@@ -12,11 +12,6 @@
 namespace mip6::agent {
 namespace {
 
-// What outlasts a binding.
-BindingRecord without_binding(const BindingRecord& record) {
-  return {.home_address = record.home_address, .care_of = std::nullopt, .sequence = record.sequence};
-}
-
 // What is left of the lifetime of a binding from the disk: never more than was granted, whatever the clock says.
 Duration lifetime_left(const BindingRecord& record, std::int64_t unix_now, BootTime now) {
   if (record.expires_boot) return std::min<Duration>(*record.expires_boot - now, record.granted);
@@ -28,7 +23,8 @@ Duration lifetime_left(const BindingRecord& record, std::int64_t unix_now, BootT
 HomeAgent::HomeAgent(const Policy& policy, const Authorisation& authorisation)
     : policy_{policy}, authorisation_{authorisation} {}
 
-std::vector<Action> HomeAgent::restore(const std::vector<BindingRecord>& records, std::int64_t unix_now, BootTime now) {
+std::vector<Action> HomeAgent::restore(const std::vector<BindingRecord>& records, std::int64_t unix_now, BootTime now,
+                                       const std::set<Ipv6Address>& doubtful) {
   assert(entries_.empty());
   Actions out;
   for (const auto& record : records) {
@@ -47,17 +43,12 @@ std::vector<Action> HomeAgent::restore(const std::vector<BindingRecord>& records
       entry.record.expires_boot = entry.expires;
       entry.record.expires_unix = unix_now + std::chrono::ceil<Lifetime>(entry.expires - now).count();
     }
-    reschedule(entry);
-    out.push_back(InstallBinding{record.home_address, *record.care_of, true, record.link_local});
-    // The former process may have ended before it moved them. Where they are stays unknown: the next update moves them
-    // once more, when there is somebody to notice that they did not follow.
-    if (record.key_mobility && policy_.key_mobility && authorisation_.has_dynamic_keys(record.home_address) &&
-        !planted(Defect::kPeerKeysLeftBehind))
-      out.push_back(MoveKeys{record.home_address, *record.care_of});
-    out.push_back(Report{record.home_address,
-                         "restored at " + record.care_of->to_string() + " for " + std::to_string(left.count()) + " s",
-                         std::nullopt});
+    if (doubtful.contains(record.home_address))
+      withhold(entry, out);
+    else
+      take_up(entry, now, out);
   }
+  ask_for_claims(out);
   return out;
 }
 
@@ -144,7 +135,8 @@ void HomeAgent::begin(Entry& entry, const Request& request, BootTime now, Action
   entry.pending->request = request;
   // Section 10.3.2. A repeated de-registration finds the entry that the first one marked invalid. The number must
   // outlast the updates that it overtook here, too: one of them would bind a node that is at home.
-  entry.pending->nothing_to_end = request.deregistration && !entry.bound() && entry.ended_until <= now;
+  entry.pending->nothing_to_end =
+      request.deregistration && !entry.bound() && !entry.withheld && entry.ended_until <= now;
   entry.pending->received = now;
   // Section 10.3.1: unless there is a binding already. That of a node which asks for its link-local address only now
   // does not cover it.
@@ -186,10 +178,13 @@ void HomeAgent::store(Entry& entry, BootTime now, Actions& out) {
 
 void HomeAgent::on(const DadFinished& event, BootTime now, Actions& out) {
   Entry* entry = find_entry(event.home_address);
-  if (entry == nullptr || !entry->pending || entry->pending->phase != Pending::Phase::kProbing) return;
+  if (entry == nullptr) return;
+  if (!entry->pending && entry->withheld) return settle_claim(*entry, event.duplicate, now, out);
+  if (!entry->pending || entry->pending->phase != Pending::Phase::kProbing) return;
   if (!event.duplicate) return store(*entry, now, out);
   const auto pending = std::move(entry->pending);
   refuse(pending->request, Status::kDuplicateAddressDetectionFailed, out);
+  if (entry->withheld) settle_claim(*entry, true, now, out);
 }
 
 void HomeAgent::on(const RecordStored& event, BootTime now, Actions& out) {
@@ -204,6 +199,7 @@ void HomeAgent::on(const RecordStored& event, BootTime now, Actions& out) {
   const auto done = std::move(entry->pending);
   if (!event.stored && !planted(Defect::kAcknowledgedUnstored)) {
     refuse(done->request, Status::kInsufficientResources, out);
+    if (entry->withheld) out.push_back(StartDad{event.home_address, entry->withheld->record.link_local, true});
   } else if (done->nothing_to_end) {
     entry->record = done->record;
     entry->known = true;
@@ -272,6 +268,7 @@ void HomeAgent::on(const ServiceEnded& event, BootTime, Actions& out) {
     entry->known = true;
   }
   entry->ended_until = BootTime{};
+  if (entry->withheld) give_up_withheld(*entry, "service ended", out);
   if (entry->bound() || storing) end_binding(*entry, "service ended", out);
   reschedule(*entry);
 }

@@ -4,9 +4,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -30,6 +32,9 @@ inline constexpr Duration kDadTimeout = std::chrono::seconds{5};
 // Binding Errors are rate limited as ICMPv6 errors are (section 9.3.3; RFC 4443 section 2.4): a token bucket.
 inline constexpr int kBindingErrorBurst = 10;
 inline constexpr Duration kBindingErrorInterval = std::chrono::milliseconds{100};
+
+// So many home addresses are looked for on the home link at a time, when it is not known who serves them.
+inline constexpr std::size_t kMaxClaimsAsked = 256;
 
 struct Counters {
   std::uint64_t updates = 0;
@@ -55,13 +60,18 @@ class HomeAgent {
   // binding lives no longer than was granted. Set forward, it ends and a Report says so: to serve it on would be to
   // send a node's packets to an address that it may have left. Where find() differs from a record that was given, it is
   // to be stored: else each further start after a boot would count the lifetime from its beginning again.
-  std::vector<Action> restore(const std::vector<BindingRecord>& records, std::int64_t unix_now, BootTime now);
+  // `doubtful`: home addresses that another home agent on the link may have taken over while we were away. Their
+  // bindings are withheld, and are not in find(), until the link has been asked (StartDad); a home address that is
+  // claimed there is the other's, and its binding here ends. Not those that our kernel has intercepted all the time.
+  std::vector<Action> restore(const std::vector<BindingRecord>& records, std::int64_t unix_now, BootTime now,
+                              const std::set<Ipv6Address>& doubtful = {});
   std::vector<Action> handle(const Event& event, BootTime now);  // `now` never goes back
   std::optional<BootTime> next_deadline() const;                 // empty: nothing to wait for
 
   // The record of a home address, nullptr if none. For `mip6-ha list` and the tests.
   const BindingRecord* find(const Ipv6Address& home_address) const;
-  std::vector<BindingRecord> records() const;  // in no order
+  std::vector<BindingRecord> records() const;             // in no order
+  bool withholds(const Ipv6Address& home_address) const;  // its binding, as restore() says; the disk has it
   const Counters& counters() const { return counters_; }
   // Home addresses of which anything is remembered: never more than were served or restored.
   std::size_t remembered() const { return entries_.size(); }
@@ -84,6 +94,11 @@ class HomeAgent {
     Ipv6Address care_of;
     BootTime until{};
   };
+  struct Withheld {  // a binding that another home agent may have taken over
+    BindingRecord record;
+    BootTime expires{};
+    bool asked = false;  // the link
+  };
   // All that is known of one home address; exists only for served nodes and those that the disk remembers.
   struct Entry {
     Deadline end;            // of the binding
@@ -92,6 +107,7 @@ class HomeAgent {
     BootTime expires{};      // of the binding as it was granted, if there is one
     BootTime ended_until{};  // until then a repeated de-registration finds the binding that the first one ended
     std::unique_ptr<Pending> pending;
+    std::unique_ptr<Withheld> withheld;
     std::vector<FormerCareOf> former;    // oldest first, at most kMaxFormerCareOf
     std::optional<Ipv6Address> keys_at;  // where the node's IKE endpoint is, as far as known
     std::uint32_t unasked_stores = 0;    // StoreRecords that no update waits for, not answered yet
@@ -109,6 +125,7 @@ class HomeAgent {
   void on(const HomePrefixesChanged& event, BootTime now, Actions& out);
   void on(const ServiceEnded& event, BootTime now, Actions& out);
   void on(const NumberForgotten& event, BootTime now, Actions& out);
+  void on(const HomeLinkReturned& event, BootTime now, Actions& out);
   void on(const StopAsked& event, BootTime now, Actions& out);
   void on(const DeadlineReached& event, BootTime now, Actions& out);
 
@@ -124,6 +141,14 @@ class HomeAgent {
   bool grants_key_mobility(const Entry& entry, const Request& request) const;
   Lifetime granted_lifetime(const Request& request, BootTime now) const;
   Status success(const BindingRecord& granted, BootTime now) const;
+
+  // claims.cpp: who serves a home address, when we were away?
+  void withhold(Entry& entry, Actions& out);
+  void ask_for_claims(Actions& out);
+  void settle_claim(Entry& entry, bool claimed, BootTime now, Actions& out);
+  void give_up_withheld(Entry& entry, std::string_view why, Actions& out);
+  void forget_withheld(Entry& entry);
+  void take_up(Entry& entry, BootTime now, Actions& out);
 
   void drop(const Ipv6Address& home_address, std::string_view why, Actions& out);
   void refuse(const Ipv6Address& home_address, const ReplyPath& path, const Refused& refusal, Actions& out);
@@ -142,6 +167,8 @@ class HomeAgent {
   // Apart, because after a move the latter change much more often.
   Deadlines<Entry, &Entry::end> ends_;
   Deadlines<Entry, &Entry::forgetting> forgettings_;
+  std::deque<Ipv6Address> claims_to_ask_;
+  std::size_t claims_asked_ = 0;
   Counters counters_;
   // The token bucket of Binding Errors: each sent moves this forward by one interval, never beyond the present.
   BootTime binding_errors_at_ = BootTime{} - kBindingErrorBurst * kBindingErrorInterval;

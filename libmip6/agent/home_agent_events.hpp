@@ -30,6 +30,11 @@ struct BindingRecord {
   bool operator==(const BindingRecord&) const = default;
 };
 
+// What outlasts a binding.
+inline BindingRecord without_binding(const BindingRecord& record) {
+  return {.home_address = record.home_address, .care_of = std::nullopt, .sequence = record.sequence};
+}
+
 // --- events ---
 // Protected by the security association that the home address names (RFC 6275 section 10.3.1): the caller drops what
 // came without it. Nothing here can tell.
@@ -76,15 +81,21 @@ struct ServiceEnded {
 struct NumberForgotten {
   Ipv6Address home_address{};
 };
+// The home link was away. Another home agent may have taken over meanwhile: no home address is intercepted until the
+// link has been asked for each of them. Only for a link that may have other home agents.
+struct HomeLinkReturned {};
 struct StopAsked {};  // bindings stay on disk, actions take everything out of the kernel
 struct DeadlineReached {};
 using Event = std::variant<UpdateReceived, DadFinished, RecordStored, KeysMoved, KeysRenewed, MessageUnrecognized,
-                           HomePrefixesChanged, ServiceEnded, NumberForgotten, StopAsked, DeadlineReached>;
+                           HomePrefixesChanged, ServiceEnded, NumberForgotten, HomeLinkReturned, StopAsked, DeadlineReached>;
 
 // --- actions, to be performed in order ---
 struct StartDad {  // RFC 6275 section 10.3.1; answered by DadFinished. A probe that is running goes on
   Ipv6Address home_address{};
   bool link_local = false;  // L: also for fe80::/64 with the home address's interface identifier
+  // Another home agent may intercept it: a proxy takes its time to answer, and there is no hurry (RFC 4861 section
+  // 7.2.7), so the link is asked more than once.
+  bool thorough = false;
 };
 struct StoreRecord {  // durably; answered by RecordStored
   BindingRecord record{};

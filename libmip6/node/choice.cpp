@@ -107,7 +107,10 @@ void MobileNode::give_up_waiting_for_keys() {
 void MobileNode::perform(const std::vector<PrefixAction>& actions) {
   for (const auto& action : actions) {
     if (const auto* solicitation = std::get_if<SendPrefixSolicitation>(&action)) actions_.push_back(*solicitation);
-    if (const auto* learned = std::get_if<PrefixesLearned>(&action)) learn(learned->advertisement);
+    const auto* learned = std::get_if<PrefixesLearned>(&action);
+    if (!learned) continue;
+    actions_.push_back(*learned);
+    learn(learned->advertisement);
   }
 }
 

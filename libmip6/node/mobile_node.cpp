@@ -42,7 +42,8 @@ std::vector<MobileAction> MobileNode::handle(const MobileEvent& event, BootTime 
         using Specific = std::decay_t<decltype(specific)>;
         if constexpr (std::is_same_v<Specific, AgentDiscoveryReplyReceived>)
           perform(discovery_.handle(specific, now_));
-        else if constexpr (std::is_same_v<Specific, PrefixAdvertisementReceived>)
+        else if constexpr (std::is_same_v<Specific, PrefixAdvertisementReceived> ||
+                           std::is_same_v<Specific, PrefixesWanted>)
           perform(prefixes_.handle(specific, now_));
         else
           on(Event{specific});

@@ -23,7 +23,8 @@ struct extended<std::variant<Present...>, More...> {
 }  // namespace detail
 
 // --- events: those of the registration, and ---
-using MobileEvent = detail::extended<Event, AgentDiscoveryReplyReceived, PrefixAdvertisementReceived>::type;
+using MobileEvent =
+    detail::extended<Event, AgentDiscoveryReplyReceived, PrefixesWanted, PrefixAdvertisementReceived>::type;
 
 // --- actions: those of the registration, and ---
 // From now on this home agent; comes before anything that is meant for it. What was set up with a former one (policies,
@@ -38,8 +39,9 @@ struct UseHomeAddress {
   Ipv6Address home_address;
   Ipv6Prefix prefix;
 };
-using MobileAction =
-    detail::extended<Action, UseHomeAgent, SendDiscoveryRequest, SendPrefixSolicitation, UseHomeAddress>::type;
+// PrefixesLearned is for the user: what follows from it for the registration has been decided.
+using MobileAction = detail::extended<Action, UseHomeAgent, SendDiscoveryRequest, SendPrefixSolicitation,
+                                      PrefixesLearned, UseHomeAddress>::type;
 
 struct MobileNodePolicy {
   Policy registration;  // its home_agent is not used

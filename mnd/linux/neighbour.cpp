@@ -158,30 +158,44 @@ std::optional<NdPacket> receive(int fd, std::span<std::uint8_t> buffer) {
 }
 
 struct Probe : std::enable_shared_from_this<Probe> {
-  Probe(boost::asio::io_context& loop, Descriptor socket, const mip6::Ipv6Address& address, const Nonce& own_nonce,
-        DadProbe::Done on_done)
-      : descriptor{loop, socket.release()},
-        timer{loop, [this] { finish(false); }},
-        target{address},
-        nonce{own_nonce},
-        done{std::move(on_done)} {}
+  Probe(boost::asio::io_context& loop, Descriptor socket, std::uint32_t on_interface, const mip6::Ipv6Address& address,
+        const Nonce& own_nonce, int transmits, DadProbe::Done on_done)
+      : descriptor{loop, socket.release()}, timer{loop, [this] { unanswered(); }}, interface {
+    on_interface
+  }, target{address}, nonce{own_nonce}, left{transmits}, done{std::move(on_done)} {
+  }
+
+  tl::expected<void, mip6::Error> ask() {
+    --left;
+    timer.arm(boot_now() + kRetransTimer);
+    return send_from_unspecified(interface, solicited_node_group(target), dad_solicitation(target, nonce),
+                                 "ask for duplicates of an address");
+  }
+
+  // One that cannot be sent any more, because the link is down, has nobody who could answer. An answer that is there
+  // counts, even if this process has had no time to look at it before.
+  void unanswered() {
+    if (duplicate_came()) return finish(true);
+    if (left > 0 && ask()) return;
+    finish(false);
+  }
 
   void wait() {
     descriptor.async_wait(boost::asio::posix::stream_descriptor::wait_read,
                           [weak = weak_from_this()](const boost::system::error_code& error) {
                             const auto self = weak.lock();
                             if (error || !self || !self->done) return;
-                            self->receive_all();
+                            self->duplicate_came() ? self->finish(true) : self->wait();
                           });
   }
 
-  void receive_all() {
+  bool duplicate_came() {
     std::array<std::uint8_t, 1500> buffer;
     while (const auto packet = receive(descriptor.native_handle(), buffer)) {
       const auto message = std::span{buffer}.first(packet->size);
-      if (shows_duplicate(message, packet->source, packet->hop_limit, target, nonce)) return finish(true);
+      if (shows_duplicate(message, packet->source, packet->hop_limit, target, nonce)) return true;
     }
-    wait();
+    return false;
   }
 
   void finish(bool duplicate) {
@@ -197,8 +211,10 @@ struct Probe : std::enable_shared_from_this<Probe> {
 
   boost::asio::posix::stream_descriptor descriptor;
   BootTimer timer;
+  std::uint32_t interface;
   mip6::Ipv6Address target;
   Nonce nonce;
+  int left;  // of the probes
   DadProbe::Done done;
 };
 
@@ -278,19 +294,19 @@ tl::expected<std::unique_ptr<ClaimWatch>, mip6::Error> ClaimWatch::start(boost::
 
 tl::expected<std::unique_ptr<DadProbe>, mip6::Error> DadProbe::start(boost::asio::io_context& loop,
                                                                      std::uint32_t interface,
-                                                                     const mip6::Ipv6Address& address, Done done) {
+                                                                     const mip6::Ipv6Address& address, int transmits,
+                                                                     Done done) {
   Nonce nonce;
   if (::getrandom(nonce.data(), nonce.size(), 0) != static_cast<ssize_t>(nonce.size()))
     return failed("get random bytes", interface);
   // listening before asking: the answer may come at once
   auto socket = probing_socket(interface, address);
   if (!socket) return tl::unexpected(socket.error());
-  if (auto sent = send_from_unspecified(interface, solicited_node_group(address), dad_solicitation(address, nonce),
-                                        "ask for duplicates of an address");
-      !sent)
+  auto probe = std::make_shared<Probe>(loop, std::move(*socket), interface, address, nonce, transmits, std::move(done));
+  if (auto sent = probe->ask(); !sent) {
+    probe->cancel();
     return tl::unexpected(sent.error());
-  auto probe = std::make_shared<Probe>(loop, std::move(*socket), address, nonce, std::move(done));
-  probe->timer.arm(boot_now() + kRetransTimer);
+  }
   probe->wait();
   return std::make_unique<RawDadProbe>(std::move(probe));
 }

@@ -14,14 +14,15 @@
 
 namespace mnd::kernel {
 
-// One probe, with the nonce of RFC 7527 (RFC 4862 section 5.4: DupAddrDetectTransmits 1, RetransTimer 1 s);
+// Probes, with the nonce of RFC 7527 (RFC 4862 section 5.4: `transmits` is DupAddrDetectTransmits; RetransTimer 1 s);
 // `done(duplicate)` is called once, from the loop, unless the object is destroyed before.
 class DadProbe {
  public:
   using Done = std::function<void(bool duplicate)>;
   static tl::expected<std::unique_ptr<DadProbe>, mip6::Error> start(boost::asio::io_context& loop,
                                                                     std::uint32_t interface,
-                                                                    const mip6::Ipv6Address& address, Done done);
+                                                                    const mip6::Ipv6Address& address, int transmits,
+                                                                    Done done);
   virtual ~DadProbe() = default;
 };
 

@@ -275,7 +275,7 @@ class Lab:
         config = RUN / f"{namespace}.conf"
         (self.state / f"{namespace}.state").mkdir(exist_ok=True)
         config.write_text(f"""home-address = {node['home_address']}/64
-home-agent = {HOME_AGENT}
+home-agent = {node.get('home_agent', HOME_AGENT)}
 {self.proof(namespace, node)}
 prefer = w1 w2
 vici-socket = {self.vici_socket(namespace)}

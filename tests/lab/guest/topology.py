@@ -47,8 +47,7 @@ COMMANDS = {
              link set nl up""",
 }
 ADVERTISED = (("ar1", "acc", "2001:db8:a1::/64"), ("ar1", "acc2", "2001:db8:a3::/64"), ("ar2", "acc", "2001:db8:a2::/64"),
-              ("ha", "home", "2001:db8:1::/64"))
-AS_HOME_AGENT = "AdvHomeAgentFlag on; AdvHomeAgentInfo on; HomeAgentLifetime 1800; HomeAgentPreference 10;"
+              ("ha", "home", "2001:db8:1::1/64", 10))
 
 
 def batch(commands):
@@ -66,14 +65,15 @@ def configure(namespace, dad):
         (folder / "all/forwarding").write_text("1", encoding="utf-8")
 
 
-def advertise(namespace, interface, prefix):
-    """Router advertisements by radvd; it ends with the kernel."""
+def advertise(namespace, interface, prefix, preference=None):
+    """Router advertisements by radvd; it ends with the kernel. preference: as a home agent, whose address is in `prefix`."""
+    as_home_agent = "AdvHomeAgentFlag on; AdvHomeAgentInfo on; HomeAgentLifetime 1800; HomeAgentPreference"
     name = f"radvd.{namespace}.{interface}"
     config = RUN / f"{name}.conf"
     config.write_text(f"""interface {interface} {{
   AdvSendAdvert on; IgnoreIfMissing on;
   MinRtrAdvInterval 0.2; MaxRtrAdvInterval 0.6; MinDelayBetweenRAs 0.03; AdvDefaultLifetime 1800;
-  {AS_HOME_AGENT if namespace == "ha" else ""}
+  {f"{as_home_agent} {preference};" if preference is not None else ""}
   prefix {prefix} {{ AdvOnLink on; AdvAutonomous on; AdvRouterAddr on; }};
 }};
 """, encoding="utf-8")

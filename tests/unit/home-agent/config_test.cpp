@@ -15,6 +15,7 @@ namespace mip6ha {
 namespace {
 
 using mip6::Ipv6Address;
+using mip6::Ipv6Prefix;
 
 constexpr const char* kTop = "address = 2001:db8:1::1\ninterface = home\nprefix = 2001:db8:1::/64\n";
 
@@ -99,6 +100,26 @@ TEST_CASE("the home prefix is for ever, or as long as is said", "[ha-config]") {
         mip6::Lifetime{300});
   for (const char* bad : {"0", "4294967295", "for ever"})
     CHECK(checker.only_mistake(std::string{kTop} + "prefix-lifetime = " + bad + "\n" + good_node, 4, "lifetime"));
+}
+
+TEST_CASE("other home agents: preference, discovery, and the prefix that comes next", "[ha-config]") {
+  const Checker checker;
+  const auto nodes = node("laptop", "2001:db8:1::42", checker.secret);
+  const auto usual = checker.check(kTop + nodes);
+  REQUIRE(usual);
+  CHECK(usual->discovery);
+  CHECK(usual->preference == 0);
+  CHECK_FALSE(usual->next_prefix);
+  const auto config = checker.check(kTop + std::string{"preference = 65535\ndiscovery = no\n"} +
+                                    "next-prefix = 2001:db8:2::/64\n" + nodes);
+  REQUIRE(config);
+  CHECK_FALSE(config->discovery);
+  CHECK(config->preference == 65535);
+  CHECK(config->next_prefix == Ipv6Prefix::parse("2001:db8:2::/64"));
+  CHECK(checker.only_mistake(kTop + std::string{"preference = 65536\n"} + nodes, 4, "is not a preference"));
+  CHECK(checker.only_mistake(kTop + std::string{"discovery = maybe\n"} + nodes, 4, "is neither yes nor no"));
+  CHECK(checker.only_mistake(kTop + std::string{"next-prefix = 2001:db8:1::/64\n"} + nodes, 4,
+                             "is in the present prefix"));
 }
 
 TEST_CASE("a bad value is told with its line", "[ha-config]") {

@@ -61,7 +61,7 @@ class PretendedKernel final : public KernelPort {
     REQUIRE(parsed);
     return call(fmt::format("prefixes {}", std::get<mip6::MobilePrefixAdvertisement>(*parsed).identifier));
   }
-  Result start_dad(const Ipv6Address&, bool, std::function<void(bool)> done) override {
+  Result start_dad(const Ipv6Address&, bool, int, std::function<void(bool)> done) override {
     dad_done = std::move(done);
     return call("dad");
   }

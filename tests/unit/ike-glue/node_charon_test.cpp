@@ -169,3 +169,13 @@ TEST_CASE("nonsense from charon is survived", "[node-keying]") {
   CHECK(node.core.usable());
   CHECK(node.count<KeysDown>() == 0);
 }
+
+TEST_CASE("an IKE_SA with another home agent, of a former process, is not adopted but closed", "[node-keying]") {
+  Node node;
+  Sa with_other = node.first;
+  with_other.remote = *mip6::Ipv6Address::parse("2001:db8:1::99");
+  node.connect({with_other});
+  CHECK(node.count<KeysUp>() == 0);
+  CHECK_FALSE(node.core.endpoint());
+  CHECK(node.terminated(1, false) == 1);
+}

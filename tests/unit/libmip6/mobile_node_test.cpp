@@ -388,3 +388,15 @@ TEST_CASE("a reply to a discovery that comes after a stop begins no registration
   node.give(PrefixAdvertisementReceived{{}, kHomeAgent, true});
   CHECK(node.done.empty());
 }
+
+TEST_CASE("prefixes can be asked for without a cause, and what is learned is told", "[mobile-node]") {
+  Whole node{policy_with({kHomeAgent})};
+  node.give(Attached{kA1, false});
+  node.acknowledge();
+  node.done.clear();
+  node.give(PrefixesWanted{});
+  node.advertise({prefix("2001:db8:1::/64", 1000s)});
+  const auto learned = node.take<PrefixesLearned>();
+  REQUIRE(learned.size() == 1);
+  CHECK(learned[0].advertisement.prefixes.at(0).valid == 1000s);
+}

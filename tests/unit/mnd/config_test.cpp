@@ -75,9 +75,11 @@ TEST_CASE("five lines are enough") {
   REQUIRE(config);
   CHECK(config->home_address.to_string() == "2001:db8:1::42");
   CHECK(config->home_prefix.length == 64);
-  CHECK(config->home_agent.to_string() == "2001:db8:1::1");
+  REQUIRE(config->home_agents.size() == 1);
+  CHECK(config->home_agents[0].to_string() == "2001:db8:1::1");
+  CHECK_FALSE(config->discover);
   CHECK(config->identity == "laptop@example.org");
-  CHECK(config->home_agent_identity == "2001:db8:1::1");
+  CHECK(mnd::identity_of(*config, config->home_agents[0]) == "2001:db8:1::1");
   CHECK(std::get<ike::PreSharedKey>(config->proof).secret == "geheim");
   CHECK(config->lifetime == mip6::Lifetime{420});
   CHECK(config->first_timeout == std::chrono::milliseconds{1500});
@@ -95,7 +97,7 @@ TEST_CASE("every setting is taken over, and a drop-in file wins") {
   files.folder.file("mnd.conf.d/lifetime.conf", "lifetime = 4\n");
   const auto config = mnd::load_config(files.path);
   REQUIRE(config);
-  CHECK(config->home_agent_identity == "ha.example.org");
+  CHECK(mnd::identity_of(*config, config->home_agents[0]) == "ha.example.org");
   CHECK(config->lifetime == mip6::Lifetime{4});
   CHECK(config->first_timeout == std::chrono::milliseconds{3000});
   CHECK(config->rekey == std::chrono::seconds{600});
@@ -378,4 +380,44 @@ TEST_CASE("a section is refused, and a file that is not there") {
   const auto missing = mnd::load_config("/nonexistent/mnd.conf");
   REQUIRE_FALSE(missing);
   CHECK(missing.error().size() == 1);
+}
+
+TEST_CASE("several home agents stand in the order of preference, each with its own identity or one for all") {
+  const std::string agents = with("home-agent", "home-agent = 2001:db8:1::2 2001:db8:1::1");
+  const auto [names, first, second] = GENERATE(table<std::string, std::string, std::string>(
+      {{"", "2001:db8:1::2", "2001:db8:1::1"}, {"ha", "ha", "ha"}, {"two one", "two", "one"}}));
+  const Files files{agents + (names.empty() ? "" : "home-agent-identity = " + names + "\n")};
+  const auto config = mnd::load_config(files.path);
+  REQUIRE(config);
+  REQUIRE(config->home_agents.size() == 2);
+  CHECK(config->home_agents[0].to_string() == "2001:db8:1::2");
+  CHECK(mnd::identity_of(*config, config->home_agents[0]) == first);
+  CHECK(mnd::identity_of(*config, config->home_agents[1]) == second);
+}
+
+TEST_CASE("home agents can be asked for, alone or after those that are written") {
+  const auto [written, count] =
+      GENERATE(table<std::string, std::size_t>({{"discover", 0}, {"2001:db8:1::1 discover", 1}}));
+  const Files files{with("home-agent", "home-agent = " + written)};
+  const auto config = mnd::load_config(files.path);
+  REQUIRE(config);
+  CHECK(config->discover);
+  CHECK(config->home_agents.size() == count);
+  // It is found by its address, and has to authenticate itself by that.
+  CHECK(mnd::identity_of(*config, *mip6::Ipv6Address::parse("2001:db8:1::9")) == "2001:db8:1::9");
+}
+
+TEST_CASE("mistakes with several home agents are told") {
+  const auto [lines, beginning] = GENERATE(table<std::string, std::string>({
+      {"home-agent = 2001:db8:1::1 2001:db8:1::1", "mnd.conf:2: home-agent: '2001:db8:1::1' is there twice"},
+      {"home-agent = 2001:db8:1::1 2001:db8:2::1", "mnd.conf:2: home-agent: '2001:db8:2::1' is not in the home prefix"},
+      {"home-agent = 2001:db8:1::1 discovr", "mnd.conf:2: home-agent: 'discovr' is not an IPv6 address"},
+      {"home-agent = 2001:db8:1::1 2001:db8:1::2\nhome-agent-identity = a b c",
+       "mnd.conf:3: home-agent-identity: 3 names for 2 home agents"},
+      {"home-agent = 2001:db8:1::1 2001:db8:1::2 discover\nhome-agent-identity = a b",
+       "mnd.conf:2: home-agent: a home agent that is discovered must have a name that is known before"},
+      {"home-agent = 2001:db8:1::1 2001:db8:1::2\nhome-agent-identity = a laptop@example.org",
+       "mnd.conf:4: identity: node and home agent have the same identity"},
+  }));
+  CHECK(begins(mistake_of(with("home-agent", lines)), beginning));
 }

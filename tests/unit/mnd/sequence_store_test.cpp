@@ -74,3 +74,16 @@ TEST_CASE("a folder that cannot be made is told as an error") {
   std::ofstream{folder.path() / "file"} << "in the way";
   CHECK_FALSE(store_in(folder.path() / "file" / "below").store({mip6::SequenceNumber{1}}));
 }
+
+TEST_CASE("the home agent that served last is remembered beside the numbers") {
+  const TemporaryFolder folder;
+  const auto agent = *mip6::Ipv6Address::parse("2001:db8:1::2");
+  CHECK_FALSE(store_in(folder.path()).home_agent());
+  REQUIRE(store_in(folder.path()).store({mip6::SequenceNumber{7}}, agent));
+  CHECK(store_in(folder.path()).home_agent() == agent);
+  CHECK(store_in(folder.path()).load()->value() == mip6::SequenceState{mip6::SequenceNumber{7}, {}});
+  REQUIRE(store_in(folder.path()).store({mip6::SequenceNumber{8}}));
+  CHECK_FALSE(store_in(folder.path()).home_agent());
+  damage(folder.path(), "no json");
+  CHECK_FALSE(store_in(folder.path()).home_agent());
+}

@@ -1,11 +1,14 @@
 """Mobile prefix discovery: solicitation and advertisement under an ESP SA of their own, both ways; in the clear refused
-on both sides; status 1 brings a solicitation; a move with K keeps both CHILD_SAs, and the second one's re-key works."""
+on both sides; status 1 brings a solicitation; a move with K keeps both CHILD_SAs, and the second one's re-key works. The
+home link is renumbered: the binding is cut to what is left of the old prefix, an address in the new one is not used, and
+the user is told what to do."""
 
 import signal
 import subprocess
 import time
 
 import common
+import kernel
 import leftovers
 import ordering
 import rekey
@@ -17,6 +20,7 @@ from lab import HOME_ADDRESS, HOME_AGENT, RUN, inside, program, wait_for
 SOLICITATION, ADVERTISEMENT = 146, 147
 REQID_NODE, REQID_AGENT = "6277", "827500"
 NOBODY = "2001:db8:1::99"
+NEXT_PREFIX = "2001:db8:2::/64"
 
 
 def scenario(lab):
@@ -107,10 +111,10 @@ def told_by_agent():
             if "told of the home prefix" in line]
 
 
-def shortened(lab, lifetime):
+def shortened(lab, lifetime, more=""):
     """The home agent is started again, and the prefix ends earlier than the node knows: its next answer has status 1."""
     lab.stop("ha", signal.SIGKILL)
-    lab.agent(extra=f"prefix-lifetime = {lifetime}")
+    lab.agent(extra=f"prefix-lifetime = {lifetime}\n{more}")
     lab.check(f"the home agent is there again, the prefix valid for {lifetime} s", ordering.ready(lab) and wait_for(
         lambda: children(lab) == (1, 1), 10, 0.3), f"{ordering.agent()} {children(lab)}")
 
@@ -133,9 +137,25 @@ def rekeyed(lab):
     before = spi()
     vici.ask(socket, "rekey", {"child": "mpd"})
     lab.check("its re-key works", wait_for(lambda: spi() and not spi() & before, 5, 0.2), f"{before} {spi()}")
-    shortened(lab, 120)
+    shortened(lab, 120, f"next-prefix = {NEXT_PREFIX}")
     lab.check("and the prefixes are learned again under the new keys",
               ordering.refresh() and learned(lab, 3), events(lab))
+    renumbered(lab)
+
+
+def renumbered(lab):
+    """The last start of the home agent has begun it."""
+    told = wait_for(lambda: [line for line in events(lab) if f"home network has {NEXT_PREFIX}" in line], 30, 0.3)
+    lab.check("the node hears of the new prefix, and has no key for an address in it", told and
+              all("no key for a home address in it, so it is not used" in line for line in told), events(lab))
+    what, remedy = lab.trouble()
+    lab.check("its user is told what to do", NEXT_PREFIX in what and HOME_ADDRESS in what and "mnd.conf" in remedy,
+              f"{what} {remedy}")
+    lab.check("no address of the new prefix is on the node", not any(
+        address.local.startswith(NEXT_PREFIX.split("::", maxsplit=1)[0] + ":") for interface in ("mip6", "w1", "w2", "wh")
+        for address in kernel.addresses("mn", interface)))
+    left = lab.status().get("expires_in_s") or 0
+    lab.check("the binding is cut to what is left of the old prefix", 0 < left <= 120 and lab.registered_at(), lab.status())
 
 
 def on_the_wire(lab, begin, told):
