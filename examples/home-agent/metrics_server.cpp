@@ -8,6 +8,10 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
+#if defined(__GNUC__) && !defined(__clang__)
+// GCC 12 takes an empty boost::optional in Beast's parser for one that is read.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <boost/beast/http.hpp>
 #include <deque>
 #include <optional>
