@@ -93,10 +93,13 @@ Result FileChange::write(const File& file) {
     rest.remove_prefix(static_cast<std::size_t>(count));
   }
   if (::fchmod(output.get(), file.mode) != 0) return failed(errno, "set the mode of the file", path);
+  if (few() && ::fsync(output.get()) != 0) return failed(errno, "write the file to disk", path);
   return {};
 }
 
-// One for all of them: thousands would take minutes with a sync for each.
+// Thousands would take minutes with a sync for each; one of the whole file system waits for what others write, too.
+bool FileChange::few() const { return files_.size() <= 16; }
+
 Result FileChange::sync() const {
   std::set<std::filesystem::path> folders{folder_};
   for (const auto& file : files_) folders.insert(file.path.parent_path());
@@ -104,7 +107,8 @@ Result FileChange::sync() const {
   for (const auto& folder : folders) {
     const Descriptor entry{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
     if (!entry) return failed(errno, "open the folder", folder);
-    if (::syncfs(entry.get()) != 0) return failed(errno, "write the files to disk", folder);
+    if ((few() ? ::fsync(entry.get()) : ::syncfs(entry.get())) != 0)
+      return failed(errno, "write the files to disk", folder);
   }
   return {};
 }

@@ -45,6 +45,7 @@ class FileChange {
   Result put_right();
   Result write_journal() const;
   Result write(const File& file);
+  bool few() const;
   Result sync() const;
   void take_back();
 
