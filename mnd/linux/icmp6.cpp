@@ -11,6 +11,7 @@ constexpr std::uint8_t kIcmp6 = 58;
 constexpr std::uint8_t kRouterSolicitation = 133;
 constexpr std::uint8_t kNeighbourSolicitation = 135;
 constexpr std::uint8_t kNeighbourAdvertisement = 136;
+constexpr std::uint8_t kSolicited = 0x40;
 constexpr std::uint8_t kOverride = 0x20;  // Router and Solicited clear
 constexpr std::uint8_t kSourceLinkLayer = 1;
 constexpr std::uint8_t kTargetLinkLayer = 2;
@@ -127,7 +128,8 @@ bool shows_duplicate(std::span<const std::uint8_t> message, const mip6::Ipv6Addr
 std::optional<mip6::Ipv6Address> claimed_address(std::span<const std::uint8_t> message, int hop_limit,
                                                  const EthernetAddress& own) {
   if (hop_limit != kNdHopLimit || message.size() < kOptionsOffset || message[0] != kNeighbourAdvertisement ||
-      message[1] != 0 || !has_option(message.subspan(kOptionsOffset), kTargetLinkLayer, own, false).value_or(false))
+      message[1] != 0 || (message[4] & kSolicited) != 0 ||
+      !has_option(message.subspan(kOptionsOffset), kTargetLinkLayer, own, false).value_or(false))
     return std::nullopt;
   mip6::Ipv6Address target;
   std::copy_n(message.begin() + kTargetOffset, target.bytes.size(), target.bytes.begin());

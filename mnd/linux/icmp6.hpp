@@ -37,8 +37,8 @@ std::vector<std::uint8_t> unspecified_source_packet(const mip6::Ipv6Address& des
 bool shows_duplicate(std::span<const std::uint8_t> message, const mip6::Ipv6Address& source, int hop_limit,
                      const mip6::Ipv6Address& target, const Nonce& nonce);
 
-// Whose link-layer address a received Neighbor Advertisement gives, if it gives one that is not `own`: somebody else
-// says that the address is his. Empty also for malformed messages (RFC 4861 section 7.1.2).
+// Whose link-layer address a received Neighbor Advertisement gives unasked, if it gives one that is not `own`: somebody
+// else says that the address is his. Empty also for malformed messages (RFC 4861 section 7.1.2).
 std::optional<mip6::Ipv6Address> claimed_address(std::span<const std::uint8_t> message, int hop_limit,
                                                  const EthernetAddress& own);
 

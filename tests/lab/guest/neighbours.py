@@ -13,8 +13,8 @@ SOLICITATION, ADVERTISEMENT = 135, 136
 SOLICITED, OVERRIDE = 0x40, 0x20
 ALL_NODES = "ff02::1"
 
-# link_layer: of its option, b"" if it has none
-Heard = namedtuple("Heard", "kind source destination flags target link_layer")
+# link_layer: of its option, b"" if it has none; sender: of the frame.
+Heard = namedtuple("Heard", "kind source destination flags target link_layer sender")
 
 
 def group_of(target):
@@ -32,7 +32,7 @@ def read(frame):
     option = frame[78:86]
     link_layer = option[2:] if len(option) == 8 and option[0] in (1, 2) else b""
     return Heard(frame[54], wire.address(frame[22:38]), wire.address(frame[38:54]), frame[58],
-                 wire.address(frame[62:78]), link_layer)
+                 wire.address(frame[62:78]), link_layer, frame[6:12])
 
 
 class Host:

@@ -60,6 +60,9 @@ TEST_CASE("an advertisement with another link-layer address claims its target") 
   CHECK_FALSE(claimed_address(neighbour_advertisement(kTarget, std::nullopt), 255, kEthernet));  // changes no cache
   CHECK_FALSE(claimed_address(dad_solicitation(kTarget, kNonce), 255, kEthernet));
   CHECK_FALSE(claimed_address(claim, 254, kEthernet));
+  auto answer = claim;  // of a node that we asked, such as one at home that is about to be refused
+  answer[4] |= 0x40;
+  CHECK_FALSE(claimed_address(answer, 255, kEthernet));
   for (std::size_t size = 0; size < claim.size(); ++size)
     CHECK_FALSE(claimed_address(std::span{claim}.first(size), 255, kEthernet));
 }
