@@ -73,7 +73,7 @@ json Daemon::status() const {
   const auto now = kernel::boot_now();
   json state{{"version", kernel::kControlVersion},
              {"home_address", config_.home_address.to_string()},
-             {"home_agent", ends_.home_agent.is_unspecified() ? "none known yet" : ends_.home_agent.to_string()},
+             {"home_agent", ends_.home_agent.is_unspecified() ? json(nullptr) : json(ends_.home_agent.to_string())},
              {"lifetime_s", config_.lifetime.count()},
              {"keying",
               {{"method", method_name()},

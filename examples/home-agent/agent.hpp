@@ -138,6 +138,7 @@ class Agent final : public Steering {
   tl::expected<std::set<mip6::Ipv6Address>, mip6::Error> doubtful(
       const std::vector<mip6::agent::BindingRecord>& records);
   void open_discovery();
+  void open_requests();
   void received_advertisement(const mnd::kernel::Icmp6Packet& packet);
   void received_request(const mnd::kernel::Icmp6Packet& packet);
   void discover(const mip6::agent::DiscoveryEvent& event);

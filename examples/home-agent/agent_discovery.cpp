@@ -69,12 +69,16 @@ void Agent::open_discovery() {
                                                        [this](const auto& packet) { received_advertisement(packet); });
   if (!advertisements) return note(advertisements.error());
   advertisements_ = std::move(*advertisements);
+  open_requests();
+  watch_link();
+}
+
+void Agent::open_requests() {
   auto requests = mnd::kernel::Icmp6Socket::open(loop_, mip6::HomeAgentAddressDiscoveryRequest::kType,
                                                  [this](const auto& packet) { received_request(packet); });
   if (!requests) return note(requests.error());
   requests_ = std::move(*requests);
   if (const auto joined = requests_->join_anycast(anycast_, home_link_); !joined) note(joined.error());
-  watch_link();
 }
 
 // Only where somebody else could take over: it hears of every route.
@@ -129,7 +133,11 @@ void Agent::link_changed(const mnd::kernel::NetworkState& network) {
   const auto link = network.links.find(home_link_);
   const bool running = link != network.links.end() && link->second.up && link->second.running;
   const bool was_running = std::exchange(link_was_running_, running);
-  if (running && !was_running && others_->any()) post(agent::Event{agent::HomeLinkReturned{}});
+  if (!running || was_running) return;
+  // The kernel has lost the anycast address with the link, and takes it again for a socket that is new only.
+  requests_.reset();
+  open_requests();
+  post(agent::Event{agent::HomeLinkReturned{}});
 }
 
 }  // namespace mip6ha

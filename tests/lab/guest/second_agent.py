@@ -40,9 +40,9 @@ def hardware_address(interface):
         return any_socket.getsockname()[4].hex(":")
 
 
-def start(lab, extra="", own=f"\npreference = {PREFERENCE}"):
+def start(lab, extra=""):
     """mip6-ha in ha2: as the first one, but for what is its own."""
-    text = lab.agent_config(extra=f"{extra}{own}").read_text(encoding="utf-8")
+    text = lab.agent_config(extra=f"{extra}\npreference = {PREFERENCE}").read_text(encoding="utf-8")
     for old, new in (("address = 2001:db8:1::1\n", f"address = {ADDRESS}\n"), (f"{RUN}/ha.", f"{RUN}/ha2."),
                      ("/ha.state", "/ha2.state")):
         text = text.replace(old, new)
