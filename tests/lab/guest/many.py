@@ -169,4 +169,4 @@ class Nodes:
         self.busy = False
         count = None
         while count != (count := (len(self.times), len(self.refusals))):
-            time.sleep(0.2)
+            time.sleep(0.1)
