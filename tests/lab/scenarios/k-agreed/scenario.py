@@ -138,7 +138,7 @@ def asked_by_agent():
 
 def swallowed(lab):
     """charon of the home agent asks for a re-key and stops before it has the answer: the node uses keys which the other
-    end does not have yet (facts: by how much that is so is chance otherwise)."""
+    end does not have yet, as it does for some milliseconds of every re-key that it did not ask for."""
     def lost():
         counters = attack.counted(attack.agent_status())
         return sum(count for name, count in counters.items() if name.startswith("kernel/"))
