@@ -37,10 +37,12 @@ class AgreeingKernel final : public mip6ha::KernelPort {
   Result unbind(const Address&) override { return {}; }
   std::vector<mnd::kernel::BoundCareOf> bound() const override { return {}; }
   tl::expected<std::vector<Address>, mip6::Error> intercepted() override { return {}; }
+  Result intercept(const Address&) override { return {}; }
+  Result release(const Address&) override { return {}; }
   Result advertise(const Address&) override { return {}; }
   Result route_through(const Address&, const Address&) override { return {}; }
   Result route_straight(const Address&) override { return {}; }
-  Result send(std::span<const std::uint8_t>, const Address&) override {
+  Result send(std::span<const std::uint8_t>, const Address&, bool) override {
     ++sent;
     return {};
   }
