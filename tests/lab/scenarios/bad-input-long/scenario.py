@@ -1,11 +1,11 @@
 """Scenario `bad-input`, with a million updates from forged sources."""
 
-import another
+from lab import load
 
 
 def prepare():
-    another.of("bad-input").prepare()
+    load("bad-input").prepare()
 
 
 def scenario(lab):
-    another.of("bad-input").scenario(lab, forged=1_000_000, half_open=20_000)
+    load("bad-input").scenario(lab, forged=1_000_000, half_open=20_000)

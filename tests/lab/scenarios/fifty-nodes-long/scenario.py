@@ -1,11 +1,11 @@
 """Scenario `fifty-nodes`, with 75 kills and as many power cuts as the file `power-cuts` says."""
 
-import another
+from lab import load
 
 
 def prepare():
-    another.of("fifty-nodes").prepare()
+    load("fifty-nodes").prepare()
 
 
 def scenario(lab):
-    another.of("fifty-nodes").scenario(lab, kills=75)
+    load("fifty-nodes").scenario(lab, kills=75)

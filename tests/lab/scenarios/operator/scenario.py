@@ -5,15 +5,14 @@ import json
 import shutil
 import subprocess
 
-import another
 import common
 import lab as the_lab
 import pki
 import search
 import vici
-from lab import HOME_AGENT, RUN, program, run, wait_for
+from lab import HOME_AGENT, RUN, load, program, run, wait_for
 
-trouble = another.of("trouble")
+trouble = load("trouble")
 
 CONFIG = RUN / "mip6-ha/mip6-ha.conf"
 
