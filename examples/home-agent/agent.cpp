@@ -282,8 +282,7 @@ void Agent::arm_timer() {
   if (timer_ == nullptr) return;
   auto deadline = home_agent_->next_deadline();
   const auto listed = list_ != nullptr ? list_->next_deadline() : std::nullopt;
-  for (const auto& other :
-       {keying_->next_deadline(), advertiser_->next_deadline(), behaviour_.next_deadline(), listed})
+  for (const auto& other : {keying_->next_deadline(), advertiser_->next_deadline(), behaviour_.next_deadline(), listed})
     if (!deadline || (other && *other < *deadline)) deadline = other;
   timer_->arm(deadline);
 }

@@ -11,8 +11,8 @@
 
 #include "examples/home-agent/kernel_port.hpp"
 #include "examples/home-agent/metrics.hpp"
-#include "examples/home-agent/snapshot.hpp"
 #include "examples/home-agent/rate_limit.hpp"
+#include "examples/home-agent/snapshot.hpp"
 #include "examples/home-agent/store.hpp"
 #include "ike-glue/agent_keying.hpp"
 #include "libmip6/agent/home_agent.hpp"

@@ -86,8 +86,9 @@ struct NumberForgotten {
 struct HomeLinkReturned {};
 struct StopAsked {};  // bindings stay on disk, actions take everything out of the kernel
 struct DeadlineReached {};
-using Event = std::variant<UpdateReceived, DadFinished, RecordStored, KeysMoved, KeysRenewed, MessageUnrecognized,
-                           HomePrefixesChanged, ServiceEnded, NumberForgotten, HomeLinkReturned, StopAsked, DeadlineReached>;
+using Event =
+    std::variant<UpdateReceived, DadFinished, RecordStored, KeysMoved, KeysRenewed, MessageUnrecognized,
+                 HomePrefixesChanged, ServiceEnded, NumberForgotten, HomeLinkReturned, StopAsked, DeadlineReached>;
 
 // --- actions, to be performed in order ---
 struct StartDad {  // RFC 6275 section 10.3.1; answered by DadFinished. A probe that is running goes on
