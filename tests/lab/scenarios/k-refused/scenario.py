@@ -160,6 +160,8 @@ def distance(delay):
 
 def unpinned(lab):
     """A state that somebody else removes is named by no policy after the next update."""
+    lab.status("mn", "refresh")
+    check_policy(lab, "after them and an update")
     spi = policy_spi()
     run("ip", "xfrm", "state", "delete", "src", HOME_AGENT, "dst", HOME_ADDRESS, "proto", "esp", "spi", hex(spi),
         namespace="ha")
