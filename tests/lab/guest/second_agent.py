@@ -81,9 +81,7 @@ def crash(lab):
 
 def boot(lab):
     """It is back, without having been told anything."""
-    for interface in ("home", "wan"):
-        kernel.set_link("ha", interface, True)
-    inside("ha", lambda: topology.batch(topology.COMMANDS["ha"].split("\n")))
+    topology.bring_up("ha")
     inside("core", lambda: topology.batch(["neigh flush all"]))
     route_home_prefix("2001:db8:f3::2")
 

@@ -83,6 +83,19 @@ def advertise(namespace, interface, prefix, preference=None):
                                                stderr=subprocess.DEVNULL))
 
 
+def bring_up(namespace):
+    """Links, addresses and routes; also of one whose links were down."""
+    interfaces = [near for here, near, _, _ in LINKS if here == namespace]
+    interfaces += [far for _, _, there, far in LINKS if there == namespace]
+    for interface in ["lo", *interfaces]:
+        kernel.set_link(namespace, interface, True)
+    for interface, addresses in ADDRESSES.get(namespace, {}).items():
+        for one in addresses:
+            kernel.add_address(namespace, interface, one)
+    for destination, gateway in ROUTES.get(namespace, []):
+        kernel.add_route(namespace, destination, gateway)
+
+
 def make(dad):
     """dad: duplicate address detection on the node's links."""
     batch(f"netns add {namespace}" for namespace in NAMESPACES)
@@ -90,15 +103,7 @@ def make(dad):
         inside(namespace, lambda n=namespace: configure(n, dad and n == "mn"))
     batch(f"link add {near} netns {here} type veth peer name {far} netns {there}" for here, near, there, far in LINKS)
     for namespace in NAMESPACES:
-        interfaces = [near for here, near, _, _ in LINKS if here == namespace]
-        interfaces += [far for _, _, there, far in LINKS if there == namespace]
-        for interface in ["lo", *interfaces]:
-            kernel.set_link(namespace, interface, True)
-        for interface, addresses in ADDRESSES.get(namespace, {}).items():
-            for one in addresses:
-                kernel.add_address(namespace, interface, one)
-        for destination, gateway in ROUTES.get(namespace, []):
-            kernel.add_route(namespace, destination, gateway)
+        bring_up(namespace)
         if namespace in COMMANDS:
             inside(namespace, lambda c=COMMANDS[namespace].split("\n"): batch(c))
     for one in ADVERTISED:

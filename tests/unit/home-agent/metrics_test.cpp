@@ -33,13 +33,12 @@ Metrics filled() {
 
 TEST_CASE("the metrics keep to both forms, full and empty", "[metrics]") {
   const auto form = GENERATE(MetricsForm::kOpenMetrics, MetricsForm::kText);
-  for (const auto& metrics : {filled(), Metrics{}}) {
-    const auto text = metrics_text(metrics, form);
-    CAPTURE(text);
-    const Exposition read{text, form};
-    CHECK(read.mistakes() == std::vector<std::string>{});
-    CHECK(read.samples() > 30);
-  }
+  const bool full = GENERATE(true, false);
+  const auto text = metrics_text(full ? filled() : Metrics{}, form);
+  CAPTURE(text);
+  const Exposition read{text, form};
+  CHECK(read.mistakes() == std::vector<std::string>{});
+  CHECK(read.samples() > 30);
 }
 
 TEST_CASE("the metrics have their values under their names", "[metrics]") {
