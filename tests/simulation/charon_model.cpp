@@ -178,7 +178,7 @@ void CharonModel::migrate(std::uint32_t reqid, const Ipv6Address& local, const I
     if (sa->children.empty() || sa->configured->reqid != reqid) continue;
     // While charon is at work on a re-key the move may find the IKE_SA that is replaced, and not the new one.
     const bool fresh = sa->succeeded_at && impl_->kernel.now() - *sa->succeeded_at < kSucceeding;
-    if (fresh && impl_->draw_below(Duration{2}) == Duration{0}) continue;
+    if (fresh && impl_->draw_below(Duration{2}) == 0) continue;
     sa->local = local;
     sa->remote = remote;
   }

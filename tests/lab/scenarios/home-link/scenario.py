@@ -27,7 +27,7 @@ def scenario(lab):
     mine = NODES["mn"]["manual_keys"] = RUN / "mn.keys"
     mine.touch(mode=0o640)
     mine.write_text(run(program("mnd"), "--make-keys"), encoding="utf-8")
-    node = handmade.Node("by-hand", BY_HAND, "mn2", "w1", lab.care_of("mn2", "w1"))
+    node = handmade.Node("by-hand", BY_HAND, "mn2", "w1", wait_for(lambda: lab.care_of("mn2", "w1"), 15))
     inside("hh", lambda: topology.batch(f"addr add {address}/64 dev eth0 nodad" for address in (HOST, HOST_LINK_LOCAL)))
     lab.host = neighbours.Host("hh", "eth0", HOST, "ha", "home")
     lab.before = {"ha": leftovers.snapshot("ha", lab.vici_socket("ha"))}

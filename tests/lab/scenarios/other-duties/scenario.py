@@ -69,7 +69,7 @@ def scenario(lab):
     lab.agent()
     wait_for(lambda: attack.entry(NODES["mn"]["name"]).get("keys_up"), 10)
     works(lab, "after a restart", program, serving=True)
-    there(lab, "after a restart", lab.before["ha"])
+    there(lab, "after a restart", lab.before["ha"], serving=True)
     lab.stop("ha")
     works(lab, "after SIGTERM", program)
     now = there(lab, "after SIGTERM", lab.before["ha"])
@@ -148,9 +148,11 @@ def hears(one, wanted):
     return False
 
 
-def there(lab, when, before):
+def there(lab, when, before, serving=False):
     now = state(lab)
     missing = leftovers.difference(now, before)
+    if serving:  # the one setting of others that mip6-ha changes while it runs: mip6-ha(8)
+        missing = [line for line in missing if not line.startswith("sysctl: all/proxy_ndp:")]
     lab.check(f"{when} all that the administrator had is there", not missing, missing)
     return now
 

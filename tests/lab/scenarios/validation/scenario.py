@@ -28,7 +28,7 @@ PREFIX_LIFETIME = 30  # s
 
 def scenario(lab):
     NODES.clear()
-    at = lab.care_of("mn2", "w1")
+    at = wait_for(lambda: lab.care_of("mn2", "w1"), 15)
     node = handmade.Node("one", HOME, "mn2", "w1", at)
     other = handmade.Node("two", OTHER, "mn2", "w1", at)
     refused = handmade.Node("three", WITHOUT_RECORD, "mn2", "w1", at)
