@@ -47,7 +47,7 @@ class AgreeingKernel final : public mip6ha::KernelPort {
     return {};
   }
   Result send_prefixes(std::span<const std::uint8_t>, const Address&) override { return {}; }
-  Result start_dad(const Address&, bool, std::function<void(bool)>) override { return {}; }
+  Result start_dad(const Address&, bool, int, std::function<void(bool)>) override { return {}; }
   Result move_key_endpoint(const Address&, std::uint32_t, const Address&) override { return {}; }
   Result send_payload_to(const Address&, const Address&) override { return {}; }
   tl::expected<std::vector<std::uint32_t>, mip6::Error> state_spis(const Address&, std::uint32_t) override {
