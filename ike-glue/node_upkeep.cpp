@@ -52,7 +52,8 @@ void NodeKeying::Impl::adopt(const Answered& answer, mip6::BootTime now) {
     skip_name(sa.name);
     // Names count upwards; an IKE rekey gives the older of two connections the higher id.
     const auto age = std::pair(number_of(sa.name), sa.uniqueid);
-    if (!sa.child_installed || !sa.local || sa.remote != policy.home_agent) continue;
+    const bool elsewhere = sa.remote && sa.remote != policy.home_agent;
+    if (!sa.child_installed || !sa.local || elsewhere) continue;
     if (!newest || age > std::pair(number_of(newest->name), newest->uniqueid)) newest = &sa;
   }
   if (newest) {

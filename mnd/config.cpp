@@ -127,11 +127,13 @@ void ConfigChecker::addresses() {
 void ConfigChecker::home_agents(const ConfigSetting& setting) {
   const auto words = words_of(setting.value);
   if (words.empty()) home_agent(setting, setting.value);
+  const auto before = mistakes_.size();
   for (const auto& word : words) {
     if (word == "discover")
       config_.discover = true;
     else
       home_agent(setting, word);
+    if (mistakes_.size() > before) return;  // one is enough of a line
   }
   // RFC 2526: the anycast address that is asked has seven bits of its own.
   constexpr std::uint8_t kLongest = 121;

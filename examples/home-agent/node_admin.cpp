@@ -236,6 +236,7 @@ Mistakes make_drafts(const Site& site, const std::vector<WantedNode>& wanted, mi
   Mistakes mistakes;
   Names names{site};
   for (const auto& one : wanted) names.reserve(one, mistakes);
+  if (!mistakes.empty()) return mistakes;
   for (const auto& one : wanted) {
     const auto address = names.choose(one, random, mistakes);
     if (!address) continue;
