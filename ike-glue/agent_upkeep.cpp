@@ -177,7 +177,9 @@ void AgentKeying::Impl::keys_up(Node& node, const IkeSa& sa, mip6::BootTime now)
     other.drop_at = other.drop_at ? std::min(*other.drop_at, soon) : soon;
   }
   drop_third(node, sa.uniqueid, now);
-  if (sa.remote != node.moved_to) node.moved_to.reset();  // established anew, from elsewhere
+  // Established anew, from elsewhere: what is looked at no longer is that one.
+  if (sa.remote != node.moved_to) node.moved_to.reset();
+  if (node.verification && sa.remote != node.verification->care_of) node.verification.reset();
   auto& known = node.sas[sa.uniqueid];
   // A phase 1 that took over the old SAs has them beside the new ones: nobody else would take them away.
   if (known.child_up && known.spi_in != sa.spi_in) node.orphans = true;

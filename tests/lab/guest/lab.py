@@ -130,6 +130,7 @@ class Lab:
         self.agent_extra = ""  # further settings at the top of the home agent's configuration
         self.state = RUN  # where both daemons keep their state folders
         self.first_agent = self.first_node = True
+        self.down = None  # an interface of mn that begins so
         self.wrapped = {}  # name of a process -> the command that runs it, such as strace
         self.dad = dad or os.environ.get("LAB_DAD") == "on"
         RUN.mkdir(exist_ok=True)
@@ -139,10 +140,10 @@ class Lab:
         import topology  # which needs this module
         topology.make(self.dad)
 
-    def linked(self, down=None):
-        """Waits until the nodes' links have addresses, but for one of mn that is down. What needs none starts before."""
+    def linked(self):
+        """Waits until the nodes' links have addresses, but for self.down. What needs none starts before."""
         for namespace, interface in (("mn", "w1"), ("mn", "w2"), ("mn2", "w1")):
-            if (namespace, interface) != ("mn", down) and not wait_for(lambda n=namespace, i=interface: self.care_of(n, i), 15):
+            if (namespace, interface) != ("mn", self.down) and not wait_for(lambda n=namespace, i=interface: self.care_of(n, i), 15):
                 raise RuntimeError(f"no address on {interface} of {namespace}: is radvd running?")
 
     def care_of(self, namespace, interface):

@@ -73,7 +73,7 @@ class Director:
         self.captures = lab.capture_all()
         for namespace in ("ha", "mn", "mn2"):
             lab.charon(namespace, wait=False)
-        lab.linked(down=None if first == "w1" else "w1")
+        lab.linked()
         for namespace in ("ha", "mn", "mn2"):
             lab.charon_ready(namespace)
         self.before = {n: leftovers.snapshot(n, lab.vici_socket(n)) for n in ("mn", "ha")}

@@ -403,6 +403,22 @@ TEST_CASE("after a re-key charon is asked whether the new IKE_SA is where the ol
   }
 }
 
+TEST_CASE("a connection that comes from elsewhere just after a move stays where it is", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.up(agent.first);
+  agent.handle(PeerEndpointMoved{kHome, kSecond, true});
+  agent.down(agent.first);
+  Sa elsewhere = agent.second;
+  elsewhere.remote = kThird;
+  agent.up(elsewhere);
+  agent.pass(200ms);
+  CHECK_FALSE(agent.asked("list-sas"));
+  agent.pass(5s);
+  CHECK(agent.count<PeerMoveAgain>() == 0);
+  CHECK(agent.count<Trouble>() == 0);
+}
+
 TEST_CASE("keys that were moved away just now are replaced like others", "[agent-keying]") {
   Agent agent;
   agent.connect();

@@ -109,6 +109,7 @@ TEST_CASE("charon closes an IKE_SA whose address has gone, unless it is the one 
 TEST_CASE("a charon that does not follow is noticed, and the keys are made anew") {
   Pair pair;
   pair.node.addresses = {kFirst, kSecond};
+  pair.node.follows = pair.agent.follows = false;
   pair.node.handle(ike::EndpointMoved{kSecond});
   pair.agent.handle(ike::PeerEndpointMoved{home_of(1), kSecond});
   pair.world.pass(10s);

@@ -114,6 +114,8 @@ inline void World::carry(const IkePacket& packet) {
 template <typename Self, typename Core, typename Event>
 class Driven : public Host {
  public:
+  bool follows = true;  // what the kernel tells charon of a move is heeded
+
   template <typename Policy>
   Driven(World& its_world, Policy policy) : Host(its_world), core(std::make_unique<Core>(std::move(policy))) {}
 
@@ -183,7 +185,7 @@ class Node : public Driven<Node, ike::NodeKeying, ike::NodeKeyingEvent> {
     ++losses;
   }
   void perform(const ike::MoveOwnEndpoint& action) {
-    charon->migrate(kNodeReqid, action.local, kAgent);
+    if (follows) charon->migrate(kNodeReqid, action.local, kAgent);
     world.later(0s, [this] { handle(ike::OwnEndpointMoved{}); });
   }
   void perform(const ike::ChildUp&) {}  // none but the Mobility Header's is asked for
@@ -221,7 +223,9 @@ class Agent : public Driven<Agent, ike::AgentKeying, ike::AgentKeyingEvent> {
   void perform(const ike::DeletePeerStatesExcept& action) {
     kernel.remove_except(action.reqid, kAgent, action.home_address, action.spis);
   }
-  void perform(const ike::PeerMoveAgain& action) { charon->migrate(agent_reqid_of(1), kAgent, action.care_of); }
+  void perform(const ike::PeerMoveAgain& action) {
+    if (follows) charon->migrate(agent_reqid_of(1), kAgent, action.care_of);
+  }
   void perform(const ike::PeerMoveFailed&) { move_failed = true; }
   void perform(const ike::PeerRefused&) {}
   void perform(const ike::PeerKeysChanged&) {}

@@ -10,5 +10,6 @@ from lab import run
 def scenario(lab):
     for interface in ("r1", "r2"):
         run("tc", "-n", "core", "qdisc", "add", "dev", interface, "root", "netem", "delay", "150ms", "limit", "20000")
-    kernel.set_link("mn", "w1", False)
+    lab.down = "w1"
+    kernel.set_link("mn", lab.down, False)
     moves.whole(lab, agree=True, count=7, first="w2", order=["soft", "hard", "soft", "hard", "soft", "home", "away"])
