@@ -67,7 +67,8 @@ def snapshot(namespace, vici_socket):
         # What router advertisements make (proto ra) comes and goes with the links.
         "route": [r.strip() for r in routes if " proto kernel " not in r and " proto ra " not in r],
         "rule": _lines(out["rule"]),
-        "xfrm state": [_without_keys(state) for state in _blocks(out["xfrm state"])],
+        # SPI 0: the kernel's note that a packet had no SA. Nobody can remove it; it ends by itself.
+        "xfrm state": [_without_keys(state) for state in _blocks(out["xfrm state"]) if " spi 0x00000000 " not in state],
         "xfrm policy": [p for p in _blocks(out["xfrm policy"]) if " socket " not in p],
         "proxy": _lines(out["proxy"]),
         "tc": [line for line in _lines(out["tc"]) if "noqueue" not in line],
