@@ -126,7 +126,10 @@ void HomeAgent::join(Entry& entry, const Request& request, BootTime now, Actions
   pending.received = now;
   // The node is home again: there is no binding to be made, but its number must outlast the updates that it overtook
   // (section 10.3.2).
-  if (request.deregistration) return store(entry, now, out);
+  if (request.deregistration) {
+    store(entry, now, out);
+    return reschedule(entry);
+  }
   if (now - pending.probing_since >= kDadTimeout) probe(entry, now, out);
 }
 
@@ -181,7 +184,10 @@ void HomeAgent::on(const DadFinished& event, BootTime now, Actions& out) {
   if (entry == nullptr) return;
   if (!entry->pending && entry->withheld) return settle_claim(*entry, event.duplicate, now, out);
   if (!entry->pending || entry->pending->phase != Pending::Phase::kProbing) return;
-  if (!event.duplicate) return store(*entry, now, out);
+  if (!event.duplicate) {
+    store(*entry, now, out);
+    return reschedule(*entry);  // a binding that is probed for once more, for its link-local address, has an end
+  }
   const auto pending = std::move(entry->pending);
   refuse(pending->request, Status::kDuplicateAddressDetectionFailed, out);
   if (entry->withheld) settle_claim(*entry, true, now, out);
