@@ -71,6 +71,8 @@ AgentWorld::AgentWorld(const std::filesystem::path& folder, mip6ha::Config confi
   outlets.to_keying = [](const ike::AgentKeyingEvent&) {};
   outlets.log = [](mnd::kernel::Level, const std::string&) {};
   outlets.failed = [](const mip6::Error& error) { throw std::runtime_error{error.to_string()}; };
+  outlets.disk = [](bool) {};
+  outlets.event = [](const mip6::Ipv6Address&, const std::string&) {};
   outlets.records_wait = [this] { ++groups_; };
   performer_ = std::make_unique<mip6ha::Performer>(kernel_, *store_, nodes, std::move(outlets));
   agent::Policy policy{.address = kAgent, .home_prefixes = {{.prefix = config_.prefix}}};
