@@ -10,9 +10,11 @@
 #include "mnd/linux/kernel.hpp"
 #include "mnd/linux/log.hpp"
 #include "mnd/linux/neighbour.hpp"
+#include "mnd/linux/wall_clock.hpp"
 
 namespace mnd {
 
+using kernel::unix_now;
 using mip6::BootTime;
 using mip6::Choice;
 using std::chrono::seconds;
@@ -36,10 +38,6 @@ mip6::MovementPolicy movement_policy(const Config& config, const mip6::Ipv6Addre
 
 mip6::Ipv6Address first_of(const std::vector<mip6::Ipv6Address>& addresses) {
   return addresses.empty() ? mip6::Ipv6Address{} : addresses.front();
-}
-
-std::int64_t unix_now() {
-  return std::chrono::duration_cast<seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
 std::optional<BootTime> earliest(std::initializer_list<std::optional<BootTime>> deadlines) {

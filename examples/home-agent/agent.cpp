@@ -12,19 +12,17 @@
 #include "libmip6/wire/message.hpp"
 #include "mnd/linux/kernel.hpp"
 #include "mnd/linux/log.hpp"
+#include "mnd/linux/wall_clock.hpp"
 
 namespace mip6ha {
 
 using mip6::Error;
 using mip6::Ipv6Address;
 using mnd::kernel::Level;
+using mnd::kernel::unix_now;
 using Result = tl::expected<void, Error>;
 
 namespace {
-
-std::int64_t unix_now() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 // All others have no behaviour here (return routability, Home Agent Switch, ...): they are answered like unknown ones.
 bool is_about_bindings(const mip6::Message& message) {

@@ -11,18 +11,16 @@
 #include "examples/home-agent/reload.hpp"
 #include "mnd/linux/kernel.hpp"
 #include "mnd/linux/log.hpp"
+#include "mnd/linux/wall_clock.hpp"
 
 namespace mip6ha {
 
 using mip6::Error;
 using mnd::kernel::Level;
+using mnd::kernel::unix_now;
 using Result = tl::expected<void, Error>;
 
 namespace {
-
-std::int64_t unix_now() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 TroubleView trouble_of(Error error) {
   auto remedy = std::exchange(error.remedy, {});

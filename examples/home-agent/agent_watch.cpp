@@ -8,6 +8,7 @@
 #include "examples/home-agent/agent.hpp"
 #include "mnd/linux/kernel.hpp"
 #include "mnd/linux/log.hpp"
+#include "mnd/linux/wall_clock.hpp"
 
 namespace mip6ha {
 
@@ -66,8 +67,7 @@ void Agent::on(const agent::BanNode& action) {
     if (stopping_ || node == nullptr || record == nullptr || !record->banned_until || bans_.contains(name)) return;
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(action.duration).count();
     const auto why = fmt::format("for {} s, for ill behaviour: {}", seconds, agent::name_of(action.because));
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
-    bans_[name] = {.since = std::chrono::duration_cast<std::chrono::seconds>(now).count(), .why = why};
+    bans_[name] = {.since = mnd::kernel::unix_now(), .why = why};
     banned_for_a_while_.insert(name);
     end_services({node});
     tell_banned();

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "mnd/linux/descriptor.hpp"
+#include "mnd/linux/ipv6_socket.hpp"
 #include "mnd/linux/os_error.hpp"
 
 namespace mnd::kernel {
@@ -26,18 +27,6 @@ Value value_of(const cmsghdr& item) {
   Value value{};
   std::memcpy(&value, CMSG_DATA(&item), sizeof value);
   return value;
-}
-
-mip6::Ipv6Address from_in6(const in6_addr& address) {
-  mip6::Ipv6Address result;
-  std::memcpy(result.bytes.data(), &address, result.bytes.size());
-  return result;
-}
-
-in6_addr to_in6(const mip6::Ipv6Address& address) {
-  in6_addr result{};
-  std::memcpy(&result, address.bytes.data(), address.bytes.size());
-  return result;
 }
 
 class RawIcmp6Socket final : public std::enable_shared_from_this<RawIcmp6Socket> {
@@ -120,9 +109,7 @@ class Handle final : public Icmp6Socket {
 
   tl::expected<void, mip6::Error> send(std::span<const std::uint8_t> message, const mip6::Ipv6Address& source,
                                        const mip6::Ipv6Address& destination) override {
-    sockaddr_in6 to{};
-    to.sin6_family = AF_INET6;
-    to.sin6_addr = to_in6(destination);
+    auto to = to_sockaddr(destination);
     in6_pktinfo from{};
     from.ipi6_addr = to_in6(source);
     std::array<std::uint8_t, 1280> bytes{};
@@ -153,21 +140,13 @@ class Handle final : public Icmp6Socket {
   std::shared_ptr<RawIcmp6Socket> socket_;
 };
 
-bool receive_option(int fd, int option) {
-  const int on = 1;
-  return ::setsockopt(fd, IPPROTO_IPV6, option, &on, sizeof on) == 0;
-}
-
 }  // namespace
 
 tl::expected<std::unique_ptr<Icmp6Socket>, mip6::Error> Icmp6Socket::open(boost::asio::io_context& loop,
                                                                           std::uint8_t type, Received received) {
   Descriptor socket{::socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_ICMPV6)};
-  icmp6_filter filter{};
-  ICMP6_FILTER_SETBLOCKALL(&filter);
-  ICMP6_FILTER_SETPASS(type, &filter);
-  if (!socket || ::setsockopt(socket.get(), IPPROTO_ICMPV6, ICMP6_FILTER, &filter, sizeof filter) != 0 ||
-      !receive_option(socket.get(), IPV6_RECVPKTINFO) || !receive_option(socket.get(), IPV6_RECVHOPLIMIT))
+  if (!socket || !pass_only(socket.get(), type) || !set_option(socket.get(), IPV6_RECVPKTINFO, 1) ||
+      !set_option(socket.get(), IPV6_RECVHOPLIMIT, 1))
     return tl::unexpected(os_error(errno, "open a raw socket for ICMPv6 messages", "type " + std::to_string(type),
                                    "start it as root or give it CAP_NET_RAW"));
   return std::make_unique<Handle>(std::make_shared<RawIcmp6Socket>(loop, std::move(socket), std::move(received)));

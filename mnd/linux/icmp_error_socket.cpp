@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "mnd/linux/descriptor.hpp"
+#include "mnd/linux/ipv6_socket.hpp"
 #include "mnd/linux/os_error.hpp"
 
 namespace mnd::kernel {
@@ -70,10 +71,7 @@ class Handle final : public IcmpErrorSocket {
 tl::expected<std::unique_ptr<IcmpErrorSocket>, mip6::Error> IcmpErrorSocket::open(boost::asio::io_context& loop,
                                                                                   Received received) {
   Descriptor socket{::socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_ICMPV6)};
-  icmp6_filter filter{};
-  ICMP6_FILTER_SETBLOCKALL(&filter);
-  ICMP6_FILTER_SETPASS(ICMP6_PARAM_PROB, &filter);
-  if (!socket || ::setsockopt(socket.get(), IPPROTO_ICMPV6, ICMP6_FILTER, &filter, sizeof filter) != 0)
+  if (!socket || !pass_only(socket.get(), ICMP6_PARAM_PROB))
     return tl::unexpected(
         os_error(errno, "open a raw socket for ICMPv6 errors", "ICMPv6", "start it as root or give it CAP_NET_RAW"));
   return std::make_unique<Handle>(std::make_shared<RawIcmpErrorSocket>(loop, std::move(socket), std::move(received)));

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "mnd/linux/descriptor.hpp"
+#include "mnd/linux/ipv6_socket.hpp"
 #include "mnd/linux/mobility_ancillary.hpp"
 #include "mnd/linux/os_error.hpp"
 
@@ -33,23 +34,6 @@ constexpr std::size_t kMaxMessage =
 constexpr int kReceiveAtOnce = 256;
 // Bytes: room for what arrives while a disk syncs, some 4,000 updates; the usual buffer holds about 200.
 constexpr int kReceiveBuffer = 4 * 1024 * 1024;
-
-sockaddr_in6 to_sockaddr(const mip6::Ipv6Address& address) {
-  sockaddr_in6 result{};
-  result.sin6_family = AF_INET6;
-  std::memcpy(&result.sin6_addr, address.bytes.data(), address.bytes.size());
-  return result;
-}
-
-mip6::Ipv6Address from_in6(const in6_addr& address) {
-  mip6::Ipv6Address result;
-  std::memcpy(result.bytes.data(), &address, result.bytes.size());
-  return result;
-}
-
-bool set_option(int fd, int option, int value) {
-  return ::setsockopt(fd, IPPROTO_IPV6, option, &value, sizeof value) == 0;
-}
 
 tl::expected<void, mip6::Error> send_from(int fd, const mip6::Ipv6Address& local, std::span<const std::uint8_t> message,
                                           const mip6::Ipv6Address& destination) {
@@ -170,13 +154,6 @@ tl::expected<std::unique_ptr<MobilitySocket>, mip6::Error> open_raw(boost::asio:
       std::make_shared<RawMobilitySocket>(loop, std::move(socket), local, std::move(received)));
 }
 
-bool only_this_type(int fd, std::uint8_t type) {
-  icmp6_filter filter{};
-  ICMP6_FILTER_SETBLOCKALL(&filter);
-  ICMP6_FILTER_SETPASS(type, &filter);
-  return ::setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &filter, sizeof filter) == 0;
-}
-
 }  // namespace
 
 // By a socket of its own: one that is bound to an interface hears nothing of the others.
@@ -206,7 +183,7 @@ tl::expected<std::unique_ptr<MobilitySocket>, mip6::Error> MobilitySocket::open_
                                                                                        const mip6::Ipv6Address& local,
                                                                                        std::uint8_t type,
                                                                                        Received received) {
-  return open_raw(loop, IPPROTO_ICMPV6, only_this_type, type, local, std::move(received));
+  return open_raw(loop, IPPROTO_ICMPV6, pass_only, type, local, std::move(received));
 }
 
 }  // namespace mnd::kernel

@@ -20,6 +20,7 @@
 #include "mnd/linux/boot_timer.hpp"
 #include "mnd/linux/descriptor.hpp"
 #include "mnd/linux/icmp6.hpp"
+#include "mnd/linux/ipv6_socket.hpp"
 #include "mnd/linux/os_error.hpp"
 
 namespace mnd::kernel {
@@ -39,15 +40,9 @@ tl::unexpected<mip6::Error> failed(std::string tried, std::uint32_t interface, i
 }
 
 sockaddr_in6 on_link(const mip6::Ipv6Address& address, std::uint32_t interface) {
-  sockaddr_in6 result{};
-  result.sin6_family = AF_INET6;
+  auto result = to_sockaddr(address);
   result.sin6_scope_id = interface;
-  std::memcpy(&result.sin6_addr, address.bytes.data(), address.bytes.size());
   return result;
-}
-
-bool set_option(int fd, int option, int value) {
-  return ::setsockopt(fd, IPPROTO_IPV6, option, &value, sizeof value) == 0;
 }
 
 // A raw socket of `protocol` that sees and uses one interface only, and hears nothing of what it sends itself.
