@@ -136,6 +136,6 @@ def ends_by_itself(lab):
 def lifted(lab):
     ended = log().count(OVER)
     said = ask(CONTROL, "unban", node=ILL["name"])
-    lab.check("unban lifts it before its time", said.get("banned", "") is None and log().count(OVER) == ended and
-              not figure(f'mip6_ha_node_banned{{node="{ILL["name"]}"}}'), said)
+    told = wait_for(lambda: not figure(f'mip6_ha_node_banned{{node="{ILL["name"]}"}}'), 10, 0.2)  # the text is kept a moment
+    lab.check("unban lifts it before its time", said.get("banned", "") is None and told and log().count(OVER) == ended, said)
     back(lab, "unban")
