@@ -1,7 +1,10 @@
 """Scenario `kills`, with 100 of them."""
 
+from itertools import cycle, islice
+
 from lab import load
 
 
 def scenario(lab):
-    load("kills").scenario(lab, count=100)
+    kills = load("kills")
+    kills.scenario(lab, tuple(islice(cycle(kills.STEPS + kills.MORE), 100)))

@@ -16,15 +16,11 @@ STATE = RUN / "mn.state" / f"sequence-{HOME_ADDRESS}-{HOME_AGENT}.json.new"
 RESERVING = [Step(NODE, "start", "openat", path=STATE), Step(NODE, "start", "fsync"), Step(NODE, "start", "rename"),
              Step(NODE, "start", "fsync", 2)]
 # sendto: to the kernel (netlink), and the update or its answer; recvmsg: the other end's.
-NODE_STEPS = RESERVING + [Step(NODE, "refresh", "sendto"), Step(NODE, "refresh", "recvmsg")] + [
-    Step(NODE, "move", "sendto", number) for number in (2, 4, 6)] + [
-    Step(NODE, "refresh", delay=0.02), Step(NODE, "first", delay=0.5), Step(NODE, "end", delay=0.01)]
+NODE_STEPS = RESERVING + [Step(NODE, "refresh", "sendto"), Step(NODE, "refresh", "recvmsg"), Step(NODE, "move", "sendto", 4)]
 # pwrite64, fdatasync: of the database.
 AGENT_STEPS = [Step(AGENT, "refresh", "recvmsg"), Step(AGENT, "refresh", "pwrite64"), Step(AGENT, "refresh", "pwrite64", 2),
                Step(AGENT, "refresh", "fdatasync")] + [
-    Step(AGENT, "refresh", "sendto", number) for number in (1, 2, 3)] + [
-    Step(AGENT, "move", "sendto", number) for number in (2, 4, 6)] + [
-    Step(AGENT, "refresh", delay=0.01), Step(AGENT, "first", delay=0.5), Step(AGENT, "end", delay=0.02)]
+    Step(AGENT, "refresh", "sendto", number) for number in (1, 2, 3)] + [Step(AGENT, "move", "sendto", 4)]
 # The first registration: neither end has a number yet, nor keys; and others that begin like it, after a de-registration.
 ASKED, ANSWERED, AGREED = "generating IKE_AUTH request", "parsed IKE_AUTH request", "established with SPIs"
 FIRST_STEPS = [Step(NODE, "first", "openat", path=STATE)] + [
@@ -36,6 +32,9 @@ END_STEPS = [Step(NODE, "end", "sendto"), Step(NODE, "end", seen="update"), Step
              Step(AGENT, "end", "fdatasync"), Step(AGENT, "end", seen="answer")]
 STEPS = FIRST_STEPS + END_STEPS + [step for pair in zip(NODE_STEPS, AGENT_STEPS) for step in pair]
 STEPS += AGENT_STEPS[len(NODE_STEPS):]
+# Other moments of the same: of the long form.
+MORE = [Step(end, "move", "sendto", number) for number in (2, 6) for end in (NODE, AGENT)] + [
+    Step(end, trigger, delay=delay) for trigger, delay in (("refresh", 0.01), ("first", 0.5), ("end", 0.02)) for end in (NODE, AGENT)]
 
 
 class Killing:
@@ -142,17 +141,17 @@ class Killing:
             self.bad["old update accepted"].append((step, held, held_after, self.lab.xfrm_errors("ha")))
 
 
-def scenario(lab, count=len(STEPS)):
+def scenario(lab, steps=tuple(STEPS)):
     common.charons(lab, "ha", "mn")
     lab.agent()
     killing = Killing(lab)
-    for index in range(count):
-        killing.once(STEPS[index % len(STEPS)])
+    for index, step in enumerate(steps):
+        killing.once(step)
         if index == 0 and not lab.check("killed at the first step of its life, the node registers", ordering.registers(),
                                         ordering.node()):
             return
-        lab.checks.note(f"kill {index + 1}: {STEPS[index % len(STEPS)]}")
-    bad = killing.bad
+        lab.checks.note(f"kill {index + 1}: {step}")
+    bad, count = killing.bad, len(steps)
     lab.check(f"{count} kills, each at its step", count >= 25 and not bad["missed"], bad["missed"])
     lab.check("after each of them the node is registered", not bad["not registered"], bad["not registered"])
     lab.check("the first update of a new process is accepted", not bad["first not accepted"], bad["first not accepted"])
