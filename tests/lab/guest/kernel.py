@@ -177,11 +177,22 @@ def _index(interface):
         return None
 
 
+def _flags(any_socket, interface):
+    return struct.unpack_from("=h", fcntl.ioctl(any_socket, 0x8913, interface.encode().ljust(16, b"\0") + bytes(24)), 16)[0]
+
+
 def set_link(namespace, interface, up):
     def change():
         with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as any_socket:
-            name = interface.encode().ljust(16, b"\0")
-            flags = struct.unpack_from("=h", fcntl.ioctl(any_socket, 0x8913, name + bytes(24)), 16)[0]  # SIOCGIFFLAGS
+            flags = _flags(any_socket, interface)
             flags = flags | 1 if up else flags & ~1  # IFF_UP
-            fcntl.ioctl(any_socket, 0x8914, name + struct.pack("=h", flags) + bytes(22))  # SIOCSIFFLAGS
+            fcntl.ioctl(any_socket, 0x8914, interface.encode().ljust(16, b"\0") + struct.pack("=h", flags) + bytes(22))  # SIOCSIFFLAGS
     inside(namespace, change)
+
+
+def running(namespace, interface):
+    """Whether the kernel has told that this interface has a carrier, which it does up to a second later."""
+    def told():
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as any_socket:
+            return bool(_flags(any_socket, interface) & 0x40)  # IFF_RUNNING
+    return inside(namespace, told)
