@@ -19,7 +19,7 @@ NO_ROAMING = "plugins { kernel-netlink { roam_events = no } }"
 FAR = "500ms"  # from the home agent to the node: IKE_SA_INIT and IKE_AUTH take a second
 FURTHER = "2s"
 INTO_THE_EXCHANGE = 0.2  # seconds, of the half that it takes
-REKEY, IKE_REKEY = 6, 10  # seconds
+REKEY, IKE_REKEY = 10, 15  # seconds
 
 
 def scenario(lab):
