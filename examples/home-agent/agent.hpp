@@ -62,6 +62,8 @@ class Agent final : public Steering {
   std::vector<Finding> examine() const override;
   // agent_live.cpp: what changes while it runs
   tl::expected<std::filesystem::path, mip6::Error> make_copy() override;
+  std::filesystem::path backup_place() const override { return config_.state_directory / "agent.db.import"; }
+  tl::expected<Imported, mip6::Error> take_back() override;  // agent_import.cpp
   tl::expected<Reloaded, Mistakes> reload(const std::vector<std::string>& new_keys) override;
   tl::expected<Ban, mip6::Error> ban(const std::string& name, const std::string& why) override;
   tl::expected<void, mip6::Error> unban(const std::string& name) override;
@@ -94,6 +96,7 @@ class Agent final : public Steering {
   tl::expected<void, mip6::Error> rotate(const NodeConfig& node);
   void serve_missing(std::vector<TroubleView>& failed);
   void tell_banned();
+  tl::expected<void, mip6::Error> take_back_bans(Imported& done);
   const NodeConfig* find_node(const std::string& name) const;
   NodeIdentity identity_of(const mip6::Ipv6Address& home_address) const;
   bool is_banned(const NodeConfig& node) const { return bans_.contains(node.name); }

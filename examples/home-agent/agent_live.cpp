@@ -22,11 +22,6 @@ using Result = tl::expected<void, Error>;
 
 namespace {
 
-TroubleView trouble_of(Error error) {
-  auto remedy = std::exchange(error.remedy, {});
-  return {.what = error.to_string(), .remedy = std::move(remedy)};
-}
-
 Error no_node(const std::string& tried, const std::string& name) {
   return {.tried = tried,
           .on = "node " + name,
@@ -58,9 +53,7 @@ void Agent::tell_banned() {
 Result Agent::judge_again(const NodeConfig& node) {
   const auto numbered = [&]() -> tl::expected<bool, Error> {
     if (!node.manual_keys) return false;
-    const auto records = store_->records();
-    if (!records) return tl::unexpected(records.error());
-    return std::ranges::find(*records, node.home_address, &mip6::agent::BindingRecord::home_address) != records->end();
+    return store_->has_record(node.home_address);
   };
   const auto before = numbered();
   if (!before) return tl::unexpected(before.error());

@@ -20,6 +20,13 @@ json names_json(const std::vector<std::string>& names) {
   return {{"count", names.size()}, {"names", named}};
 }
 
+json failed_json(const std::vector<TroubleView>& failed) {
+  json list = json::array();
+  for (const auto& one : std::span{failed}.first(std::min(failed.size(), kMostNamed)))
+    list.push_back(trouble_json(one));
+  return list;
+}
+
 const json& member(const json& object, const char* key) {
   static const json kNothing;
   return object.is_object() && object.contains(key) ? object.at(key) : kNothing;
@@ -83,14 +90,18 @@ json findings_json(const std::vector<Finding>& findings) {
 }
 
 json reloaded_json(const Reloaded& reloaded) {
-  json failed = json::array();
-  for (const auto& one : std::span{reloaded.failed}.first(std::min(reloaded.failed.size(), kMostNamed)))
-    failed.push_back(trouble_json(one));
   return {{"added", names_json(reloaded.added)},
           {"removed", names_json(reloaded.removed)},
           {"changed", names_json(reloaded.changed)},
           {"restart", reloaded.restart},
-          {"failed", failed}};
+          {"failed", failed_json(reloaded.failed)}};
+}
+
+json imported_json(const Imported& imported) {
+  return {{"renewed", names_json(imported.renewed)},
+          {"refused", names_json(imported.refused)},
+          {"unbanned", names_json(imported.unbanned)},
+          {"failed", failed_json(imported.failed)}};
 }
 
 json mistakes_json(const Mistakes& mistakes) {
@@ -164,7 +175,18 @@ std::string reload_text(const json& answer) {
   return text + pairs_text(member(answer, "failed"), "failed: ");
 }
 
+std::string import_text(const json& answer) {
+  std::string text = fmt::format(
+      "{} is in place, without bindings and sequence numbers\n"
+      "keys by IKE are made anew: {}\nrefused until their manual keys are others: {}\nno longer banned: {}\n",
+      shown(answer, "file"), names_text(member(answer, "renewed")), names_text(member(answer, "refused")),
+      names_text(member(answer, "unbanned")));
+  return text + pairs_text(member(answer, "failed"), "failed: ");
+}
+
 bool no_findings(const json& answer) { return member(answer, "findings").empty(); }
+
+bool imported_whole(const json& answer) { return member(answer, "failed").empty(); }
 
 bool reloaded_whole(const json& answer) {
   return member(answer, "failed").empty() && member(answer, "restart").empty();

@@ -59,6 +59,12 @@ json export_answer(Steering& steering, const Asked&) {
   return copy ? with_version({{"file", copy->string()}}) : error_json(copy.error());
 }
 
+json import_answer(Steering& steering, const Asked& asked) {
+  if (!asked.placed) return with_version({{"place", steering.backup_place().string()}});
+  const auto done = steering.take_back();
+  return done ? with_version(imported_json(*done)) : error_json(done.error());
+}
+
 json reload_answer(Steering& steering, const Asked& asked) {
   const auto done = steering.reload(asked.new_keys);
   if (done) return with_version(reloaded_json(*done));
@@ -87,7 +93,7 @@ std::string unban_text(const json& answer) { return fmt::format("{}: no ban\n", 
 
 constexpr auto kMember = Asker::kMember;
 constexpr auto kRoot = Asker::kRoot;
-constexpr std::array<Command, 9> kCommands{{
+constexpr std::array<Command, 10> kCommands{{
     {.name = "status",
      .asker = kMember,
      .summary = "the home agent, its counters and its nodes",
@@ -139,7 +145,16 @@ constexpr std::array<Command, 9> kCommands{{
      .summary = "a backup of what it keeps on disk",
      .answer = export_answer,
      .text = export_text,
-     .finish = take_copy},
+     .finish = [](const json& answer, const std::filesystem::path& file,
+                  const Command::AskAgain&) { return take_copy(answer, file); }},
+    {.name = "import",
+     .argument = Argument::kFile,
+     .asker = kRoot,
+     .summary = "back to such a backup, without trust in its sequence numbers",
+     .answer = import_answer,
+     .text = import_text,
+     .finish = give_backup,
+     .well = imported_whole},
 }};
 
 Error failure(const std::filesystem::path& socket, int number) {
@@ -218,6 +233,7 @@ tl::expected<Asked, const char*> read_asked(const Command& command, const json& 
       return no("these are no names of nodes");
     for (const auto& name : *names) asked.new_keys.push_back(name);
   }
+  asked.placed = request.value("placed", json{}) == json(true);
   if (command.argument != Argument::kNode && command.argument != Argument::kNodeAndWhy) return asked;
   const auto node = request.find("node");
   if (node == request.end() || !node->is_string()) return no("the request names no node");

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
@@ -21,6 +22,7 @@ struct Asked {
   std::string node;                     // [a-z0-9-]{1,kMaxNodeName}
   std::string why;                      // at most kMaxWhy bytes, without control characters
   std::vector<std::string> new_keys{};  // of reload: nodes whose manual keys were just made
+  bool placed = false;                  // of import: the backup is where it was wanted
 };
 inline constexpr std::size_t kMaxWhy = 200;
 
@@ -33,8 +35,10 @@ struct Command {
   std::string_view summary;                                                    // one line of the usage
   nlohmann::json (*answer)(Steering& steering, const Asked& asked) = nullptr;  // in the daemon
   std::string (*text)(const nlohmann::json& answer) = nullptr;                 // in the client, without --json
-  // In the client: what is left to do with the answer and the argument; nullptr: nothing.
-  Expected (*finish)(const nlohmann::json& answer, const std::filesystem::path& argument) = nullptr;
+  // In the client: what is left to do with the answer and the argument, and may want a second one; nullptr: nothing.
+  using AskAgain = std::function<Expected(const nlohmann::json& request)>;
+  Expected (*finish)(const nlohmann::json& answer, const std::filesystem::path& argument,
+                     const AskAgain& ask_again) = nullptr;
   bool (*well)(const nlohmann::json& answer) = nullptr;  // in the client: exit status 0; nullptr: always
 };
 std::span<const Command> commands();

@@ -85,10 +85,6 @@ bool is_there(const path& file) {
   return ::stat(file.c_str(), &status) == 0;
 }
 
-void remove_with_logs(const path& file) {
-  for (const char* suffix : {"", "-wal", "-journal", "-shm"}) ::unlink(with_suffix(file, suffix).c_str());
-}
-
 tl::expected<void, Error> rename_durably(const path& from, const path& to, const char* tried) {
   if (::rename(from.c_str(), to.c_str()) != 0) return tl::unexpected(system_error(tried, to));
   return sync_path(to.parent_path());
@@ -103,7 +99,7 @@ tl::expected<void, Error> make_folder(const path& folder) {
 // then, never a first start.
 tl::expected<void, Error> create_database(const path& file) {
   const path fresh = with_suffix(file, ".new");
-  remove_with_logs(fresh);
+  remove_database(fresh);
   const int descriptor = ::open(fresh.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
   if (descriptor < 0) return tl::unexpected(system_error("create the database", fresh));
   ::close(descriptor);
@@ -165,7 +161,7 @@ tl::expected<void, Error> provide_database(const path& file) {
 
 // A copy of the backup that the home agent can start with, complete and closed.
 tl::expected<void, Error> prepare_copy(const path& backup, const path& fresh) {
-  remove_with_logs(fresh);
+  remove_database(fresh);
   std::error_code error;
   std::filesystem::copy_file(backup, fresh, error);
   if (error) {
@@ -198,7 +194,7 @@ tl::expected<void, Error> replace_database(const path& fresh, const path& file) 
   constexpr const char* kTried = "put the backup in place";
   const path old = with_suffix(file, ".replaced");
   if (is_there(file)) {
-    remove_with_logs(old);
+    remove_database(old);
     if (auto moved = rename_durably(file, old, kTried); !moved) return moved;
   }
   for (const char* suffix : {"-wal", "-journal"})
@@ -209,6 +205,26 @@ tl::expected<void, Error> replace_database(const path& fresh, const path& file) 
 }
 
 }  // namespace
+
+void remove_database(const path& file) {
+  for (const char* suffix : {"", "-wal", "-journal", "-shm"}) ::unlink(with_suffix(file, suffix).c_str());
+}
+
+tl::expected<path, Error> remove_replaced(const path& path) {
+  const auto replaced = with_suffix(path, ".replaced");
+  remove_database(replaced);
+  return sync_path(path.parent_path()).map([&] { return replaced; });
+}
+
+tl::expected<path, Error> prepare_backup(const path& backup, const path& path) {
+  const auto fresh = with_suffix(path, ".new");
+  const auto done = prepare_copy(backup, fresh);
+  if (!done) {
+    remove_database(fresh);
+    return tl::unexpected(done.error());
+  }
+  return fresh;
+}
 
 tl::expected<void, Error> sync_path(const path& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -229,11 +245,11 @@ tl::expected<Database, Error> open_state(const path& path) {
 
 tl::expected<void, Error> restore_state(const path& backup, const path& path) {
   if (is_in_use(path)) return tl::unexpected(error_of(nullptr, SQLITE_BUSY, "put the backup in place", path));
-  const auto fresh = with_suffix(path, ".new");
-  const auto done = make_folder(path.parent_path()).and_then([&] { return prepare_copy(backup, fresh); }).and_then([&] {
-    return replace_database(fresh, path);
-  });
-  if (!done) remove_with_logs(fresh);
+  if (auto made = make_folder(path.parent_path()); !made) return made;
+  const auto fresh = prepare_backup(backup, path);
+  if (!fresh) return tl::unexpected(fresh.error());
+  auto done = replace_database(*fresh, path);
+  if (!done) remove_database(*fresh);
   return done;
 }
 

@@ -32,7 +32,7 @@ std::string usage(const options::options_description& description) {
   std::string text =
       "usage: mip6-ha --config FILE [--check]      run as home agent\n"
       "       mip6-ha --config FILE --keys-are-new NODE\n"
-      "       mip6-ha --config FILE import BACKUP     go back to what was exported; while mip6-ha is stopped\n";
+      "       mip6-ha --config FILE import BACKUP     the same as below, also while mip6-ha is stopped\n";
   for (const auto& command : mip6ha::commands())
     text += fmt::format("       mip6-ha {:<24} [--json] [--socket S] {}\n",
                         fmt::format("{} {}", command.name, mip6ha::argument_of(command)), command.summary);
@@ -58,6 +58,23 @@ std::optional<mip6ha::Config> loaded(const std::string& path) {
   return std::nullopt;
 }
 
+// As `mip6-ha reload` does; whoever sends a signal gets no answer but the log.
+void reload_at_hangup(boost::asio::signal_set& hangups, mip6ha::Agent& agent) {
+  hangups.async_wait([&](const boost::system::error_code& error, int) {
+    if (error) return;
+    using mnd::kernel::Level;
+    if (const auto done = agent.reload({}); !done) {
+      for (const auto& mistake : done.error()) mnd::kernel::log(Level::kError, mistake.to_string());
+    } else {
+      for (const auto& one : done->failed)
+        mnd::kernel::log(Level::kError, fmt::format("{} ({})", one.what, one.remedy));
+      for (const auto& one : done->restart)
+        mnd::kernel::log(Level::kWarning, fmt::format("{} counts only after a restart", one));
+    }
+    reload_at_hangup(hangups, agent);
+  });
+}
+
 int run_daemon(const std::string& path, bool check_only) {
   auto config = loaded(path);
   if (!config) return kExitUsage;
@@ -67,7 +84,8 @@ int run_daemon(const std::string& path, bool check_only) {
   }
   std::signal(SIGPIPE, SIG_IGN);
   boost::asio::io_context loop;
-  boost::asio::signal_set signals{loop, SIGTERM, SIGINT, SIGHUP};  // SIGHUP: the terminal was closed
+  boost::asio::signal_set signals{loop, SIGTERM, SIGINT};
+  boost::asio::signal_set hangups{loop, SIGHUP};
   mip6ha::Agent agent{loop, std::move(*config), path};
   if (const auto started = agent.start(); !started) {
     mnd::kernel::log(mnd::kernel::Level::kError, started.error().to_string());
@@ -76,6 +94,7 @@ int run_daemon(const std::string& path, bool check_only) {
   signals.async_wait([&](const boost::system::error_code& error, int) {
     if (!error) agent.stop();
   });
+  reload_at_hangup(hangups, agent);
   loop.run();
   return 0;
 }
@@ -99,25 +118,6 @@ int take_keys_as_new(const std::string& path, const std::string& name) {
   return 0;
 }
 
-int import_backup(const std::string& path, const std::string& backup) {
-  const auto config = loaded(path);
-  if (!config) return kExitUsage;
-  // One whose database was taken away under it has no lock that would tell.
-  if (mip6ha::ask_daemon(config->control_socket, {{"command", "list"}})) {
-    fmt::print(stderr, "mip6-ha: cannot import {}: mip6-ha is running (stop it, import, start it again)\n", backup);
-    return kExitFailure;
-  }
-  if (const auto done = mip6ha::Store::restore(config->state_directory, backup); !done) {
-    fmt::print(stderr, "mip6-ha: {}\n", done.error().to_string());
-    return kExitFailure;
-  }
-  fmt::print(
-      "{} is in place, without bindings and sequence numbers: keys by IKE are made anew at the next start; nodes with "
-      "manual keys are refused from then on until they get others\n",
-      backup);
-  return 0;
-}
-
 struct Client {
   std::string argument;
   std::string why;
@@ -130,13 +130,32 @@ int run_client(const mip6ha::Command& command, const Client& client) {
   if (command.argument != mip6ha::Command::Argument::kFile) request["node"] = client.argument;
   if (!client.why.empty()) request["why"] = client.why;
   auto answer = mip6ha::ask_daemon(client.socket, request);
-  if (answer && command.finish != nullptr) answer = command.finish(*answer, client.argument);
+  const auto ask_again = [&](const nlohmann::json& again) { return mip6ha::ask_daemon(client.socket, again); };
+  if (answer && command.finish != nullptr) answer = command.finish(*answer, client.argument, ask_again);
   if (!answer) {
     fmt::print(stderr, "mip6-ha: {}\n", answer.error().to_string());
     return kExitFailure;
   }
   fmt::print("{}", client.json ? answer->dump() + '\n' : command.text(*answer));
   return command.well == nullptr || command.well(*answer) ? 0 : kExitFailure;
+}
+
+int import_backup(const std::string& path, const std::string& backup) {
+  const auto config = loaded(path);
+  if (!config) return kExitUsage;
+  const auto& socket = config->control_socket;
+  // Also one whose database was taken away under it: it has no lock that would tell.
+  if (mip6ha::ask_daemon(socket, {{"command", "import"}}))
+    return run_client(*mip6ha::find_command("import"), {.argument = backup, .why = {}, .socket = socket.string()});
+  if (const auto done = mip6ha::Store::restore(config->state_directory, backup); !done) {
+    fmt::print(stderr, "mip6-ha: {}\n", done.error().to_string());
+    return kExitFailure;
+  }
+  fmt::print(
+      "{} is in place, without bindings and sequence numbers: keys by IKE are made anew at the next start; nodes with "
+      "manual keys are refused from then on until they get others\n",
+      backup);
+  return 0;
 }
 
 int run(int argc, char** argv) {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <utility>
 
 #include "mnd/linux/control_server.hpp"
 
@@ -90,6 +91,11 @@ std::string table_text(const json& answer) {
 }
 
 }  // namespace
+
+TroubleView trouble_of(mip6::Error error) {
+  auto remedy = std::exchange(error.remedy, {});
+  return {.what = error.to_string(), .remedy = std::move(remedy)};
+}
 
 std::string shown(const json& object, const char* key) {
   if (!object.is_object() || !object.contains(key)) return "?";

@@ -12,6 +12,7 @@
 
 #include "libmip6/address.hpp"
 #include "libmip6/agent/home_agent.hpp"
+#include "libmip6/error.hpp"
 #include "mnd/linux/kernel_counters.hpp"
 
 namespace mip6ha {
@@ -43,6 +44,7 @@ struct TroubleView {
   std::string what;
   std::string remedy;
 };
+TroubleView trouble_of(mip6::Error error);
 
 struct Snapshot {
   mip6::Ipv6Address address;

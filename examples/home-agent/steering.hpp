@@ -25,6 +25,14 @@ struct Reloaded {
   std::vector<TroubleView> failed;   // what kernel or disk refused on the way
 };
 
+// What became of a backup. Names of nodes.
+struct Imported {
+  std::vector<std::string> renewed;   // they are served as soon as they have new keys by IKE
+  std::vector<std::string> refused;   // until their manual keys are others
+  std::vector<std::string> unbanned;  // the backup knows of no ban
+  std::vector<TroubleView> failed;    // what kernel or disk refused on the way
+};
+
 struct KeysView {
   std::int64_t age = 0;  // seconds since they were seen to come up
   std::uint32_t spi_in = 0;
@@ -62,6 +70,11 @@ class Steering {
 
   // Makes a copy of the database in the state directory, for Store::restore(): its path.
   virtual tl::expected<std::filesystem::path, mip6::Error> make_copy() = 0;
+  // Where a backup is to be put for take_back(): only who may write there can have it taken.
+  virtual std::filesystem::path backup_place() const = 0;
+  // Goes back to it, as Store::restore() does, and serves by it: bindings end, keys by IKE are made anew before an update
+  // is taken. An error: nothing has changed.
+  virtual tl::expected<Imported, mip6::Error> take_back() = 0;
   // Reads the configuration again and serves by it; mistakes: nothing has changed. `new_keys`: nodes that come with
   // manual keys that were just made; they are taken as never used.
   virtual tl::expected<Reloaded, Mistakes> reload(const std::vector<std::string>& new_keys) = 0;

@@ -42,6 +42,17 @@ constexpr const char* kFindManualKeys =
 constexpr const char* kSaveManualKeys =
     "INSERT OR REPLACE INTO manual_keys (home_address, keys, numbers_known, used) VALUES (?1, ?2, ?3, ?4)";
 
+// From a prepared backup, which has no bindings.
+constexpr const char* kTakeBack = R"(
+DELETE FROM main.bindings;
+DELETE FROM main.nodes;
+INSERT INTO main.nodes SELECT * FROM backup.nodes;
+DELETE FROM main.manual_keys;
+INSERT INTO main.manual_keys SELECT * FROM backup.manual_keys;
+DELETE FROM main.bans;
+INSERT INTO main.bans SELECT * FROM backup.bans;
+)";
+
 class SqliteStore final : public Store {
  public:
   SqliteStore(Database database, std::filesystem::path path, std::string boot_id)
@@ -64,6 +75,7 @@ class SqliteStore final : public Store {
         .and_then([&] { return one(list_nodes_, "SELECT name, home_address, reqid FROM nodes ORDER BY reqid"); })
         .and_then([&] { return one(save_record_, kSaveRecord); })
         .and_then([&] { return one(list_records_, kListRecords); })
+        .and_then([&] { return one(find_record_, "SELECT 1 FROM bindings WHERE home_address = ?1"); })
         .and_then([&] { return one(find_manual_keys_, kFindManualKeys); })
         .and_then([&] { return one(save_manual_keys_, kSaveManualKeys); })
         .and_then([&] {
@@ -74,7 +86,8 @@ class SqliteStore final : public Store {
         .and_then([&] { return one(list_bans_, "SELECT name, why, since FROM bans ORDER BY name"); })
         .and_then([&] { return one(ban_, "INSERT OR REPLACE INTO bans (name, why, since) VALUES (?1, ?2, ?3)"); })
         .and_then([&] { return one(unban_, "DELETE FROM bans WHERE name = ?1"); })
-        .and_then([&] { return one(copy_, "VACUUM INTO ?1"); });
+        .and_then([&] { return one(copy_, "VACUUM INTO ?1"); })
+        .and_then([&] { return one(attach_, "ATTACH ?1 AS backup"); });
   }
 
   // A node that is known costs no write: a start needs no room on the disk.
@@ -167,6 +180,14 @@ class SqliteStore final : public Store {
         .and_then([&] { return still_there(kTried); });
   }
 
+  tl::expected<bool, Error> has_record(const Ipv6Address& home_address) override {
+    const InUse in_use{find_record_};
+    bind_address(find_record_.get(), 1, home_address);
+    const int code = sqlite3_step(find_record_.get());
+    if (code != SQLITE_ROW && code != SQLITE_DONE) return tl::unexpected(failed(code, "read the bindings of nodes"));
+    return code == SQLITE_ROW;
+  }
+
   tl::expected<std::vector<BindingRecord>, Error> records() override {
     const InUse in_use{list_records_};
     auto* statement = list_records_.get();
@@ -249,6 +270,20 @@ class SqliteStore final : public Store {
     return done;
   }
 
+  tl::expected<void, Error> take_back(const std::filesystem::path& backup) override {
+    constexpr const char* kTried = "import the backup";
+    const auto prepared = prepare_backup(backup, path_);
+    if (!prepared) return tl::unexpected(prepared.error());
+    auto done = remove_replaced(path_).and_then([&](const auto& replaced) { return copy_to(replaced); });
+    if (done) done = attach(*prepared, kTried);
+    if (done) {
+      done = in_one_transaction(kTried, [&] { return execute(database_.get(), kTakeBack, kTried, path_); });
+      sqlite3_exec(database_.get(), "DETACH backup", nullptr, nullptr, nullptr);
+    }
+    remove_database(*prepared);
+    return done.and_then([&] { return still_there(kTried); });
+  }
+
  private:
   // All of it or nothing, and one sync for it: that of the COMMIT.
   template <class Steps>
@@ -307,6 +342,14 @@ class SqliteStore final : public Store {
     return {};
   }
 
+  tl::expected<void, Error> attach(const std::filesystem::path& file, const char* tried) {
+    const InUse in_use{attach_};
+    sqlite3_bind_text(attach_.get(), 1, file.c_str(), -1, SQLITE_TRANSIENT);
+    const int code = sqlite3_step(attach_.get());
+    if (code != SQLITE_DONE) return tl::unexpected(failed(code, tried));
+    return {};
+  }
+
   // Of kListRecords; empty: another boot's.
   std::optional<mip6::BootTime> boot_time_column(sqlite3_stmt* statement) const {
     const auto* boot = reinterpret_cast<const char*>(sqlite3_column_text(statement, 7));
@@ -347,6 +390,7 @@ class SqliteStore final : public Store {
   Statement list_nodes_;
   Statement save_record_;
   Statement list_records_;
+  Statement find_record_;
   Statement find_manual_keys_;
   Statement save_manual_keys_;
   Statement leave_manual_keys_;
@@ -355,6 +399,7 @@ class SqliteStore final : public Store {
   Statement ban_;
   Statement unban_;
   Statement copy_;
+  Statement attach_;
 };
 
 }  // namespace

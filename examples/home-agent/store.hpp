@@ -80,6 +80,7 @@ class Store {
   // those that move the log into the database). An error means that nothing can be promised; the next call tries again.
   virtual tl::expected<void, mip6::Error> save(const std::vector<mip6::agent::BindingRecord>& records) = 0;
   virtual tl::expected<std::vector<mip6::agent::BindingRecord>, mip6::Error> records() = 0;
+  virtual tl::expected<bool, mip6::Error> has_record(const mip6::Ipv6Address& home_address) = 0;
 
   // Of a home address with manual keys. Empty: it never had any here.
   virtual tl::expected<std::optional<ManualKeyState>, mip6::Error> manual_keys(
@@ -95,6 +96,9 @@ class Store {
 
   // Writes all of this into one new file (0600) for restore(), complete or not at all; one that is there is replaced.
   virtual tl::expected<void, mip6::Error> copy_to(const std::filesystem::path& file) = 0;
+  // What restore() does, while this is open: in one transaction, and what was there is copied to agent.db.replaced
+  // before. Errors: those of restore(); nothing has changed then.
+  virtual tl::expected<void, mip6::Error> take_back(const std::filesystem::path& backup) = 0;
 };
 
 }  // namespace mip6ha

@@ -32,7 +32,7 @@ _mip6_ha() {
       --keys-are-new --socket --json --version --help" ;;
     ban) options="--why --socket --json" ;;
     status | list | show | events | doctor | reload | unban | export) options="--socket --json" ;;
-    import) options="--config" ;;
+    import) options="--socket --json --config" ;;
     init) options="--prefix --interface --address --force --config --json" ;;
     add) options="--address --psk --certificate --manual --identity --out --from --config --json" ;;
     remove) options="--config --json" ;;

@@ -175,6 +175,83 @@ TEST_CASE("a backup that is none is refused, and the present database stays", "[
   CHECK(bench.opened()->records() == std::vector{record(kHome, 7)});
 }
 
+TEST_CASE("a backup is taken back while the home agent runs, with the same distrust", "[backup]") {
+  const Bench bench;
+  const auto store = bench.opened();
+  const auto keys = with_new_keys();
+  REQUIRE(take_as_new(*store, keys));
+  const auto laptop = store->reqid_of("laptop", kHome);
+  REQUIRE(store->ban({.name = "phone", .why = "stolen", .since = 7}));
+  REQUIRE(store->save({record(kHome, 7), record(kManual, 7)}));
+  REQUIRE(store->copy_to(bench.backup));
+  REQUIRE(store->unban("phone"));
+  REQUIRE(store->reqid_of("tablet", kManual));
+  REQUIRE(store->save({record(kHome, 20000)}));
+  bench.folder.file("state/agent.db.replaced-wal", "of another file");
+
+  REQUIRE(store->take_back(bench.backup));
+  CHECK(store->records() == std::vector<BindingRecord>{});
+  CHECK(store->has_record(kHome) == false);
+  CHECK(store->nodes() == std::vector{StoredNode{.name = "laptop", .home_address = kHome, .reqid = *laptop}});
+  CHECK(store->bans()->size() == 1);
+  CHECK(judged(*store, keys).find("backup") != std::string::npos);
+  CHECK_FALSE(std::filesystem::exists(bench.state / "agent.db.new"));
+  REQUIRE(store->save({record(kHome, 3)}));
+  CHECK(store->has_record(kHome) == true);
+  REQUIRE(store->take_back(bench.backup));  // once more
+  CHECK(store->has_record(kHome) == false);
+
+  // What it replaced, the last time.
+  std::filesystem::create_directory(bench.folder / "looked-at");
+  std::filesystem::copy_file(bench.state / "agent.db.replaced", bench.folder / "looked-at" / "agent.db");
+  CHECK_FALSE(std::filesystem::exists(bench.state / "agent.db.replaced-wal"));
+  CHECK(mip6ha::opened(bench.folder / "looked-at")->records() == std::vector{record(kHome, 3)});
+}
+
+TEST_CASE("a backup that is none changes nothing of what runs", "[backup]") {
+  const Bench bench;
+  const auto store = bench.opened();
+  REQUIRE(store->save({record(kHome, 7)}));
+  REQUIRE(store->copy_to(bench.backup));
+  SECTION("missing") { std::filesystem::remove(bench.backup); }
+  SECTION("something else") { std::ofstream{bench.backup} << "something else"; }
+  SECTION("cut short") { std::filesystem::resize_file(bench.backup, 8192); }
+  const auto taken = store->take_back(bench.backup);
+  REQUIRE_FALSE(taken);
+  CHECK(taken.error().on == bench.backup.string());
+  CHECK_FALSE(std::filesystem::exists(bench.state / "agent.db.new"));
+  CHECK_FALSE(std::filesystem::exists(bench.state / "agent.db.replaced"));
+  CHECK(store->records() == std::vector{record(kHome, 7)});
+}
+
+TEST_CASE("the client puts a backup where it is wanted, has it taken, and leaves nothing there", "[backup]") {
+  const Bench bench;
+  const auto backup = bench.folder.file("mine", std::string{"some\0bytes", 10});
+  const auto place = bench.folder / "place";
+  const nlohmann::json answer{{"version", 1}, {"place", place.string()}};
+  int asked = 0;
+  const auto given = give_backup(answer, backup, [&](const nlohmann::json& request) {
+    ++asked;
+    CHECK(request == nlohmann::json{{"command", "import"}, {"placed", true}});
+    CHECK(std::filesystem::file_size(place) == 10);
+    return nlohmann::json{{"version", 1}};
+  });
+  CHECK(given == nlohmann::json{{"version", 1}, {"file", backup.string()}});
+  CHECK_FALSE(std::filesystem::exists(place));
+
+  const auto refuse = [&](const nlohmann::json&) -> tl::expected<nlohmann::json, mip6::Error> {
+    ++asked;
+    return tl::unexpected(mip6::Error{.tried = "import", .os_error = 0});
+  };
+  CHECK_FALSE(give_backup(answer, backup, refuse));
+  CHECK_FALSE(std::filesystem::exists(place));
+  CHECK(asked == 2);
+  CHECK_FALSE(give_backup(answer, bench.folder / "none", refuse));
+  CHECK_FALSE(give_backup(answer, bench.folder.file("empty", ""), refuse));
+  CHECK_FALSE(give_backup({{"place", 7}}, backup, refuse));
+  CHECK(asked == 2);
+}
+
 TEST_CASE("the client moves the copy to where it was asked for", "[backup]") {
   const Bench bench;
   const auto copy = bench.folder.file("copy", std::string{"some\0bytes", 10});

@@ -56,6 +56,7 @@ struct PretendedAgent final : Steering {
   std::vector<std::string> asked;
   tl::expected<std::filesystem::path, mip6::Error> copy = std::filesystem::path{"/state/copy"};
   tl::expected<Reloaded, Mistakes> reloaded = Reloaded{};
+  tl::expected<Imported, mip6::Error> imported = Imported{};
 
   Snapshot snapshot() const override { return sample(); }
   std::optional<NodeView> node(const std::string& name) const override {
@@ -78,6 +79,11 @@ struct PretendedAgent final : Steering {
   tl::expected<std::filesystem::path, mip6::Error> make_copy() override {
     asked.emplace_back("copy");
     return copy;
+  }
+  std::filesystem::path backup_place() const override { return "/state/place"; }
+  tl::expected<Imported, mip6::Error> take_back() override {
+    asked.emplace_back("take back");
+    return imported;
   }
   tl::expected<Reloaded, Mistakes> reload(const std::vector<std::string>& new_keys) override {
     asked.emplace_back("reload");
@@ -154,11 +160,36 @@ TEST_CASE("export tells where the copy is, or why there is none and what to do",
         json{{"what", "cannot export the database on /state: disk full"}, {"remedy", "make room"}});
 }
 
+TEST_CASE("import tells where the backup is to be put, and takes only one that is there", "[commands]") {
+  PretendedAgent agent;
+  const auto answer = [&](const json& placed) {
+    return answer_request(agent, {{"command", "import"}, {"placed", placed}}, Asker::kRoot);
+  };
+  for (const auto& no : {json{}, json(false), json("true"), json(1)})
+    CHECK(answer(no) == json{{"version", 1}, {"place", "/state/place"}});
+  CHECK(agent.asked.empty());
+  agent.imported = Imported{.renewed = {"laptop"}, .refused = {"tablet"}, .unbanned = {}, .failed = {}};
+  auto done = answer(true);
+  CHECK(agent.asked == std::vector<std::string>{"take back"});
+  CHECK(done.at("renewed") == json{{"count", 1}, {"names", {"laptop"}}});
+  const auto& command = *find_command("import");
+  CHECK(command.well(done));
+  done["file"] = "backup";
+  CHECK(command.text(done) ==
+        "backup is in place, without bindings and sequence numbers\nkeys by IKE are made anew: 1 (laptop)\n"
+        "refused until their manual keys are others: 1 (tablet)\nno longer banned: 0\n");
+  agent.imported->failed = {{"the kernel refuses", "more memory"}};
+  CHECK_FALSE(command.well(answer(true)));
+  agent.imported = tl::unexpected(mip6::Error{
+      .tried = "import the backup", .on = "/state", .reason = "damaged", .remedy = "another one", .os_error = 0});
+  CHECK(answer(true).at("error").at("remedy") == "another one");
+}
+
 TEST_CASE("what changes something is for root only, and is not even tried for others", "[commands]") {
   PretendedAgent agent;
-  for (const char* command : {"reload", "export", "ban", "unban"}) {
+  for (const char* command : {"reload", "export", "import", "ban", "unban"}) {
     INFO(command);
-    const json request{{"command", command}, {"node", "laptop"}};
+    const json request{{"command", command}, {"node", "laptop"}, {"placed", true}};
     CHECK(answer_request(agent, request, Asker::kMember).at("error").at("what") == "this command is for root only");
     CHECK(agent.asked.empty());
     CHECK_FALSE(answer_request(agent, request, Asker::kRoot).contains("error"));

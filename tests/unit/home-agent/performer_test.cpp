@@ -117,6 +117,7 @@ class PretendedStore final : public Store {
         mip6::Error{.tried = "save", .on = "x", .reason = "disk full", .remedy = "room", .os_error = 0});
   }
   tl::expected<std::vector<agent::BindingRecord>, mip6::Error> records() override { return {}; }
+  tl::expected<bool, mip6::Error> has_record(const Ipv6Address&) override { return false; }
   tl::expected<std::optional<ManualKeyState>, mip6::Error> manual_keys(const Ipv6Address&) override {
     return std::optional<ManualKeyState>{};
   }
@@ -129,6 +130,7 @@ class PretendedStore final : public Store {
   tl::expected<void, mip6::Error> ban(const StoredBan&) override { return {}; }
   tl::expected<void, mip6::Error> unban(const std::string&) override { return {}; }
   tl::expected<void, mip6::Error> copy_to(const std::filesystem::path&) override { return {}; }
+  tl::expected<void, mip6::Error> take_back(const std::filesystem::path&) override { return {}; }
 };
 
 struct Bench {

@@ -29,6 +29,13 @@ int counted(long call, int fd) {
   return -1;
 }
 
+int writes_left = 0;  // until this process is killed by one
+
+ssize_t die_of_writing(int fd, const void* data, std::size_t size, off_t offset) {
+  if (writes_left-- == 0) ::kill(::getpid(), SIGKILL);
+  return ::pwrite(fd, data, size, offset);
+}
+
 ssize_t refuse_to_write(int, const void*, std::size_t, off_t) {
   errno = write_error;
   return -1;
@@ -225,6 +232,67 @@ TEST_CASE("an export that finds no room leaves nothing, and the store works on",
   CHECK_FALSE(std::filesystem::exists(folder / "copy"));
   CHECK_FALSE(std::filesystem::exists(folder / "copy.new"));
   CHECK(store->save({record(1, 2)}));
+}
+
+// A store that had more than its backup: a second node, and the last number of the first.
+struct Past {
+  TemporaryFolder folder;
+  std::filesystem::path backup = folder / "backup";
+  std::filesystem::path state = folder / "state";
+  Past() {
+    const auto store = opened(state);
+    REQUIRE(store->reqid_of("laptop", record(1, 1).home_address));
+    REQUIRE(store->copy_to(backup));
+    REQUIRE(store->reqid_of("phone", record(2, 1).home_address));
+    REQUIRE(store->save({record(1, 1)}));
+  }
+  static bool is_old(Store& store) {
+    return store.nodes()->size() == 2 && store.records() == std::vector{record(1, 1)};
+  }
+  static bool is_new(Store& store) { return store.nodes()->size() == 1 && store.records()->empty(); }
+};
+
+TEST_CASE("a backup that finds no room while the store is open leaves it as it was", "[store]") {
+  const Past past;
+  const auto store = opened(past.state);
+  {
+    const FailingWrites full{ENOSPC};
+    const auto taken = store->take_back(past.backup);
+    REQUIRE_FALSE(taken);
+    CHECK(taken.error().remedy.find("make room") != std::string::npos);
+  }
+  CHECK(Past::is_old(*store));
+  CHECK_FALSE(std::filesystem::exists(past.state / "agent.db.new"));
+  REQUIRE(store->take_back(past.backup));
+  CHECK(Past::is_new(*store));
+  CHECK(store->save({record(1, 2)}));
+}
+
+TEST_CASE("whichever write ends the process that takes a backup, all of the old is there or all of the new", "[store]") {
+  int killed = 0;
+  bool taken = false;
+  for (int write = 0; !taken; ++write) {
+    INFO(write);
+    REQUIRE(write < 1000);
+    const Past past;
+    const pid_t child = ::fork();
+    if (child == 0) {
+      const auto store = Store::open(past.state);
+      writes_left = write;
+      for (const char* name : {"pwrite", "pwrite64"})
+        replace_call(name, reinterpret_cast<sqlite3_syscall_ptr>(die_of_writing));
+      ::_exit(store && (*store)->take_back(past.backup) ? 0 : 1);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    taken = WIFEXITED(status);
+    killed += taken ? 0 : 1;
+    if (taken) REQUIRE(WEXITSTATUS(status) == 0);
+    const auto store = opened(past.state);
+    CHECK((Past::is_old(*store) || Past::is_new(*store)));
+    if (taken) CHECK(Past::is_new(*store));
+  }
+  CHECK(killed > 3);
 }
 
 }  // namespace

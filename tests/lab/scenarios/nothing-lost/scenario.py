@@ -234,18 +234,11 @@ def refuses(lab, what, words):
 
 def restore(lab, known):
     database = prepared.agent_database(lab)
-    importing = "--config", RUN / "ha.conf", "import", BACKUP
-    inode = database.stat().st_ino
-    status, said = home_agent(*importing)
-    lab.check("a backup is not imported while the home agent runs", status == 1 and "mip6-ha is running" in said and
-              database.stat().st_ino == inode and "agent.db.replaced" not in folder(), (status, said, sorted(folder())))
-    withheld = known.withheld()
-    lab.check("and that goes on", lab.alive("ha") and ordering.refresh(), ordering.node())
-    known.learn()
-    old = [one for one in known.recorder.updates() if one.packet not in known.lost][-4:] + [withheld]
-    before, last = set(esp.keys("mn")), held_of("mn")["sequence"]
+    while_it_runs(lab, known)
+    before, old = to_be_distrusted(lab, known)
+    last = held_of("mn")["sequence"]
     lab.stop("ha", signal.SIGKILL)
-    status, said = home_agent(*importing)
+    status, said = home_agent("--config", RUN / "ha.conf", "import", BACKUP)
     if not lab.check("a backup is imported while it is stopped", status == 0 and "agent.db.replaced" in folder(),
                      (status, said, sorted(folder()))):
         return
@@ -254,16 +247,50 @@ def restore(lab, known):
               len(rows(database, REQIDS)) == 2 and rows(database, REQIDS) == rows(replaced, REQIDS) and
               not rows(database, NUMBERS) and rows(replaced, NUMBERS)[0] == (last,),
               [rows(file, what) for file in (database, replaced) for what in (REQIDS, NUMBERS)])
-    started_after_it(lab, known, before, old)
-
-
-def started_after_it(lab, known, before, old):
-    """before: SPIs from before the restoration. old: updates under them, the last of which never arrived."""
-    begin = len(known.recorder.seen)
-    no_states = lab.xfrm_errors("ha").get("XfrmInNoStates", 0)
+    begin, no_states = len(known.recorder.seen), lab.xfrm_errors("ha").get("XfrmInNoStates", 0)
     lab.agent()
     ordering.ready(lab)
     ordering.send_again(old)
+    renewed_after_it(lab, known, (before, old), (begin, no_states))
+
+
+def to_be_distrusted(lab, known):
+    """The SPIs of the node, and updates under them, the last of which never arrived."""
+    withheld = known.withheld()
+    lab.check("the home agent is well before the import", lab.alive("ha") and ordering.refresh(), ordering.node())
+    known.learn()
+    old = [one for one in known.recorder.updates() if one.packet not in known.lost][-4:] + [withheld]
+    return set(esp.keys("mn")), old
+
+
+def while_it_runs(lab, known):
+    before, old = to_be_distrusted(lab, known)
+    process, held, was = lab.processes["ha"].pid, held_of("mn"), folder()
+    none = RUN / "none.backup"
+    none.write_bytes(BACKUP.read_bytes()[:PAGE])
+    status, said = home_agent("import", none, "--socket", RUN / "ha.control")
+    lab.check("half a backup is refused while the home agent runs, and changes nothing", status == 1 and
+              "another one" in said and set(esp.keys("mn")) == before and sorted(folder()) == sorted(was) and
+              all(held_of("mn").get(key) == held[key] for key in ("care_of", "sequence")), (status, said, sorted(folder())))
+    begin, no_states = len(known.recorder.seen), lab.xfrm_errors("ha").get("XfrmInNoStates", 0)
+    status, said = home_agent("import", BACKUP, "--socket", RUN / "ha.control")
+    names = NODES["mn"]["name"], NODES["mn2"]["name"]
+    if not lab.check("a backup is imported while the home agent runs, which says of whom it makes keys anew and whom it "
+                     "refuses", status == 0 and f"anew: 1 ({names[0]})" in said and f"others: 1 ({names[1]})" in said and
+                     lab.alive("ha") and lab.processes["ha"].pid == process, (status, said)):
+        return
+    lab.check("what it replaced is kept beside, the copy of the backup is not", "agent.db.replaced" in folder() and
+              not {"agent.db.import", "agent.db.new"} & set(folder()), sorted(folder()))
+    ordering.send_again(old)
+    renewed_after_it(lab, known, (before, old), (begin, no_states))
+    wait_for(lambda: not held_of("mn2")["care_of"], 5)
+    lab.check("and a node with manual keys is served no longer", not held_of("mn2")["care_of"] and any(
+        "backup" in one["what"] for one in lab.agent_status().get("advice", [])), (held_of("mn2"), lab.agent_status()))
+
+
+def renewed_after_it(lab, known, past, since):
+    """past: see to_be_distrusted(). since: packets seen and errors counted before the home agent did it."""
+    (before, old), (begin, no_states) = past, since
     back = wait_for(lambda: held_of("mn").get("care_of") and (ordering.registered() or {}).get("sequence") ==
                     held_of("mn")["sequence"], ordering.PATIENCE)
     lab.check("after the import the node is registered again by itself", back, (ordering.node(), held_of("mn")))
