@@ -125,6 +125,7 @@ struct AgentKeying::Impl {
   void end_listed(const Answered& answer, const std::string& name);
   void end_at_once(std::uint64_t uniqueid);
   bool is_ended(const IkeSa& sa, bool up);
+  Trouble words_on_nobody(const std::string& from) const;
   const BannedPeer* banned_as(const Attempt& attempt) const;
 
   // agent_refusals.cpp

@@ -16,6 +16,9 @@ constexpr std::size_t kMostTold = 32;
 constexpr milliseconds kAfterReason{200};
 constexpr seconds kTellAgainAfter{10};
 constexpr seconds kLoadAgainAfter{60};
+constexpr std::size_t kMostNamed = 5;
+constexpr std::string_view kAllBanned = "all nodes with keys by IKE are banned";
+constexpr std::string_view kNobodyServed = "no node with keys by IKE";
 
 // "received packet: from 2001:db8:a1::7[500] to 2001:db8:1::1[500] (336 bytes)"
 std::optional<std::pair<std::string_view, std::string_view>> ends_of_packet(std::string_view line) {
@@ -122,8 +125,12 @@ void AgentKeying::Impl::tell(const Attempt& attempt, mip6::BootTime now) {
   }
   const auto claimed = node ? std::optional{node->configured.home_address} : std::nullopt;
   // One that was authenticated is counted when its IKE_SA stays without a child.
+  // charon has no connection of ours, so it answered before the peer could say who it is.
+  const bool unheard = !node && nodes.empty() && attempt.line.find("no IKE config found") != std::string::npos;
   if (one_banned)
     out.emplace_back(PeerRefused{"banned", one_banned->home_address});
+  else if (unheard)
+    out.emplace_back(PeerRefused{banned.empty() ? kNobodyServed : kAllBanned, std::nullopt});
   else if (attempt.reason == Reason::kProposal)
     out.emplace_back(PeerRefused{"no proposal in common", claimed});
   else if (attempt.reason != Reason::kChildProposal && attempt.reason != Reason::kHomeAddress)
@@ -134,9 +141,23 @@ void AgentKeying::Impl::tell(const Attempt& attempt, mip6::BootTime now) {
   if (one_banned)
     words = {fmt::format("{} is banned and was refused keys: asked for from {}", one_banned->name, side.from),
              fmt::format("none, or mip6-ha unban {}", one_banned->name)};
+  else if (unheard)
+    words = words_on_nobody(side.from);
   std::erase_if(told, [now](const auto& one) { return now - one.second >= kTellAgainAfter; });
   if (told.size() >= kMostTold || !told.emplace(words.what, now).second) return;
   trouble(std::move(words));
+}
+
+Trouble AgentKeying::Impl::words_on_nobody(const std::string& from) const {
+  if (banned.empty())
+    return {fmt::format("somebody at {} was refused keys, unheard: no node has keys by IKE", from),
+            "none, or mip6-ha add"};
+  std::string names;
+  for (std::size_t i = 0; i < std::min(banned.size(), kMostNamed); ++i) names += (i > 0 ? ", " : "") + banned[i].name;
+  if (banned.size() > kMostNamed) names += ", ...";
+  return {
+      fmt::format("somebody at {} was refused keys, unheard: all nodes with keys by IKE are banned ({})", from, names),
+      fmt::format("none, or mip6-ha unban {}", banned.front().name)};
 }
 
 void AgentKeying::Impl::load_again(Node& node, mip6::BootTime now) {

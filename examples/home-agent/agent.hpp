@@ -129,6 +129,8 @@ class Agent final : public Steering {
   void behave(const mip6::agent::BehaviourEvent& event);
   void on(const mip6::agent::BanNode& action);
   void on(const mip6::agent::UnbanNode& action);
+  void take_up_ban(const StoredBan& ban);
+  void forget_ban(const std::string& name);
   void forget_behaviour(const NodeConfig& node);
   void open_metrics();
   Metrics metrics() const;
@@ -173,7 +175,7 @@ class Agent final : public Steering {
   std::unordered_map<mip6::Ipv6Address, const NodeConfig*> by_address_;
   std::map<std::string, Ban> bans_;  // by name; also of nodes that are not configured
   mip6::agent::Behaviour behaviour_;
-  std::set<std::string> banned_for_a_while_;  // names: of bans_ those that end by themselves, which no disk knows
+  std::set<std::string> banned_for_a_while_;  // names: of bans_ those that end by themselves
   SequenceUse sequence_use_;
   std::map<mip6::Ipv6Address, std::uint32_t> reqids_;
   std::set<mip6::Ipv6Address> numbers_known_;                  // home addresses whose last sequence number is on disk

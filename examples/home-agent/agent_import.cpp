@@ -15,23 +15,28 @@ using mnd::kernel::Level;
 
 tl::expected<void, Error> Agent::take_back_bans(Imported& done) {
   const auto former = std::exchange(bans_, {});
-  banned_for_a_while_.clear();
+  const auto for_a_while = std::exchange(banned_for_a_while_, {});
   if (auto read = read_bans(); !read) {
     bans_ = former;  // better one ban too many
+    banned_for_a_while_ = for_a_while;
     return read;
+  }
+  for (const auto& name : for_a_while) {
+    const auto* node = find_node(name);
+    if (node != nullptr && !banned_for_a_while_.contains(name))
+      behave(mip6::agent::BanLifted{.home_address = node->home_address});
   }
   for (const auto& [name, ban] : former) {
     if (bans_.contains(name)) continue;
     done.unbanned.push_back(name);
     tell(name, "no longer banned: the backup knows of no ban", fmt::format("mip6-ha ban {}", name));
-    if (const auto* node = find_node(name)) behave(mip6::agent::BanLifted{.home_address = node->home_address});
   }
   return {};
 }
 
 // The disk first, in one step: whatever ends this process from here on, the next start trusts no number and no key
-// from before. What memory knows of numbers is of the present and stays: an update that is in the socket by now is newer
-// than those.
+// from before. What memory knows of numbers is of the present and stays: an update that is in the socket by now is
+// newer than those.
 tl::expected<Imported, Error> Agent::take_back() {
   if (stopping_)
     return tl::unexpected(Error{.tried = "import the backup",
@@ -56,9 +61,9 @@ tl::expected<Imported, Error> Agent::take_back() {
   }
   for (const auto& one : advice()) mnd::kernel::log(Level::kWarning, fmt::format("{} ({})", one.what, one.remedy));
   tell("", "a backup was imported: keys by IKE are made anew");
-  mnd::kernel::log(Level::kWarning, fmt::format("backup imported: keys-made-anew={} refused={} unbanned={} failed={}",
-                                                done.renewed.size(), done.refused.size(), done.unbanned.size(),
-                                                done.failed.size()));
+  mnd::kernel::log(Level::kWarning,
+                   fmt::format("backup imported: keys-made-anew={} refused={} unbanned={} failed={}",
+                               done.renewed.size(), done.refused.size(), done.unbanned.size(), done.failed.size()));
   arm_timer();
   return done;
 }

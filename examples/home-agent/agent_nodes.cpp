@@ -32,7 +32,12 @@ tl::expected<void, Error> Agent::store_reqids(const std::vector<const NodeConfig
 tl::expected<void, Error> Agent::read_bans() {
   const auto bans = store_->bans();
   if (!bans) return tl::unexpected(bans.error());
-  for (const auto& one : *bans) bans_[one.name] = {.since = one.since, .why = one.why};
+  for (const auto& one : *bans) {
+    if (one.end)
+      take_up_ban(one);
+    else
+      bans_[one.name] = {.since = one.since, .why = one.why};
+  }
   return {};
 }
 

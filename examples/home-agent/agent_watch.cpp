@@ -67,8 +67,15 @@ void Agent::on(const agent::BanNode& action) {
     if (stopping_ || node == nullptr || record == nullptr || !record->banned_until || bans_.contains(name)) return;
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(action.duration).count();
     const auto why = fmt::format("for {} s, for ill behaviour: {}", seconds, agent::name_of(action.because));
-    bans_[name] = {.since = mnd::kernel::unix_now(), .why = why};
+    const auto since = mnd::kernel::unix_now();
+    bans_[name] = {.since = since, .why = why};
     banned_for_a_while_.insert(name);
+    const BanEnd end{.at = {.granted = std::chrono::seconds{seconds},
+                            .expires_unix = since + seconds,
+                            .expires_boot = record->banned_until},
+                     .strikes = action.strikes};
+    // It counts all the same if the disk refuses it.
+    performer_->check(store_->ban({.name = name, .why = why, .since = since, .end = end}));
     end_services({node});
     tell_banned();
     tell(name, "banned " + why, fmt::format("mip6-ha unban {}", name));
@@ -89,8 +96,11 @@ void Agent::on(const agent::UnbanNode& action) {
     const auto name = name_of(action.home_address);
     const auto* node = find_node(name);
     // Lifted by hand, or followed by a ban of the operator meanwhile.
-    if (stopping_ || node == nullptr || banned_for_a_while_.erase(name) == 0) return;
+    const auto* record = behaviour_.find(action.home_address);
+    const bool again = record != nullptr && record->banned_until;  // by a backup that was imported
+    if (stopping_ || node == nullptr || again || banned_for_a_while_.erase(name) == 0) return;
     bans_.erase(name);
+    forget_ban(name);
     tell_banned();
     tell(name, "no longer banned: its time is over");
     mnd::kernel::log(Level::kInfo, fmt::format("node={} no longer banned: its time is over", name));
@@ -102,7 +112,35 @@ void Agent::on(const agent::UnbanNode& action) {
 void Agent::forget_behaviour(const NodeConfig& node) {
   behave(agent::NodeForgotten{.home_address = node.home_address});
   sequence_use_.forget(node.home_address);
-  if (banned_for_a_while_.erase(node.name) > 0) bans_.erase(node.name);
+  if (banned_for_a_while_.erase(node.name) == 0) return;
+  bans_.erase(node.name);
+  forget_ban(node.name);
+}
+
+// On the disk. If that refuses, a start before its end takes it up once more.
+void Agent::forget_ban(const std::string& name) {
+  if (const auto forgotten = store_->unban(name); !forgotten) note(forgotten.error());
+}
+
+// One that ends by itself, from the disk.
+void Agent::take_up_ban(const StoredBan& ban) {
+  const auto now = mnd::kernel::boot_now();
+  const auto wall_clock = mnd::kernel::unix_now();
+  const auto left = left_of(ban.end->at, wall_clock, now);
+  const auto* node = find_node(ban.name);
+  if (node == nullptr || left <= mip6::Duration{}) {
+    if (node != nullptr) tell(ban.name, "no longer banned: its time is over");
+    return forget_ban(ban.name);
+  }
+  bans_[ban.name] = {.since = ban.since, .why = ban.why};
+  banned_for_a_while_.insert(ban.name);
+  behave(agent::BanRestored{.home_address = node->home_address, .until = now + left, .strikes = ban.end->strikes});
+  if (ban.end->at.expires_boot) return;
+  // Else each further start after a boot would count from its beginning again.
+  auto retold = ban;
+  retold.end->at.expires_boot = now + left;
+  retold.end->at.expires_unix = wall_clock + std::chrono::ceil<std::chrono::seconds>(left).count();
+  if (const auto stored = store_->ban(retold); !stored) note(stored.error());
 }
 
 // Nodes are served whether anybody can watch it or not: an error is told, and no more.

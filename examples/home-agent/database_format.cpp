@@ -16,7 +16,7 @@ namespace {
 using mip6::Error;
 using std::filesystem::path;
 
-constexpr int kSchemaVersion = 4;
+constexpr int kSchemaVersion = 5;
 
 constexpr const char* kSchema = R"(
 CREATE TABLE nodes (
@@ -69,6 +69,16 @@ CREATE TABLE bans (
 PRAGMA user_version = 4;
 )";
 
+// From format 4 to 5: the end of a ban that ends by itself, on both clocks, and how many came before it.
+constexpr const char* kBanEnds = R"(
+ALTER TABLE bans ADD COLUMN granted INTEGER;
+ALTER TABLE bans ADD COLUMN expires_unix INTEGER;
+ALTER TABLE bans ADD COLUMN boot_id TEXT;
+ALTER TABLE bans ADD COLUMN expires_boot INTEGER;
+ALTER TABLE bans ADD COLUMN strikes INTEGER;
+PRAGMA user_version = 5;
+)";
+
 // Nothing that a backup says of sequence numbers is trusted: updates were accepted since, which it does not know and
 // which could come again. Without a last number the home agent has dynamic keys made anew before it takes an update;
 // nodes with manual keys are refused until these are others than at the next start. Bindings go too: the nodes may have
@@ -106,9 +116,10 @@ tl::expected<void, Error> create_database(const path& file) {
   {
     auto database = open_database(fresh);
     if (!database) return tl::unexpected(database.error());
-    const auto made = execute(database->get(),
-                              fmt::format("BEGIN; {} {} {} {} COMMIT;", kSchema, kManualKeys, kClocks, kBans).c_str(),
-                              "create the database", fresh);
+    const auto made =
+        execute(database->get(),
+                fmt::format("BEGIN; {} {} {} {} {} COMMIT;", kSchema, kManualKeys, kClocks, kBans, kBanEnds).c_str(),
+                "create the database", fresh);
     if (!made) return tl::unexpected(made.error());
   }  // closing moves everything from the log into the file, synced
   return rename_durably(fresh, file, "create the database");
@@ -124,9 +135,10 @@ tl::expected<void, Error> check_database(sqlite3* database, const path& file) {
   const auto convert = [&](const std::string& steps) {
     return execute(database, fmt::format("BEGIN; {} COMMIT;", steps).c_str(), "convert the database", file);
   };
-  if (*version == "1") return convert(fmt::format("{} {} {}", kManualKeys, kClocks, kBans));
-  if (*version == "2") return convert(fmt::format("{} {}", kClocks, kBans));
-  if (*version == "3") return convert(kBans);
+  if (*version == "1") return convert(fmt::format("{} {} {} {}", kManualKeys, kClocks, kBans, kBanEnds));
+  if (*version == "2") return convert(fmt::format("{} {} {}", kClocks, kBans, kBanEnds));
+  if (*version == "3") return convert(fmt::format("{} {}", kBans, kBanEnds));
+  if (*version == "4") return convert(kBanEnds);
   if (*version == "0") return tl::unexpected(damaged(file, "it has no tables of mip6-ha"));
   return tl::unexpected(
       Error{.tried = "use the database",

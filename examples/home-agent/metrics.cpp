@@ -114,7 +114,11 @@ void write_updates(Writer& out, const Metrics& metrics) {
   out.sample(counters.key_mobility_agreed, {{"answer", "agreed"}});
   out.sample(counters.key_mobility_refused, {{"answer", "refused"}});
   out.by_reason("messages_dropped", "Messages that were malformed, or not for a home agent.", metrics.malformed);
-  out.by_reason("keys_refused", "IKE negotiations that charon refused.", metrics.keys_refused);
+  out.by_reason(
+      "keys_refused",
+      "IKE negotiations that charon refused. Where all nodes that use IKE are banned, charon refuses before it "
+      "hears a name: those are counted as that, whoever asked.",
+      metrics.keys_refused);
   out.by_reason("ipsec_refused", "Packets that IPsec refused in this network namespace, by the kernel's names.",
                 metrics.kernel.xfrm);
   if (metrics.kernel.tunnel_dropped) {

@@ -72,8 +72,8 @@ class Steering {
   virtual tl::expected<std::filesystem::path, mip6::Error> make_copy() = 0;
   // Where a backup is to be put for take_back(): only who may write there can have it taken.
   virtual std::filesystem::path backup_place() const = 0;
-  // Goes back to it, as Store::restore() does, and serves by it: bindings end, keys by IKE are made anew before an update
-  // is taken. An error: nothing has changed.
+  // Goes back to it, as Store::restore() does, and serves by it: bindings end, keys by IKE are made anew before an
+  // update is taken. An error: nothing has changed.
   virtual tl::expected<Imported, mip6::Error> take_back() = 0;
   // Reads the configuration again and serves by it; mistakes: nothing has changed. `new_keys`: nodes that come with
   // manual keys that were just made; they are taken as never used.

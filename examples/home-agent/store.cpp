@@ -42,6 +42,12 @@ constexpr const char* kFindManualKeys =
 constexpr const char* kSaveManualKeys =
     "INSERT OR REPLACE INTO manual_keys (home_address, keys, numbers_known, used) VALUES (?1, ?2, ?3, ?4)";
 
+constexpr const char* kListBans =
+    "SELECT name, why, since, granted, expires_unix, boot_id, expires_boot, strikes FROM bans ORDER BY name";
+constexpr const char* kBan =
+    "INSERT OR REPLACE INTO bans (name, why, since, granted, expires_unix, boot_id, expires_boot, strikes) VALUES "
+    "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+
 // From a prepared backup, which has no bindings.
 constexpr const char* kTakeBack = R"(
 DELETE FROM main.bindings;
@@ -83,8 +89,8 @@ class SqliteStore final : public Store {
                      "UPDATE manual_keys SET numbers_known = 0, restored = 0 WHERE home_address = ?1");
         })
         .and_then([&] { return one(forget_record_, "DELETE FROM bindings WHERE home_address = ?1"); })
-        .and_then([&] { return one(list_bans_, "SELECT name, why, since FROM bans ORDER BY name"); })
-        .and_then([&] { return one(ban_, "INSERT OR REPLACE INTO bans (name, why, since) VALUES (?1, ?2, ?3)"); })
+        .and_then([&] { return one(list_bans_, kListBans); })
+        .and_then([&] { return one(ban_, kBan); })
         .and_then([&] { return one(unban_, "DELETE FROM bans WHERE name = ?1"); })
         .and_then([&] { return one(copy_, "VACUUM INTO ?1"); })
         .and_then([&] { return one(attach_, "ATTACH ?1 AS backup"); });
@@ -144,7 +150,10 @@ class SqliteStore final : public Store {
     std::vector<StoredBan> bans;
     int code = SQLITE_OK;
     while ((code = sqlite3_step(statement)) == SQLITE_ROW)
-      bans.push_back({.name = text(0), .why = text(1), .since = sqlite3_column_int64(statement, 2)});
+      bans.push_back({.name = text(0),
+                      .why = text(1),
+                      .since = sqlite3_column_int64(statement, 2),
+                      .end = ban_end_columns(statement)});
     if (code != SQLITE_DONE) return tl::unexpected(failed(code, "read the bans"));
     return bans;
   }
@@ -155,6 +164,12 @@ class SqliteStore final : public Store {
     sqlite3_bind_text(ban_.get(), 1, ban.name.c_str(), -1, SQLITE_TRANSIENT);
     sqlite3_bind_text(ban_.get(), 2, ban.why.c_str(), -1, SQLITE_TRANSIENT);
     sqlite3_bind_int64(ban_.get(), 3, ban.since);
+    if (ban.end) {
+      sqlite3_bind_int64(ban_.get(), 4, ban.end->at.granted.count());
+      sqlite3_bind_int64(ban_.get(), 5, ban.end->at.expires_unix);
+      bind_boot_time(ban_.get(), 6, ban.end->at.expires_boot);
+      sqlite3_bind_int64(ban_.get(), 8, ban.end->strikes);
+    }
     const int code = sqlite3_step(ban_.get());
     if (code != SQLITE_DONE) return tl::unexpected(failed(code, kTried));
     return still_there(kTried);
@@ -202,7 +217,7 @@ class SqliteStore final : public Store {
                          .key_mobility = sqlite3_column_int(statement, 3) != 0,
                          .granted = mip6::Lifetime{sqlite3_column_int64(statement, 4)},
                          .expires_unix = sqlite3_column_int64(statement, 5),
-                         .expires_boot = boot_time_column(statement),
+                         .expires_boot = boot_time_column(statement, 7),
                          .link_local = sqlite3_column_int(statement, 6) != 0});
     }
     if (code != SQLITE_DONE) return tl::unexpected(failed(code, "read the bindings"));
@@ -333,10 +348,7 @@ class SqliteStore final : public Store {
     sqlite3_bind_int64(statement, 5, record.granted.count());
     sqlite3_bind_int64(statement, 6, record.expires_unix);
     sqlite3_bind_int(statement, 7, record.link_local ? 1 : 0);
-    if (record.expires_boot && !boot_id_.empty()) {
-      sqlite3_bind_text(statement, 8, boot_id_.c_str(), -1, SQLITE_TRANSIENT);
-      sqlite3_bind_int64(statement, 9, record.expires_boot->time_since_epoch().count());
-    }
+    bind_boot_time(statement, 8, record.expires_boot);
     const int code = sqlite3_step(statement);
     if (code != SQLITE_DONE) return tl::unexpected(failed(code, tried));
     return {};
@@ -350,11 +362,26 @@ class SqliteStore final : public Store {
     return {};
   }
 
-  // Of kListRecords; empty: another boot's.
-  std::optional<mip6::BootTime> boot_time_column(sqlite3_stmt* statement) const {
-    const auto* boot = reinterpret_cast<const char*>(sqlite3_column_text(statement, 7));
+  // The boot, and the time of its clock, in two columns; empty: another boot's.
+  std::optional<mip6::BootTime> boot_time_column(sqlite3_stmt* statement, int column) const {
+    const auto* boot = reinterpret_cast<const char*>(sqlite3_column_text(statement, column));
     if (boot == nullptr || boot_id_.empty() || boot_id_ != boot) return std::nullopt;
-    return mip6::BootTime{mip6::Duration{sqlite3_column_int64(statement, 8)}};
+    return mip6::BootTime{mip6::Duration{sqlite3_column_int64(statement, column + 1)}};
+  }
+
+  void bind_boot_time(sqlite3_stmt* statement, int index, const std::optional<mip6::BootTime>& time) const {
+    if (!time || boot_id_.empty()) return;
+    sqlite3_bind_text(statement, index, boot_id_.c_str(), -1, SQLITE_TRANSIENT);
+    sqlite3_bind_int64(statement, index + 1, time->time_since_epoch().count());
+  }
+
+  // Of kListBans.
+  std::optional<BanEnd> ban_end_columns(sqlite3_stmt* statement) const {
+    if (sqlite3_column_type(statement, 3) == SQLITE_NULL) return std::nullopt;
+    return BanEnd{.at = {.granted = mip6::Lifetime{sqlite3_column_int64(statement, 3)},
+                         .expires_unix = sqlite3_column_int64(statement, 4),
+                         .expires_boot = boot_time_column(statement, 5)},
+                  .strikes = static_cast<std::uint32_t>(sqlite3_column_int64(statement, 7))};
   }
 
   tl::expected<void, Error> copy_into(const std::filesystem::path& fresh, const char* tried) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "libmip6/address.hpp"
+#include "libmip6/agent/both_clocks.hpp"
 #include "libmip6/agent/home_agent.hpp"
 #include "libmip6/error.hpp"
 #include "mnd/linux/boot_timer.hpp"
@@ -20,10 +21,17 @@
 
 namespace mip6ha {
 
+struct BanEnd {  // of one that ends by itself
+  mip6::agent::EndOnBothClocks at;
+  std::uint32_t strikes = 1;  // see mip6::agent::BanNode
+  bool operator==(const BanEnd&) const = default;
+};
+
 struct StoredBan {
   std::string name;  // of the node
   std::string why;
   std::int64_t since = 0;  // seconds since 1970
+  std::optional<BanEnd> end{};
   bool operator==(const StoredBan&) const = default;
 };
 

@@ -60,7 +60,7 @@ const Behaviour::Record* Behaviour::find(const Ipv6Address& home_address) const 
 std::vector<std::pair<Ipv6Address, Behaviour::Record>> Behaviour::worst(std::size_t most) const {
   std::vector<std::pair<Ipv6Address, Record>> found;
   for (const auto& [home_address, node] : nodes_)
-    if (node.record.all() > 0) found.emplace_back(home_address, node.record);
+    if (node.record.all() > 0 || node.record.banned_until) found.emplace_back(home_address, node.record);
   const auto worse = [](const auto& a, const auto& b) {
     return a.second.all() != b.second.all() ? a.second.all() > b.second.all() : a.first < b.first;
   };
@@ -115,6 +115,14 @@ void Behaviour::on(const BanLifted& event, BootTime, Actions& out) {
   if (banned) out.push_back(UnbanNode{event.home_address});
 }
 
+void Behaviour::on(const BanRestored& event, BootTime now, Actions&) {
+  Node& banned = node(event.home_address, now);
+  if (const auto former = banned.record.banned_until) bans_.erase({*former, event.home_address});
+  banned.record.banned_until = event.until;
+  banned.strikes = event.strikes;
+  bans_.emplace(event.until, event.home_address);
+}
+
 void Behaviour::on(const NodeForgotten& event, BootTime, Actions&) {
   const auto found = nodes_.find(event.home_address);
   if (found == nodes_.end()) return;
@@ -160,7 +168,8 @@ void Behaviour::blame(const Ipv6Address& home_address, Node& node, Offence offen
   ++totals_.bans;
   node.record.banned_until = now + duration;
   bans_.emplace(now + duration, home_address);
-  out.push_back(BanNode{.home_address = home_address, .because = offence, .duration = duration});
+  out.push_back(
+      BanNode{.home_address = home_address, .because = offence, .duration = duration, .strikes = node.strikes});
 }
 
 // True: this one is too much, and does not count for what comes later.
@@ -175,8 +184,8 @@ bool Behaviour::over_rate(Measure& measure, BootTime now) const {
 void Behaviour::forget_the_sound(BootTime now) {
   std::erase_if(nodes_, [&](const auto& one) {
     const Node& node = one.second;
-    return node.record.all() == 0 && node.record.bans == 0 && node.updates.level(now) == Duration{} &&
-           node.replays.level(now) == Duration{};
+    return node.record.all() == 0 && node.strikes == 0 && node.record.bans == 0 &&
+           node.updates.level(now) == Duration{} && node.replays.level(now) == Duration{};
   });
   sweep_at_ = std::max<std::size_t>(1024, 2 * nodes_.size());
 }

@@ -75,10 +75,16 @@ struct OffenceSeen {  // what the home agent found when it judged an update; see
 struct BanLifted {  // by the administrator: all is forgiven, what was counted stays
   Ipv6Address home_address{};
 };
+// From the disk, where the process before this one has left it. Replaces one that is there.
+struct BanRestored {
+  Ipv6Address home_address{};
+  BootTime until{};
+  std::uint32_t strikes = 1;  // as BanNode told
+};
 struct NodeForgotten {  // no longer served
   Ipv6Address home_address{};
 };
-using BehaviourEvent = std::variant<UpdateArrived, OffenceSeen, BanLifted, NodeForgotten, DeadlineReached>;
+using BehaviourEvent = std::variant<UpdateArrived, OffenceSeen, BanLifted, BanRestored, NodeForgotten, DeadlineReached>;
 
 // --- actions ---
 struct DropUpdate {  // the one that arrived, without any further work
@@ -89,6 +95,7 @@ struct BanNode {  // service ends now, until UnbanNode
   Ipv6Address home_address{};
   Offence because{};  // the last one
   Duration duration{};
+  std::uint32_t strikes = 1;  // bans that the length of the next one depends on, this one among them
 };
 struct UnbanNode {  // served again
   Ipv6Address home_address{};
@@ -116,7 +123,7 @@ class Behaviour {
     std::uint64_t all() const;  // offences
   };
   const Record* find(const Ipv6Address& home_address) const;  // nullptr: nothing is remembered
-  // Those with offences, the worst first, at most so many.
+  // Those with offences, and the banned, the worst first, at most so many.
   std::vector<std::pair<Ipv6Address, Record>> worst(std::size_t most) const;
   const Record& totals() const { return totals_; }  // of all nodes, also of forgotten ones
   std::size_t banned() const { return bans_.size(); }
@@ -144,6 +151,7 @@ class Behaviour {
   void on(const UpdateArrived& event, BootTime now, Actions& out);
   void on(const OffenceSeen& event, BootTime now, Actions& out);
   void on(const BanLifted& event, BootTime now, Actions& out);
+  void on(const BanRestored& event, BootTime now, Actions& out);
   void on(const NodeForgotten& event, BootTime now, Actions& out);
   void on(const DeadlineReached& event, BootTime now, Actions& out);
 

@@ -7,15 +7,16 @@
 #include <string>
 #include <utility>
 
+#include "libmip6/agent/both_clocks.hpp"
 #include "libmip6/defect.hpp"
 
 namespace mip6::agent {
 namespace {
 
-// What is left of the lifetime of a binding from the disk: never more than was granted, whatever the clock says.
 Duration lifetime_left(const BindingRecord& record, std::int64_t unix_now, BootTime now) {
-  if (record.expires_boot) return std::min<Duration>(*record.expires_boot - now, record.granted);
-  return std::clamp(Lifetime{record.expires_unix - unix_now}, Lifetime{0}, record.granted);
+  const EndOnBothClocks end{
+      .granted = record.granted, .expires_unix = record.expires_unix, .expires_boot = record.expires_boot};
+  return left_of(end, unix_now, now);
 }
 
 }  // namespace

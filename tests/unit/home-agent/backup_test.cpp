@@ -163,7 +163,7 @@ TEST_CASE("a backup that is none is refused, and the present database stays", "[
   SECTION("of a newer version") {
     std::fstream stream{bench.backup, std::ios::in | std::ios::out | std::ios::binary};
     stream.seekp(63);  // user_version, big-endian
-    stream.put(5);
+    stream.put(99);
     remedy = "newer";
   }
   const auto done = Store::restore(bench.state, bench.backup);

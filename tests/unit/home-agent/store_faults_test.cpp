@@ -268,7 +268,8 @@ TEST_CASE("a backup that finds no room while the store is open leaves it as it w
   CHECK(store->save({record(1, 2)}));
 }
 
-TEST_CASE("whichever write ends the process that takes a backup, all of the old is there or all of the new", "[store]") {
+TEST_CASE("whichever write ends the process that takes a backup, all of the old is there or all of the new",
+          "[store]") {
   int killed = 0;
   bool taken = false;
   for (int write = 0; !taken; ++write) {

@@ -115,6 +115,30 @@ TEST_CASE("the end of a binding on the boot clock is told in the same boot only"
   CHECK(read("") == bound);
 }
 
+TEST_CASE("a ban that ends by itself keeps its end on both clocks, that of the boot clock in the same boot only",
+          "[store]") {
+  const TemporaryFolder folder;
+  const StoredBan for_ever{.name = "laptop", .why = "stolen", .since = 7};
+  StoredBan for_a_while{.name = "phone", .why = "floods", .since = 8};
+  for_a_while.end = BanEnd{.at = {.granted = mip6::Lifetime{600},
+                                  .expires_unix = 608,
+                                  .expires_boot = mip6::BootTime{std::chrono::nanoseconds{123'456'789'012}}},
+                           .strikes = 3};
+  const auto in_boot = [&](const std::string& boot_id) {
+    auto store = Store::open(folder.path(), boot_id);
+    REQUIRE(store);
+    return std::move(*store);
+  };
+  REQUIRE(in_boot("a boot")->ban(for_ever));
+  REQUIRE(in_boot("a boot")->ban(for_a_while));
+  CHECK(in_boot("a boot")->bans() == std::vector{for_ever, for_a_while});
+  for_a_while.end->at.expires_boot.reset();
+  CHECK(in_boot("another boot")->bans() == std::vector{for_ever, for_a_while});
+  for_a_while.end.reset();  // the administrator's, in its place
+  REQUIRE(in_boot("a boot")->ban(for_a_while));
+  CHECK(in_boot("a boot")->bans() == std::vector{for_ever, for_a_while});
+}
+
 TEST_CASE("the kernel tells which boot it is", "[store]") {
   CHECK(mnd::kernel::boot_id().size() == 36);
   CHECK(mnd::kernel::boot_id() == mnd::kernel::boot_id());
@@ -227,10 +251,10 @@ TEST_CASE("a database of a newer version is left alone", "[store]") {
     // user_version stands at byte 60 of the file, big-endian.
     std::fstream stream{folder.path() / "agent.db", std::ios::in | std::ios::out | std::ios::binary};
     stream.seekp(63);
-    stream.put(5);
+    stream.put(99);
   }
   const auto error = refusal(folder);
-  CHECK(error.reason.find("format 5") != std::string::npos);
+  CHECK(error.reason.find("format 99") != std::string::npos);
   CHECK(error.remedy.find("newer") != std::string::npos);
 }
 

@@ -192,6 +192,32 @@ TEST_CASE("who is banned is known when it asks, and counted under its name", "[a
   CHECK_FALSE(agent.last<PeerRefused>()->claimed);
 }
 
+TEST_CASE("where only banned nodes are left, who asks is counted as such, and claims to be nobody", "[agent-peers]") {
+  Agent agent;
+  agent.connect();
+  const auto asked_in_vain = [&](int uniqueid) {
+    for (const char* line : {"received packet: from 2001:db8:a1::7[500] to 2001:db8:1::1[500] (336 bytes)",
+                             "no IKE config found for 2001:db8:1::1...2001:db8:a1::7"})
+      agent.event(
+          "log",
+          Section{}.set("ikesa-name", "(unnamed)").set("ikesa-uniqueid", std::to_string(uniqueid)).set("msg", line));
+    agent.pass(200ms);
+  };
+  agent.handle(PeersBanned{{{"laptop", kHome, "mn@example.org"}}});
+  asked_in_vain(11);
+  CHECK(agent.last<PeerRefused>()->reason == "no proposal in common");  // another node is served
+  for (const auto& home_address : {kHome, kOtherHome}) agent.handle(PeerDismissed{home_address});
+  asked_in_vain(12);
+  CHECK(agent.last<PeerRefused>()->reason == "all nodes with keys by IKE are banned");
+  CHECK_FALSE(agent.last<PeerRefused>()->claimed);
+  CHECK(agent.last<Trouble>()->what.find("banned (laptop)") != std::string::npos);
+  CHECK(agent.last<Trouble>()->what.find("2001:db8:a1::7") != std::string::npos);
+  CHECK(agent.last<Trouble>()->remedy.find("mip6-ha unban laptop") != std::string::npos);
+  agent.handle(PeersBanned{});
+  asked_in_vain(13);
+  CHECK(agent.last<PeerRefused>()->reason == "no node with keys by IKE");
+}
+
 TEST_CASE("nobody comes or goes while it stops", "[agent-peers]") {
   Agent agent;
   agent.connect();

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "libmip6/agent/both_clocks.hpp"
 #include "libmip6/agent/validation.hpp"
 #include "tests/catch.hpp"
 
@@ -178,6 +179,47 @@ TEST_CASE("each further ban is twice as long, at most a day, until the node has 
   node.now += kLongestBan;
   node.flood(20ms);
   CHECK(std::get<BanNode>(node.done.back()).duration == kDefaultBan);
+}
+
+TEST_CASE("a ban from before a restart goes on until its end, and the next one is longer", "[behaviour]") {
+  Harness node;
+  node.keep(node.core.handle(BanRestored{.home_address = kNode, .until = node.now + 100s, .strikes = 2}, node.now));
+  CHECK(node.done.empty());
+  CHECK(node.core.banned() == 1);
+  CHECK(node.core.next_deadline() == node.now + 100s);
+  CHECK(node.core.worst(1).size() == 1);
+  CHECK_FALSE(node.update());
+  // Not swept out with those who did nothing ill.
+  for (std::uint16_t i = 0; i < 3000; ++i) {
+    auto other = kOther;
+    other.bytes[13] = static_cast<std::uint8_t>(i >> 8);
+    other.bytes[14] = static_cast<std::uint8_t>(i);
+    node.update(other);
+    node.now += 10ms;
+  }
+  node.keep(node.core.handle(BanRestored{.home_address = kNode, .until = node.now + 5s, .strikes = 2}, node.now));
+  CHECK(node.core.banned() == 1);  // in place of the former
+  node.now += 5s;
+  node.deadline();
+  CHECK(node.count<UnbanNode>() == 1);
+  CHECK(node.core.banned() == 0);
+  node.flood(20ms);
+  CHECK(std::get<BanNode>(node.done.back()).duration == 4 * kDefaultBan);
+  CHECK(std::get<BanNode>(node.done.back()).strikes == 3);
+}
+
+TEST_CASE("what is left of a grant is told by the boot clock, else by the wall clock, and is never more than it was",
+          "[behaviour]") {
+  const BootTime now{1h};
+  EndOnBothClocks end{.granted = Lifetime{600}, .expires_unix = 10'000, .expires_boot = now + 100s};
+  CHECK(left_of(end, 0, now) == 100s);
+  CHECK(left_of(end, 1'000'000, now) == 100s);
+  CHECK(left_of(end, 0, now + 100s) <= 0s);
+  CHECK(left_of(end, 0, now - 1h) == 600s);
+  end.expires_boot.reset();
+  CHECK(left_of(end, 9'950, now) == 50s);
+  CHECK(left_of(end, 0, now) == 600s);  // set back
+  CHECK(left_of(end, 20'000, now) == 0s);
 }
 
 TEST_CASE("a ban is lifted by the administrator, and all is forgiven", "[behaviour]") {

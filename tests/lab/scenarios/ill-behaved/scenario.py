@@ -1,8 +1,10 @@
 """A registered node sends updates fifty times a second under its own keys: it is throttled, then refused service for a
-while, told by the log with the way to lift it, and served again when the time is over, or at once by `unban`. A second
-time the ban is twice as long. The other node, which changes its link ten times in a second, is neither counted nor
-harmed. The metrics have all of it."""
+while, also across a restart, told by the log with the way to lift it, and served again when the time is over, or at once
+by `unban`. A second time the ban is twice as long. The other node, which changes its link ten times in a second, is
+neither counted nor harmed. The metrics have all of it."""
 
+import calendar
+import signal
 import socket
 import time
 
@@ -34,6 +36,7 @@ def scenario(lab):
     served(lab)
     thrash(lab)
     flood(lab, "a flood of updates", BAN)
+    restarted(lab)
     ends_by_itself(lab)
     flood(lab, "a second flood", 2 * BAN)
     lifted(lab)
@@ -127,9 +130,22 @@ def back(lab, after):
               lab.wait_registered("mn2", timeout=30) and lab.ping("cn", ILL["home_address"], 2) == 2, lab.status("mn2"))
 
 
+def restarted(lab):
+    """Killed and started again: with what is left of the ban."""
+    before = attack.entry(ILL["name"]).get("banned")
+    lab.stop("ha", signal.SIGKILL)
+    lab.agent()
+    wait_for(lambda: attack.entry(GOOD["name"]).get("care_of"), 20, 0.1)
+    lab.check("after a restart it is still banned, since then and for that, and the metrics have it", before and
+              attack.entry(ILL["name"]).get("banned") == before and
+              figure(f'mip6_ha_node_banned{{node="{ILL["name"]}"}}') == 1, (before, attack.entry(ILL["name"])))
+
+
 def ends_by_itself(lab):
+    since = calendar.timegm(time.strptime(attack.entry(ILL["name"])["banned"]["since"], "%Y-%m-%dT%H:%M:%SZ"))
     over = wait_for(lambda: OVER in log(), BAN + 20, 0.2)
-    lab.check("the ban ends by itself", over and not attack.entry(ILL["name"]).get("banned"), attack.entry(ILL["name"]))
+    lab.check("the ban ends by itself, not before its time", over and not attack.entry(ILL["name"]).get("banned") and
+              time.time() >= since + BAN, (since, time.time(), attack.entry(ILL["name"])))
     back(lab, "the ban")
 
 
