@@ -123,7 +123,10 @@ void NodeKeying::Impl::attempt_log(const Section& message, std::int64_t unix_tim
   const bool second_version = policy.credentials.method.version == IkeVersion::kV2;
   if (second_version && current && *name == current->name && line->starts_with("reauthenticating IKE_SA"))
     return doom_current(now);
-  if (current && *name == current->name) further_log(*line, now);
+  if (current && *name == current->name) {
+    current_log(message, *line);
+    further_log(*line, now);
+  }
   if (!attempt || *name != attempt->name) return;
   const auto reason = read_reason(*line, unix_time);
   if (!reason) return;

@@ -45,8 +45,9 @@ struct NodeKeying::Impl {
     std::optional<mip6::Ipv6Address> moved_to;  // on our side alone, to be closed from there
     std::uint32_t spi_in = 0;
     std::uint32_t spi_out = 0;
-    bool doomed = false;    // charon is closing it by itself; its keys still work for a while
-    bool migrated = false;  // K was agreed at the last move
+    bool doomed = false;                  // charon is closing it by itself; its keys still work for a while
+    bool migrated = false;                // K was agreed at the last move
+    Closing closing = Closing::kUnknown;  // what charon said of its end
     mip6::BootTime child_rekey_at = {};
     mip6::BootTime ike_rekey_at = {};
   };
@@ -151,6 +152,7 @@ struct NodeKeying::Impl {
   void take_over(const IkeSa& sa, bool fresh, mip6::BootTime now);
   void lost_current(mip6::BootTime now, std::string_view how);
   void doom_current(mip6::BootTime now);
+  void current_log(const Section& message, std::string_view line);
   void retire(const IkeSa& sa, mip6::BootTime now);
   void force_leaving(mip6::BootTime now);
   bool may_rekey() const;

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "ike-glue/node_keying_impl.hpp"
+#include "ike-glue/vici_number.hpp"
 
 namespace ike {
 namespace {
@@ -14,6 +15,21 @@ constexpr milliseconds kVerifyAgainAfter{800};
 constexpr seconds kAdoptAgainAfter{2};
 constexpr seconds kRekeyAgainAfter{60};
 constexpr seconds kBetweenRekeys{5};
+
+// In the middle of words like "the IKE connection was closed".
+std::string_view words_of(Closing closing) {
+  switch (closing) {
+    case Closing::kUnknown:
+      return "";
+    case Closing::kByHomeAgent:
+      return " by the home agent";
+    case Closing::kHere:
+      return " by charon here";
+    case Closing::kSilent:
+      return ": the home agent does not answer any more";
+  }
+  return "";
+}
 
 bool half_open(const IkeSa& sa) { return sa.state == "CONNECTING" || sa.state == "CREATED"; }
 
@@ -109,6 +125,19 @@ void NodeKeying::Impl::take_over(const IkeSa& sa, bool fresh, mip6::BootTime now
 
 // --- letting go ---
 
+// charon says why before it closes an IKE_SA; the first reason is the one.
+void NodeKeying::Impl::current_log(const Section& message, std::string_view line) {
+  if (number<std::uint64_t>(message, "ikesa-uniqueid", 10) != current->uniqueid) return;
+  if (const auto closing = read_closing(line); closing != Closing::kUnknown && current->closing == Closing::kUnknown)
+    current->closing = closing;
+  // What answers a re-key. Of a child that is being asked for it is told otherwise, and all else belongs to an attempt.
+  const auto reason = is_bringing_up() ? std::nullopt : read_reason(line, 0);
+  if (reason != Reason::kProposal && reason != Reason::kChildProposal && reason != Reason::kHomeAddress) return;
+  auto why = words(*reason);
+  why.what = fmt::format("keys can't be renewed: {}{}", why.what, in_charons_words(line));
+  trouble(std::move(why));
+}
+
 void NodeKeying::Impl::lost_current(mip6::BootTime now, std::string_view how) {
   const auto lost = *std::exchange(current, std::nullopt);
   verification.reset();
@@ -116,7 +145,8 @@ void NodeKeying::Impl::lost_current(mip6::BootTime now, std::string_view how) {
   out.emplace_back(KeysDown{});
   lose_further(true);
   if (stop_deadline) return;
-  step(std::string(how));
+  step(fmt::format("{}{}", how, words_of(lost.closing)));
+  if (lost.closing == Closing::kSilent) trouble(words(Reason::kSilent));
   if (attempt) return;
   if (!wish) wish = Wish{last_local.value_or(lost.local), false, false};
   delay_next(now);

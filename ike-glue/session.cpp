@@ -40,7 +40,7 @@ struct Session::Impl : std::enable_shared_from_this<Impl> {
   enum class Awaiting { kNothing, kStreamRegistered, kResponse, kStreamUnregistered };
 
   struct Pending {
-    std::string command;
+    std::string command;  // empty: `stream` is to be unregistered, and no more
     Section message;
     std::string stream;
     Clock::time_point deadline;
@@ -301,7 +301,8 @@ void Session::Impl::received(const Packet& packet) {
 }
 
 void Session::Impl::got_event(const Packet& packet) {
-  const bool of_stream = awaiting != Awaiting::kNothing && !queue.empty() && queue.front().stream == packet.name;
+  const bool of_stream = awaiting != Awaiting::kNothing && !queue.empty() && queue.front().stream == packet.name &&
+                         !queue.front().command.empty();
   if (!of_stream) {
     // Before all are registered the owner knows nothing yet that an event could change.
     if (phase == Phase::kReady && handlers.event) handlers.event(packet.name, packet.message);
@@ -348,7 +349,10 @@ void Session::Impl::start_next() {
   if (queue.empty()) return arm_timer();
   const auto& next = queue.front();
   awaiting = next.stream.empty() ? Awaiting::kResponse : Awaiting::kStreamRegistered;
-  if (next.stream.empty()) {
+  if (next.command.empty()) {
+    awaiting = Awaiting::kStreamUnregistered;
+    send({PacketType::kEventUnregister, next.stream, {}});
+  } else if (next.stream.empty()) {
     send({PacketType::kCommandRequest, next.command, next.message});
   } else {
     send({PacketType::kEventRegister, next.stream, {}});
@@ -456,6 +460,11 @@ void Session::request(std::string command, Section message, std::string stream, 
   Impl::Pending pending{std::move(command),      std::move(message), std::move(stream),
                         Clock::now() + deadline, std::move(done),    {}};
   impl_->enqueue(std::move(pending));
+}
+
+void Session::unregister(const std::string& event, milliseconds deadline, Done done) {
+  std::erase(impl_->events, event);
+  impl_->enqueue({{}, {}, event, Clock::now() + deadline, std::move(done), {}});
 }
 
 }  // namespace ike

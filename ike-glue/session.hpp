@@ -43,6 +43,10 @@ class Session {
   // once the Session is destroyed. While there is no connection requests wait for the next attempt to make one.
   void request(std::string command, Section message, std::string stream, std::chrono::milliseconds deadline, Done done);
 
+  // No more of this event, also on later connections; queued as a request is. Due before the end of a Session that has
+  // `log`: charon 5.9 may log that a connection with it has gone, to that connection, and so on, for half a minute.
+  void unregister(const std::string& event, std::chrono::milliseconds deadline, Done done);
+
  private:
   struct Impl;
   std::shared_ptr<Impl> impl_;

@@ -12,6 +12,8 @@ namespace mnd {
 namespace node = mip6::node;
 using kernel::Side;
 
+constexpr std::chrono::milliseconds kUnregisterPatience{500};
+
 void Daemon::feed(node::MobileEvent event) {
   pending_.emplace_back(std::move(event));
   drain();
@@ -298,7 +300,11 @@ void Daemon::perform(const ike::Trouble& action) {
 void Daemon::perform(const ike::Step& action) { journal_.add("keys", action.what); }
 
 void Daemon::perform(const ike::Stopped&) {
-  if (stopping_) return clean_up();
+  if (stopping_) {
+    // What is cleaned up is told in charon's log.
+    if (!fast_connected_) return clean_up();
+    return fast_->unregister("log", kUnregisterPatience, [this](const auto&) { clean_up(); });
+  }
   enter_keying();
 }
 
@@ -314,9 +320,8 @@ bool Daemon::done(const std::string& kind, const tl::expected<void, mip6::Error>
 }
 
 void Daemon::trouble(const std::string& source, std::string what, std::string remedy, bool local) {
-  const std::string told = remedy.empty() ? what : what + "; " + remedy;
-  if (troubles_.begin(source, std::move(what), std::move(remedy), kernel::boot_now(), local))
-    journal_.add("trouble", told);
+  if (troubles_.begin(source, what, remedy, kernel::boot_now(), local))
+    journal_.add("trouble", std::move(what), std::move(remedy));
 }
 
 }  // namespace mnd

@@ -20,9 +20,10 @@ kernel::Level level_of(std::string_view kind) {
   return kind == "trouble" || kind == "numbers" ? kernel::Level::kWarning : kernel::Level::kInfo;
 }
 
-void Journal::add(std::string kind, std::string text) {
-  kernel::log(level_of(kind), kind + ": " + text);
+void Journal::add(std::string kind, std::string text, std::string remedy) {
+  kernel::log(level_of(kind), kind + ": " + text + (remedy.empty() ? "" : "; " + remedy));
   events_.push_back({{"time", utc_now()}, {"kind", std::move(kind)}, {"text", std::move(text)}});
+  if (!remedy.empty()) events_.back()["remedy"] = std::move(remedy);
   if (events_.size() > kKept) events_.pop_front();
   if (publish_) publish_(events_.back().dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }

@@ -20,8 +20,9 @@ class Journal {
   static constexpr std::size_t kKept = 256;
   using Publish = std::function<void(const std::string& line)>;
 
-  // `kind` is one word for scripts: registered, moved, trouble, keys, ... Also goes to the log.
-  void add(std::string kind, std::string text);
+  // `kind` is one word for scripts: registered, moved, trouble, keys, ... `remedy`: what the user can do about it, if
+  // anything. Also goes to the log.
+  void add(std::string kind, std::string text, std::string remedy = {});
   nlohmann::json to_json() const;  // an array, oldest first
   // Called with each new event as one line of JSON.
   void on_new(Publish publish) { publish_ = std::move(publish); }

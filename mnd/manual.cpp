@@ -55,7 +55,7 @@ void Daemon::warn_of_numbers() {
   if (std::exchange(sequence_use_, use) == use || use == mip6::SequenceUse::kPlenty) return;
   const auto findings = examine(health());
   for (const auto& finding : findings)
-    if (finding.check == "sequence-numbers") journal_.add("numbers", finding.what + "; " + finding.remedy);
+    if (finding.check == "sequence-numbers") journal_.add("numbers", finding.what, finding.remedy);
 }
 
 Health Daemon::health() const {

@@ -15,6 +15,8 @@ namespace mip6ha {
 using mip6::Ipv6Address;
 using mnd::kernel::Level;
 
+constexpr std::chrono::milliseconds kUnregisterPatience{500};
+
 void Agent::perform(const ike::AgentKeyingAction& action) {
   std::visit([this](const auto& one) { on(one); }, action);
 }
@@ -92,7 +94,10 @@ void Agent::on(const ike::Step& step) { mnd::kernel::log(Level::kInfo, step.what
 
 void Agent::on(const ike::Stopped&) {
   stopped_cleanly_ = true;
-  if (stopping_) finish();
+  if (!stopping_) return;
+  // What is cleaned up is told in charon's log.
+  if (fast_session_ == nullptr || !fast_connected_) return finish();
+  fast_session_->unregister("log", kUnregisterPatience, [this](const auto&) { finish(); });
 }
 
 std::string Agent::name_of(const Ipv6Address& home_address) const {

@@ -165,8 +165,10 @@ std::string render_change(const json& status, Colours colours) {
 std::string render_event(const json& event, Colours colours) {
   const auto kind = or_unknown(text(event, "kind"));
   const auto padded = fmt::format("{:<12}", kind);
-  return fmt::format("{}  {}  {}", text(event, "time"), kind == "trouble" ? coloured(padded, kBad, colours) : padded,
-                     text(event, "text"));
+  const auto remedy = text(event, "remedy");
+  return fmt::format("{}  {}  {}{}{}", text(event, "time"),
+                     kind == "trouble" ? coloured(padded, kBad, colours) : padded, text(event, "text"),
+                     remedy.empty() ? "" : "; ", remedy);
 }
 
 }  // namespace mip6ctl

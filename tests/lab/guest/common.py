@@ -5,8 +5,9 @@ import time
 
 import kernel
 import leftovers
+import vici
 import wire
-from lab import HOME_ADDRESS, HOME_AGENT, RUN, program, run
+from lab import HOME_ADDRESS, HOME_AGENT, NODES, RUN, program, run, wait_for
 
 
 def charons(lab, *namespaces):
@@ -42,7 +43,6 @@ def move_to(lab, interface, state, target, timeout=12):
     def there():
         want = lab.care_of("mn", target) if target else HOME_ADDRESS
         return want if want and lab.registered_at("mn") == want else None
-    from lab import wait_for
     return wait_for(there, timeout, 0.05)
 
 
@@ -61,6 +61,17 @@ def check_events(lab, *wanted):
     told = run(program("mip6ctl"), "--socket", f"{RUN}/mn.control", "events")
     missing = [words for words in wanted if words not in told]
     lab.check("mip6ctl events has told every step", told and not missing, f"{missing} in {told}")
+
+
+def event_of(lab, words):
+    """What `mip6ctl events --json` has of this trouble; {} if it has nothing."""
+    return next((one for one in lab.status("mn", "events").get("events", [])
+                 if one["kind"] == "trouble" and one["text"] == words), {})
+
+
+def agent_ready(lab):
+    """Until its charon has the node's connection: before, it refuses whoever comes."""
+    return wait_for(lambda: f"mip6ha-{NODES['mn']['name']}" in vici.connections(lab.vici_socket("ha")), 5)
 
 
 def clear(packets, spans=()):

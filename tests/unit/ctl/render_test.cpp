@@ -135,6 +135,12 @@ TEST_CASE("an event is one line with time, kind and text") {
   CHECK(render_event(event, Colours::kOff) == "2026-11-23T18:00:00.123Z  registered    w1 in 38 ms");
 }
 
+TEST_CASE("an event of something that can be mended ends with how") {
+  const json event{
+      {"time", "T"}, {"kind", "trouble"}, {"text", "the certificate has expired"}, {"remedy", "renew\nit"}};
+  CHECK(render_event(event, Colours::kOff) == "T  trouble       the certificate has expired; renew it");
+}
+
 TEST_CASE("durations are told in the two units that matter") {
   CHECK(duration_text(0) == "0 s");
   CHECK(duration_text(59.9) == "59 s");

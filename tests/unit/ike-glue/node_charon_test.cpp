@@ -148,6 +148,40 @@ TEST_CASE("a connection closed by others is established anew after a pause", "[n
   CHECK(node.load_and_initiate());
 }
 
+TEST_CASE("an IKE connection that is closed is told with who closed it", "[node-keying]") {
+  Node node;
+  node.establish();
+  const auto log = [&node](int uniqueid, const std::string& line) {
+    node.event("log", logged(Node::name(1), line).set("ikesa-uniqueid", std::to_string(uniqueid)));
+  };
+  SECTION("nobody knows") {
+    log(7, "received DELETE for IKE_SA x[7]");  // of another one, which a re-key has replaced
+    node.down(node.first);
+    CHECK(node.last<Step>()->what == "the IKE connection was closed");
+    CHECK(node.count<Trouble>() == 0);
+  }
+  SECTION("the home agent") {
+    log(1, "received DELETE for IKE_SA x[1]");
+    log(1, "deleting IKE_SA x[1] between 2001:db8:a1::7[mn]...2001:db8:1::1[ha]");
+    node.down(node.first);
+    CHECK(node.last<Step>()->what == "the IKE connection was closed by the home agent");
+    CHECK(node.count<Trouble>() == 0);
+  }
+  SECTION("charon here, asked by somebody") {
+    log(1, "deleting IKE_SA x[1] between 2001:db8:a1::7[mn]...2001:db8:1::1[ha]");
+    node.down(node.first);
+    CHECK(node.last<Step>()->what == "the IKE connection was closed by charon here");
+  }
+  SECTION("nobody: the home agent went silent") {
+    log(1, GENERATE("giving up after 5 retransmits", "DPD check timed out, enforcing DPD action"));
+    node.down(node.first);
+    CHECK(node.last<Step>()->what == "the IKE connection was closed: the home agent does not answer any more");
+    REQUIRE(node.count<Trouble>() == 1);
+    CHECK(node.last<Trouble>()->what == "home agent 2001:db8:1::1 does not answer IKE");
+    CHECK_FALSE(node.last<Trouble>()->remedy.empty());
+  }
+}
+
 TEST_CASE("a child closed alone takes its IKE_SA along", "[node-keying]") {
   Node node;
   node.establish();

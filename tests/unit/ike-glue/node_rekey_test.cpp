@@ -161,3 +161,20 @@ TEST_CASE("charon's own times are longer than ours, whatever it takes off them",
   CHECK(connection->text_or("rekey_time", "") == "21601s");
   CHECK(connection->section("children")->section("reg")->text_or("rekey_time", "") == "5400s");
 }
+
+TEST_CASE("a re-key that the home agent refuses is told with charon's reason and a remedy", "[node-keying]") {
+  Node node;
+  node.establish();
+  const auto log = [&node](const std::string& line) {
+    node.event("log", logged(Node::name(1), line).set("ikesa-uniqueid", "1"));
+  };
+  log("received DELETE for ESP CHILD_SA with SPI c0000002");
+  log("peer supports MOBIKE");
+  CHECK(node.count<Trouble>() == 0);
+  log("received NO_PROPOSAL_CHOSEN notify, no CHILD_SA built");
+  REQUIRE(node.count<Trouble>() == 1);
+  CHECK(node.last<Trouble>()->what.find("keys can't be renewed: home agent 2001:db8:1::1 accepts none of our proposals "
+                                        "for ESP (charon: received NO_PROPOSAL_CHOSEN") == 0);
+  CHECK(node.last<Trouble>()->remedy.find("esp-proposals") != std::string::npos);
+  CHECK(node.core.usable());
+}

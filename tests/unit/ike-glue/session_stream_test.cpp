@@ -47,3 +47,27 @@ TEST_CASE("a stream that charon does not know is an error, and the next request 
   REQUIRE(client.run([&] { return next->has_value(); }));
   CHECK(next->value().has_value());
 }
+
+TEST_CASE("an event that is given up is unregistered, and not registered again", "[session]") {
+  Client client({"log", "ike-updown"});
+  Peer peer(client.loop, client.path);
+  client.session.start();
+  REQUIRE(client.run([&] { return client.connected == 1; }));
+  peer.confirms = false;
+  bool done = false;
+  client.session.unregister("log", std::chrono::seconds(5), [&done](const auto& answer) { done = answer.has_value(); });
+  const auto next = client.ask("version");
+  REQUIRE(client.run([&] { return peer.received.size() == 1; }));
+  CHECK(peer.received.back() == Packet{PacketType::kEventUnregister, "log", {}});
+  CHECK_FALSE(done);
+  peer.confirm();
+  REQUIRE(client.run([&] { return done && peer.received.size() == 2; }));
+  peer.respond();
+  REQUIRE(client.run([&] { return next->has_value(); }));
+  peer.close();
+  REQUIRE(client.run([&] { return peer.received.size() == 3; }));
+  CHECK(peer.received.back() == Packet{PacketType::kEventRegister, "ike-updown", {}});
+  peer.confirm();
+  REQUIRE(client.run([&] { return client.connected == 2; }));
+  CHECK(peer.received.size() == 3);
+}

@@ -5,6 +5,7 @@ splits what is too big (RFC 7383, and IKEv1's own way), stopping leaves neither 
 import signal
 import time
 
+import common
 import lab as the_lab
 import leftovers
 import moves
@@ -54,6 +55,7 @@ def narrow(lab):
     capture = lab.capture("narrow", "ar1", "acc", "udp port 500 or udp port 4500 or ip6[6]==44")
     wait_for(capture.exists, 5)
     time.sleep(0.3)
+    lab.node("mn")
     trouble.recovers(lab, "the right certificate, on a link of MTU 1280", 60)
     time.sleep(1.3)
     lab.stop("tcpdump.narrow", signal.SIGINT)
@@ -79,7 +81,7 @@ def narrow_with_ikev1(lab):
     wait_for(capture.exists, 5)
     time.sleep(0.3)
     lab.agent()
-    wait_for(lambda: "mip6ha-laptop" in vici.connections(lab.vici_socket("ha")), 5)
+    common.agent_ready(lab)
     lab.node("mn")
     trouble.recovers(lab, "the right certificate with IKEv1, on a link of MTU 1280", 60)
     time.sleep(1.3)
@@ -99,6 +101,7 @@ def strangers_root(lab):
     lab.stop("ha")
     right, lab.agent_extra = lab.agent_extra, f"certificate = {bundle('impostor')}"
     lab.agent()
+    common.agent_ready(lab)
     lab.node("mn")
     trouble.named(lab, "home agent .* is not trusted", "home agent with a certificate from another root", 30)
     lab.stop("mnd.mn")
@@ -107,15 +110,18 @@ def strangers_root(lab):
     trouble.named(lab, "is not trusted .*not authenticated by", "the same, from a root that charon trusts otherwise", 30)
     lab.check("the node is not registered there", not lab.registered_at("mn"), lab.status("mn"))
     vici.ask(lab.vici_socket("mn"), "unload-authority", {"name": "office"})
-    lab.stop("ha")
+    for name in ("mnd.mn", "ha"):
+        lab.stop(name)
     lab.agent_extra = right
     lab.agent()
+    common.agent_ready(lab)
 
 
 def refused(lab):
     """A certificate that is valid, but for another home address."""
     before = {n: leftovers.snapshot(n, lab.vici_socket(n)) for n in ("mn", "ha")}
     lab.agent()
+    common.agent_ready(lab)
     other = {"certificate": bundle("mn2")}
     lab.node("mn", wrong={**other, "identity": NODES["mn2"]["home_address"]})
     trouble.named(lab, "does not have home address", "certificate and identity of another home address", 30)

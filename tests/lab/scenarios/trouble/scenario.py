@@ -12,14 +12,16 @@ from spoof import forged
 
 
 def named(lab, pattern, what, timeout=20):
-    """`mip6ctl status` names the trouble, with a remedy, as text and as JSON."""
+    """`mip6ctl status` names the trouble, with a remedy, as text and as JSON; an event has told the same."""
     def found():
         told, remedy = lab.trouble("mn")
         return re.search(pattern, told, re.IGNORECASE) and remedy
     ok = wait_for(found, timeout, 0.1)
     told, remedy = lab.trouble("mn")
+    event = common.event_of(lab, told)
     text = lab.status_text("mn")
     lab.check(f"{what}: status names it and its remedy", ok and " ".join(remedy.split()) in " ".join(text.split()), f"'{told}' remedy '{remedy}' text '{text}'")
+    lab.check(f"{what}: an event tells both", ok and event.get("remedy") == remedy, f"'{told}' remedy '{remedy}' event {event}")
 
 
 def recovers(lab, what, timeout=40):
