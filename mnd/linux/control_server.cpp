@@ -10,10 +10,12 @@
 #include <algorithm>
 #include <array>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <cerrno>
 #include <chrono>
+#include <deque>
 #include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
@@ -26,9 +28,12 @@ namespace {
 
 using boost::asio::local::stream_protocol;
 using nlohmann::json;
-using SharedHandler = std::shared_ptr<const ControlServer::Handler>;
 
 constexpr std::chrono::seconds kAcceptRetry{1};
+// Names of refusals, beside the reasons of parse_control_request().
+constexpr std::string_view kTooLong = "the request is too long";
+constexpr std::string_view kUnread = "a stream is not read";
+constexpr std::string_view kTooMany = "a newer client had no room";
 constexpr std::string_view kRequestRemedy = R"(send one JSON object per line, {"command": "status"})";
 
 // How deep arrays and objects are nested in a text, whether it is JSON or not.
@@ -60,11 +65,50 @@ Asker asker_on(int descriptor) {
   return peer.uid == 0 || peer.uid == ::geteuid() ? Asker::kRoot : Asker::kMember;
 }
 
-// One client. Lives as long as one of its reads or writes is pending.
+// Requests of all clients, one after the other, each client's next one behind those of the others; the loop's other
+// work has its turn between two of them. Clients who ask without end would keep a daemon from its work otherwise.
+class Turns : public std::enable_shared_from_this<Turns> {
+ public:
+  using Turn = std::function<void()>;
+  explicit Turns(boost::asio::io_context& loop) : loop_{loop} {}
+
+  void wait(Turn turn) {
+    waiting_.push_back(std::move(turn));
+    if (waiting_.size() == 1) post();
+  }
+
+ private:
+  void post() {
+    boost::asio::post(loop_, [self = shared_from_this()] {
+      const auto turn = std::move(self->waiting_.front());
+      turn();
+      self->waiting_.pop_front();
+      if (!self->waiting_.empty()) self->post();
+    });
+  }
+
+  boost::asio::io_context& loop_;
+  std::deque<Turn> waiting_;  // the first one is taken next, or runs
+};
+
+// What all clients of a server have in common.
+struct Common {
+  ControlServer::Handler handler;
+  std::shared_ptr<Turns> turns;
+  ControlRefusals refusals;
+
+  void count(std::string_view name) {
+    const auto found = refusals.find(name);
+    ++(found == refusals.end() ? refusals.emplace(name, 0).first : found)->second;
+  }
+};
+using SharedCommon = std::shared_ptr<Common>;
+
+// One client. Lives as long as one of its reads or writes is pending, or its server keeps it.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(stream_protocol::socket socket, SharedHandler handler)
-      : socket_{std::move(socket)}, handler_{std::move(handler)}, asker_{asker_on(socket_.native_handle())} {}
+  Connection(stream_protocol::socket socket, SharedCommon common)
+      : socket_{std::move(socket)}, common_{std::move(common)}, asker_{asker_on(socket_.native_handle())} {}
 
   bool streams() const { return stream_ && !closed(); }
   bool closed() const { return !socket_.is_open(); }
@@ -87,7 +131,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (closed() || finished_) return;
     // One answer may be longer: that of a list of very many nodes.
     const bool idle = sending_.empty() && waiting_.empty();
-    if (!idle && waiting_.size() + line.size() > kMaxControlBacklog) return close();
+    if (!idle && waiting_.size() + line.size() > kMaxControlBacklog) {
+      common_->count(kUnread);
+      return close();
+    }
     waiting_ += line;
     waiting_ += '\n';
     if (sending_.empty()) write();
@@ -96,36 +143,57 @@ class Connection : public std::enable_shared_from_this<Connection> {
  private:
   void received(std::string_view bytes) {
     input_ += bytes;
-    for (;;) {
-      const auto end = input_.find('\n');
-      if (end == std::string::npos) break;
-      const auto line = input_.substr(0, end);
-      input_.erase(0, end + 1);
-      answer(line);
-      if (closed() || finished_) return;
+    next();
+  }
+
+  // A request waits until the answers before it are sent: who does not read is not answered without end. Nothing more
+  // is read before it had its turn.
+  void next() {
+    if (closed() || finished_) return;
+    if (input_.find('\n') == std::string::npos) {
+      if (input_.size() > kMaxControlLine) return refuse_long_line();
+      return read();
     }
-    if (input_.size() > kMaxControlLine) return refuse_long_line();
-    read();
+    blocked_ = is_sending();
+    if (blocked_) return;
+    common_->turns->wait([weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->take_turn();
+    });
+  }
+
+  void take_turn() {
+    if (closed()) return;
+    const auto end = input_.find('\n');
+    const auto line = input_.substr(0, end);
+    input_.erase(0, end + 1);
+    answer(line);
+    next();
   }
 
   void answer(const std::string& line) {
     if (line.size() > kMaxControlLine) return refuse_long_line();
     if (line.find_first_not_of(" \t\r") == std::string::npos) return;
     const auto request = parse_control_request(line);
-    if (!request) return send(control_error(request.error().reason, request.error().remedy));
-    const auto answer = (*handler_)(*request, asker_);
+    if (!request) {
+      common_->count(request.error().reason);
+      return send(control_error(request.error().reason, request.error().remedy));
+    }
+    const auto answer = common_->handler(*request, asker_);
     stream_ |= answer.stream;
     send(answer.line);
   }
 
   void refuse_long_line() {
+    common_->count(kTooLong);
     send(control_error(fmt::format("a request has at most {} bytes", kMaxControlLine), "send a shorter one"));
     finished_ = true;
     close_when_sent();
   }
 
+  bool is_sending() const { return !sending_.empty() || !waiting_.empty(); }
+
   void close_when_sent() {
-    if (finished_ && sending_.empty() && waiting_.empty()) close();
+    if (finished_ && !is_sending()) close();
   }
 
   void write() {
@@ -137,28 +205,32 @@ class Connection : public std::enable_shared_from_this<Connection> {
                                if (error) return self->close();
                                if (!self->waiting_.empty()) return self->write();
                                self->close_when_sent();
+                               if (self->blocked_) self->next();
                              });
   }
 
   stream_protocol::socket socket_;
-  SharedHandler handler_;
+  SharedCommon common_;
   Asker asker_;
   std::array<char, 4096> block_{};
   std::string input_;
   std::string sending_;
   std::string waiting_;
   bool stream_ = false;
+  bool blocked_ = false;   // the next request waits for the answers before it to be sent
   bool finished_ = false;  // nothing more is read or taken: what waits is sent, then it is closed
 };
 
 class UnixControlServer final : public ControlServer {
  public:
-  UnixControlServer(stream_protocol::acceptor acceptor, std::filesystem::path path, Handler handler)
+  UnixControlServer(boost::asio::io_context& loop, stream_protocol::acceptor acceptor, std::filesystem::path path,
+                    Handler handler)
       : acceptor_{std::move(acceptor)},
         retry_{acceptor_.get_executor()},
         path_{std::move(path)},
-        handler_{std::make_shared<const Handler>(std::move(handler))},
         alive_{std::make_shared<bool>(true)} {
+    common_->handler = std::move(handler);
+    common_->turns = std::make_shared<Turns>(loop);
     accept();
   }
   ~UnixControlServer() override {
@@ -177,6 +249,7 @@ class UnixControlServer final : public ControlServer {
   bool has_streams() const override {
     return std::any_of(clients_.begin(), clients_.end(), [](const auto& client) { return client->streams(); });
   }
+  ControlRefusals refusals() const override { return common_->refusals; }
 
  private:
   void accept() {
@@ -201,17 +274,18 @@ class UnixControlServer final : public ControlServer {
     std::erase_if(clients_, [](const auto& client) { return client->closed(); });
     // the oldest goes, so that clients that only sit there keep nobody out
     if (clients_.size() >= kMaxControlClients) {
+      common_->count(kTooMany);
       clients_.front()->close();
       clients_.erase(clients_.begin());
     }
-    clients_.push_back(std::make_shared<Connection>(std::move(socket), handler_));
+    clients_.push_back(std::make_shared<Connection>(std::move(socket), common_));
     clients_.back()->read();
   }
 
   stream_protocol::acceptor acceptor_;
   boost::asio::steady_timer retry_;
   std::filesystem::path path_;
-  SharedHandler handler_;
+  SharedCommon common_ = std::make_shared<Common>();
   std::shared_ptr<bool> alive_;
   std::vector<std::shared_ptr<Connection>> clients_;  // oldest first
 };
@@ -292,7 +366,7 @@ tl::expected<std::unique_ptr<ControlServer>, mip6::Error> ControlServer::open(bo
   allow_group(path, group);
   acceptor.listen(kMaxControlClients, error);
   if (error) return failed(error.value(), "");
-  return std::make_unique<UnixControlServer>(std::move(acceptor), path, std::move(handler));
+  return std::make_unique<UnixControlServer>(loop, std::move(acceptor), path, std::move(handler));
 }
 
 }  // namespace mnd::kernel

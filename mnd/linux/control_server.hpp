@@ -1,12 +1,14 @@
 // The control socket of both daemons: one JSON object per line on a Unix stream socket, for root and one group only.
 // A request is {"command": "status", ...}; the answer is one object, or for "watch" and "events" with follow a stream.
-// The bytes that come in are from anybody who may connect: limited in length, never trusted.
+// The bytes that come in are from anybody who may connect: limited in length, never trusted. One request is answered at
+// a time, the loop's other work between two of them, and a client's next one when its answer is sent.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -22,6 +24,9 @@ inline constexpr int kMaxControlClients = 64;                   // one more clos
 inline constexpr std::size_t kMaxControlBacklog = 1024 * 1024;  // bytes waiting for a client that does not read;
                                                                 // a single answer may be longer
 inline constexpr int kControlVersion = 1;
+
+// Requests and clients that were turned away, by reason: few names, none of them from a client.
+using ControlRefusals = std::map<std::string, std::uint64_t, std::less<>>;
 
 // Who asks, by the credentials of its end of the socket.
 enum class Asker : std::uint8_t {
@@ -48,6 +53,7 @@ class ControlServer {
   // it.
   virtual void publish(const std::string& line) = 0;
   virtual bool has_streams() const = 0;
+  virtual ControlRefusals refusals() const = 0;
 };
 
 // One line of a client as a request: a JSON object, not nested deeper than kMaxControlDepth, with a text member

@@ -8,7 +8,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <cstddef>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "mnd/linux/descriptor.hpp"
@@ -223,13 +227,83 @@ TEST_CASE("one answer may be long, but not many of them for a client that does n
   }
   CHECK(got == text + '\n');
   CHECK_FALSE(reader.closed);
+}
+
+TEST_CASE("who does not read is not answered on and on") {
+  const std::string text(3 * kMaxControlBacklog, 'x');
+  int asked = 0;
+  Server fixture{[&](const json&, Asker) {
+    ++asked;
+    return ControlServer::Answer{text, false};
+  }};
   Client lazy{fixture.path};
-  for (int i = 0; i < 3; ++i) lazy.try_send("{\"command\":\"list\"}\n");
+  for (int i = 0; i < 3; ++i) lazy.send("{\"command\":\"list\"}\n");
   fixture.run();
-  lazy.received();
+  CHECK(asked == 1);
+  std::size_t got = 0;
+  for (int i = 0; i < 1000 && got < 3 * (text.size() + 1); ++i) {
+    got += lazy.received().size();
+    fixture.run();
+  }
+  CHECK(asked == 3);
+  CHECK(got == 3 * (text.size() + 1));
+  CHECK_FALSE(lazy.closed);
+}
+
+TEST_CASE("between two requests of whoever asks in a row everybody else has a turn") {
+  constexpr int kRequests = 50;
+  std::string order;
+  Server fixture{[&](const json& request, Asker) {
+    order += request.at("command").get<std::string>();
+    return ControlServer::Answer{"{}", false};
+  }};
+  // What else the loop has to do: a descriptor that can always be read.
+  std::array<int, 2> ends{};
+  REQUIRE(::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) == 0);
+  const Descriptor writer{ends[1]};
+  REQUIRE(::write(writer.get(), "x", 1) == 1);
+  boost::asio::posix::stream_descriptor other{fixture.loop, ends[0]};
+  const std::function<void()> work = [&] {
+    other.async_wait(boost::asio::posix::stream_descriptor::wait_read, [&](const auto&) {
+      order += '.';
+      if (order.size() < 1000) work();
+    });
+  };
+  Client greedy{fixture.path};
+  Client second{fixture.path};
+  for (int i = 0; i < kRequests; ++i) greedy.send("{\"command\":\"a\"}\n");
+  second.send("{\"command\":\"b\"}\n");
+  work();
   fixture.run();
-  lazy.received();
-  CHECK(lazy.closed);
+  CHECK(std::count(order.begin(), order.end(), 'a') == kRequests);
+  CHECK(order.find("aa") == std::string::npos);
+  CHECK(std::count(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(order.find('b')), 'a') <= 2);
+}
+
+TEST_CASE("what is refused is counted by name") {
+  Server fixture;
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < kMaxControlClients + 2; ++i) {
+    clients.push_back(std::make_unique<Client>(fixture.path));
+    fixture.run();
+  }
+  clients.back()->send("nonsense\n[]\n{}\n{\"command\":\"watch\"}\n" + std::string(20, '[') + '\n');
+  fixture.run();
+  const std::string line(64 * 1024, 'x');
+  for (int i = 0; i < 100 && fixture.server->has_streams(); ++i) {
+    fixture.server->publish(line);
+    fixture.run();
+  }
+  for (int i = 0; i < 20; ++i) {
+    clients[10]->try_send(std::string(4096, 'x'));
+    fixture.run();
+  }
+  CHECK(fixture.server->refusals() == ControlRefusals{{"a newer client had no room", 2},
+                                                      {"a stream is not read", 1},
+                                                      {"the request has no \"command\"", 1},
+                                                      {"the request is nested too deeply", 1},
+                                                      {"the request is no JSON object", 2},
+                                                      {"the request is too long", 1}});
 }
 
 // Of this thread alone, as the kernel has them; -1: unchanged.
