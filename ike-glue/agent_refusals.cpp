@@ -32,6 +32,17 @@ std::optional<std::pair<std::string_view, std::string_view>> ends_of_packet(std:
   return std::pair{host(line), host(line.substr(middle + kTo.size()))};
 }
 
+// What charon refuses before there is an IKE_SA, or because one was never finished; empty: the line is about something
+// else. The limits are those of strongswan.conf: block_threshold, init_limit_half_open, init_limit_job_load and
+// half_open_timeout.
+std::string_view refused_in_a_flood(std::string_view line) {
+  if (line.starts_with("deleting half open IKE_SA with ")) return "not finished in time";
+  if (!line.starts_with("ignoring IKE_SA setup from ")) return {};
+  if (line.find("per-IP half-open") != line.npos) return "too many half-open from one address";
+  if (line.find("half-open IKE_SA limit") != line.npos) return "too many half-open";
+  return line.find("job load") != line.npos ? "charon has too much to do" : std::string_view{};
+}
+
 // What a peer or a log has written, of any length.
 std::string cut(std::string_view text) { return std::string{text.substr(0, 256)}; }
 
@@ -54,7 +65,13 @@ AgentKeying::Impl::Attempt& AgentKeying::Impl::attempt_of(std::uint64_t uniqueid
 void AgentKeying::Impl::attempt_log(const Section& message, std::int64_t unix_time, mip6::BootTime now) {
   const auto id = id_of(message);
   const auto* line = message.text("msg");
-  if (id == 0 || !line) return;
+  if (!line) return;
+  // Many a second: counted, and nobody is told.
+  if (const auto flood = refused_in_a_flood(*line); !flood.empty()) {
+    out.emplace_back(PeerRefused{flood, std::nullopt});
+    return;
+  }
+  if (id == 0) return;
   if (const auto ends = ends_of_packet(*line)) {
     const bool established =
         std::any_of(nodes.begin(), nodes.end(), [id](const Node& n) { return n.sas.contains(id); });

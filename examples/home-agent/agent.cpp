@@ -268,6 +268,12 @@ void Agent::drop(std::string_view reason, const Ipv6Address& source) {
                      fmt::format("message dropped from={} reason=\"{}\" count={}", source.to_string(), reason, *count));
 }
 
+Counts Agent::malformed() const {
+  auto counts = malformed_.totals();
+  if (const auto count = kernel_->drops().too_long; count > 0) counts.emplace("longer than any message", count);
+  return counts;
+}
+
 void Agent::deadline_reached() {
   post(mip6::agent::Event{mip6::agent::DeadlineReached{}});
   post(ike::AgentKeyingEvent{ike::DeadlineReached{}});

@@ -151,6 +151,7 @@ class Agent final : public Steering {
   void link_changed(const mnd::kernel::NetworkState& network);
   void unrecognized(const mip6::Message& message, const mnd::kernel::MobilityPacket& packet);
   void drop(std::string_view reason, const mip6::Ipv6Address& source);
+  Counts malformed() const;  // what drop() was told of, and what did not get as far
   void session_connected(bool slow);
   void session_lost(bool slow, const mip6::Error& why);
   void deadline_reached();

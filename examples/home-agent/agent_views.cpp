@@ -56,7 +56,6 @@ Snapshot Agent::snapshot() const {
   snapshot.charon_connected = fast_connected_ && slow_connected_;
   snapshot.charon_needed = needs_charon();
   snapshot.advice = advice();
-  snapshot.malformed = malformed_.totals();
   snapshot.trouble = trouble_;
   for (const auto& node : config_.nodes)
     if (node.method.version == ike::IkeVersion::kV1 && std::holds_alternative<ike::PreSharedKey>(node.proof))
@@ -65,6 +64,10 @@ Snapshot Agent::snapshot() const {
   if (home_agent_ == nullptr) return snapshot;  // asked while still starting
 
   snapshot.counters = home_agent_->counters();
+  snapshot.malformed = malformed();
+  snapshot.socket_dropped = kernel_->drops().by_kernel;
+  if (control_ != nullptr) snapshot.control_refused = control_->refusals();
+  if (metrics_ != nullptr) snapshot.metrics_refused = metrics_->refusals();
   snapshot.keys_refused = keys_refused_;
   snapshot.requests_answered = requests_answered_;
   snapshot.other_agents = others_->known();

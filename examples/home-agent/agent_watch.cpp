@@ -161,7 +161,10 @@ Metrics Agent::metrics() const {
   metrics.banned_for_a_while = banned_for_a_while_.size();
   metrics.charon_connected = fast_connected_ && slow_connected_;
   metrics.counters = home_agent_->counters();
-  metrics.malformed = malformed_.totals();
+  metrics.malformed = malformed();
+  metrics.socket_dropped = kernel_->drops().by_kernel;
+  if (control_ != nullptr) metrics.control_refused = control_->refusals();
+  if (metrics_ != nullptr) metrics.metrics_refused = metrics_->refusals();
   metrics.keys_refused = keys_refused_;
   metrics.kernel = mnd::kernel::read_kernel_counters(mnd::kernel::kAgentTunnelName);
   metrics.kernel_failures = performer_->kernel_failures();

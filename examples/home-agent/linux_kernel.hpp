@@ -37,6 +37,8 @@ class LinuxKernel final : public KernelPort {
   Result set_up_tunnel();
   // `prefixes`: hears Mobile Prefix Solicitations.
   Result listen(mnd::kernel::MobilitySocket::Received received, mnd::kernel::MobilitySocket::Received prefixes);
+  // Of the messages since then.
+  mnd::kernel::MobilityDrops drops() const { return socket_ ? socket_->drops() : mnd::kernel::MobilityDrops{}; }
   // Hears what other hosts of the home link say is theirs.
   Result watch_home_link(mnd::kernel::ClaimWatch::Claimed claimed);
   void stop_listening();

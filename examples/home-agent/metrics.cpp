@@ -121,6 +121,17 @@ void write_updates(Writer& out, const Metrics& metrics) {
       metrics.keys_refused);
   out.by_reason("ipsec_refused", "Packets that IPsec refused in this network namespace, by the kernel's names.",
                 metrics.kernel.xfrm);
+  out.by_reason("ip_refused", "Packets that IPv6 or UDP refused in this network namespace, by the kernel's names.",
+                metrics.kernel.ip);
+  out.counter("socket_dropped",
+              "Mobility Header messages that the kernel dropped at the socket: refused by IPsec (those are among "
+              "ipsec_refused too), with a wrong checksum, or without room.");
+  out.sample(metrics.socket_dropped);
+  out.counter("requests_refused", "Requests and clients that were turned away, by the place where they came.");
+  for (const auto& [reason, count] : metrics.control_refused)
+    out.sample(count, {{"at", "control socket"}, {"reason", reason}});
+  for (const auto& [reason, count] : metrics.metrics_refused)
+    out.sample(count, {{"at", "metrics"}, {"reason", reason}});
   if (metrics.kernel.tunnel_dropped) {
     out.counter("tunnel_packets_dropped", "Tunnelled packets from elsewhere than the bound care-of address.");
     out.sample(*metrics.kernel.tunnel_dropped);

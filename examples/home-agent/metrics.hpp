@@ -40,6 +40,9 @@ struct Metrics {
   std::map<std::string, std::uint64_t, std::less<>> malformed;  // by reason
   std::map<std::string, std::uint64_t> keys_refused;            // by reason
   mnd::kernel::KernelCounters kernel;
+  std::uint64_t socket_dropped = 0;
+  std::map<std::string, std::uint64_t, std::less<>> control_refused;  // by reason
+  std::map<std::string, std::uint64_t, std::less<>> metrics_refused;  // by reason
   std::uint64_t kernel_failures = 0;
   Histogram store_seconds{kStoreSeconds};
   std::uint64_t records_stored = 0;

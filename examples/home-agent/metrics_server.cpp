@@ -31,13 +31,30 @@ using mip6::Error;
 
 constexpr mip6::Duration kAcceptRetry = std::chrono::seconds{1};
 
-using Answer = std::function<http::response<http::string_body>(const http::request<http::empty_body>& request)>;
+// What all clients of a server have in common.
+struct Common {
+  std::function<http::response<http::string_body>(const http::request<http::empty_body>& request)> answer;
+  MetricsRefusals refusals;
+
+  void count(std::string_view name) {
+    const auto found = refusals.find(name);
+    ++(found == refusals.end() ? refusals.emplace(name, 0).first : found)->second;
+  }
+};
+
+// Empty: it left before it had asked, which is nothing that is refused.
+std::string_view refusal_of(const error_code& error) {
+  if (error == http::error::header_limit || error == http::error::buffer_overflow) return "the header is too large";
+  if (error == http::error::body_limit || error == http::error::unexpected_body) return "a request has no body";
+  if (error.category() != http::make_error_code(http::error::end_of_stream).category()) return {};
+  return error == http::error::end_of_stream || error == http::error::partial_message ? "" : "it is not HTTP";
+}
 
 // One client. Lives as long as its read or write is pending.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(tcp::socket socket, std::size_t header_limit, std::shared_ptr<const Answer> answer, mip6::BootTime until)
-      : socket_{std::move(socket)}, buffer_{header_limit}, answer_{std::move(answer)}, until_{until} {
+  Connection(tcp::socket socket, std::size_t header_limit, std::shared_ptr<Common> common, mip6::BootTime until)
+      : socket_{std::move(socket)}, buffer_{header_limit}, common_{std::move(common)}, until_{until} {
     parser_.header_limit(static_cast<std::uint32_t>(header_limit));
     parser_.body_limit(std::uint64_t{0});
   }
@@ -53,14 +70,17 @@ class Connection : public std::enable_shared_from_this<Connection> {
     http::async_read(socket_, buffer_, parser_, [self = shared_from_this()](const error_code& error, std::size_t) {
       if (self->closed()) return;
       // Not HTTP, too large, or with a body: no answer would be understood.
-      if (error) return self->close();
+      if (error) {
+        if (const auto name = refusal_of(error); !name.empty()) self->common_->count(name);
+        return self->close();
+      }
       self->write();
     });
   }
 
  private:
   void write() {
-    response_ = (*answer_)(parser_.get());
+    response_ = common_->answer(parser_.get());
     http::async_write(socket_, response_, [self = shared_from_this()](const error_code&, std::size_t) {
       error_code ignored;
       if (!self->closed()) self->socket_.shutdown(tcp::socket::shutdown_both, ignored);
@@ -72,7 +92,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::beast::flat_buffer buffer_;
   http::request_parser<http::empty_body> parser_;
   http::response<http::string_body> response_;
-  std::shared_ptr<const Answer> answer_;
+  std::shared_ptr<Common> common_;
   mip6::BootTime until_;
 };
 
@@ -85,7 +105,7 @@ class HttpServer final : public MetricsServer {
         timer_{loop, [this] { deadline_reached(); }},
         retry_{loop, [this] { accept(); }},
         alive_{std::make_shared<bool>(true)} {
-    answer_ = std::make_shared<const Answer>([this](const auto& request) { return answer(request); });
+    common_->answer = [this](const auto& request) { return answer(request); };
     accept();
   }
   ~HttpServer() override {
@@ -104,6 +124,7 @@ class HttpServer final : public MetricsServer {
     for (const auto& client : clients_) open += client->closed() ? 0 : 1;
     return open;
   }
+  MetricsRefusals refusals() const override { return common_->refusals; }
 
  private:
   void accept() {
@@ -120,10 +141,11 @@ class HttpServer final : public MetricsServer {
     std::erase_if(clients_, [](const auto& client) { return client->closed(); });
     // The oldest goes, so that clients that only sit there keep nobody out.
     if (clients_.size() >= limits_.clients) {
+      common_->count("a newer client had no room");
       clients_.front()->close();
       clients_.pop_front();
     }
-    clients_.push_back(std::make_shared<Connection>(std::move(socket), limits_.header, answer_,
+    clients_.push_back(std::make_shared<Connection>(std::move(socket), limits_.header, common_,
                                                     mnd::kernel::boot_now() + limits_.deadline));
     clients_.back()->read();
     arm();
@@ -131,6 +153,7 @@ class HttpServer final : public MetricsServer {
 
   void deadline_reached() {
     while (!clients_.empty() && (clients_.front()->closed() || clients_.front()->until() <= mnd::kernel::boot_now())) {
+      if (!clients_.front()->closed()) common_->count("it is too slow");
       clients_.front()->close();
       clients_.pop_front();
     }
@@ -146,9 +169,11 @@ class HttpServer final : public MetricsServer {
     response.set(http::field::content_type, "text/plain; charset=utf-8");
     const auto path = request.target().substr(0, request.target().find('?'));
     if (request.method() != http::verb::get) {
+      common_->count("the method is not GET");
       response.result(http::status::method_not_allowed);
       response.set(http::field::allow, "GET");
     } else if (path != "/metrics") {
+      common_->count("there is no such path");
       response.result(http::status::not_found);
       response.body() = "ask for /metrics\n";
     } else {
@@ -180,7 +205,7 @@ class HttpServer final : public MetricsServer {
   mnd::kernel::BootTimer timer_;
   mnd::kernel::BootTimer retry_;
   std::shared_ptr<bool> alive_;
-  std::shared_ptr<const Answer> answer_;
+  std::shared_ptr<Common> common_ = std::make_shared<Common>();
   std::deque<std::shared_ptr<Connection>> clients_;  // the oldest first
   std::array<Rendered, 2> rendered_;                 // by form
 };

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <tl/expected.hpp>
@@ -25,6 +26,8 @@ struct MetricsLimits {
   mip6::Duration fresh = std::chrono::milliseconds{100};
 };
 
+using MetricsRefusals = std::map<std::string, std::uint64_t, std::less<>>;
+
 class MetricsServer {
  public:
   using Render = std::function<std::string(MetricsForm form)>;
@@ -36,6 +39,8 @@ class MetricsServer {
   virtual ~MetricsServer() = default;  // closes all connections
   virtual std::uint16_t port() const = 0;
   virtual std::size_t clients() const = 0;  // that are connected
+  // Requests and clients that were turned away, by reason: few names, none of them from a client.
+  virtual MetricsRefusals refusals() const = 0;
 };
 
 }  // namespace mip6ha

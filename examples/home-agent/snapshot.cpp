@@ -47,6 +47,10 @@ json counters_json(const Snapshot& snapshot) {
           {"discovery_answered", snapshot.requests_answered},
           {"keys_refused", by_name(snapshot.keys_refused)},
           {"kernel", by_name(snapshot.kernel.xfrm)},
+          {"ip_refused", by_name(snapshot.kernel.ip)},
+          {"socket_dropped", snapshot.socket_dropped},
+          {"control_refused", by_name(snapshot.control_refused)},
+          {"metrics_refused", by_name(snapshot.metrics_refused)},
           {"tunnel_dropped", tunnel},
           {"offences", by_name(snapshot.offences)},
           {"kernel_failures", snapshot.kernel_failures}};
@@ -165,6 +169,9 @@ std::string status_text(const json& status) {
   text +=
       fmt::format("keys refused {}, tunnel packets dropped {}, IPsec refused {}\n", sum_text(counters, "keys_refused"),
                   shown(counters, "tunnel_dropped"), sum_text(counters, "kernel"));
+  text += fmt::format("IPv6 refused {}, dropped at the socket {}, requests refused {}, for metrics {}\n",
+                      sum_text(counters, "ip_refused"), shown(counters, "socket_dropped"),
+                      sum_text(counters, "control_refused"), sum_text(counters, "metrics_refused"));
   if (status.is_object() && status.contains("warnings") && status.at("warnings").is_array())
     for (const auto& one : status.at("warnings"))
       text += fmt::format("warning: {}\nremedy:  {}\n", shown(one, "what"), shown(one, "remedy"));

@@ -56,6 +56,9 @@ struct Snapshot {
   std::map<std::string, std::uint64_t, std::less<>> malformed;  // by reason
   std::map<std::string, std::uint64_t> keys_refused;            // by charon, to whoever asked; by reason
   mnd::kernel::KernelCounters kernel;                           // what no update of was ever seen here
+  std::uint64_t socket_dropped = 0;                             // by the kernel, of messages for us
+  Counts control_refused{};                                     // at the control socket, by reason
+  Counts metrics_refused{};                                     // at the metrics' port, by reason
   std::map<std::string, std::uint64_t> offences;                // of nodes that behave ill, by kind
   std::map<mip6::Ipv6Address, std::uint16_t> listed_agents{};   // others on the home link by now, with preference
   std::set<mip6::Ipv6Address> other_agents{};                   // that were ever seen there

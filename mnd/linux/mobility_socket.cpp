@@ -1,6 +1,7 @@
 // See mobility_socket.hpp. Ancillary data is looked at in mobility_ancillary.cpp.
 #include "mnd/linux/mobility_socket.hpp"
 
+#include <linux/sock_diag.h>
 #include <net/if.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
@@ -47,6 +48,13 @@ tl::expected<void, mip6::Error> send_from(int fd, const mip6::Ipv6Address& local
                                  "check that there is a route to the peer, and keys for it"));
 }
 
+// Packets that the kernel had for this socket and did not give it.
+std::uint32_t drops_of(int fd) {
+  std::array<std::uint32_t, SK_MEMINFO_VARS> counted{};
+  socklen_t size = sizeof counted;
+  return ::getsockopt(fd, SOL_SOCKET, SO_MEMINFO, counted.data(), &size) == 0 ? counted[SK_MEMINFO_DROPS] : 0;
+}
+
 class RawMobilitySocket final : public MobilitySocket, public std::enable_shared_from_this<RawMobilitySocket> {
  public:
   RawMobilitySocket(boost::asio::io_context& loop, Descriptor socket, const mip6::Ipv6Address& local, Received received)
@@ -55,6 +63,14 @@ class RawMobilitySocket final : public MobilitySocket, public std::enable_shared
   tl::expected<void, mip6::Error> send(std::span<const std::uint8_t> message,
                                        const mip6::Ipv6Address& destination) override {
     return send_from(descriptor_.native_handle(), local_, message, destination);
+  }
+
+  MobilityDrops drops() override {
+    // The kernel counts in 32 bits.
+    const auto counted = drops_of(descriptor_.native_handle());
+    by_kernel_ += static_cast<std::uint32_t>(counted - last_counted_);
+    last_counted_ = counted;
+    return {.too_long = too_long_, .by_kernel = by_kernel_};
   }
 
   void wait() {
@@ -93,7 +109,10 @@ class RawMobilitySocket final : public MobilitySocket, public std::enable_shared
     const auto got = ::recvmsg(descriptor_.native_handle(), &header, MSG_DONTWAIT);
     if (got < 0) return errno == EINTR;
     // a message cut short, or one whose extension headers did not fit, is nothing we can judge
-    if (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) return true;
+    if (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+      ++too_long_;
+      return true;
+    }
     const auto ancillary = read_ancillary(header);
     received_({.source = from_in6(sender.sin6_addr),
                .destination = ancillary.destination.value_or(local_),
@@ -108,6 +127,9 @@ class RawMobilitySocket final : public MobilitySocket, public std::enable_shared
   Received received_;
   std::array<std::uint8_t, kMaxMessage> buffer_{};
   bool closed_ = false;
+  std::uint64_t too_long_ = 0;
+  std::uint64_t by_kernel_ = 0;
+  std::uint32_t last_counted_ = 0;
 };
 
 // What the caller holds: the socket itself lives on while one of its handlers runs.
@@ -123,6 +145,7 @@ class MobilitySocketHandle final : public MobilitySocket {
                                        const mip6::Ipv6Address& destination) override {
     return socket_->send(message, destination);
   }
+  MobilityDrops drops() override { return socket_->drops(); }
 
  private:
   std::shared_ptr<RawMobilitySocket> socket_;

@@ -23,6 +23,12 @@ struct MobilityPacket {
   std::span<const std::uint8_t> message;                 // from Payload Proto on; valid during the call
 };
 
+// What nobody was told of, since the socket was opened.
+struct MobilityDrops {
+  std::uint64_t too_long = 0;   // longer than a message can be, or with more extension headers than anybody would send
+  std::uint64_t by_kernel = 0;  // refused by IPsec at this socket, with a wrong checksum, or without room
+};
+
 class MobilitySocket {
  public:
   using Received = std::function<void(const MobilityPacket&)>;
@@ -39,6 +45,7 @@ class MobilitySocket {
   // Never blocks; an error tells what the kernel said (EAGAIN included).
   virtual tl::expected<void, mip6::Error> send(std::span<const std::uint8_t> message,
                                                const mip6::Ipv6Address& destination) = 0;
+  virtual MobilityDrops drops() = 0;
 };
 
 // Sends a Mobility Header message from `local` out of this interface, whatever routes its destination has elsewhere: to

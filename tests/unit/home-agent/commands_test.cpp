@@ -44,7 +44,10 @@ Snapshot sample() {
   snapshot.counters.dropped_because["the care-of address is not unicast routable"] = 6;
   snapshot.malformed["cut short"] = 4;
   snapshot.keys_refused["authentication failed"] = 8;
-  snapshot.kernel = {.xfrm = {{"XfrmInStateSeqError", 9}}, .tunnel_dropped = 10};
+  snapshot.kernel = {.xfrm = {{"XfrmInStateSeqError", 9}}, .ip = {{"Ip6InUnknownProtos", 11}}, .tunnel_dropped = 10};
+  snapshot.socket_dropped = 12;
+  snapshot.control_refused["the request is too long"] = 13;
+  snapshot.metrics_refused["it is not HTTP"] = 14;
   snapshot.trouble = TroubleView{.what = "charon is not running", .remedy = "start it"};
   return snapshot;
 }
@@ -313,6 +316,9 @@ TEST_CASE("the text of a status has each node on a line, and the trouble with it
   const auto text = status_text(status_json(sample()));
   CHECK(text.find("home agent 2001:db8:1::1 on home") == 0);
   CHECK(text.find("refused 2 (135: 2), malformed 4 (cut short: 4)") != std::string::npos);
+  CHECK(
+      text.find("IPv6 refused 11 (Ip6InUnknownProtos: 11), dropped at the socket 12, requests refused 13 (the request "
+                "is too long: 13), for metrics 14 (it is not HTTP: 14)\n") != std::string::npos);
   CHECK(text.find("trouble: charon is not running\nremedy:  start it\n") != std::string::npos);
   CHECK(text.find("laptop  2001:db8:1::42  2001:db8:a1::7  300   41208  yes  yes   7\n") != std::string::npos);
   CHECK(text.find("phone   2001:db8:1::43  -               -     -      -    no    0\n") != std::string::npos);

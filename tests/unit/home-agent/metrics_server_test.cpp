@@ -176,6 +176,30 @@ TEST_CASE("who does not read is closed at its deadline, and keeps nobody waiting
   CHECK(deaf.all().size() < kSize);
 }
 
+TEST_CASE("who is turned away at the metrics' port is counted by name", "[metrics]") {
+  Harness harness{{.deadline = 50ms}};
+  const auto sent = [&](const std::string& bytes) {
+    Client client{harness};
+    client.send(bytes);
+    client.all();
+  };
+  sent("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  sent("PUT /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
+  sent("\x16\x03\x01 hello\r\n\r\n");
+  sent("GET /" + std::string(20'000, 'a') + " HTTP/1.1\r\n\r\n");
+  sent("GET /metrics HTTP/1.1\r\nA: " + std::string(20'000, 'a'));
+  sent("POST /metrics HTTP/1.1\r\nContent-Length: 10\r\n\r\n" + std::string(10, 'b'));
+  sent("");
+  { const Client leaves{harness}; }
+  CHECK(harness.until([&] { return harness.server->clients() == 0; }));
+  CHECK(harness.server->refusals() == MetricsRefusals{{"a request has no body", 1},
+                                                      {"it is not HTTP", 1},
+                                                      {"it is too slow", 1},
+                                                      {"the header is too large", 2},
+                                                      {"the method is not GET", 1},
+                                                      {"there is no such path", 1}});
+}
+
 TEST_CASE("many that only sit there keep nobody out, and there are never more than the limit", "[metrics]") {
   Harness harness{{.clients = 4, .deadline = 1h}};
   std::vector<Client> sitting;
@@ -188,6 +212,7 @@ TEST_CASE("many that only sit there keep nobody out, and there are never more th
   }
   CHECK(answers(harness));
   CHECK(harness.server->clients() <= 4);
+  CHECK(harness.server->refusals().at("a newer client had no room") >= 46);
 }
 
 TEST_CASE("asking in a loop makes the text no more often than it is fresh", "[metrics]") {

@@ -22,7 +22,10 @@ Metrics filled() {
   metrics.counters.key_mobility_agreed = 5;
   metrics.malformed = {{"a reason with \"quotes\", a \\ and a\nnew line", 4}};
   metrics.keys_refused = {{"authentication failed", 1}};
-  metrics.kernel = {.xfrm = {{"XfrmInStateMismatch", 9}}, .tunnel_dropped = 6};
+  metrics.kernel = {.xfrm = {{"XfrmInStateMismatch", 9}}, .ip = {{"Ip6InUnknownProtos", 8}}, .tunnel_dropped = 6};
+  metrics.socket_dropped = 10;
+  metrics.control_refused = {{"the request is too long", 11}};
+  metrics.metrics_refused = {{"it is not HTTP", 12}};
   for (const auto seconds : {0.00005, 0.002, 0.002, 30.0}) metrics.store_seconds.observe(seconds);
   metrics.behaviour.offences = {40, 3, 2, 1};
   metrics.behaviour.bans = 1;
@@ -51,6 +54,10 @@ TEST_CASE("the metrics have their values under their names", "[metrics]") {
   CHECK(read.value(R"(mip6_ha_key_mobility_total{answer="agreed"})") == 5);
   CHECK(read.value(R"(mip6_ha_messages_dropped_total{reason="a reason with \"quotes\", a \\ and a\nnew line"})") == 4);
   CHECK(read.value(R"(mip6_ha_ipsec_refused_total{reason="XfrmInStateMismatch"})") == 9);
+  CHECK(read.value(R"(mip6_ha_ip_refused_total{reason="Ip6InUnknownProtos"})") == 8);
+  CHECK(read.value("mip6_ha_socket_dropped_total") == 10);
+  CHECK(read.value(R"(mip6_ha_requests_refused_total{at="control socket",reason="the request is too long"})") == 11);
+  CHECK(read.value(R"(mip6_ha_requests_refused_total{at="metrics",reason="it is not HTTP"})") == 12);
   CHECK(read.value(R"(mip6_ha_store_seconds_bucket{le="0.0001"})") == 1);
   CHECK(read.value(R"(mip6_ha_store_seconds_bucket{le="0.0025"})") == 3);
   CHECK(read.value(R"(mip6_ha_store_seconds_bucket{le="10"})") == 3);

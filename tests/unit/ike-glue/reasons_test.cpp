@@ -214,6 +214,35 @@ TEST_CASE("why an authenticated peer got no security association is told in the 
   CHECK(agent.count<PeerRefused>() == 1);
 }
 
+TEST_CASE("what charon refuses in a flood is counted by its limit, and nobody is told", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  for (const auto& [line, reason] : {
+           std::pair{"ignoring IKE_SA setup from 2001:db8:bad::1, per-IP half-open IKE_SA limit of 5 reached",
+                     "too many half-open from one address"},
+           {"ignoring IKE_SA setup from 2001:db8:bad::1, half-open IKE_SA limit of 2000 reached", "too many half-open"},
+           {"ignoring IKE_SA setup from 2001:db8:bad::1, job load of 9 exceeds limit of 8",
+            "charon has too much to do"},
+           {"deleting half open IKE_SA with 2001:db8:bad::1 after timeout", "not finished in time"},
+       }) {
+    INFO(line);
+    agent.forget();
+    Section section;
+    section.set("group", "NET").set("level", "1").set("msg", line);  // there is no IKE_SA yet
+    agent.event("log", section);
+    agent.pass(200ms);
+    REQUIRE(agent.count<PeerRefused>() == 1);
+    CHECK(agent.last<PeerRefused>()->reason == reason);
+    CHECK_FALSE(agent.last<PeerRefused>()->claimed);
+    CHECK(agent.count<Trouble>() == 0);
+  }
+  agent.forget();
+  Section other;
+  other.set("group", "NET").set("level", "1").set("msg", "ignoring IKE_SA setup from somebody, for another reason");
+  agent.event("log", other);
+  CHECK(agent.count<PeerRefused>() == 0);
+}
+
 TEST_CASE("connections that others have unloaded are loaded again when a peer finds none, once a minute at most",
           "[agent-keying]") {
   Agent agent;

@@ -17,6 +17,14 @@ TEST_CASE("of xfrm_stat the counters that are not zero are read", "[counters]") 
   CHECK(parse_xfrm_stat("XfrmInNoStates 3") == Counts{{"XfrmInNoStates", 3}});
 }
 
+TEST_CASE("of snmp6 the refusals that are not zero are read, and nothing else", "[counters]") {
+  CHECK(parse_snmp6("Ip6InReceives                   \t100\nIp6InHdrErrors                  \t0\n"
+                    "Ip6InUnknownProtos              \t7\nIp6ReasmFails                   \t2\n"
+                    "Icmp6OutParmProblems            \t5\nIcmp6OutEchos                   \t6\n"
+                    "Udp6RcvbufErrors                \t3\nUdp6InDatagrams                 \t4\n") ==
+        Counts{{"Icmp6OutParmProblems", 5}, {"Ip6InUnknownProtos", 7}, {"Ip6ReasmFails", 2}, {"Udp6RcvbufErrors", 3}});
+}
+
 TEST_CASE("lines of xfrm_stat that are none are skipped", "[counters]") {
   CHECK(parse_xfrm_stat("").empty());
   CHECK(parse_xfrm_stat("\n\n \nXfrmInError\nXfrmInError \n 3\nXfrmInError -3\nXfrmInError 3x\n"
