@@ -5,10 +5,11 @@
 
 namespace ike {
 
-std::vector<Child> AgentKeying::Impl::further_of(const AgentKeyingNode& node, const mip6::Ipv6Address& home_agent) {
+// Made when they are wanted: all nodes' together would be many.
+std::vector<Child> AgentKeying::Impl::further_of(const Node& node) const {
   std::vector<Child> all;
-  for (const auto& configured : node.children) {
-    all.push_back(child_at_agent(configured.kind, node.home_address, home_agent));
+  for (const auto& configured : node.configured.children) {
+    all.push_back(child_at_agent(configured.kind, node.configured.home_address, policy.home_agent));
     all.back().reqid = configured.reqid;
   }
   return all;
@@ -19,7 +20,7 @@ bool AgentKeying::Impl::further_updown(Node& node, const Section& message, mip6:
   const auto sa = read_ike_sa(message, 0);
   const auto* children = children_of(message);
   if (!sa || !children) return false;
-  for (const auto& child : node.further) {
+  for (const auto& child : further_of(node)) {
     const auto found = find_child(*children, child);
     if (!found || found->spi_in == 0) continue;
     if (is_up(message))
@@ -75,7 +76,7 @@ void AgentKeying::Impl::further_down(Node& node, ChildKind kind, std::uint64_t u
 }
 
 void AgentKeying::Impl::further_rekeyed(Node& node, const Section& message) {
-  for (const auto& child : node.further) {
+  for (const auto& child : further_of(node)) {
     const auto rekeyed = read_child_rekey(message, child.reqid);
     const auto known = rekeyed ? node.sas.find(rekeyed->ike_uniqueid) : node.sas.end();
     if (known == node.sas.end()) continue;
@@ -89,7 +90,7 @@ void AgentKeying::Impl::adopt_further(Node& node, const Section& item) {
   const auto* children = children_of(item);
   const auto known = ike && children ? node.sas.find(ike->uniqueid) : node.sas.end();
   if (known == node.sas.end() || !known->second.child_up) return;  // it goes with its IKE_SA
-  for (const auto& child : node.further) {
+  for (const auto& child : further_of(node)) {
     const auto found = find_child(*children, child);
     if (!found || !found->installed || !found->as_asked || departed.has_child(found->spi_in)) continue;
     if (known->second.further.contains(child.kind)) continue;  // an event has told of a newer one

@@ -173,7 +173,7 @@ void AgentKeying::Impl::ike_rekey(const Section& message, mip6::BootTime now) {
   step(fmt::format("{}: IKE re-keyed", node->configured.name));
   // The new IKE_SA begins where the old one was when charon took up the re-key, which may have been before a move.
   if (node->moved_to && !node->verification)
-    node->verification = Verification{*node->moved_to, now + kVerifyAfter, true};
+    node->verification = std::make_unique<Verification>(Verification{*node->moved_to, now + kVerifyAfter, true});
 }
 
 void AgentKeying::Impl::child_rekey(const Section& message) {
@@ -205,7 +205,7 @@ void AgentKeying::Impl::on(const PeerEndpointMoved& event, mip6::BootTime now) {
   // Until charon's list says otherwise: a replacement may be asked for before that.
   for (auto& [uniqueid, sa] : node->sas) sa.remote = event.care_of;
   node->moved_to = event.care_of;
-  if (connected) node->verification = Verification{event.care_of, now + kVerifyAfter};
+  if (connected) node->verification = std::make_unique<Verification>(Verification{event.care_of, now + kVerifyAfter});
 }
 
 void AgentKeying::Impl::on(const PeerReplaceAsked& event, mip6::BootTime now) {

@@ -6,9 +6,12 @@
 #include <deque>
 #include <list>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "ike-glue/agent_keying.hpp"
@@ -78,9 +81,8 @@ struct AgentKeying::Impl {
     bool orphans = false;  // a charon before this one may have left ESP states
     std::optional<mip6::BootTime> delete_orphans_at{};
     std::optional<mip6::BootTime> loaded_again;
-    std::optional<Verification> verification;
+    std::unique_ptr<Verification> verification;   // seldom there
     std::optional<mip6::Ipv6Address> moved_to{};  // where the kernel has moved the present IKE_SA, if it has
-    std::vector<Child> further{};
   };
 
   // An attempt of a peer to establish IKE, by charon's uniqueid, until it is known how it ends.
@@ -168,7 +170,7 @@ struct AgentKeying::Impl {
   void finish_stop(mip6::BootTime now);
 
   // agent_children.cpp
-  static std::vector<Child> further_of(const AgentKeyingNode& node, const mip6::Ipv6Address& home_agent);
+  std::vector<Child> further_of(const Node& node) const;
   bool further_updown(Node& node, const Section& message, mip6::BootTime now);
   void further_up(Node& node, const Child& child, const IkeSa& ike, const ChildSa& sa, mip6::BootTime now);
   void further_down(Node& node, ChildKind kind, std::uint64_t uniqueid, std::uint32_t spi_in);
@@ -188,9 +190,9 @@ struct AgentKeying::Impl {
   void step(std::string what) { out.emplace_back(ike::Step{std::move(what)}); }
 
   AgentKeyingPolicy policy;
-  std::list<Node> nodes;  // others point into it
-  std::map<std::string, Node*> by_name;
-  std::map<mip6::Ipv6Address, Node*> by_address;
+  std::list<Node> nodes;                                // others point into it
+  std::unordered_map<std::string_view, Node*> by_name;  // of the connection
+  std::unordered_map<mip6::Ipv6Address, Node*> by_address;
   std::set<std::string> leaving;       // names of connections whose IKE_SAs are being listed, to be ended
   std::set<std::uint64_t> ended;       // IKE_SAs of dismissed nodes, until charon tells that they are down
   std::set<std::string> secrets_left;  // of nodes that were dismissed while charon was away

@@ -22,10 +22,9 @@ void AgentKeying::Impl::add(const AgentKeyingNode& configured) {
                        .loaded_again = {},
                        .verification = {}});
   auto& node = nodes.back();
-  node.further = further_of(configured, policy.home_agent);
   by_name[node.name] = &node;
   by_address[configured.home_address] = &node;
-  if (std::holds_alternative<Certificate>(configured.credentials.proof)) by_certificate = configured.credentials;
+  if (certificate_of(configured.credentials.proof) != nullptr) by_certificate = configured.credentials;
 }
 
 void AgentKeying::Impl::on(const PeerServed& event, mip6::BootTime) {

@@ -180,7 +180,7 @@ Trouble AgentKeying::Impl::words_on_nobody(const std::string& from) const {
 void AgentKeying::Impl::load_again(Node& node, mip6::BootTime now) {
   if (node.loaded_again && now - *node.loaded_again < kLoadAgainAfter) return;
   node.loaded_again = now;
-  if (std::holds_alternative<Certificate>(node.configured.credentials.proof)) load_certificate();
+  if (certificate_of(node.configured.credentials.proof) != nullptr) load_certificate();
   to_load.push_back(&node);
   load_next();
 }

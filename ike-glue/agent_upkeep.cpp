@@ -46,7 +46,7 @@ void AgentKeying::Impl::load_next() {
   if (leaving.contains(node->name)) return;
   loading = true;
   const auto& credentials = node->configured.credentials;
-  if (std::holds_alternative<Certificate>(credentials.proof)) return load_connection(*node);
+  if (certificate_of(credentials.proof) != nullptr) return load_connection(*node);
   const auto secret = load_credentials(node->name, credentials).front();
   request(Purpose::kSecret, node, secret.command, secret.message);
 }
@@ -56,7 +56,7 @@ void AgentKeying::Impl::load_connection(Node& node) {
   mobility.reqid = node.configured.reqid;
   mobility.rekey = kChildRekey;
   std::vector<Child> children{mobility};
-  for (const auto& one : node.further) {
+  for (const auto& one : further_of(node)) {
     children.push_back(one);
     children.back().rekey = kChildRekey;
   }
@@ -323,7 +323,7 @@ void AgentKeying::Impl::withdraw_credentials() {
   if (!by_certificate) return;
   request(Purpose::kStopAuthorities, nullptr, "get-authorities", {});
   // Loaded once more, perhaps, to be told its id: an earlier run of ours may have loaded it.
-  request(Purpose::kStopKey, nullptr, "load-key", load_key(std::get<Certificate>(by_certificate->proof)));
+  request(Purpose::kStopKey, nullptr, "load-key", load_key(*certificate_of(by_certificate->proof)));
 }
 
 void AgentKeying::Impl::stop_authorities(const Answered& answer) {

@@ -37,7 +37,7 @@ std::string pubkey_auth(const Method& method) {
 Section local_auth(const Credentials& credentials) {
   Section local;
   local.set("id", credentials.local_identity);
-  if (const auto* certificate = std::get_if<Certificate>(&credentials.proof))
+  if (const auto* certificate = certificate_of(credentials.proof))
     local.set("auth", pubkey_auth(credentials.method)).set("certs", Section::List{certificate->own});
   else
     local.set("auth", "psk");
@@ -48,7 +48,7 @@ Section remote_auth(const Credentials& credentials) {
   Section remote;
   remote.set("id", credentials.remote_identity);
   // By its root's name and not as `cacerts`: charon would keep those for good, and trust them for other connections.
-  if (const auto* certificate = std::get_if<Certificate>(&credentials.proof))
+  if (const auto* certificate = certificate_of(credentials.proof))
     remote.set("auth", pubkey_auth(credentials.method)).set("ca_id", "asn1dn:#" + certificate->root);
   else
     remote.set("auth", "psk");
@@ -94,7 +94,7 @@ std::vector<CredentialRequest> load_credentials(const std::string& id, const Cre
         .set("owners", Section::List{credentials.local_identity, credentials.remote_identity});
     return {{"load-shared", std::move(message), "the secret"}};
   }
-  const auto& certificate = std::get<Certificate>(credentials.proof);
+  const auto& certificate = *certificate_of(credentials.proof);
   Section authorities;
   for (std::size_t i = 0; i < certificate.authorities.size(); ++i)
     authorities.set(authority_prefix(id) + std::to_string(i), Section{}.set("cacert", certificate.authorities[i]));

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -27,7 +29,24 @@ struct Certificate {                     // each text is one complete PEM block
   std::int64_t valid_until = 0;
 };
 
-using Proof = std::variant<PreSharedKey, Certificate>;
+// Ours is the same for all nodes of a home agent: copies share it.
+class SharedCertificate {
+ public:
+  SharedCertificate(Certificate certificate)  // stands for it
+      : certificate_{std::make_shared<const Certificate>(std::move(certificate))} {}
+  const Certificate& operator*() const { return *certificate_; }
+  const Certificate* operator->() const { return certificate_.get(); }
+
+ private:
+  std::shared_ptr<const Certificate> certificate_;
+};
+
+using Proof = std::variant<PreSharedKey, SharedCertificate>;
+// nullptr: it is a secret.
+inline const Certificate* certificate_of(const Proof& proof) {
+  const auto* shared = std::get_if<SharedCertificate>(&proof);
+  return shared == nullptr ? nullptr : &**shared;
+}
 
 struct Credentials {
   std::string local_identity;

@@ -271,7 +271,7 @@ void NodeKeying::Impl::migration_refused(const mip6::Ipv6Address& local, Trouble
 // --- stopping ---
 
 void NodeKeying::Impl::withdraw_credentials() {
-  const auto* certificate = std::get_if<Certificate>(&policy.credentials.proof);
+  const auto* certificate = certificate_of(policy.credentials.proof);
   if (!certificate) {
     request(Purpose::kStopStep, "unload-shared", named("id", secret_id));
     return;

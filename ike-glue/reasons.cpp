@@ -109,7 +109,7 @@ std::optional<Trouble> words_on_certificates(Reason reason, const std::string& w
   }
 }
 
-bool by_certificate(const Credentials& credentials) { return std::holds_alternative<Certificate>(credentials.proof); }
+bool by_certificate(const Credentials& credentials) { return certificate_of(credentials.proof) != nullptr; }
 
 std::string algorithms(const std::vector<std::string>& proposals) {
   return fmt::format("{}", fmt::join(proposals, " "));
@@ -117,7 +117,7 @@ std::string algorithms(const std::vector<std::string>& proposals) {
 
 // Whether the certificate with which we prove ourselves is the reason.
 std::optional<Trouble> own_certificate(const Credentials& credentials, std::int64_t unix_time) {
-  const auto* certificate = std::get_if<Certificate>(&credentials.proof);
+  const auto* certificate = certificate_of(credentials.proof);
   if (certificate == nullptr || certificate->valid_until == 0 || unix_time == 0) return std::nullopt;
   if (unix_time > certificate->valid_until) return words_on_certificates(Reason::kExpired, "our certificate");
   if (unix_time < certificate->valid_from) return words_on_certificates(Reason::kNotYetValid, "our certificate");

@@ -42,8 +42,7 @@ json Daemon::warnings() const {
   json found = json::array();
   if (config_.keying == Keying::kIkev1 && std::holds_alternative<ike::PreSharedKey>(config_.proof))
     found.push_back({{"what", ike::kAggressiveRisk.what}, {"remedy", ike::kAggressiveRisk.remedy}});
-  if (const auto* certificate = std::get_if<ike::Certificate>(&config_.proof);
-      certificate && certificate->valid_until) {
+  if (const auto* certificate = ike::certificate_of(config_.proof); certificate && certificate->valid_until) {
     const auto left =
         std::chrono::system_clock::from_time_t(certificate->valid_until) - std::chrono::system_clock::now();
     const auto days = std::chrono::duration_cast<std::chrono::days>(left).count();

@@ -18,7 +18,7 @@ namespace {
 
 std::string method_of(const NodeConfig& node) {
   if (node.manual_keys) return "manual keys";
-  const bool certificate = std::holds_alternative<ike::Certificate>(node.proof);
+  const bool certificate = ike::certificate_of(node.proof) != nullptr;
   return fmt::format("{} with a {}", ike::name_of(node.method.version), certificate ? "certificate" : "secret");
 }
 

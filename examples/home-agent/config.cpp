@@ -176,6 +176,7 @@ tl::expected<Config, Mistakes> check_config(const mnd::kernel::ConfigContent& co
     if (section.name.empty()) top.settings.insert(top.settings.end(), section.settings.begin(), section.settings.end());
   read_top(top, config, mistakes);
 
+  config.nodes.reserve(sections.size());  // they stay as long as we run, with nothing behind the last one
   Uniqueness uniqueness;
   for (const auto& section : sections) {
     if (section.name.empty()) continue;

@@ -35,13 +35,13 @@ inline constexpr std::size_t kMaxNodeName = 40;
 bool is_node_name(std::string_view name);  // 1 to kMaxNodeName of a-z, 0-9 and -
 
 struct Config {
-  mip6::Ipv6Address address;                    // our own, on the home link
-  std::string interface;                        // that the home link is on
-  mip6::Ipv6Prefix prefix;                      // of the home link
-  std::string identity;                         // default: the address
-  std::optional<ike::Certificate> certificate;  // our own: content of certificate = FILE; never printed
-  bool key_mobility = true;                     // key-mobility = yes|no: K is answered with K
-  bool protect_payload = false;                 // protect = payload: ESP for all that is tunnelled; or signalling
+  mip6::Ipv6Address address;                          // our own, on the home link
+  std::string interface;                              // that the home link is on
+  mip6::Ipv6Prefix prefix;                            // of the home link
+  std::string identity;                               // default: the address
+  std::optional<ike::SharedCertificate> certificate;  // our own: content of certificate = FILE; never printed
+  bool key_mobility = true;                           // key-mobility = yes|no: K is answered with K
+  bool protect_payload = false;                       // protect = payload: ESP for all that is tunnelled; or signalling
   mip6::Lifetime lifetime{3600};
   std::optional<mip6::Lifetime> prefix_lifetime;  // from the start on, in seconds; empty: the prefix is for ever
   std::optional<mip6::Ipv6Prefix> next_prefix;    // next-prefix = P: what the home link is being renumbered to

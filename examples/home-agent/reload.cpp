@@ -58,7 +58,7 @@ void compare_tops(const Config& before, const Config& after, Difference& differe
   restart = difference.home_link;
   note(restart, before.identity == after.identity, "identity");
   // The first one of all: no node has proved itself by another.
-  note(restart, !before.certificate || (after.certificate && same(*before.certificate, *after.certificate)),
+  note(restart, !before.certificate || (after.certificate && same(**before.certificate, **after.certificate)),
        "certificate");
   note(restart, before.key_mobility == after.key_mobility, "key-mobility");
   note(restart, before.lifetime == after.lifetime, "lifetime");
@@ -103,7 +103,7 @@ Config merged(const Config& before, const Config& after) {
   if (!before.certificate) config.certificate = after.certificate;
   if (before.certificate)
     for (auto& node : config.nodes)
-      if (!node.manual_keys && std::holds_alternative<ike::Certificate>(node.proof)) node.proof = *before.certificate;
+      if (!node.manual_keys && ike::certificate_of(node.proof) != nullptr) node.proof = *before.certificate;
   return config;
 }
 

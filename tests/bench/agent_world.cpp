@@ -52,6 +52,7 @@ mip6ha::Config many_nodes(std::uint64_t nodes) {
   config.interface = "home";
   config.prefix = mip6::Ipv6Prefix::parse("2001:db8:1::/64").value();
   config.identity = kAgent.to_string();
+  config.nodes.reserve(nodes);  // load_config() leaves no room behind the last one either
   for (std::uint64_t node = 0; node < nodes; ++node) {
     auto& one = config.nodes.emplace_back();
     one.name = fmt::format("node-{}", node);

@@ -191,7 +191,7 @@ TEST_CASE("five lines are enough with a certificate") {
   files.folder.file("laptop.pem", test_certificates::kBundle, 0640);
   const auto config = mnd::load_config(files.path);
   REQUIRE(config);
-  const auto* certificate = std::get_if<ike::Certificate>(&config->proof);
+  const auto* certificate = ike::certificate_of(config->proof);
   REQUIRE(certificate);
   CHECK(certificate->authorities.size() == 2);
 }
