@@ -19,7 +19,7 @@ TEST_CASE("the first node with a certificate brings an authority and the home ag
   if (!done) FAIL(done.error().front().to_string());
   const auto config = here.loaded();
   REQUIRE(config.certificate);
-  CHECK(config.certificate->authorities.size() == 1);
+  CHECK((*config.certificate)->authorities.size() == 1);
   CHECK(mode(here.folder / "mip6-ha/ca") == 0700);
   CHECK(mode(here.folder / "mip6-ha/ca/ca.key") == 0600);
   CHECK(mode(here.folder / "mip6-ha/agent.pem") == 0600);
@@ -30,8 +30,8 @@ TEST_CASE("the first node with a certificate brings an authority and the home ag
   CHECK(has(content(laptop / "mnd.conf"), "certificate = node.pem\n"));
   const auto own = ike::parse_certificate(content(laptop / "node.pem"));
   REQUIRE(own);
-  CHECK(own->root == config.certificate->root);
-  CHECK_FALSE(own->private_key == config.certificate->private_key);
+  CHECK(own->root == (*config.certificate)->root);
+  CHECK_FALSE(own->private_key == (*config.certificate)->private_key);
   CHECK(has(printed(here.nodes / "laptop.crt"), config.nodes[0].home_address.to_string()));
   // The node's key is nowhere but in its bundle.
   for (const auto& file : here.files())

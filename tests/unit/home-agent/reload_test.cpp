@@ -150,9 +150,9 @@ TEST_CASE("the first certificate counts at once, another one after a restart", "
   with.nodes.push_back(with_secret("tablet", "2001:db8:1::44"));
   with.nodes.back().proof = *with.certificate;
   CHECK(compare(sample(), with).restart.empty());
-  CHECK(merged(sample(), with).certificate->own == "one");
+  CHECK((*merged(sample(), with).certificate)->own == "one");
   auto after = with;
-  after.certificate->own = "two";
+  after.certificate = ike::Certificate{.private_key = "one", .own = "two", .authorities = {}, .root = "r"};
   after.nodes.back().proof = *after.certificate;
   const auto difference = compare(with, after);
   CHECK(difference.restart == Names{"certificate"});
