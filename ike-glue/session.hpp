@@ -20,6 +20,8 @@ struct Response {
   std::vector<Section> items;  // of a streamed command, in order
 };
 
+inline constexpr std::chrono::milliseconds kUnregisterPatience{500};
+
 class Session {
  public:
   struct Handlers {
@@ -45,6 +47,7 @@ class Session {
 
   // No more of this event, also on later connections; queued as a request is. Due before the end of a Session that has
   // `log`: charon 5.9 may log that a connection with it has gone, to that connection, and so on, for half a minute.
+  // kUnregisterPatience is the deadline for who only wants to end.
   void unregister(const std::string& event, std::chrono::milliseconds deadline, Done done);
 
  private:

@@ -12,8 +12,6 @@ namespace mnd {
 namespace node = mip6::node;
 using kernel::Side;
 
-constexpr std::chrono::milliseconds kUnregisterPatience{500};
-
 void Daemon::feed(node::MobileEvent event) {
   pending_.emplace_back(std::move(event));
   drain();
@@ -303,7 +301,7 @@ void Daemon::perform(const ike::Stopped&) {
   if (stopping_) {
     // What is cleaned up is told in charon's log.
     if (!fast_connected_) return clean_up();
-    return fast_->unregister("log", kUnregisterPatience, [this](const auto&) { clean_up(); });
+    return fast_->unregister("log", ike::kUnregisterPatience, [this](const auto&) { clean_up(); });
   }
   enter_keying();
 }

@@ -15,8 +15,6 @@ namespace mip6ha {
 using mip6::Ipv6Address;
 using mnd::kernel::Level;
 
-constexpr std::chrono::milliseconds kUnregisterPatience{500};
-
 void Agent::perform(const ike::AgentKeyingAction& action) {
   std::visit([this](const auto& one) { on(one); }, action);
 }
@@ -97,7 +95,7 @@ void Agent::on(const ike::Stopped&) {
   if (!stopping_) return;
   // What is cleaned up is told in charon's log.
   if (fast_session_ == nullptr || !fast_connected_) return finish();
-  fast_session_->unregister("log", kUnregisterPatience, [this](const auto&) { finish(); });
+  fast_session_->unregister("log", ike::kUnregisterPatience, [this](const auto&) { finish(); });
 }
 
 std::string Agent::name_of(const Ipv6Address& home_address) const {

@@ -95,9 +95,9 @@ void Agent::on(const agent::UnbanNode& action) {
   boost::asio::post(loop_, [this, action] {
     const auto name = name_of(action.home_address);
     const auto* node = find_node(name);
-    // Lifted by hand, or followed by a ban of the operator meanwhile.
     const auto* record = behaviour_.find(action.home_address);
     const bool again = record != nullptr && record->banned_until;  // by a backup that was imported
+    // Not if it was lifted by hand, or followed by a ban of the operator meanwhile.
     if (stopping_ || node == nullptr || again || banned_for_a_while_.erase(name) == 0) return;
     bans_.erase(name);
     forget_ban(name);

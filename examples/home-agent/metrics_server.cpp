@@ -28,18 +28,16 @@ namespace http = boost::beast::http;
 using boost::asio::ip::tcp;
 using boost::system::error_code;
 using mip6::Error;
+using mnd::kernel::count;
+using mnd::kernel::kTooManyClients;
+using mnd::kernel::Refusals;
 
 constexpr mip6::Duration kAcceptRetry = std::chrono::seconds{1};
 
 // What all clients of a server have in common.
 struct Common {
   std::function<http::response<http::string_body>(const http::request<http::empty_body>& request)> answer;
-  MetricsRefusals refusals;
-
-  void count(std::string_view name) {
-    const auto found = refusals.find(name);
-    ++(found == refusals.end() ? refusals.emplace(name, 0).first : found)->second;
-  }
+  Refusals refusals;
 };
 
 // Empty: it left before it had asked, which is nothing that is refused.
@@ -71,7 +69,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
       if (self->closed()) return;
       // Not HTTP, too large, or with a body: no answer would be understood.
       if (error) {
-        if (const auto name = refusal_of(error); !name.empty()) self->common_->count(name);
+        if (const auto name = refusal_of(error); !name.empty()) count(self->common_->refusals, name);
         return self->close();
       }
       self->write();
@@ -124,7 +122,7 @@ class HttpServer final : public MetricsServer {
     for (const auto& client : clients_) open += client->closed() ? 0 : 1;
     return open;
   }
-  MetricsRefusals refusals() const override { return common_->refusals; }
+  Refusals refusals() const override { return common_->refusals; }
 
  private:
   void accept() {
@@ -141,7 +139,7 @@ class HttpServer final : public MetricsServer {
     std::erase_if(clients_, [](const auto& client) { return client->closed(); });
     // The oldest goes, so that clients that only sit there keep nobody out.
     if (clients_.size() >= limits_.clients) {
-      common_->count("a newer client had no room");
+      count(common_->refusals, kTooManyClients);
       clients_.front()->close();
       clients_.pop_front();
     }
@@ -153,7 +151,7 @@ class HttpServer final : public MetricsServer {
 
   void deadline_reached() {
     while (!clients_.empty() && (clients_.front()->closed() || clients_.front()->until() <= mnd::kernel::boot_now())) {
-      if (!clients_.front()->closed()) common_->count("it is too slow");
+      if (!clients_.front()->closed()) count(common_->refusals, "it is too slow");
       clients_.front()->close();
       clients_.pop_front();
     }
@@ -169,11 +167,11 @@ class HttpServer final : public MetricsServer {
     response.set(http::field::content_type, "text/plain; charset=utf-8");
     const auto path = request.target().substr(0, request.target().find('?'));
     if (request.method() != http::verb::get) {
-      common_->count("the method is not GET");
+      count(common_->refusals, "the method is not GET");
       response.result(http::status::method_not_allowed);
       response.set(http::field::allow, "GET");
     } else if (path != "/metrics") {
-      common_->count("there is no such path");
+      count(common_->refusals, "there is no such path");
       response.result(http::status::not_found);
       response.body() = "ask for /metrics\n";
     } else {

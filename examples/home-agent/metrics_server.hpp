@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <tl/expected.hpp>
@@ -15,6 +14,7 @@
 #include "examples/home-agent/metrics_endpoint.hpp"
 #include "libmip6/error.hpp"
 #include "libmip6/time.hpp"
+#include "mnd/linux/refusals.hpp"
 
 namespace mip6ha {
 
@@ -25,8 +25,6 @@ struct MetricsLimits {
   // Who asks again within this time gets the same text: asking in a loop costs the home agent little.
   mip6::Duration fresh = std::chrono::milliseconds{100};
 };
-
-using MetricsRefusals = std::map<std::string, std::uint64_t, std::less<>>;
 
 class MetricsServer {
  public:
@@ -39,8 +37,7 @@ class MetricsServer {
   virtual ~MetricsServer() = default;  // closes all connections
   virtual std::uint16_t port() const = 0;
   virtual std::size_t clients() const = 0;  // that are connected
-  // Requests and clients that were turned away, by reason: few names, none of them from a client.
-  virtual MetricsRefusals refusals() const = 0;
+  virtual mnd::kernel::Refusals refusals() const = 0;
 };
 
 }  // namespace mip6ha

@@ -33,7 +33,6 @@ constexpr std::chrono::seconds kAcceptRetry{1};
 // Names of refusals, beside the reasons of parse_control_request().
 constexpr std::string_view kTooLong = "the request is too long";
 constexpr std::string_view kUnread = "a stream is not read";
-constexpr std::string_view kTooMany = "a newer client had no room";
 constexpr std::string_view kRequestRemedy = R"(send one JSON object per line, {"command": "status"})";
 
 // How deep arrays and objects are nested in a text, whether it is JSON or not.
@@ -95,12 +94,7 @@ class Turns : public std::enable_shared_from_this<Turns> {
 struct Common {
   ControlServer::Handler handler;
   std::shared_ptr<Turns> turns;
-  ControlRefusals refusals;
-
-  void count(std::string_view name) {
-    const auto found = refusals.find(name);
-    ++(found == refusals.end() ? refusals.emplace(name, 0).first : found)->second;
-  }
+  Refusals refusals;
 };
 using SharedCommon = std::shared_ptr<Common>;
 
@@ -132,7 +126,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     // One answer may be longer: that of a list of very many nodes.
     const bool idle = sending_.empty() && waiting_.empty();
     if (!idle && waiting_.size() + line.size() > kMaxControlBacklog) {
-      common_->count(kUnread);
+      count(common_->refusals, kUnread);
       return close();
     }
     waiting_ += line;
@@ -175,7 +169,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (line.find_first_not_of(" \t\r") == std::string::npos) return;
     const auto request = parse_control_request(line);
     if (!request) {
-      common_->count(request.error().reason);
+      count(common_->refusals, request.error().reason);
       return send(control_error(request.error().reason, request.error().remedy));
     }
     const auto answer = common_->handler(*request, asker_);
@@ -184,7 +178,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
   void refuse_long_line() {
-    common_->count(kTooLong);
+    count(common_->refusals, kTooLong);
     send(control_error(fmt::format("a request has at most {} bytes", kMaxControlLine), "send a shorter one"));
     finished_ = true;
     close_when_sent();
@@ -249,7 +243,7 @@ class UnixControlServer final : public ControlServer {
   bool has_streams() const override {
     return std::any_of(clients_.begin(), clients_.end(), [](const auto& client) { return client->streams(); });
   }
-  ControlRefusals refusals() const override { return common_->refusals; }
+  Refusals refusals() const override { return common_->refusals; }
 
  private:
   void accept() {
@@ -274,7 +268,7 @@ class UnixControlServer final : public ControlServer {
     std::erase_if(clients_, [](const auto& client) { return client->closed(); });
     // the oldest goes, so that clients that only sit there keep nobody out
     if (clients_.size() >= kMaxControlClients) {
-      common_->count(kTooMany);
+      count(common_->refusals, kTooManyClients);
       clients_.front()->close();
       clients_.erase(clients_.begin());
     }

@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -16,6 +15,7 @@
 #include <tl/expected.hpp>
 
 #include "libmip6/error.hpp"
+#include "mnd/linux/refusals.hpp"
 
 namespace mnd::kernel {
 
@@ -24,9 +24,6 @@ inline constexpr int kMaxControlClients = 64;                   // one more clos
 inline constexpr std::size_t kMaxControlBacklog = 1024 * 1024;  // bytes waiting for a client that does not read;
                                                                 // a single answer may be longer
 inline constexpr int kControlVersion = 1;
-
-// Requests and clients that were turned away, by reason: few names, none of them from a client.
-using ControlRefusals = std::map<std::string, std::uint64_t, std::less<>>;
 
 // Who asks, by the credentials of its end of the socket.
 enum class Asker : std::uint8_t {
@@ -53,7 +50,7 @@ class ControlServer {
   // it.
   virtual void publish(const std::string& line) = 0;
   virtual bool has_streams() const = 0;
-  virtual ControlRefusals refusals() const = 0;
+  virtual Refusals refusals() const = 0;
 };
 
 // One line of a client as a request: a JSON object, not nested deeper than kMaxControlDepth, with a text member

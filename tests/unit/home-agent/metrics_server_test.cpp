@@ -192,12 +192,12 @@ TEST_CASE("who is turned away at the metrics' port is counted by name", "[metric
   sent("");
   { const Client leaves{harness}; }
   CHECK(harness.until([&] { return harness.server->clients() == 0; }));
-  CHECK(harness.server->refusals() == MetricsRefusals{{"a request has no body", 1},
-                                                      {"it is not HTTP", 1},
-                                                      {"it is too slow", 1},
-                                                      {"the header is too large", 2},
-                                                      {"the method is not GET", 1},
-                                                      {"there is no such path", 1}});
+  CHECK(harness.server->refusals() == mnd::kernel::Refusals{{"a request has no body", 1},
+                                                            {"it is not HTTP", 1},
+                                                            {"it is too slow", 1},
+                                                            {"the header is too large", 2},
+                                                            {"the method is not GET", 1},
+                                                            {"there is no such path", 1}});
 }
 
 TEST_CASE("many that only sit there keep nobody out, and there are never more than the limit", "[metrics]") {

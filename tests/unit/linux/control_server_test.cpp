@@ -298,12 +298,12 @@ TEST_CASE("what is refused is counted by name") {
     clients[10]->try_send(std::string(4096, 'x'));
     fixture.run();
   }
-  CHECK(fixture.server->refusals() == ControlRefusals{{"a newer client had no room", 2},
-                                                      {"a stream is not read", 1},
-                                                      {"the request has no \"command\"", 1},
-                                                      {"the request is nested too deeply", 1},
-                                                      {"the request is no JSON object", 2},
-                                                      {"the request is too long", 1}});
+  CHECK(fixture.server->refusals() == Refusals{{"a newer client had no room", 2},
+                                               {"a stream is not read", 1},
+                                               {"the request has no \"command\"", 1},
+                                               {"the request is nested too deeply", 1},
+                                               {"the request is no JSON object", 2},
+                                               {"the request is too long", 1}});
 }
 
 // Of this thread alone, as the kernel has them; -1: unchanged.
