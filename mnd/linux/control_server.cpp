@@ -10,17 +10,16 @@
 #include <algorithm>
 #include <array>
 #include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <cerrno>
 #include <chrono>
-#include <deque>
 #include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
 
 #include "mnd/linux/os_error.hpp"
+#include "mnd/linux/turns.hpp"
 
 namespace mnd::kernel {
 
@@ -64,32 +63,6 @@ Asker asker_on(int descriptor) {
   return peer.uid == 0 || peer.uid == ::geteuid() ? Asker::kRoot : Asker::kMember;
 }
 
-// Requests of all clients, one after the other, each client's next one behind those of the others; the loop's other
-// work has its turn between two of them. Clients who ask without end would keep a daemon from its work otherwise.
-class Turns : public std::enable_shared_from_this<Turns> {
- public:
-  using Turn = std::function<void()>;
-  explicit Turns(boost::asio::io_context& loop) : loop_{loop} {}
-
-  void wait(Turn turn) {
-    waiting_.push_back(std::move(turn));
-    if (waiting_.size() == 1) post();
-  }
-
- private:
-  void post() {
-    boost::asio::post(loop_, [self = shared_from_this()] {
-      const auto turn = std::move(self->waiting_.front());
-      turn();
-      self->waiting_.pop_front();
-      if (!self->waiting_.empty()) self->post();
-    });
-  }
-
-  boost::asio::io_context& loop_;
-  std::deque<Turn> waiting_;  // the first one is taken next, or runs
-};
-
 // What all clients of a server have in common.
 struct Common {
   ControlServer::Handler handler;
@@ -98,7 +71,8 @@ struct Common {
 };
 using SharedCommon = std::shared_ptr<Common>;
 
-// One client. Lives as long as one of its reads or writes is pending, or its server keeps it.
+// One client. Lives as long as one of its reads or writes is pending, an answer is to come later, or its server keeps
+// it.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(stream_protocol::socket socket, SharedCommon common)
@@ -121,34 +95,40 @@ class Connection : public std::enable_shared_from_this<Connection> {
                             });
   }
 
-  void send(const std::string& line) {
-    if (closed() || finished_) return;
-    // One answer may be longer: that of a list of very many nodes.
-    const bool idle = sending_.empty() && waiting_.empty();
-    if (!idle && waiting_.size() + line.size() > kMaxControlBacklog) {
-      count(common_->refusals, kUnread);
-      return close();
-    }
-    waiting_ += line;
-    waiting_ += '\n';
-    if (sending_.empty()) write();
+  void publish(const std::string& line) {
+    if (!answering_) return send(line);
+    // Not into the middle of an answer.
+    if (published_.size() + line.size() > kMaxControlBacklog) return close_unread();
+    published_ += line;
+    published_ += '\n';
   }
 
  private:
+  void send(const std::string& line) {
+    if (closed() || finished_) return;
+    // One answer may be longer.
+    if (is_sending() && waiting_.size() + line.size() > kMaxControlBacklog) return close_unread();
+    waiting_ += line;
+    waiting_ += '\n';
+    write();
+  }
+
   void received(std::string_view bytes) {
     input_ += bytes;
     next();
   }
 
-  // A request waits until the answers before it are sent: who does not read is not answered without end. Nothing more
-  // is read before it had its turn.
+  // A request waits until the answers before it are sent, a piece of an answer until the pieces before it are: who does
+  // not read is not answered without end. Nothing more is read before it had its turn.
   void next() {
     if (closed() || finished_) return;
-    if (input_.find('\n') == std::string::npos) {
+    blocked_ = false;
+    if (!answering_ && input_.find('\n') == std::string::npos) {
       if (input_.size() > kMaxControlLine) return refuse_long_line();
       return read();
     }
-    blocked_ = is_sending();
+    const bool comes_later = answering_ && !rest_;
+    blocked_ = is_sending() || comes_later;
     if (blocked_) return;
     common_->turns->wait([weak = weak_from_this()] {
       if (const auto self = weak.lock()) self->take_turn();
@@ -157,11 +137,18 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void take_turn() {
     if (closed()) return;
-    const auto end = input_.find('\n');
-    const auto line = input_.substr(0, end);
-    input_.erase(0, end + 1);
-    answer(line);
+    if (rest_)
+      add_piece();
+    else
+      answer(next_line());
     next();
+  }
+
+  std::string next_line() {
+    const auto end = input_.find('\n');
+    auto line = input_.substr(0, end);
+    input_.erase(0, end + 1);
+    return line;
   }
 
   void answer(const std::string& line) {
@@ -172,9 +159,33 @@ class Connection : public std::enable_shared_from_this<Connection> {
       count(common_->refusals, request.error().reason);
       return send(control_error(request.error().reason, request.error().remedy));
     }
-    const auto answer = common_->handler(*request, asker_);
+    auto answer = common_->handler(*request, asker_);
     stream_ |= answer.stream;
-    send(answer.line);
+    if (!answer.rest && !answer.later) return send(answer.line);
+    answering_ = true;
+    if (answer.later)
+      return answer.later([self = shared_from_this()](const std::string& told) { self->end_line(told); });
+    rest_ = std::move(answer.rest);
+    waiting_ += answer.line;
+    write();
+  }
+
+  void add_piece() {
+    if (const auto piece = rest_()) {
+      waiting_ += *piece;
+      return write();
+    }
+    rest_ = nullptr;
+    end_line({});
+  }
+
+  void end_line(const std::string& told) {
+    if (closed()) return;
+    answering_ = false;
+    waiting_ += told;
+    waiting_ += '\n';
+    waiting_ += std::exchange(published_, {});
+    write();
   }
 
   void refuse_long_line() {
@@ -184,6 +195,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
     close_when_sent();
   }
 
+  void close_unread() {
+    count(common_->refusals, kUnread);
+    close();
+  }
+
   bool is_sending() const { return !sending_.empty() || !waiting_.empty(); }
 
   void close_when_sent() {
@@ -191,6 +207,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
   void write() {
+    if (!sending_.empty() || waiting_.empty()) return;
     sending_.swap(waiting_);
     boost::asio::async_write(socket_, boost::asio::buffer(sending_),
                              [self = shared_from_this()](const boost::system::error_code& error, std::size_t) {
@@ -211,7 +228,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string sending_;
   std::string waiting_;
   bool stream_ = false;
-  bool blocked_ = false;   // the next request waits for the answers before it to be sent
+  bool blocked_ = false;    // the next request or piece waits for those before it to be sent, or told
+  bool answering_ = false;  // a line is not complete: what is published meanwhile waits for its end
+  std::function<std::optional<std::string>()> rest_;  // of that line
+  std::string published_;
   bool finished_ = false;  // nothing more is read or taken: what waits is sent, then it is closed
 };
 
@@ -238,7 +258,7 @@ class UnixControlServer final : public ControlServer {
 
   void publish(const std::string& line) override {
     for (const auto& client : clients_)
-      if (client->streams()) client->send(line);
+      if (client->streams()) client->publish(line);
   }
   bool has_streams() const override {
     return std::any_of(clients_.begin(), clients_.end(), [](const auto& client) { return client->streams(); });

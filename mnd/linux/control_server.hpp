@@ -1,7 +1,9 @@
 // The control socket of both daemons: one JSON object per line on a Unix stream socket, for root and one group only.
 // A request is {"command": "status", ...}; the answer is one object, or for "watch" and "events" with follow a stream.
+// What takes long to tell or to do is answered piece by piece, or later: everybody else is served meanwhile.
 // The bytes that come in are from anybody who may connect: limited in length, never trusted. One request is answered at
-// a time, the loop's other work between two of them, and a client's next one when its answer is sent.
+// a time, or one piece of an answer made, the loop's other work between two of them; a client's next one when all
+// before it is sent.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -10,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -37,6 +40,10 @@ class ControlServer {
   struct Answer {
     std::string line;  // one JSON object without newline
     bool stream = false;
+    // What follows in the same line, asked for when all before it is sent; nothing: that was all.
+    std::function<std::optional<std::string>()> rest{};
+    // In place of all that: called at once with what is to be given the line, once, sooner or later.
+    std::function<void(std::function<void(std::string line)> told)> later{};
   };
   using Handler = std::function<Answer(const nlohmann::json& request, Asker asker)>;
 

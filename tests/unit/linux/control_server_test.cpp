@@ -77,6 +77,33 @@ class Client {
   Descriptor socket_;
 };
 
+// What else the loop has to do: a descriptor that can always be read, a thousand times.
+class Beside {
+ public:
+  Beside(boost::asio::io_context& loop, std::function<void()> work) : other_{loop}, work_{std::move(work)} {
+    std::array<int, 2> ends{};
+    REQUIRE(::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) == 0);
+    writer_ = Descriptor{ends[1]};
+    other_.assign(ends[0]);
+    REQUIRE(::write(writer_.get(), "x", 1) == 1);
+    wait();
+  }
+
+ private:
+  void wait() {
+    other_.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this](const auto& error) {
+      if (error) return;
+      work_();
+      if (--left_ > 0) wait();
+    });
+  }
+
+  boost::asio::posix::stream_descriptor other_;
+  Descriptor writer_;
+  std::function<void()> work_;
+  int left_ = 1000;
+};
+
 }  // namespace
 
 TEST_CASE("a request is answered with one line") {
@@ -257,23 +284,11 @@ TEST_CASE("between two requests of whoever asks in a row everybody else has a tu
     order += request.at("command").get<std::string>();
     return ControlServer::Answer{"{}", false};
   }};
-  // What else the loop has to do: a descriptor that can always be read.
-  std::array<int, 2> ends{};
-  REQUIRE(::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) == 0);
-  const Descriptor writer{ends[1]};
-  REQUIRE(::write(writer.get(), "x", 1) == 1);
-  boost::asio::posix::stream_descriptor other{fixture.loop, ends[0]};
-  const std::function<void()> work = [&] {
-    other.async_wait(boost::asio::posix::stream_descriptor::wait_read, [&](const auto&) {
-      order += '.';
-      if (order.size() < 1000) work();
-    });
-  };
+  Beside beside{fixture.loop, [&] { order += '.'; }};
   Client greedy{fixture.path};
   Client second{fixture.path};
   for (int i = 0; i < kRequests; ++i) greedy.send("{\"command\":\"a\"}\n");
   second.send("{\"command\":\"b\"}\n");
-  work();
   fixture.run();
   CHECK(std::count(order.begin(), order.end(), 'a') == kRequests);
   CHECK(order.find("aa") == std::string::npos);
@@ -304,6 +319,125 @@ TEST_CASE("what is refused is counted by name") {
                                                {"the request is nested too deeply", 1},
                                                {"the request is no JSON object", 2},
                                                {"the request is too long", 1}});
+}
+
+TEST_CASE("an answer in pieces is one line, and each piece is asked for when the client has room") {
+  const std::string piece(64 * 1024, 'x');
+  constexpr int kPieces = 100;
+  int asked = 0;
+  Server fixture{[&](const json& request, Asker) {
+    if (request.at("command") != "list") return echo(request, Asker::kMember);
+    return ControlServer::Answer{.line = "begin", .rest = [&, left = kPieces]() mutable -> std::optional<std::string> {
+                                   ++asked;
+                                   if (left-- == 0) return std::nullopt;
+                                   return left == kPieces / 2 ? std::string() : piece;  // one that has nothing
+                                 }};
+  }};
+  Client lazy{fixture.path};
+  lazy.send("{\"command\":\"list\"}\n{\"command\":\"status\"}\n");
+  fixture.run();
+  CHECK(asked > 0);
+  CHECK(asked < kPieces / 2);  // what the socket holds, and no more
+  Client other{fixture.path};
+  other.send("{\"command\":\"status\"}\n");
+  fixture.run();
+  CHECK(other.received() == "{\"echo\":\"status\"}\n");
+  std::string got;
+  for (int i = 0; i < 1000 && got.find("echo") == std::string::npos; ++i) {
+    got += lazy.received();
+    fixture.run();
+  }
+  got += lazy.received();
+  CHECK(got.size() == 5 + (kPieces - 1) * piece.size() + 1 + std::string_view{"{\"echo\":\"status\"}\n"}.size());
+  CHECK(got.ends_with("x\n{\"echo\":\"status\"}\n"));
+}
+
+TEST_CASE("pieces for many clients have their turns like requests, everybody else between them") {
+  constexpr int kClients = 4;
+  constexpr int kPieces = 20;
+  std::string order;
+  Server fixture{[&](const json&, Asker) {
+    return ControlServer::Answer{.line = "[", .rest = [&order, left = kPieces]() mutable -> std::optional<std::string> {
+                                   if (left-- == 0) return std::nullopt;
+                                   order += 'p';
+                                   return "x";
+                                 }};
+  }};
+  Beside beside{fixture.loop, [&] { order += '.'; }};
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < kClients; ++i) {
+    clients.push_back(std::make_unique<Client>(fixture.path));
+    clients.back()->send("{\"command\":\"list\"}\n");
+  }
+  fixture.run();
+  CHECK(std::count(order.begin(), order.end(), 'p') == kClients * kPieces);
+  CHECK(order.find("ppp") == std::string::npos);
+  for (const auto& client : clients) CHECK(client->received() == '[' + std::string(kPieces, 'x') + '\n');
+}
+
+TEST_CASE("who goes in the middle of an answer in pieces is asked for no more of them") {
+  const std::string piece(64 * 1024, 'x');
+  auto asked = std::make_shared<int>(0);
+  Server fixture{[&](const json&, Asker) {
+    return ControlServer::Answer{.line = "begin", .rest = [&piece, asked]() -> std::optional<std::string> {
+                                   ++*asked;
+                                   return piece;  // on and on
+                                 }};
+  }};
+  {
+    Client client{fixture.path};
+    client.send("{\"command\":\"list\"}\n");
+    fixture.run();
+    CHECK(*asked > 0);
+  }
+  const int before = *asked;
+  fixture.run();
+  CHECK(*asked == before);
+  Client other{fixture.path};  // takes the place of those that have gone
+  fixture.run();
+  CHECK(asked.use_count() == 1);
+}
+
+TEST_CASE("an answer may come later, also when nobody is there any more") {
+  std::vector<std::function<void(std::string)>> waiting;
+  Server fixture{[&](const json& request, Asker) {
+    if (request.at("command") != "reload") return echo(request, Asker::kMember);
+    return ControlServer::Answer{.line = {}, .later = [&](auto told) { waiting.push_back(std::move(told)); }};
+  }};
+  {
+    Client gone{fixture.path};
+    gone.send("{\"command\":\"reload\"}\n");
+    fixture.run();
+  }
+  Client client{fixture.path};
+  client.send("{\"command\":\"reload\"}\n{\"command\":\"status\"}\n");
+  fixture.run();
+  CHECK(client.received().empty());  // in the order of the requests
+  REQUIRE(waiting.size() == 2);
+  for (const auto& told : waiting) told("done");
+  fixture.run();
+  CHECK(client.received() == "done\n{\"echo\":\"status\"}\n");
+  client.send("{\"command\":\"status\"}\n");
+  fixture.run();
+  CHECK(client.received() == "{\"echo\":\"status\"}\n");
+}
+
+TEST_CASE("what is published does not get into an answer that is not complete") {
+  std::function<void(std::string)> told;
+  Server fixture{[&](const json& request, Asker) {
+    if (request.at("command") == "watch") return ControlServer::Answer{"\"watching\"", true};
+    return ControlServer::Answer{.line = {}, .later = [&](auto one) { told = std::move(one); }};
+  }};
+  Client client{fixture.path};
+  client.send("{\"command\":\"watch\"}\n{\"command\":\"reload\"}\n");
+  fixture.run();
+  fixture.server->publish("1");
+  fixture.run();
+  CHECK(client.received() == "\"watching\"\n");
+  told("done");
+  fixture.server->publish("2");
+  fixture.run();
+  CHECK(client.received() == "done\n1\n2\n");
 }
 
 // Of this thread alone, as the kernel has them; -1: unchanged.
