@@ -96,21 +96,19 @@ Result Agent::open() {
 
 // Before the socket is open: under keys from before our start a captured update could be taken for a new one.
 Result Agent::drop_keys_of_lost_numbers() {
+  const auto used = kernel_->reqids_with_states();
+  if (!used) return tl::unexpected(used.error());
   for (const auto& [home_address, reqid] : reqids_) {
-    if (numbers_known_.contains(home_address)) continue;
+    if (numbers_known_.contains(home_address) || !used->contains(reqid)) continue;
     if (auto deleted = kernel_->delete_states_except(home_address, reqid, {}); !deleted) return deleted;
   }
   return {};
 }
 
 Result Agent::open_control() {
-  auto control =
-      mnd::kernel::ControlServer::open(loop_, config_.control_socket, "mnd", [this](const auto& request, auto asker) {
-        const auto answer = answer_request(*this, request, asker);
-        // Texts of a peer may be in there: bytes that are no UTF-8 are replaced, not thrown about.
-        return mnd::kernel::ControlServer::Answer{
-            .line = answer.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace), .stream = false};
-      });
+  auto control = mnd::kernel::ControlServer::open(
+      loop_, config_.control_socket, "mnd",
+      [this](const auto& request, auto asker) { return answer_request(*this, request, asker); });
   if (!control) return tl::unexpected(control.error());
   control_ = std::move(*control);
   return {};
@@ -313,16 +311,7 @@ void Agent::finish() {
   if (!clean && needs_charon())
     mnd::kernel::log(Level::kWarning, "charon did not confirm in time that it dropped our connections");
   // States of a charon that died or hangs would go on working for an hour.
-  if (!clean || !fast_connected_ || !slow_connected_) {
-    const auto forget = [this](const Ipv6Address& home_address, std::uint32_t reqid) {
-      performer_->check(kernel_->delete_states_except(home_address, reqid, {}));
-    };
-    for (const auto& [home_address, reqid] : reqids_) {
-      forget(home_address, reqid);
-      forget(home_address, reqid + mnd::kernel::kPrefixesReqidOffset);
-    }
-    for (const auto& [home_address, reqid] : payload_reqids_) forget(home_address, reqid);
-  }
+  if (!clean || !fast_connected_ || !slow_connected_) performer_->check(kernel_->delete_all_states());
   for (const auto& error : kernel_->remove_all()) note(error);
   control_.reset();
   metrics_.reset();

@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <tl/expected.hpp>
 #include <unordered_map>
 #include <variant>
@@ -57,6 +58,7 @@ class Agent final : public Steering {
 
   // agent_views.cpp: what the control socket is told
   Snapshot snapshot() const override;
+  Bindings bindings() const override;
   std::optional<NodeView> node(const std::string& name) const override;
   nlohmann::json events() const override;
   std::vector<Finding> examine() const override;
@@ -64,9 +66,10 @@ class Agent final : public Steering {
   tl::expected<std::filesystem::path, mip6::Error> make_copy() override;
   std::filesystem::path backup_place() const override { return config_.state_directory / "agent.db.import"; }
   tl::expected<Imported, mip6::Error> take_back() override;  // agent_import.cpp
-  tl::expected<Reloaded, Mistakes> reload(const std::vector<std::string>& new_keys) override;
   tl::expected<Ban, mip6::Error> ban(const std::string& name, const std::string& why) override;
   tl::expected<void, mip6::Error> unban(const std::string& name) override;
+  // agent_reload.cpp
+  void reload(const std::vector<std::string>& new_keys, ReloadDone done) override;
 
  private:
   using Event = std::variant<mip6::agent::Event, ike::AgentKeyingEvent>;
@@ -94,7 +97,19 @@ class Agent final : public Steering {
   void end_services(std::vector<const NodeConfig*> nodes);
   void dismiss(const NodeConfig& node);
   tl::expected<void, mip6::Error> rotate(const NodeConfig& node);
-  void serve_missing(std::vector<TroubleView>& failed);
+  bool is_missing(const NodeConfig& node) const { return !is_banned(node) && !reqids_.contains(node.home_address); }
+  std::vector<const NodeConfig*> prepare_missing(std::vector<TroubleView>& failed);
+  void serve_if_missing(const NodeConfig& node, std::vector<TroubleView>& failed);
+  // agent_reload.cpp
+  struct Reload;
+  void read_configuration();
+  void take_configuration(tl::expected<Config, Mistakes> read);
+  void work_on_reload();
+  void end_for_good(const std::vector<const NodeConfig*>& nodes);
+  void adopt_configuration();
+  void serve_missing();
+  void end_reload(const tl::expected<Reloaded, Mistakes>& result);
+
   void tell_banned();
   tl::expected<void, mip6::Error> take_back_bans(Imported& done);
   const NodeConfig* find_node(const std::string& name) const;
@@ -174,7 +189,8 @@ class Agent final : public Steering {
   std::filesystem::path config_file_;
   std::unordered_map<std::string_view, const NodeConfig*> by_name_;  // into config_
   std::unordered_map<mip6::Ipv6Address, const NodeConfig*> by_address_;
-  std::map<std::string, Ban> bans_;  // by name; also of nodes that are not configured
+  mutable std::weak_ptr<const std::vector<std::string>> names_;  // of all nodes, while somebody lists them
+  std::map<std::string, Ban> bans_;                              // by name; also of nodes that are not configured
   mip6::agent::Behaviour behaviour_;
   std::set<std::string> banned_for_a_while_;  // names: of bans_ those that end by themselves
   SequenceUse sequence_use_;
@@ -233,6 +249,8 @@ class Agent final : public Steering {
   Events events_;
   std::string charon_version_;
   std::vector<std::string> charon_plugins_;
+  std::deque<std::shared_ptr<Reload>> reloads_;  // the first one is under way
+  std::jthread reader_;                          // of its configuration; the last member: ends before all others go
 };
 
 }  // namespace mip6ha

@@ -38,12 +38,16 @@ tl::expected<void, Error> Agent::take_back_bans(Imported& done) {
 // from before. What memory knows of numbers is of the present and stays: an update that is in the socket by now is
 // newer than those.
 tl::expected<Imported, Error> Agent::take_back() {
-  if (stopping_)
+  const auto refuse = [this](const char* reason, const char* remedy) {
     return tl::unexpected(Error{.tried = "import the backup",
                                 .on = config_.state_directory.string(),
-                                .reason = "mip6-ha is stopping",
-                                .remedy = "start it again",
+                                .reason = reason,
+                                .remedy = remedy,
                                 .os_error = 0});
+  };
+  if (stopping_) return refuse("mip6-ha is stopping", "start it again");
+  // In the middle of one nodes are served that end in a moment, and keys are new that the backup knows nothing of.
+  if (!reloads_.empty()) return refuse("a new configuration is coming into force", "import when the reload has ended");
   performer_->store_waiting();  // what was accepted is in what is replaced
   if (const auto taken = store_->take_back(backup_place()); !taken) return tl::unexpected(taken.error());
   ::unlink(backup_place().c_str());
@@ -53,7 +57,7 @@ tl::expected<Imported, Error> Agent::take_back() {
   end_services(ending);
   Imported done;
   if (const auto read = take_back_bans(done); !read) done.failed.push_back(trouble_of(read.error()));
-  serve_missing(done.failed);
+  for (const auto* node : prepare_missing(done.failed)) serve_if_missing(*node, done.failed);
   tell_banned();
   for (const auto& node : config_.nodes) {
     if (!reqids_.contains(node.home_address)) continue;

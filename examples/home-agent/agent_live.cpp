@@ -8,7 +8,6 @@
 
 #include "examples/home-agent/agent.hpp"
 #include "examples/home-agent/manual_keys.hpp"
-#include "examples/home-agent/reload.hpp"
 #include "mnd/linux/kernel.hpp"
 #include "mnd/linux/log.hpp"
 #include "mnd/linux/wall_clock.hpp"
@@ -94,15 +93,22 @@ Result Agent::serve(const NodeConfig& node) {
   return {};
 }
 
-// All that are not served yet, those whom kernel or disk refused before among them.
-void Agent::serve_missing(std::vector<TroubleView>& failed) {
+// All that are not served yet, those whom kernel or disk refused before among them; they have reqids from here on.
+std::vector<const NodeConfig*> Agent::prepare_missing(std::vector<TroubleView>& failed) {
   std::vector<const NodeConfig*> nodes;
   for (const auto& node : config_.nodes)
-    if (!is_banned(node) && !reqids_.contains(node.home_address)) nodes.push_back(&node);
-  // What it refuses it will refuse each of them.
-  if (const auto stored = store_reqids(nodes); !stored) return failed.push_back(trouble_of(stored.error()));
-  for (const auto* node : nodes)
-    if (const auto served = serve(*node); !served) failed.push_back(trouble_of(served.error()));
+    if (is_missing(node)) nodes.push_back(&node);
+  if (const auto stored = store_reqids(nodes); !stored) {
+    failed.push_back(trouble_of(stored.error()));
+    return {};  // what it refuses it would refuse each of them
+  }
+  return nodes;
+}
+
+// A ban may have been made or lifted since.
+void Agent::serve_if_missing(const NodeConfig& node, std::vector<TroubleView>& failed) {
+  if (!is_missing(node)) return;
+  if (const auto served = serve(node); !served) failed.push_back(trouble_of(served.error()));
 }
 
 // --- and goes ---
@@ -151,53 +157,6 @@ Result Agent::rotate(const NodeConfig& node) {
 }
 
 // --- what the operator asks ---
-
-tl::expected<Reloaded, Mistakes> Agent::reload(const std::vector<std::string>& new_keys) {
-  const auto refuse = [&](std::string what) {
-    return tl::unexpected(Mistakes{{config_file_.string(), 0, std::move(what), "restart mip6-ha"}});
-  };
-  if (stopping_) return refuse("mip6-ha is stopping");
-  auto read = load_config(config_file_);
-  if (!read) return tl::unexpected(std::move(read.error()));
-  const auto difference = compare(config_, *read);
-  if (!difference.home_link.empty())
-    return refuse(fmt::format("{} cannot change while mip6-ha runs", fmt::join(difference.home_link, ", ")));
-
-  std::vector<const NodeConfig*> ending;
-  for (const auto* names : {&difference.removed, &difference.replaced})
-    for (const auto& name : *names) ending.push_back(find_node(name));
-  end_services(ending);
-  for (const auto* node : ending) forget_behaviour(*node);
-  config_ = merged(config_, *read);
-  index_nodes();
-
-  Reloaded done{.added = difference.added,
-                .removed = difference.removed,
-                .changed = difference.changed,
-                .restart = difference.restart,
-                .failed = {}};
-  for (const auto* names : {&difference.added, &difference.replaced})
-    for (const auto& name : *names) {
-      const auto* node = find_node(name);
-      if (!node->manual_keys || std::ranges::find(new_keys, name) == new_keys.end()) continue;
-      if (const auto taken = take_as_new(*store_, *node); !taken) done.failed.push_back(trouble_of(taken.error()));
-    }
-  for (const auto& name : difference.changed) {
-    const auto* node = find_node(name);
-    if (!reqids_.contains(node->home_address)) continue;  // banned, or served in a moment
-    if (const auto rotated = rotate(*node); !rotated) done.failed.push_back(trouble_of(rotated.error()));
-  }
-  serve_missing(done.failed);
-  done.changed.insert(done.changed.end(), difference.replaced.begin(), difference.replaced.end());
-  tell_banned();
-  for (const auto& [names, what] :
-       {std::pair{&done.added, "added"}, {&done.removed, "removed"}, {&done.changed, "has other keys"}})
-    for (const auto& name : *names) tell(name, what);
-  mnd::kernel::log(Level::kInfo, fmt::format("configuration read again: added={} removed={} changed={}",
-                                             done.added.size(), done.removed.size(), done.changed.size()));
-  arm_timer();
-  return done;
-}
 
 tl::expected<Ban, Error> Agent::ban(const std::string& name, const std::string& why) {
   const auto* node = find_node(name);

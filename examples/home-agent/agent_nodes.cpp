@@ -10,6 +10,7 @@ using mip6::Error;
 using mip6::Ipv6Address;
 
 void Agent::index_nodes() {
+  names_.reset();
   by_name_.clear();
   by_address_.clear();
   for (const auto& node : config_.nodes) {

@@ -16,6 +16,8 @@ using mip6::Ipv6Address;
 
 namespace {
 
+constexpr std::size_t kListedTogether = 64;  // in less than a millisecond
+
 std::string method_of(const NodeConfig& node) {
   if (node.manual_keys) return "manual keys";
   const bool certificate = ike::certificate_of(node.proof) != nullptr;
@@ -79,8 +81,25 @@ Snapshot Agent::snapshot() const {
       snapshot.offences[std::string{mip6::agent::name_of(static_cast<mip6::agent::Offence>(i))}] = count;
   snapshot.kernel = mnd::kernel::read_kernel_counters(mnd::kernel::kAgentTunnelName);
   snapshot.kernel_failures = performer_->kernel_failures();
-  for (const auto& node : config_.nodes) snapshot.bindings.push_back(binding_of(node));
   return snapshot;
+}
+
+// By their names: between two pieces there may be another configuration.
+Bindings Agent::bindings() const {
+  auto names = names_.lock();
+  if (names == nullptr) {
+    std::vector<std::string> all;
+    if (home_agent_ != nullptr)  // not asked while still starting
+      for (const auto& node : config_.nodes) all.push_back(node.name);
+    names = std::make_shared<const std::vector<std::string>>(std::move(all));
+    names_ = names;
+  }
+  return [this, names, next = names->begin()]() mutable {
+    std::vector<BindingView> piece;
+    for (; next != names->end() && piece.size() < kListedTogether; ++next)
+      if (const auto* node = find_node(*next)) piece.push_back(binding_of(*node));
+    return piece;
+  };
 }
 
 std::optional<NodeView> Agent::node(const std::string& name) const {

@@ -65,8 +65,7 @@ json import_answer(Steering& steering, const Asked& asked) {
   return done ? with_version(imported_json(*done)) : error_json(done.error());
 }
 
-json reload_answer(Steering& steering, const Asked& asked) {
-  const auto done = steering.reload(asked.new_keys);
+json reload_answer(const tl::expected<Reloaded, Mistakes>& done) {
   if (done) return with_version(reloaded_json(*done));
   const auto mistakes = mistakes_json(done.error());
   json answer = error_json(mistakes_text(done.error()), "mend the configuration and reload again: nothing has changed");
@@ -98,11 +97,13 @@ constexpr std::array<Command, 10> kCommands{{
      .asker = kMember,
      .summary = "the home agent, its counters and its nodes",
      .answer = [](Steering& s, const Asked&) { return status_json(s.snapshot()); },
+     .lists = true,
      .text = status_text},
     {.name = "list",
      .asker = kMember,
      .summary = "the nodes with home address, care-of address, lifetime and sequence number",
-     .answer = [](Steering& s, const Asked&) { return list_json(s.snapshot()); },
+     .answer = [](Steering&, const Asked&) { return with_version(json::object()); },
+     .lists = true,
      .text = list_text},
     {.name = "show",
      .argument = Argument::kNode,
@@ -124,7 +125,6 @@ constexpr std::array<Command, 10> kCommands{{
     {.name = "reload",
      .asker = kRoot,
      .summary = "read the configuration again: nodes come, go and change their keys",
-     .answer = reload_answer,
      .text = reload_text,
      .well = reloaded_whole},
     {.name = "ban",
@@ -249,11 +249,40 @@ tl::expected<Asked, const char*> read_asked(const Command& command, const json& 
   return asked;
 }
 
+// Texts of a peer may be in there: bytes that are no UTF-8 are replaced, not thrown about.
+std::string line_of(const json& answer) { return answer.dump(-1, ' ', false, json::error_handler_t::replace); }
+
+// The object with one more member, of which the rest comes piece by piece.
+mnd::kernel::ControlServer::Answer listing(const json& head, Bindings bindings) {
+  std::string begin = line_of(head);
+  begin.back() = ',';
+  return {
+      .line = begin + R"("bindings":[)",
+      .rest = [bindings = std::move(bindings), first = true, whole = false]() mutable -> std::optional<std::string> {
+        if (whole) return std::nullopt;
+        std::string piece;
+        for (const auto& binding : bindings()) {
+          if (!std::exchange(first, false)) piece += ',';
+          piece += line_of(binding_json(binding));
+        }
+        whole = piece.empty();
+        return whole ? "]}" : piece;
+      }};
+}
+
+mnd::kernel::ControlServer::Answer reloading(Steering& steering, std::vector<std::string> new_keys) {
+  return {.line = {}, .later = [&steering, new_keys = std::move(new_keys)](auto told) {
+            steering.reload(new_keys,
+                            [told = std::move(told)](const auto& done) { told(line_of(reload_answer(done))); });
+          }};
+}
+
 }  // namespace
 
-json answer_request(Steering& steering, const json& request, Asker asker) {
-  const auto refuse = [](const char* what) {
-    return error_json(what, R"(ask {"command": "status"}, or see that client and daemon are of the same version)");
+mnd::kernel::ControlServer::Answer answer_request(Steering& steering, const json& request, Asker asker) {
+  const auto say = [](const json& answer) { return mnd::kernel::ControlServer::Answer{.line = line_of(answer)}; };
+  const auto refuse = [&](const char* what) {
+    return say(error_json(what, R"(ask {"command": "status"}, or see that client and daemon are of the same version)"));
   };
   if (!request.is_object() || !request.contains("command") || !request.at("command").is_string())
     return refuse("the request has no command");
@@ -261,9 +290,12 @@ json answer_request(Steering& steering, const json& request, Asker asker) {
   const Command* command = find_command(name);
   // The name comes from anybody and is not repeated: it need not be valid UTF-8, nor short.
   if (command == nullptr) return refuse("no such command");
-  if (asker < command->asker) return error_json("this command is for root only", "ask as root");
-  const auto asked = read_asked(*command, request);
-  return asked ? command->answer(steering, *asked) : error_json(asked.error(), "see the man page, mip6-ha(8)");
+  if (asker < command->asker) return say(error_json("this command is for root only", "ask as root"));
+  auto asked = read_asked(*command, request);
+  if (!asked) return say(error_json(asked.error(), "see the man page, mip6-ha(8)"));
+  if (command->answer == nullptr) return reloading(steering, std::move(asked->new_keys));
+  const json answer = command->answer(steering, *asked);
+  return command->lists ? listing(answer, steering.bindings()) : say(answer);
 }
 
 tl::expected<json, Error> ask_daemon(const std::filesystem::path& socket, const json& request) {
@@ -274,7 +306,9 @@ tl::expected<json, Error> ask_daemon(const std::filesystem::path& socket, const 
   std::memcpy(address.sun_path, path.data(), path.size());
 
   const Descriptor peer{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-  const timeval limit{.tv_sec = kAnswerTimeout, .tv_usec = 0};
+  const auto said = [&](const char* key) { return request.is_object() ? request.value(key, json{}) : json{}; };
+  const bool long_work = said("command") == "reload" || said("placed") == true;
+  const timeval limit{.tv_sec = long_work ? kWorkTimeout : kAnswerTimeout, .tv_usec = 0};
   if (peer.get() < 0 || ::setsockopt(peer.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) != 0 ||
       ::setsockopt(peer.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) != 0 ||
       ::connect(peer.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)

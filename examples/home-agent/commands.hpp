@@ -33,7 +33,8 @@ struct Command {
   Argument argument = Argument::kNone;
   mnd::kernel::Asker asker{};                                                  // the least that may ask
   std::string_view summary;                                                    // one line of the usage
-  nlohmann::json (*answer)(Steering& steering, const Asked& asked) = nullptr;  // in the daemon
+  nlohmann::json (*answer)(Steering& steering, const Asked& asked) = nullptr;  // in the daemon; nullptr: later
+  bool lists = false;                                                          // the answer goes on with all bindings
   std::string (*text)(const nlohmann::json& answer) = nullptr;                 // in the client, without --json
   // In the client: what is left to do with the answer and the argument, and may want a second one; nullptr: nothing.
   using AskAgain = std::function<Expected(const nlohmann::json& request)>;
@@ -46,11 +47,14 @@ const Command* find_command(std::string_view name);    // nullptr: no such comma
 std::string_view argument_of(const Command& command);  // in the usage: "NAME [--why TEXT]"
 
 // The daemon's answer to one request, whatever it is: an object, with "error" and "remedy" if it was no command, or not
-// for this asker.
-nlohmann::json answer_request(Steering& steering, const nlohmann::json& request, mnd::kernel::Asker asker);
+// for this asker. Bindings follow in pieces, and a new configuration is answered when it is in force: `steering` must
+// outlive that.
+mnd::kernel::ControlServer::Answer answer_request(Steering& steering, const nlohmann::json& request,
+                                                  mnd::kernel::Asker asker);
 
-// Client: sends one request to a running mip6-ha and waits for its answer (at most kAnswerTimeout).
-inline constexpr int kAnswerTimeout = 60;  // seconds; a new configuration with many nodes takes its time
+// Client: sends one request to a running mip6-ha and waits for its answer, or a piece of it, at most so many seconds.
+inline constexpr int kAnswerTimeout = 60;
+inline constexpr int kWorkTimeout = 1800;  // of reload and import: tens of thousands of nodes, one after the other
 tl::expected<nlohmann::json, mip6::Error> ask_daemon(const std::filesystem::path& socket,
                                                      const nlohmann::json& request);
 

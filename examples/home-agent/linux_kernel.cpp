@@ -23,6 +23,13 @@ using mip6::Ipv6Address;
 using mnd::kernel::Side;
 using Result = KernelPort::Result;
 
+namespace {
+
+constexpr std::uint32_t kFirstReqid = mnd::kernel::kAgentFirstReqid;
+constexpr std::uint32_t kLastReqid = kFirstReqid + mnd::kernel::kPrefixesReqidOffset + mnd::kernel::kAgentReqids - 1;
+
+}  // namespace
+
 tl::expected<std::unique_ptr<LinuxKernel>, Error> LinuxKernel::open(boost::asio::io_context& loop,
                                                                     const Ipv6Address& home_agent,
                                                                     const std::string& interface) {
@@ -55,12 +62,10 @@ mnd::kernel::Ends LinuxKernel::ends(const Ipv6Address& home_address) const {
 }
 
 Result LinuxKernel::remove_xfrm() {
-  const auto first = mnd::kernel::kAgentFirstReqid;
-  const auto first_payload = first + mnd::kernel::kPayloadReqidOffset;
+  const auto first_payload = kFirstReqid + mnd::kernel::kPayloadReqidOffset;
   if (auto removed = esp_tunnel_.remove_all(first_payload, first_payload + mnd::kernel::kAgentReqids - 1); !removed)
     return removed;
-  return xfrm_.remove_all(first, first + mnd::kernel::kPrefixesReqidOffset + mnd::kernel::kAgentReqids - 1,
-                          home_agent_);
+  return xfrm_.remove_all(kFirstReqid, kLastReqid, home_agent_);
 }
 
 Result LinuxKernel::protect(const NodeTable& nodes) {
@@ -100,6 +105,20 @@ Result LinuxKernel::delete_states(const Ipv6Address& home_address, const NodeIde
     if (first && !deleted) first = std::move(deleted);
   }
   return first;
+}
+
+Result LinuxKernel::delete_all_states() {
+  const auto states = xfrm_.esp_states(kFirstReqid, kLastReqid);
+  if (!states) return tl::unexpected(states.error());
+  return xfrm_.delete_esp_states(*states);
+}
+
+tl::expected<std::set<std::uint32_t>, Error> LinuxKernel::reqids_with_states() {
+  return xfrm_.esp_states(kFirstReqid, kLastReqid).map([](const auto& states) {
+    std::set<std::uint32_t> reqids;
+    for (const auto& state : states) reqids.insert(state.reqid);
+    return reqids;
+  });
 }
 
 Result LinuxKernel::install_manual(const Ipv6Address& home_address, std::uint32_t reqid,
@@ -171,7 +190,14 @@ Result LinuxKernel::unbind(const Ipv6Address& home_address) {
   return esp_tunnel_.remove(Side::kAgent, ends(home_address));
 }
 
-Result LinuxKernel::advertise(const Ipv6Address& address) { return mnd::kernel::advertise(interface_, address); }
+Result LinuxKernel::advertise(const Ipv6Address& address) {
+  if (!advertiser_) {
+    auto opened = mnd::kernel::Advertiser::open(interface_);
+    if (!opened) return tl::unexpected(opened.error());
+    advertiser_.emplace(std::move(*opened));
+  }
+  return advertiser_->advertise(address);
+}
 
 Result LinuxKernel::route_through(const Ipv6Address& home_address, const Ipv6Address& care_of) {
   return xfrm_.set_care_of(Side::kAgent, ends(home_address), care_of);

@@ -4,6 +4,8 @@
 #include <boost/asio/io_context.hpp>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,6 +34,10 @@ class LinuxKernel final : public KernelPort {
   Result release(const mip6::Ipv6Address& home_address, const NodeIdentity& node);
   // Its ESP states alone.
   Result delete_states(const mip6::Ipv6Address& home_address, const NodeIdentity& node);
+  // Those of all nodes, charon's and ours.
+  Result delete_all_states();
+  // Reqids of nodes for which there is an ESP state. Looked for at once: each look costs as much as there are states.
+  tl::expected<std::set<std::uint32_t>, mip6::Error> reqids_with_states();
   Result install_manual(const mip6::Ipv6Address& home_address, std::uint32_t reqid,
                         const mnd::kernel::ManualKeys& keys);
   Result set_up_tunnel();
@@ -95,6 +101,7 @@ class LinuxKernel final : public KernelPort {
   std::unique_ptr<mnd::kernel::MobilitySocket> socket_;
   std::unique_ptr<mnd::kernel::MobilitySocket> prefix_socket_;
   std::unique_ptr<mnd::kernel::ClaimWatch> watch_;
+  std::optional<mnd::kernel::Advertiser> advertiser_;
   std::map<mip6::Ipv6Address, Detection> detections_;  // that run, by home address
 };
 

@@ -58,20 +58,26 @@ std::optional<mip6ha::Config> loaded(const std::string& path) {
   return std::nullopt;
 }
 
-// As `mip6-ha reload` does; whoever sends a signal gets no answer but the log.
+void log_reload(const tl::expected<mip6ha::Reloaded, mip6ha::Mistakes>& done) {
+  using mnd::kernel::Level;
+  if (!done) {
+    for (const auto& mistake : done.error()) mnd::kernel::log(Level::kError, mistake.to_string());
+    return;
+  }
+  for (const auto& one : done->failed) mnd::kernel::log(Level::kError, fmt::format("{} ({})", one.what, one.remedy));
+  for (const auto& one : done->restart)
+    mnd::kernel::log(Level::kWarning, fmt::format("{} counts only after a restart", one));
+}
+
+// As `mip6-ha reload` does; whoever sends a signal gets no answer but the log. A signal that comes meanwhile is not
+// lost.
 void reload_at_hangup(boost::asio::signal_set& hangups, mip6ha::Agent& agent) {
   hangups.async_wait([&](const boost::system::error_code& error, int) {
     if (error) return;
-    using mnd::kernel::Level;
-    if (const auto done = agent.reload({}); !done) {
-      for (const auto& mistake : done.error()) mnd::kernel::log(Level::kError, mistake.to_string());
-    } else {
-      for (const auto& one : done->failed)
-        mnd::kernel::log(Level::kError, fmt::format("{} ({})", one.what, one.remedy));
-      for (const auto& one : done->restart)
-        mnd::kernel::log(Level::kWarning, fmt::format("{} counts only after a restart", one));
-    }
-    reload_at_hangup(hangups, agent);
+    agent.reload({}, [&](const auto& done) {
+      log_reload(done);
+      reload_at_hangup(hangups, agent);
+    });
   });
 }
 

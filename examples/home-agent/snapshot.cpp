@@ -15,12 +15,6 @@ namespace {
 
 using nlohmann::json;
 
-json bindings_json(const Snapshot& snapshot) {
-  json bindings = json::array();
-  for (const auto& binding : snapshot.bindings) bindings.push_back(binding_json(binding));
-  return bindings;
-}
-
 template <typename Counts>
 json by_name(const Counts& counts) {
   json object = json::object();
@@ -130,12 +124,8 @@ json binding_json(const BindingView& binding) {
   return object;
 }
 
-json list_json(const Snapshot& snapshot) {
-  return {{"version", mnd::kernel::kControlVersion}, {"bindings", bindings_json(snapshot)}};
-}
-
 json status_json(const Snapshot& snapshot) {
-  json status = list_json(snapshot);
+  json status{{"version", mnd::kernel::kControlVersion}};
   status["program"] = "mip6-ha";
   status["release"] = MND_VERSION;
   status["address"] = snapshot.address.to_string();

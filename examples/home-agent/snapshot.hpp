@@ -46,12 +46,15 @@ struct TroubleView {
 };
 TroubleView trouble_of(mip6::Error error);
 
+// Each call gives some more of all nodes, banned ones too, in the order of the configuration; nothing: those were all.
+using Bindings = std::function<std::vector<BindingView>()>;
+
+// All but the bindings, which may be very many.
 struct Snapshot {
   mip6::Ipv6Address address;
   std::string interface;
   bool charon_connected = false;
-  bool charon_needed = true;          // false: all nodes have manual keys
-  std::vector<BindingView> bindings;  // every node, banned ones too, in the order of the configuration
+  bool charon_needed = true;  // false: all nodes have manual keys
   mip6::agent::Counters counters;
   std::map<std::string, std::uint64_t, std::less<>> malformed;  // by reason
   std::map<std::string, std::uint64_t> keys_refused;            // by charon, to whoever asked; by reason
@@ -75,8 +78,8 @@ std::string shown(const nlohmann::json& object, const char* key);
 std::string utc(std::int64_t unix_time);
 
 nlohmann::json binding_json(const BindingView& binding);
+// Without "bindings": those follow piece by piece.
 nlohmann::json status_json(const Snapshot& snapshot);
-nlohmann::json list_json(const Snapshot& snapshot);
 // From the JSON, as it came over the control socket: whatever is missing or of another type is shown as "?".
 std::string status_text(const nlohmann::json& status);
 std::string list_text(const nlohmann::json& list);

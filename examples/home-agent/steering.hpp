@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
@@ -63,6 +64,8 @@ class Steering {
   virtual ~Steering() = default;
 
   virtual Snapshot snapshot() const = 0;
+  // Nodes that go meanwhile are left out, those that come are not in it.
+  virtual Bindings bindings() const = 0;
   // Of a node that is configured or banned; empty: neither.
   virtual std::optional<NodeView> node(const std::string& name) const = 0;
   virtual nlohmann::json events() const = 0;
@@ -73,11 +76,13 @@ class Steering {
   // Where a backup is to be put for take_back(): only who may write there can have it taken.
   virtual std::filesystem::path backup_place() const = 0;
   // Goes back to it, as Store::restore() does, and serves by it: bindings end, keys by IKE are made anew before an
-  // update is taken. An error: nothing has changed.
+  // update is taken. An error: nothing has changed; so while a new configuration is coming into force.
   virtual tl::expected<Imported, mip6::Error> take_back() = 0;
   // Reads the configuration again and serves by it; mistakes: nothing has changed. `new_keys`: nodes that come with
-  // manual keys that were just made; they are taken as never used.
-  virtual tl::expected<Reloaded, Mistakes> reload(const std::vector<std::string>& new_keys) = 0;
+  // manual keys that were just made; they are taken as never used. All others are served meanwhile; `done` is told
+  // once, sooner or later.
+  using ReloadDone = std::function<void(const tl::expected<Reloaded, Mistakes>& result)>;
+  virtual void reload(const std::vector<std::string>& new_keys, ReloadDone done) = 0;
   // From now on, and after every restart, the node is not served. Errors: no such node, the disk refuses; nothing has
   // changed then.
   virtual tl::expected<Ban, mip6::Error> ban(const std::string& name, const std::string& why) = 0;

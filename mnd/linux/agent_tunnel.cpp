@@ -226,8 +226,9 @@ tl::expected<void, mip6::Error> AgentTunnel::Impl::remove_filters(const std::vec
 
 tl::expected<void, mip6::Error> AgentTunnel::Impl::remove_filters_of(const mip6::Ipv6Address& home_address) {
   std::vector<BoundCareOf> which;
-  for (const auto& [key, handle] : filters) {
-    if (key.home_address == home_address) which.push_back(key);
+  for (auto found = filters.lower_bound({home_address, {}}); found != filters.end(); ++found) {
+    if (found->first.home_address != home_address) break;
+    which.push_back(found->first);
   }
   return remove_filters(which);
 }

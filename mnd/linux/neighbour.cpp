@@ -89,7 +89,8 @@ tl::expected<void, mip6::Error> send_from_unspecified(std::uint32_t interface, c
 
 std::optional<EthernetAddress> ethernet_address(int fd, std::uint32_t interface) {
   ifreq request{};
-  if (!::if_indextoname(interface, request.ifr_name) || ::ioctl(fd, SIOCGIFHWADDR, &request) != 0 ||
+  request.ifr_ifindex = static_cast<int>(interface);
+  if (::ioctl(fd, SIOCGIFNAME, &request) != 0 || ::ioctl(fd, SIOCGIFHWADDR, &request) != 0 ||
       request.ifr_hwaddr.sa_family != ARPHRD_ETHER)
     return std::nullopt;
   EthernetAddress address;
@@ -307,10 +308,18 @@ tl::expected<std::unique_ptr<DadProbe>, mip6::Error> DadProbe::start(boost::asio
 }
 
 tl::expected<void, mip6::Error> advertise(std::uint32_t interface, const mip6::Ipv6Address& target) {
-  const auto socket = raw_socket(IPPROTO_ICMPV6, interface);
+  return Advertiser::open(interface).and_then([&](const auto& opened) { return opened.advertise(target); });
+}
+
+tl::expected<Advertiser, mip6::Error> Advertiser::open(std::uint32_t interface) {
+  auto socket = listening_socket(interface, {});  // to nothing: what it has no filter for would wait in there
   if (!socket) return tl::unexpected(socket.error());
-  return send_to(socket->get(), neighbour_advertisement(target, ethernet_address(socket->get(), interface)),
-                 {kAllNodes}, interface, "send a Neighbor Advertisement");
+  return Advertiser{std::move(*socket), interface};
+}
+
+tl::expected<void, mip6::Error> Advertiser::advertise(const mip6::Ipv6Address& target) const {
+  return send_to(socket_.get(), neighbour_advertisement(target, ethernet_address(socket_.get(), interface_)),
+                 {kAllNodes}, interface_, "send a Neighbor Advertisement");
 }
 
 tl::expected<void, mip6::Error> solicit_routers(std::uint32_t interface) {

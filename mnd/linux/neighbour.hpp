@@ -11,6 +11,7 @@
 
 #include "libmip6/address.hpp"
 #include "libmip6/error.hpp"
+#include "mnd/linux/descriptor.hpp"
 
 namespace mnd::kernel {
 
@@ -40,6 +41,18 @@ class ClaimWatch {
 // target link-layer address, Router clear (a mobile node, or a proxy for one, is no router). Source is an address of
 // the interface; an error if it has none that may be used yet (duplicate detection running): try again later.
 tl::expected<void, mip6::Error> advertise(std::uint32_t interface, const mip6::Ipv6Address& target);
+
+// advertise() again and again, for who has very many addresses: a socket costs much more than a message.
+class Advertiser {
+ public:
+  static tl::expected<Advertiser, mip6::Error> open(std::uint32_t interface);
+  tl::expected<void, mip6::Error> advertise(const mip6::Ipv6Address& target) const;
+
+ private:
+  Advertiser(Descriptor socket, std::uint32_t interface) : socket_{std::move(socket)}, interface_{interface} {}
+  Descriptor socket_;
+  std::uint32_t interface_;
+};
 
 // Router Solicitation to all routers; from the unspecified address while the interface has no usable address.
 tl::expected<void, mip6::Error> solicit_routers(std::uint32_t interface);

@@ -70,7 +70,10 @@ struct BoundCareOf {
   auto operator<=>(const BoundCareOf&) const = default;
 };
 
-// Home agent. One device `mip6ha` for all nodes; per node a route, a source filter, a proxy neighbour entry.
+// Home agent. One device `mip6ha` for all nodes; per node a route, a source filter, a proxy neighbour entry. A device
+// for each node was measured beside it, with 2,000 nodes in the lab (guest/devices.py): 18 of them are made in a second
+// and not 104, each takes 61 KiB of the kernel's memory and not 3, and to remove them takes 22 s and not 1. The filter
+// is needed all the same: a device looks at the outer source only.
 class AgentTunnel {
  public:
   // `home_interface`: the link that the home prefix is on.

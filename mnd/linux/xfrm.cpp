@@ -297,6 +297,28 @@ tl::expected<std::optional<EspUse>, mip6::Error> Xfrm::esp_use(const mip6::Ipv6A
   return EspUse{.packets = state->packets};
 }
 
+tl::expected<std::vector<EspState>, mip6::Error> Xfrm::esp_states(std::uint32_t first_reqid, std::uint32_t last_reqid) {
+  const auto dumped = impl_->socket.dump(dump_states(IPPROTO_ESP), state_size_without_keys());
+  if (!dumped) return tl::unexpected(netlink_error("list the SAs", "all", dumped.error()));
+  std::vector<EspState> found;
+  for (const NetlinkMessage& message : *dumped) {
+    const auto state = parse_state(message);
+    if (!state || state->protocol != IPPROTO_ESP || state->spi == 0) continue;
+    if (state->reqid >= first_reqid && state->reqid <= last_reqid)
+      found.push_back(
+          {.source = state->source, .destination = state->destination, .spi = state->spi, .reqid = state->reqid});
+  }
+  return found;
+}
+
+tl::expected<void, mip6::Error> Xfrm::delete_esp_states(const std::vector<EspState>& states) {
+  std::vector<NetlinkMessage> removals;
+  removals.reserve(states.size());
+  for (const auto& state : states)
+    removals.push_back(delete_state(state.source, state.destination, IPPROTO_ESP, state.spi));
+  return impl_->perform(removals, "delete SAs", "all", absent);
+}
+
 tl::expected<void, mip6::Error> Xfrm::delete_esp_state(const EspState& state) {
   return impl_->perform(
       {delete_state(state.source, state.destination, IPPROTO_ESP, state.spi)}, "delete the SA",

@@ -84,9 +84,12 @@ class Xfrm {
 
   // ESP states with this reqid (any if 0) between the ends, both directions.
   tl::expected<std::vector<EspState>, mip6::Error> esp_states(const Ends& ends, std::uint32_t reqid);
+  // Those of all nodes with a reqid in [first_reqid, last_reqid]: one look at all states that there are.
+  tl::expected<std::vector<EspState>, mip6::Error> esp_states(std::uint32_t first_reqid, std::uint32_t last_reqid);
   // The one state towards `destination` with this SPI; empty if there is none.
   tl::expected<std::optional<EspUse>, mip6::Error> esp_use(const mip6::Ipv6Address& destination, std::uint32_t spi);
   tl::expected<void, mip6::Error> delete_esp_state(const EspState& state);
+  tl::expected<void, mip6::Error> delete_esp_states(const std::vector<EspState>& states);
 
   // Removes every policy and every home address option or routing header state that is ours: ESP policies, and SAs with
   // manual keys, with reqid in [first_reqid, last_reqid], sub policies and states with the agent's address `home_agent`

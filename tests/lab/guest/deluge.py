@@ -54,7 +54,7 @@ class Spray:
         words = [str(word) for offset, length in parts for word in (ETHERNET + offset, length)]
         with open(RUN / "frame", "rb") as file:
             self.process = inside("core", lambda: subprocess.Popen(
-                [str(SPRAY), "r3", str(count), str(batch), str(pause), *words], stdin=file, stdout=subprocess.PIPE, text=True))
+                [str(SPRAY), "r3", f"{count}+", str(batch), str(pause), *words], stdin=file, stdout=subprocess.PIPE, text=True))
 
     def running(self):
         return self.process.poll() is None

@@ -1,6 +1,7 @@
-// spray INTERFACE COUNT BATCH PAUSE [OFFSET LENGTH]... <FRAME: sends the Ethernet frame COUNT times, and then on until
-// SIGTERM, with other random bytes at OFFSET..OFFSET+LENGTH (both even) in each; BATCH with one system call, then PAUSE
-// microseconds. A checksum over them stays right: their sum does not change. Prints how many were sent, in how many seconds.
+// spray INTERFACE COUNT BATCH PAUSE [OFFSET LENGTH]... <FRAME: sends the Ethernet frame COUNT times (COUNT+: and then on
+// until SIGTERM), with other random bytes at OFFSET..OFFSET+LENGTH (both even) in each; BATCH with one system call, then
+// PAUSE microseconds. A checksum over them stays right: their sum does not change. Prints how many were sent, in how many
+// seconds.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/if_packet.h>
@@ -49,7 +50,9 @@ static void end(int number) {
 
 int main(int argc, char** argv) {
   if (argc < 5 || argc % 2 == 0) return 2;
-  const long count = atol(argv[2]), batch = atol(argv[3]), pause = atol(argv[4]);
+  char* after;
+  const long count = strtol(argv[2], &after, 10), batch = atol(argv[3]), pause = atol(argv[4]);
+  const int goes_on = *after == '+';
   const ssize_t size = read(0, frames[0], MOST);
   struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex(argv[1])};
   const int out = socket(AF_PACKET, SOCK_RAW, 0);
@@ -62,18 +65,19 @@ int main(int argc, char** argv) {
     parts[i] = (struct iovec){frames[i], (size_t)size};
     messages[i].msg_hdr = (struct msghdr){.msg_iov = &parts[i], .msg_iovlen = 1};
   }
-  signal(SIGTERM, end);
+  if (goes_on) signal(SIGTERM, end);
   struct timespec began, ended;
   clock_gettime(CLOCK_MONOTONIC, &began);
   long sent = 0;
-  while (sent < count || !ending) {
+  while (sent < count || (goes_on && !ending)) {
+    const long now = goes_on || count - sent > batch ? batch : count - sent;
     for (int at = 5; at + 1 < argc; at += 2) {
       const long offset = atol(argv[at]), length = atol(argv[at + 1]);
       if (length < 4 || offset < 0 || offset + length > size) return 2;
       const uint32_t sum = sum_of(frames[0] + offset, length);
-      for (long i = 0; i < batch; ++i) randomise(frames[i] + offset, length, sum);
+      for (long i = 0; i < now; ++i) randomise(frames[i] + offset, length, sum);
     }
-    const int done = sendmmsg(out, messages, (unsigned)batch, 0);
+    const int done = sendmmsg(out, messages, (unsigned)now, 0);
     if (done < 0 && errno != ENOBUFS) return 1;  // what the link drops it counts
     if (done > 0) sent += done;
     if (pause > 0) usleep((useconds_t)pause);

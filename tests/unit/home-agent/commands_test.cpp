@@ -17,27 +17,30 @@ using mip6::Ipv6Address;
 using nlohmann::json;
 using namespace std::chrono_literals;
 
+std::vector<BindingView> sample_bindings() {
+  return {{.name = "laptop",
+           .home_address = *Ipv6Address::parse("2001:db8:1::42"),
+           .care_of = *Ipv6Address::parse("2001:db8:a1::7"),
+           .lifetime_left = 300,
+           .sequence = 41208,
+           .key_mobility = true,
+           .keys_up = true,
+           .refused = 7},
+          {.name = "phone",
+           .home_address = *Ipv6Address::parse("2001:db8:1::43"),
+           .care_of = std::nullopt,
+           .lifetime_left = 0,
+           .sequence = std::nullopt,
+           .key_mobility = false,
+           .keys_up = false,
+           .refused = 0}};
+}
+
 Snapshot sample() {
   Snapshot snapshot;
   snapshot.address = *Ipv6Address::parse("2001:db8:1::1");
   snapshot.interface = "home";
   snapshot.charon_connected = true;
-  snapshot.bindings.push_back({.name = "laptop",
-                               .home_address = *Ipv6Address::parse("2001:db8:1::42"),
-                               .care_of = *Ipv6Address::parse("2001:db8:a1::7"),
-                               .lifetime_left = 300,
-                               .sequence = 41208,
-                               .key_mobility = true,
-                               .keys_up = true,
-                               .refused = 7});
-  snapshot.bindings.push_back({.name = "phone",
-                               .home_address = *Ipv6Address::parse("2001:db8:1::43"),
-                               .care_of = std::nullopt,
-                               .lifetime_left = 0,
-                               .sequence = std::nullopt,
-                               .key_mobility = false,
-                               .keys_up = false,
-                               .refused = 0});
   snapshot.counters.updates = 5;
   snapshot.counters.accepted = 3;
   snapshot.counters.refused[mip6::Status::kSequenceNumberOutOfWindow] = 2;
@@ -61,11 +64,21 @@ struct PretendedAgent final : Steering {
   tl::expected<Reloaded, Mistakes> reloaded = Reloaded{};
   tl::expected<Imported, mip6::Error> imported = Imported{};
 
+  std::vector<BindingView> listed = sample_bindings();
+
   Snapshot snapshot() const override { return sample(); }
+  Bindings bindings() const override {
+    return [left = listed]() mutable {
+      std::vector<BindingView> piece;
+      if (!left.empty()) piece.push_back(left.front());
+      if (!left.empty()) left.erase(left.begin());
+      return piece;
+    };
+  }
   std::optional<NodeView> node(const std::string& name) const override {
     if (name != "laptop") return std::nullopt;
     NodeView view;
-    view.binding = sample().bindings.front();
+    view.binding = listed.front();
     view.identity = "laptop@example.org";
     view.method = "ikev2 with a secret";
     view.reqid = 627501;
@@ -88,10 +101,10 @@ struct PretendedAgent final : Steering {
     asked.emplace_back("take back");
     return imported;
   }
-  tl::expected<Reloaded, Mistakes> reload(const std::vector<std::string>& new_keys) override {
+  void reload(const std::vector<std::string>& new_keys, ReloadDone done) override {
     asked.emplace_back("reload");
     for (const auto& name : new_keys) asked.push_back("new keys of " + name);
-    return reloaded;
+    done(reloaded);
   }
   tl::expected<Ban, mip6::Error> ban(const std::string& name, const std::string& why) override {
     asked.push_back("ban " + name + " " + why);
@@ -103,9 +116,17 @@ struct PretendedAgent final : Steering {
   }
 };
 
+// All of the answer, as a client has it.
+json whole_answer(Steering& agent, const json& request, Asker asker) {
+  auto answer = answer_request(agent, request, asker);
+  if (answer.later) answer.later([&](std::string line) { answer.line = std::move(line); });
+  while (const auto piece = answer.rest ? answer.rest() : std::nullopt) answer.line += *piece;
+  return json::parse(answer.line);
+}
+
 json ask(const json& request, Asker asker = Asker::kRoot) {
   PretendedAgent agent;
-  return answer_request(agent, request, asker);
+  return whole_answer(agent, request, asker);
 }
 
 TEST_CASE("status tells version, bindings, counters and trouble", "[commands]") {
@@ -135,13 +156,15 @@ TEST_CASE("status tells version, bindings, counters and trouble", "[commands]") 
 }
 
 TEST_CASE("status tells of manual keys and advice, and asks for no charon that nobody needs", "[commands]") {
+  PretendedAgent agent;
+  agent.listed.front().manual_keys = true;
   auto snapshot = sample();
   snapshot.charon_connected = snapshot.charon_needed = false;
-  snapshot.bindings.front().manual_keys = true;
   snapshot.advice.push_back({.what = "node laptop is refused: no record", .remedy = "make new keys"});
-  const json status = status_json(snapshot);
+  json status = status_json(snapshot);
   CHECK(status.at("charon") == "not needed");
   CHECK(status.at("advice").at(0) == json{{"what", "node laptop is refused: no record"}, {"remedy", "make new keys"}});
+  status.update(whole_answer(agent, {{"command", "list"}}, Asker::kMember));
   const auto text = status_text(status);
   CHECK(text.find("advice:  node laptop is refused: no record\nremedy:  make new keys\n") != std::string::npos);
   CHECK(text.find("manual") != std::string::npos);
@@ -153,9 +176,23 @@ TEST_CASE("list tells the bindings only", "[commands]") {
   CHECK_FALSE(list.contains("counters"));
 }
 
+TEST_CASE("a list of nobody is empty, and one of very many comes in pieces", "[commands]") {
+  PretendedAgent agent;
+  agent.listed.assign(1000, agent.listed.front());
+  auto answer = answer_request(agent, {{"command", "status"}}, Asker::kMember);
+  std::size_t longest = answer.line.size();
+  while (const auto piece = answer.rest()) longest = std::max(longest, piece->size());
+  CHECK(longest < 4096);
+  CHECK(whole_answer(agent, {{"command", "status"}}, Asker::kMember).at("bindings").size() == 1000);
+  agent.listed.clear();
+  CHECK(whole_answer(agent, {{"command", "status"}}, Asker::kMember).at("bindings") == json::array());
+  CHECK(whole_answer(agent, {{"command", "list"}}, Asker::kMember) ==
+        json{{"version", 1}, {"bindings", json::array()}});
+}
+
 TEST_CASE("export tells where the copy is, or why there is none and what to do", "[commands]") {
   PretendedAgent agent;
-  const auto answer = [&] { return answer_request(agent, {{"command", "export"}}, Asker::kRoot); };
+  const auto answer = [&] { return whole_answer(agent, {{"command", "export"}}, Asker::kRoot); };
   CHECK(answer() == json{{"version", 1}, {"file", "/state/copy"}});
   agent.copy = tl::unexpected(mip6::Error{
       .tried = "export the database", .on = "/state", .reason = "disk full", .remedy = "make room", .os_error = 0});
@@ -166,7 +203,7 @@ TEST_CASE("export tells where the copy is, or why there is none and what to do",
 TEST_CASE("import tells where the backup is to be put, and takes only one that is there", "[commands]") {
   PretendedAgent agent;
   const auto answer = [&](const json& placed) {
-    return answer_request(agent, {{"command", "import"}, {"placed", placed}}, Asker::kRoot);
+    return whole_answer(agent, {{"command", "import"}, {"placed", placed}}, Asker::kRoot);
   };
   for (const auto& no : {json{}, json(false), json("true"), json(1)})
     CHECK(answer(no) == json{{"version", 1}, {"place", "/state/place"}});
@@ -193,23 +230,23 @@ TEST_CASE("what changes something is for root only, and is not even tried for ot
   for (const char* command : {"reload", "export", "import", "ban", "unban"}) {
     INFO(command);
     const json request{{"command", command}, {"node", "laptop"}, {"placed", true}};
-    CHECK(answer_request(agent, request, Asker::kMember).at("error").at("what") == "this command is for root only");
+    CHECK(whole_answer(agent, request, Asker::kMember).at("error").at("what") == "this command is for root only");
     CHECK(agent.asked.empty());
-    CHECK_FALSE(answer_request(agent, request, Asker::kRoot).contains("error"));
+    CHECK_FALSE(whole_answer(agent, request, Asker::kRoot).contains("error"));
     CHECK(std::exchange(agent.asked, {}).size() == 1);
   }
   for (const char* command : {"status", "list", "show", "events", "doctor"})
-    CHECK_FALSE(answer_request(agent, {{"command", command}, {"node", "laptop"}}, Asker::kMember).contains("error"));
+    CHECK_FALSE(whole_answer(agent, {{"command", command}, {"node", "laptop"}}, Asker::kMember).contains("error"));
   CHECK(agent.asked.empty());
 }
 
 TEST_CASE("a ban has a name and may have a reason", "[commands]") {
   PretendedAgent agent;
   const json request{{"command", "ban"}, {"node", "laptop"}, {"why", "lost in a train"}};
-  const json answer = answer_request(agent, request, Asker::kRoot);
+  const json answer = whole_answer(agent, request, Asker::kRoot);
   CHECK(answer.at("banned") == json{{"since", "2023-11-14T22:13:20Z"}, {"why", "lost in a train"}});
   CHECK(answer.at("node") == "laptop");
-  answer_request(agent, {{"command", "unban"}, {"node", "laptop"}}, Asker::kRoot);
+  whole_answer(agent, {{"command", "unban"}, {"node", "laptop"}}, Asker::kRoot);
   CHECK(agent.asked == std::vector<std::string>{"ban laptop lost in a train", "unban laptop"});
 }
 
@@ -219,14 +256,14 @@ TEST_CASE("names and reasons are checked before anybody sees them, and are not r
   for (const json& node : {json{}, json(5), json(""), json("Laptop"), json("../etc"), json("a\nb"),
                            json(std::string(41, 'a')), json::array({"laptop"}), json(long_text)}) {
     INFO(node.dump());
-    const json answer = answer_request(agent, {{"command", "ban"}, {"node", node}}, Asker::kRoot);
+    const json answer = whole_answer(agent, {{"command", "ban"}, {"node", node}}, Asker::kRoot);
     CHECK(answer.at("error").at("what").get<std::string>().size() < 60);
   }
-  CHECK(answer_request(agent, {{"command", "ban"}}, Asker::kRoot).contains("error"));
+  CHECK(whole_answer(agent, {{"command", "ban"}}, Asker::kRoot).contains("error"));
   for (const json& why : {json(5), json(long_text), json("a\nb"), json(std::string("a\0b", 3)), json::object()}) {
     INFO(why.dump());
     const json request{{"command", "ban"}, {"node", "laptop"}, {"why", why}};
-    CHECK(answer_request(agent, request, Asker::kRoot).at("error").at("what").get<std::string>().size() < 60);
+    CHECK(whole_answer(agent, request, Asker::kRoot).at("error").at("what").get<std::string>().size() < 60);
   }
   CHECK(agent.asked.empty());
 }
@@ -248,9 +285,9 @@ TEST_CASE("show tells all of one node, and that a name is nobody's", "[commands]
 }
 
 TEST_CASE("a banned node is known in the list", "[commands]") {
-  auto snapshot = sample();
-  snapshot.bindings.back().ban = Ban{.since = 0, .why = ""};
-  const json list = list_json(snapshot);
+  PretendedAgent agent;
+  agent.listed.back().ban = Ban{.since = 0, .why = ""};
+  const json list = whole_answer(agent, {{"command", "list"}}, Asker::kMember);
   CHECK(list.at("bindings").at(1).at("banned") == json{{"since", "1970-01-01T00:00:00Z"}, {"why", ""}});
   CHECK_FALSE(list.at("bindings").at(0).contains("banned"));
   CHECK(list_text(list).find("-     -      -    banned  0\n") != std::string::npos);
@@ -258,7 +295,7 @@ TEST_CASE("a banned node is known in the list", "[commands]") {
 
 TEST_CASE("a new configuration: what became of it, what waits for a restart, and all mistakes", "[commands]") {
   PretendedAgent agent;
-  const auto answer = [&] { return answer_request(agent, {{"command", "reload"}}, Asker::kRoot); };
+  const auto answer = [&] { return whole_answer(agent, {{"command", "reload"}}, Asker::kRoot); };
   const auto& command = *find_command("reload");
   agent.reloaded = Reloaded{.added = {"phone"}, .removed = {}, .changed = {"laptop"}, .restart = {}, .failed = {}};
   CHECK(answer().at("added") == json{{"count", 1}, {"names", {"phone"}}});
@@ -286,7 +323,7 @@ TEST_CASE("a new configuration: what became of it, what waits for a restart, and
 TEST_CASE("a new configuration comes with the names of nodes whose manual keys were just made", "[commands]") {
   PretendedAgent agent;
   const auto reload = [&](const json& names) {
-    return answer_request(agent, {{"command", "reload"}, {"keys_are_new", names}}, Asker::kRoot);
+    return whole_answer(agent, {{"command", "reload"}, {"keys_are_new", names}}, Asker::kRoot);
   };
   CHECK_FALSE(reload({"laptop", "phone"}).contains("error"));
   CHECK(agent.asked == std::vector<std::string>{"reload", "new keys of laptop", "new keys of phone"});
@@ -313,7 +350,7 @@ TEST_CASE("a request that is none gets an error, not an answer", "[commands]") {
 }
 
 TEST_CASE("the text of a status has each node on a line, and the trouble with its remedy", "[commands]") {
-  const auto text = status_text(status_json(sample()));
+  const auto text = status_text(ask({{"command", "status"}}));
   CHECK(text.find("home agent 2001:db8:1::1 on home") == 0);
   CHECK(text.find("refused 2 (135: 2), malformed 4 (cut short: 4)") != std::string::npos);
   CHECK(

@@ -1,0 +1,155 @@
+// The home agent as a program: a new configuration comes into force while everybody is served. It may be of very many
+// nodes, each with files of its own: they are read by a thread, the only one beside the loop, which has nothing but the
+// path; and what is to be done is done by turns of kTurn, between which updates are answered.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <chrono>
+#include <system_error>
+#include <utility>
+
+#include "examples/home-agent/agent.hpp"
+#include "examples/home-agent/manual_keys.hpp"
+#include "examples/home-agent/reload.hpp"
+#include "mnd/linux/kernel.hpp"
+#include "mnd/linux/log.hpp"
+
+namespace mip6ha {
+
+using mnd::kernel::Level;
+
+namespace {
+
+constexpr std::chrono::milliseconds kTurn{5};
+constexpr std::size_t kEndedTogether = 4;  // one sync of the disk for these
+
+}  // namespace
+
+struct Agent::Reload {
+  std::vector<std::string> new_keys;
+  ReloadDone done;
+  Config read{};
+  Difference difference{};
+  Reloaded told{};
+  std::deque<std::function<void()>> work{};
+};
+
+void Agent::reload(const std::vector<std::string>& new_keys, ReloadDone done) {
+  reloads_.push_back(std::make_shared<Reload>(Reload{.new_keys = new_keys, .done = std::move(done)}));
+  if (reloads_.size() == 1) read_configuration();
+}
+
+void Agent::read_configuration() {
+  try {
+    reader_ = std::jthread{[this, file = config_file_] {
+      auto read = std::make_shared<tl::expected<Config, Mistakes>>(load_config(file));
+      boost::asio::post(loop_, [this, read] { take_configuration(std::move(*read)); });
+    }};
+  } catch (const std::system_error& error) {
+    end_reload(tl::unexpected(
+        Mistakes{{config_file_.string(), 0, fmt::format("it cannot be read: {}", error.what()), "free some memory"}}));
+  }
+}
+
+void Agent::take_configuration(tl::expected<Config, Mistakes> read) {
+  const auto refuse = [&](std::string what) {
+    end_reload(tl::unexpected(Mistakes{{config_file_.string(), 0, std::move(what), "restart mip6-ha"}}));
+  };
+  if (stopping_) return refuse("mip6-ha is stopping");
+  if (!read) return end_reload(tl::unexpected(std::move(read.error())));
+  auto& reload = *reloads_.front();
+  reload.read = std::move(*read);
+  reload.difference = compare(config_, reload.read);
+  const auto& difference = reload.difference;
+  if (!difference.home_link.empty())
+    return refuse(fmt::format("{} cannot change while mip6-ha runs", fmt::join(difference.home_link, ", ")));
+
+  std::vector<const NodeConfig*> ending;
+  for (const auto* names : {&difference.removed, &difference.replaced})
+    for (const auto& name : *names) {
+      ending.push_back(find_node(name));
+      if (ending.size() < kEndedTogether && &name != &names->back()) continue;
+      reload.work.emplace_back([this, nodes = std::exchange(ending, {})] { end_for_good(nodes); });
+    }
+  reload.work.emplace_back([this] { adopt_configuration(); });
+  work_on_reload();
+}
+
+void Agent::work_on_reload() {
+  if (stopping_)
+    return end_reload(tl::unexpected(Mistakes{{config_file_.string(), 0, "mip6-ha is stopping", "restart mip6-ha"}}));
+  const auto reload = reloads_.front();
+  const auto end = mnd::kernel::boot_now() + kTurn;
+  do {
+    const auto job = std::move(reload->work.front());
+    reload->work.pop_front();
+    job();
+  } while (!reload->work.empty() && mnd::kernel::boot_now() < end);
+  arm_timer();
+  if (reload->work.empty()) return end_reload(std::move(reload->told));
+  boost::asio::post(loop_, [this] { work_on_reload(); });
+}
+
+void Agent::end_for_good(const std::vector<const NodeConfig*>& nodes) {
+  end_services(nodes);
+  for (const auto* node : nodes) forget_behaviour(*node);
+}
+
+// From here on it counts; who is not served yet is so in a moment.
+void Agent::adopt_configuration() {
+  auto& reload = *reloads_.front();
+  const auto& difference = reload.difference;
+  std::vector<const NodeConfig*> again;  // a ban may have been lifted or made meanwhile
+  for (const auto* names : {&difference.removed, &difference.replaced})
+    for (const auto& name : *names) again.push_back(find_node(name));
+  end_for_good(again);
+  config_ = merged(config_, reload.read);
+  reload.read = {};
+  index_nodes();
+  reload.told = {.added = difference.added,
+                 .removed = difference.removed,
+                 .changed = difference.changed,
+                 .restart = difference.restart,
+                 .failed = {}};
+  auto& failed = reload.told.failed;
+  for (const auto* names : {&difference.added, &difference.replaced})
+    for (const auto& name : *names) {
+      const auto* node = find_node(name);
+      if (!node->manual_keys || std::ranges::find(reload.new_keys, name) == reload.new_keys.end()) continue;
+      reload.work.emplace_back([this, node, &failed] {
+        if (const auto taken = take_as_new(*store_, *node); !taken) failed.push_back(trouble_of(taken.error()));
+      });
+    }
+  for (const auto& name : difference.changed)
+    reload.work.emplace_back([this, node = find_node(name), &failed] {
+      if (!reqids_.contains(node->home_address)) return;  // banned, or served in a moment
+      if (const auto rotated = rotate(*node); !rotated) failed.push_back(trouble_of(rotated.error()));
+    });
+  reload.work.emplace_back([this] { serve_missing(); });
+}
+
+void Agent::serve_missing() {
+  auto& reload = *reloads_.front();
+  auto& told = reload.told;
+  for (const auto* node : prepare_missing(told.failed))
+    reload.work.emplace_back([this, node, &told] { serve_if_missing(*node, told.failed); });
+  reload.work.emplace_back([this, &told, &replaced = reload.difference.replaced] {
+    told.changed.insert(told.changed.end(), replaced.begin(), replaced.end());
+    tell_banned();
+    for (const auto& [names, what] :
+         {std::pair{&told.added, "added"}, {&told.removed, "removed"}, {&told.changed, "has other keys"}})
+      for (const auto& name : *names) tell(name, what);
+    mnd::kernel::log(Level::kInfo, fmt::format("configuration read again: added={} removed={} changed={}",
+                                               told.added.size(), told.removed.size(), told.changed.size()));
+  });
+}
+
+// The next one was asked for meanwhile: it may be of files that this one has not read.
+void Agent::end_reload(const tl::expected<Reloaded, Mistakes>& result) {
+  reloads_.front()->done(result);
+  reloads_.pop_front();
+  if (!reloads_.empty()) read_configuration();
+}
+
+}  // namespace mip6ha
