@@ -13,6 +13,7 @@ import time
 import common
 import esp
 import spoof
+import wire
 from lab import RUN, ask, inside, run, wait_for
 
 ETH_P_ALL, ETH_P_IPV6 = 0x0003, 0x86DD
@@ -91,6 +92,12 @@ class Tap:
     def __init__(self, namespace, interface):
         self.socket = socket_in(namespace, socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
         self.socket.bind((interface, ETH_P_ALL))
+        self.socket.setsockopt(socket.SOL_SOCKET, 33, 1 << 22)  # SO_RCVBUFFORCE: read when the scenario has the time
+
+    def ike(self, timeout):
+        """IKE packets, as wire.parse() tells them, of those that have passed and do within the time."""
+        told = (wire.parse(0, "tap", frame) for _, frame in self.frames(timeout))
+        return [packet for packet in told if packet and wire.is_ike(packet)]
 
     def frames(self, timeout, wanted=lambda frame: True):
         """(arrived, frame) of those wanted within the time."""

@@ -13,7 +13,7 @@ from lab import HERE, OUT, RUN, wait_for
 
 # victim: process of the lab. calls: system calls, separated by commas; the `number`-th of them is not made any more.
 # trigger: what begins the registration: "start" (of the node), "first" (the same, and the home agent has no binding of it),
-# "refresh", "move", "end" (of the node, which de-registers). path: only calls on this file.
+# "refresh", "move", "home", "end" (of the node; both de-register). path: only calls on this file.
 # In place of a call: delay, so many seconds after the trigger; seen, when the scenario has seen that happen.
 Step = namedtuple("Step", "victim trigger calls number path delay seen", defaults=("", 1, None, None, None))
 

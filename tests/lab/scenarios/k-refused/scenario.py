@@ -6,18 +6,22 @@ import re
 import threading
 import time
 
+import attack
 import common
+import ordering
 import vici
+import wire
 from flood import Stream
 from lab import HOME_ADDRESS, HOME_AGENT, NODES, REQID_AGENT, RUN, run, say, wait_for
 
 CLOCK_BACK = 100  # seconds
-INTO_THE_EXCHANGE = 0.3  # seconds, of the time that IKE_SA_INIT and IKE_AUTH take
+NEAR, FAR = "10ms", "400ms"  # from the access routers to the node
+INTO_THE_EXCHANGE = 0.3  # seconds, of the time that an exchange takes
 
 
 def scenario(lab):
     for namespace in ("ar1", "ar2"):
-        run("tc", "-n", namespace, "qdisc", "add", "dev", "acc", "root", "netem", "delay", "10ms", "limit", "10000")
+        run("tc", "-n", namespace, "qdisc", "add", "dev", "acc", "root", "netem", "delay", NEAR, "limit", "10000")
     lab.agent_extra = "tolerate = all"  # this stream is what scenario ill-behaved is about
     if not common.begin(lab, capture=False, key_mobility=False):
         return
@@ -43,6 +47,7 @@ def scenario(lab):
         lab.check(f"{namespace}: the kernel dropped nothing for want of an SA or policy", not more, more)
         check_count(lab, namespace, watches[namespace])
     within_the_exchange(lab)
+    during_a_rekey(lab)
     unpinned(lab)
 
 
@@ -50,10 +55,14 @@ def moves(lab, stream, when):
     for state, target in (("down", "w2"), ("up", "w1")):
         old = lab.registered_at("mn")
         stream.pause()
+        tap = attack.Tap("ha", "wan")
         at = common.move_to(lab, "w1", state, target)
         one = wait_for(lambda a=at: all(e == [a] for e in lab.ike_endpoints()[:2]), 5, 0.1)
         lab.check(f"{when}w1 {state}: registered, and the new IKE_SA is the only one at both ends", at and one,
                   f"{old} -> {at}: {lab.ike_endpoints()[:2]}")
+        ike = tap.ike(0.5)
+        lab.check(f"{when}w1 {state}: with six IKE packets in all", 0 < len(ike) <= 6,
+                  [(packet.source, wire.ike_exchange(packet)) for packet in ike])
         check_policy(lab, f"{when}w1 {state}")
 
 
@@ -128,29 +137,47 @@ class Counted(threading.Thread):
 
 def within_the_exchange(lab):
     """Three moves while IKE is on its way for the first of them."""
-    distance("400ms")
-    counted, begun = Counted(lab), initiated()
+    distance(FAR)
+    counted, begun = Counted(lab), logged("initiating IKE_SA")
     common.link("w1", "down")
-    wait_for(lambda: initiated() > begun, 5, 0.01)
+    wait_for(lambda: logged("initiating IKE_SA") > begun, 5, 0.01)
     for state in ("up", "down", "up"):
         time.sleep(INTO_THE_EXCHANGE)
         common.link("w1", state)
-
-    def settled():
-        at = lab.care_of("mn", "w1")
-        return at and lab.registered_at("mn") == at and all(e == [at] for e in lab.ike_endpoints()[:2])
     lab.check("four moves within one IKE exchange: registered, and one IKE_SA, from the last address at both ends",
-              wait_for(settled, 15, 0.2), (lab.ike_endpoints(), lab.status("mn")))
+              settled(lab, "w1"), (lab.ike_endpoints(), lab.status("mn")))
     counted.running = False
     counted.join()
-    distance("10ms")
+    distance(NEAR)
     for namespace, most in counted.most.items():
         lab.check(f"{namespace}: never more than two IKE_SAs meanwhile", counted.asked > 5 and 1 <= len(most) <= 2,
                   (counted.asked, most))
 
 
-def initiated():
-    return (RUN / "charon.mn.log").read_text(encoding="utf-8", errors="replace").count("initiating IKE_SA")
+def during_a_rekey(lab):
+    """The old IKE_SA is in the middle of an exchange when the node moves."""
+    distance(FAR)
+    asked = logged("generating CREATE_CHILD_SA request")
+    vici.ask(lab.vici_socket("mn"), "rekey", {"child": "reg"})
+    begun = wait_for(lambda: logged("generating CREATE_CHILD_SA request") > asked, 5, 0.01)
+    time.sleep(INTO_THE_EXCHANGE)
+    common.link("w1", "down")
+    lab.check("a move during a re-key: registered, and one IKE_SA, from the new address at both ends",
+              begun and settled(lab, "w2"), (lab.ike_endpoints(), lab.status("mn")))
+    distance(NEAR)
+    lab.check("and the next update is answered", ordering.refresh(), lab.status("mn"))
+
+
+def settled(lab, interface):
+    def there():
+        at = lab.care_of("mn", interface)
+        return at and lab.registered_at("mn") == at and all(e == [at] for e in lab.ike_endpoints()[:2])
+    return wait_for(there, 15, 0.2)
+
+
+def logged(text):
+    """How often charon of the node has said so."""
+    return (RUN / "charon.mn.log").read_text(encoding="utf-8", errors="replace").count(text)
 
 
 def distance(delay):

@@ -1,5 +1,6 @@
-"""SIGKILL of the node and of the home agent at every step of a registration: the first one, later ones, moves and the end:
-no number is used twice under one key, no old update is accepted afterwards, and the next registration succeeds at once."""
+"""SIGKILL of the node and of the home agent at every step of a registration: the first one, later ones, moves, going home
+and the end: no number is used twice under one key, no old update is accepted afterwards, and the next registration succeeds
+at once."""
 
 import signal
 import time
@@ -30,20 +31,25 @@ FIRST_STEPS = [Step(NODE, "first", "openat", path=STATE)] + [
 # The end: SIGTERM de-registers.
 END_STEPS = [Step(NODE, "end", "sendto"), Step(NODE, "end", seen="update"), Step(NODE, "end", "recvmsg"),
              Step(AGENT, "end", "fdatasync"), Step(AGENT, "end", seen="answer")]
-STEPS = FIRST_STEPS + END_STEPS + [step for pair in zip(NODE_STEPS, AGENT_STEPS) for step in pair]
+# Going home de-registers as well, and from there.
+HOME_STEPS = [Step(NODE, "home", seen="update"), Step(NODE, "home", seen="answer"), Step(AGENT, "home", "fdatasync"),
+              Step(AGENT, "home", seen="answer")]
+STEPS = FIRST_STEPS + END_STEPS + HOME_STEPS + [step for pair in zip(NODE_STEPS, AGENT_STEPS) for step in pair]
 STEPS += AGENT_STEPS[len(NODE_STEPS):]
 # Other moments of the same: of the long form.
 MORE = [Step(end, "move", "sendto", number) for number in (2, 6) for end in (NODE, AGENT)] + [
-    Step(end, trigger, delay=delay) for trigger, delay in (("refresh", 0.01), ("first", 0.5), ("end", 0.02)) for end in (NODE, AGENT)]
+    Step(end, trigger, delay=delay) for trigger, delay in (("refresh", 0.01), ("first", 0.5), ("end", 0.02), ("home", 0.1))
+    for end in (NODE, AGENT)]
 
 
 class Killing:
     def __init__(self, lab):
         self.lab = lab
-        self.recorder = ordering.Recorder(["ar1", "ar2"])
+        self.recorder = ordering.Recorder(["ar1", "ar2", "home"])
         self.known = {}
         self.on_first_link = True
-        self.bad = {"missed": [], "not registered": [], "first not accepted": [], "next not accepted": [], "old update accepted": []}
+        self.bad = {what: [] for what in ("missed", "not registered", "not at home", "first not accepted", "next not accepted",
+                                          "old update accepted")}
 
     def trigger(self, step):
         if step.trigger in ("start", "first"):
@@ -52,6 +58,8 @@ class Killing:
             self.lab.processes[NODE].send_signal(signal.SIGTERM)
         elif step.trigger == "refresh":
             ordering.node("refresh")
+        elif step.trigger == "home":
+            common.link("wh", "up")
         else:
             self.on_first_link = not self.on_first_link
             common.link("w1", "up" if self.on_first_link else "down")
@@ -86,7 +94,17 @@ class Killing:
             self.bad["not registered"].append((step, ordering.node()))
         elif step.victim == NODE:
             self.first_answer(step, begin)
+        if step.trigger == "home":
+            self.away_again(step)
         return died
+
+    def away_again(self, step):
+        held = ordering.agent()[1]
+        if ordering.node().get("state") != "at home" or held.get("care_of"):
+            self.bad["not at home"].append((step, ordering.node(), held))
+        common.link("wh", "down")
+        if not wait_for(lambda: (ordering.registered() or {}).get("state") == "registered", 15):
+            self.bad["not registered"].append((step, ordering.node()))
 
     def first_answer(self, step, begin):
         self.known.update(esp.keys("mn"))
@@ -154,6 +172,8 @@ def scenario(lab, steps=tuple(STEPS)):
     bad, count = killing.bad, len(steps)
     lab.check(f"{count} kills, each at its step", count >= 25 and not bad["missed"], bad["missed"])
     lab.check("after each of them the node is registered", not bad["not registered"], bad["not registered"])
+    lab.check("killed while it goes home, the node is at home, and no longer bound elsewhere", not bad["not at home"],
+              bad["not at home"])
     lab.check("the first update of a new process is accepted", not bad["first not accepted"], bad["first not accepted"])
     lab.check("and the next update is accepted at once", not bad["next not accepted"], bad["next not accepted"])
     lab.check("and old updates are refused, and counted", not bad["old update accepted"], bad["old update accepted"])
