@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <grp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -65,6 +66,13 @@ tl::expected<std::string, int> read_all(int fd, std::size_t limit) {
   }
 }
 
+// Who reads it then is root, the daemons' group, or who runs this.
+bool may_read_secrets(gid_t group) {
+  if (group == 0 || group == ::getegid()) return true;
+  const auto* daemons = ::getgrnam("mnd");
+  return daemons != nullptr && daemons->gr_gid == group;
+}
+
 struct SecretKind {
   std::string_view name;     // "the secret"
   std::string_view content;  // "the shared secret"
@@ -94,6 +102,8 @@ tl::expected<std::string, mip6::Error> read_protected(const std::filesystem::pat
   if ((status.st_mode & 0037) != 0)
     return refused(fmt::format("mode {:04o} lets others at it", status.st_mode & 07777),
                    fmt::format("chmod 0640 {}", path.string()));
+  if ((status.st_mode & S_IRGRP) != 0 && !may_read_secrets(status.st_gid))
+    return refused("a group that is neither root nor mnd may read it", fmt::format("chgrp root {}", path.string()));
   auto content = read_all(file.get(), kind.limit);
   if (!content)
     return tl::unexpected(

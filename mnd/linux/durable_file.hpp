@@ -29,7 +29,8 @@ tl::expected<void, mip6::Error> replace_durably(const std::filesystem::path& pat
 tl::expected<std::optional<std::string>, mip6::Error> read_durable(const std::filesystem::path& path);
 
 // The content of a secret's file: one trailing newline cut. Refused unless a regular file of root (or of us) that
-// others cannot read and the group cannot write (mode 0640 or stricter), and that is not empty.
+// others cannot read and the group cannot write (mode 0640 or stricter; a group that can read it is root, mnd or ours),
+// and that is not empty.
 tl::expected<std::string, mip6::Error> read_secret(const std::filesystem::path& path);
 // The same for a bundle of private key and certificates, which may be larger.
 tl::expected<std::string, mip6::Error> read_key_file(const std::filesystem::path& path);

@@ -1,13 +1,14 @@
 """What most scenarios begin with."""
 
 import json
+import socket
 import time
 
 import kernel
 import leftovers
 import vici
 import wire
-from lab import HOME_ADDRESS, HOME_AGENT, NODES, RUN, program, run, wait_for
+from lab import HOME_ADDRESS, HOME_AGENT, NODES, RUN, inside, program, run, wait_for
 
 
 def charons(lab, *namespaces):
@@ -72,6 +73,19 @@ def event_of(lab, words):
 def agent_ready(lab):
     """Until its charon has the node's connection: before, it refuses whoever comes."""
     return wait_for(lambda: f"mip6ha-{NODES['mn']['name']}" in vici.connections(lab.vici_socket("ha")), 5)
+
+
+def scrape(port, accept=""):
+    """The answer of the home agent's metrics port: head and text."""
+    with inside("ha", lambda: socket.socket(socket.AF_INET6)) as client:
+        client.settimeout(20)
+        client.connect(("::1", port))
+        client.sendall(f"GET /metrics HTTP/1.1\r\nHost: ha\r\n{accept}\r\n".encode())
+        answer = b""
+        while block := client.recv(65536):
+            answer += block
+    head, _, text = answer.decode().partition("\r\n\r\n")
+    return head, text
 
 
 def clear(packets, spans=()):

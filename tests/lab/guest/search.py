@@ -8,7 +8,9 @@ from lab import RUN, run
 
 # Every request of the control sockets, and what is none.
 REQUESTS = (b'{"command":"status"}', b'{"command":"events"}', b'{"command":"list"}', b'{"command":"watch"}',
-            b'{"command":"keying"}', b'{"command":"sequence"}', b'{"command":"doctor"}', b'{"command":"x"}', b"{", b"[]")
+            b'{"command":"sequence"}', b'{"command":"doctor"}', b'{"command":"show","node":"laptop"}', b'{"command":"reload"}',
+            b'{"command":"ban","node":"nobody"}', b'{"command":"unban","node":"laptop"}', b'{"command":"export"}',
+            b'{"command":"import"}', b'{"command":"x"}', b"{", b"[]")
 
 
 def forms(secret):

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <string>
@@ -121,6 +122,19 @@ TEST_CASE("a secret that others can get at is refused with the remedy") {
     CHECK(secret.error().remedy.find("chmod 0640") != std::string::npos);
     CHECK(secret.error().to_string().find("geheim") == std::string::npos);
   }
+}
+
+TEST_CASE("a secret that another group can read, or that is another user's, is refused with the remedy") {
+  if (::geteuid() != 0) return WARN("not tested: only root gives files away");
+  const TemporaryFolder folder;
+  constexpr uid_t kStranger = 65533;
+  const auto path = folder.file("secret", "geheim", 0640);
+  REQUIRE(::chown(path.c_str(), 0, kStranger) == 0);
+  CHECK(read_secret(path).error().remedy == "chgrp root " + path.string());
+  ::chmod(path.c_str(), 0600);  // the group has no part in it
+  CHECK(read_secret(path));
+  REQUIRE(::chown(path.c_str(), kStranger, 0) == 0);
+  CHECK(read_secret(path).error().remedy == "chown root " + path.string());
 }
 
 TEST_CASE("a secret that is missing, empty, too long or no file is refused") {

@@ -46,22 +46,9 @@ def log():
     return (RUN / "ha.log").read_text(encoding="utf-8", errors="replace")
 
 
-def scrape(accept=""):
-    """The answer of the metrics' port: head and text."""
-    with attack.socket_in("ha", socket.AF_INET6, socket.SOCK_STREAM) as client:
-        client.settimeout(20)
-        client.connect(("::1", PORT))
-        client.sendall(f"GET /metrics HTTP/1.1\r\nHost: ha\r\n{accept}\r\n".encode())
-        answer = b""
-        while block := client.recv(65536):
-            answer += block
-    head, _, text = answer.decode().partition("\r\n\r\n")
-    return head, text
-
-
 def figure(sample):
-    return next((float(line.rpartition(" ")[2]) for line in scrape()[1].splitlines() if line.rpartition(" ")[0] == sample),
-                None)
+    lines = common.scrape(PORT)[1].splitlines()
+    return next((float(line.rpartition(" ")[2]) for line in lines if line.rpartition(" ")[0] == sample), None)
 
 
 def of(node, kind):
@@ -70,7 +57,7 @@ def of(node, kind):
 
 # --- the metrics ---
 def served(lab):
-    head, text = scrape("Accept: application/openmetrics-text; version=1.0.0\r\n")
+    head, text = common.scrape(PORT, "Accept: application/openmetrics-text; version=1.0.0\r\n")
     lab.check("the metrics are told as OpenMetrics", head.startswith("HTTP/1.1 200") and "application/openmetrics-text" in head
               and text.endswith("# EOF\n"), head)
     told = {name: figure(name) for name in ("mip6_ha_bindings", "mip6_ha_tunnel_ends", "mip6_ha_nodes_with_keys",

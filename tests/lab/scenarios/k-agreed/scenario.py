@@ -201,9 +201,11 @@ def rekeys_on_time(lab, watch, before):
 
 def held_up(lab, watch):
     """No answer of the home agent arrives: no re-key begins while the node waits for one."""
-    before = len(events(watch, "child-rekey"))
-    wait_for(lambda: len(events(watch, "child-rekey")) > before, REKEY + 5, 0.05)
-    time.sleep(REKEY * 0.9 - 0.8)
+    def shortly_before():
+        """So near the next one that the update is under way when it is due, and there is time to send it before."""
+        due = events(watch, "child-rekey")[-1][0] + REKEY * 0.9
+        return 0.6 < due - time.time() < 0.9
+    lab.check("a re-key is due", wait_for(shortly_before, 3 * REKEY, 0.05), events(watch))
     distance(loss="100%")
     lab.status("mn", "refresh")
     time.sleep(0.3)

@@ -12,6 +12,7 @@ import time
 import common
 import esp
 import leftovers
+import ordering
 import search
 import wire
 from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, NODES, PATIENCE_FACTOR, RUN, inside, program, run, wait_for
@@ -195,16 +196,27 @@ def put_near_the_end(used):
     return state["first_under_keys"]
 
 
+def advised(lab, words):
+    return any(words in one["what"] and one["remedy"] for one in lab.status("mn").get("advice", []))
+
+
+def log():
+    return (RUN / "mnd.mn.log").read_text(encoding="utf-8")
+
+
 def end_of_numbers(lab):
-    for used, percent in ((HALF_SPACE // 2, "50 %"), (29900, "91 %")):
+    for mark, percent in ((HALF_SPACE // 2, "(50 %)"), (HALF_SPACE * 9 // 10 + 1, "(90 %)")):
         lab.stop("mnd.mn")
-        put_near_the_end(used)
-        start(lab, f"with {percent} of the numbers used", agent=False)
+        put_near_the_end(mark - 3)
+        start(lab, f"shortly before {percent} of the numbers are used", agent=False)
+        lab.check("neither status nor log has it yet", not advised(lab, percent) and percent not in log(), lab.status("mn"))
+        for _ in range(6):
+            if not advised(lab, percent):
+                ordering.refresh()
         said = lab.status("mn")
-        lab.check(f"at {percent} status warns, and nothing is wrong",
-                  any(percent in one["what"] and one["remedy"] for one in said.get("advice", [])) and
-                  not said.get("last_error"), said)
-        lab.check("the log too", f"({percent})" in control(lab, "events")[1])
+        lab.check(f"at {percent} status warns, and nothing is wrong", advised(lab, percent) and not said.get("last_error"),
+                  said)
+        lab.check("log and events too", percent in log() and percent in control(lab, "events")[1], log()[-600:])
     code, text = control(lab, "doctor")
     lab.check("the doctor has it", code == 1 and "sequence-numbers: " in text and "--make-keys" in text, text)
     lab.stop("mnd.mn")
@@ -227,7 +239,8 @@ def end_of_numbers(lab):
               {f["rate"] for f in told.get("forecast", [])} == {"present", "average", "highest", "every 10 minutes"},
               told)
     code, text = control(lab, "doctor")
-    lab.check("the doctor says that IKE should be used", "movement: IKE should be used" in text, text)
+    lab.check("doctor and status say that IKE should be used", "movement: IKE should be used" in text and
+              advised(lab, "IKE should be used"), text)
 
 
 def no_key_is_told(lab, secrets):
@@ -339,6 +352,8 @@ def record_of_the_agent_lost(lab):
     text = run(program("mip6-ha"), "--socket", f"{RUN}/ha.control", "status", check=False)
     lab.check(f"with {FEW_NODES + 1} nodes of manual keys its status says that IKE should be used", advised_of_ike(lab) and
               advised_of_ike(lab)[0]["what"] in text and str(FEW_NODES + 1) in advised_of_ike(lab)[0]["what"], (told, text))
+    text = run(program("mip6-ha"), "--socket", f"{RUN}/ha.control", "doctor", check=False)
+    lab.check("so does its doctor", "IKE should be used for so many" in text, text)
     for name in [name for name in NODES if name.startswith("more")]:
         del NODES[name]
     new_keys(lab, "after the home agent's loss")

@@ -1,5 +1,6 @@
-"""Pre-shared key, private key and the kernel's ESP keys are looked for, in every form they could have: in logs, control
-answers, arguments, environment, state, world-readable files, and in the core files that there must not be."""
+"""Pre-shared key, private key, manual keys and the kernel's ESP keys are looked for, in every form they could have: in logs,
+control answers, metrics, backup, arguments, environment, state, world-readable files, and in the core files that there must
+not be."""
 
 import base64
 import os
@@ -13,10 +14,12 @@ from pathlib import Path
 import common
 import lab as the_lab
 import pki
-from lab import HOME_AGENT, NODES, RUN, program, wait_for
+from lab import HOME_AGENT, NODES, RUN, program, run, wait_for
 from search import REQUESTS, asked, check_logs_and_state, forms, looked_for, of_esp
 
 DAEMONS = ("mnd.mn", "mnd.mn2", "ha")
+PORT = 9275  # of the metrics
+BACKUP = RUN / "backup.db"
 CORES = RUN / "cores"
 
 
@@ -31,7 +34,8 @@ def scenario(lab):
     os.environ["MND_DEBUG"] = "yes"  # the log says all that it can
     CORES.mkdir()
     the_lab.PLUGINS += pki.PLUGINS
-    lab.agent_extra = f"certificate = {pki.bundle('ha')}"
+    lab.agent_extra = f"certificate = {pki.bundle('ha')}\nmetrics = [::1]:{PORT}"
+    NODES["third"] = {"name": "third", "home_address": "2001:db8:1::77", "manual_keys": manual_keys()}
     home = NODES["mn2"]["home_address"]
     NODES["mn2"].update(identity=home, certificate=pki.bundle("desk"))
     common.charons(lab, "ha", "mn", "mn2")
@@ -42,6 +46,8 @@ def scenario(lab):
                      lab.wait_registered("mn2", timeout=40), f"{lab.status('mn')} {lab.status('mn2')}"):
         return
     secrets = all_secrets()
+    lab.check("the keys of a file of manual keys are among those to look for",
+              looked_for(secrets, NODES["third"]["manual_keys"].read_bytes()))
     lab.check("there are secrets to look for", {"pre-shared key", "private key", "ESP key"} <= {n for n, _ in secrets},
               [name for name, _ in secrets])
     lab.check("the search finds a secret where one is", looked_for(secrets, b"x" + NODES["mn"]["secret"].encode()) and
@@ -52,6 +58,14 @@ def scenario(lab):
     common.move_to(lab, "w1", "down", "w2")  # more to be told in the logs
     cores(lab, secrets)
     files(lab, secrets)
+
+
+def manual_keys():
+    """Of a node that only the home agent knows; its keys are in the kernel."""
+    path = RUN / "third.keys"
+    path.touch(mode=0o640)
+    path.write_text(run(program("mnd"), "--make-keys"), encoding="utf-8")
+    return path
 
 
 # --- what to look for ---
@@ -79,11 +93,15 @@ def control_answers(lab, secrets):
     for command in ("status", "events"):
         answers += subprocess.run([program("mip6ctl"), "--socket", f"{RUN}/mn.control", command], capture_output=True,
                                   check=False, timeout=5).stdout
-    for command in ("status", "list"):
-        answers += subprocess.run([program("mip6-ha"), "--socket", f"{RUN}/ha.control", command], capture_output=True,
-                                  check=False, timeout=5).stdout
-    lab.check("no control answer has a secret", len(answers) > 2000 and not looked_for(secrets, answers),
-              f"{len(answers)} bytes, {looked_for(secrets, answers)}")
+    for command in (("status",), ("list",), ("show", "laptop"), ("show", "third"), ("events",), ("doctor",),
+                    ("export", str(BACKUP))):
+        answers += subprocess.run([program("mip6-ha"), "--socket", f"{RUN}/ha.control", *command], capture_output=True,
+                                  check=False, timeout=30).stdout
+    told = common.scrape(PORT)[1]
+    answers += told.encode()
+    lab.check("no control answer and no metric has a secret", len(answers) > 2000 and "mip6_ha_" in told and
+              not looked_for(secrets, answers), f"{len(answers)} bytes, {looked_for(secrets, answers)}")
+    lab.check("the backup has none", BACKUP.stat().st_size > 1000 and not looked_for(secrets, BACKUP.read_bytes()))
 
 
 def processes(lab, secrets):
