@@ -1,16 +1,19 @@
 """K agreed, and the IKE endpoint cannot move: the kernel refuses, or charon never hears of it. The node sees that, sets up
-IKE anew, says why and does not set K again. And where charon only hangs, or has died, K stays: a charon that hangs follows
-when it goes on, and the registration outlives one that is gone."""
+IKE anew, says why and does not set K again. The home agent sees it at its end, says why and takes K back with its next
+answer. And where charon only hangs, or has died, K stays: a charon that hangs follows when it goes on, and the registration
+outlives one that is gone."""
 
 import os
 import signal
 import time
+from pathlib import Path
 
 import common
+import kernel
 import lab as the_lab
 import ordering
 import vici
-from lab import HOME_ADDRESS, HOME_AGENT, run, wait_for
+from lab import HOME_ADDRESS, HOME_AGENT, inside, run, wait_for
 
 
 def scenario(lab):
@@ -23,6 +26,7 @@ def scenario(lab):
     charon_hangs(lab)
     charon_dies(lab)
     the_agents_kernel_refuses(lab)
+    the_agents_events_are_lost(lab)
 
 
 def connection(lab):
@@ -63,11 +67,17 @@ def next_without_k(lab, what, state, target):
               lab.status("mn").get("key_mobility") is False, why(lab))
 
 
-def events_are_lost(lab):
-    old, charon = connection(lab), lab.processes["charon.mn"]
-    expire = os.path.join(os.path.dirname(the_lab.__file__), "expire.py")
+def deaf(lab, namespace):
+    """Stops charon and fills the socket on which it hears of the kernel's events: what comes now is lost. Returns charon."""
+    charon = lab.processes[f"charon.{namespace}"]
     charon.send_signal(signal.SIGSTOP)
-    run("/usr/bin/python3", "-B", expire, "1000", namespace="mn")
+    expire = os.path.join(os.path.dirname(the_lab.__file__), "expire.py")
+    run("/usr/bin/python3", "-B", expire, "1000", namespace=namespace)
+    return charon
+
+
+def events_are_lost(lab):
+    old, charon = connection(lab), deaf(lab, "mn")
     common.link("w1", "down")
     at = lab.wait_registered("mn", lab.care_of("mn", "w2"), 2)
     agreed = lab.status("mn").get("key_mobility")
@@ -123,16 +133,64 @@ def charon_dies(lab):
     lab.check("when it is back, IKE is established from where the node is, once", settled(lab, at, 20), why(lab))
 
 
+# --- the home agent's end ---
+
 def the_agents_kernel_refuses(lab):
-    """The home agent has agreed when it finds that its end cannot move: its next answer is without K."""
     old = connection(lab)
     policy = ["src", f"{HOME_ADDRESS}/128", "dst", f"{HOME_AGENT}/128", "proto", "135", "dir", "in"]
     run("ip", "xfrm", "policy", "delete", *policy, namespace="ha")
     at = common.move_to(lab, "w1", "down", "w2")
-    lab.check("the home agent's kernel refuses: the move is registered", at, why(lab))
-    ordering.refresh()
-    new = wait_for(lambda: len(connection(lab)) == 1 and connection(lab) != old, 10, 0.2)
-    lab.check("the home agent's kernel refuses: the next answer is without K, and IKE is established anew from there, once",
-              new and settled(lab, at), why(lab))
-    lab.check("the home agent's kernel refuses: its policy is there again, so that nothing in the clear gets in",
+    what = "the home agent's kernel refuses"
+    lab.check(f"{what}: the move is registered", at, why(lab))
+    the_agent_fell_back(lab, what, old, at, "kernel refused")
+    lab.check(f"{what}: its policy is there again, so that nothing in the clear gets in",
               "reqid" in run("ip", "xfrm", "policy", "get", *policy, namespace="ha", check=False))
+
+
+def the_agents_events_are_lost(lab):
+    """Its charon is told of this move and, when the home agent has asked where it is, once more: both are lost."""
+    old, charon = connection(lab), deaf(lab, "ha")
+    common.link("w1", "up")
+    at = wait_for(lambda: lab.care_of("mn", "w1"), 5) and lab.wait_registered("mn", lab.care_of("mn", "w1"), 5)
+    agreed = lab.status("mn").get("key_mobility")
+    charon.send_signal(signal.SIGCONT)
+    what = "the home agent's charon misses its events"
+    lab.check(f"{what}: the move is registered, K agreed", at and agreed is True, why(lab))
+    the_agent_fell_back(lab, what, old, at, f"did not follow laptop's move to {at}")
+    old = connection(lab)
+    wait_for(lambda: not unread("ha"), 10)
+    at = common.move_to(lab, "w1", "down", "w2")
+    lab.check(f"{what} no more: the next move costs no new IKE, and both ends follow",
+              settled(lab, at) and connection(lab) == old and agreed_at_both_ends(lab) == [True, True], why(lab))
+
+
+def the_agent_fell_back(lab, what, old, at, words):
+    """It had agreed when it found that its end cannot move. Its next answer takes K back, and the node makes IKE anew; the
+    new connection can move, so the answer after that agrees again (RFC 6275, section 10.3.1)."""
+    before = ordering.node()["counters"]
+
+    def trouble():
+        return lab.agent_status().get("trouble") or {}
+    lab.check(f"{what}: its status says so, and what to do",
+              wait_for(lambda: words in trouble().get("what", "") and trouble()["remedy"], 10), trouble())
+    lab.check(f"{what}: the next update is acknowledged, without K, and the node's status says what that means",
+              ordering.refresh() and agreed_at_both_ends(lab) == [False, False] and
+              "refused: new keys after each move (no K)" in lab.status_text("mn"), why(lab))
+    new = wait_for(lambda: len(connection(lab)) == 1 and connection(lab) != old, 10, 0.2)
+    lab.check(f"{what}: IKE is established anew from there, once", new and settled(lab, at), why(lab))
+    lab.check(f"{what}: with that its trouble is over", wait_for(lambda: not trouble(), 5), trouble())
+    lab.check(f"{what}: the update after that agrees to K again", ordering.refresh() and
+              agreed_at_both_ends(lab) == [True, True], why(lab))
+    after = ordering.node()["counters"]
+    lab.check(f"{what}: each update was acknowledged, none sent twice", after["acknowledged"] - before["acknowledged"] == 2 and
+              after["retransmissions"] == before["retransmissions"], (before, after))
+
+
+def agreed_at_both_ends(lab):
+    return [lab.status("mn").get("key_mobility"), ordering.agent()[1].get("k")]
+
+
+def unread(namespace):
+    """Bytes that wait in the sockets on which programs hear of the kernel's IPsec events."""
+    lines = [line.split() for line in inside(namespace, Path("/proc/thread-self/net/netlink").read_text).split("\n")[1:]]
+    return sum(int(line[4]) for line in lines if line and int(line[1]) == kernel.XFRM and int(line[3], 16))
