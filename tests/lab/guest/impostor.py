@@ -1,34 +1,45 @@
-"""Something on charon's socket that is not charon. usage: impostor.py SOCKET nonsense|nothing|closes"""
+"""Something on charon's socket that is not charon."""
 
 import os
 import socket
-import sys
 import threading
-import time
 
 
-def serve(connection, manner):
-    if manner == "nothing":
-        time.sleep(600)
-    elif manner == "nonsense":
+class Impostor:
+    """Listens at `path` until stop(). manner: "nonsense", "nothing" (not a word, but connections stay) or "closes"."""
+
+    def __init__(self, path, manner):
+        self.manner, self.accepted, self.connections = manner, 0, []
+        path.unlink(missing_ok=True)
+        self.server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.server.bind(str(path))
+        self.server.listen(8)
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self):
+        while True:
+            try:
+                connection, _ = self.server.accept()
+            except OSError:  # stopped
+                return
+            self.connections.append(connection)
+            self.accepted += 1
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection):
+        if self.manner == "nothing":
+            return
         try:
-            while connection.recv(4096):
+            while self.manner == "nonsense" and connection.recv(4096):
                 connection.sendall(b"\x00\x00\x00\x08HTTP/1.1 400 What?\r\n" + os.urandom(64))
         except OSError:
             pass
-    connection.close()
+        connection.close()
 
-
-def main(path, manner):
-    if os.path.exists(path):
-        os.unlink(path)
-    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    server.bind(path)
-    server.listen(8)
-    while True:
-        connection, _ = server.accept()
-        threading.Thread(target=serve, args=(connection, manner), daemon=True).start()
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    def stop(self):
+        for one in (self.server, *self.connections):
+            try:
+                one.shutdown(socket.SHUT_RDWR)  # a close alone ends nothing while a thread waits in accept() or recv()
+            except OSError:  # has ended
+                pass
+            one.close()

@@ -1,21 +1,23 @@
-"""charon hung, killed, upgraded, replaced by something that talks nonsense or not at all: the registration lives on with
-the SAs that are there, and everything is back when charon is. The administrator's own connection, its traffic, its
-secret and `swanctl --load-all` live beside ours, whatever we do."""
+"""charon hung, killed, upgraded, started after us, replaced by something that talks nonsense or not at all, at the node and at
+the home agent: the registration lives on with the SAs that are there, and everything is back when charon is. The
+administrator's own connection, its traffic, its secret and `swanctl --load-all` live beside ours, whatever we do."""
 
 import re
 import signal
 import time
-from pathlib import Path
 
 import common
 import esp
 import ordering
 import vici
 from foreign import NAME, Foreign
-from lab import HOME_ADDRESS, HOME_AGENT, RUN, run, wait_for
+from impostor import Impostor
+from lab import HOME_ADDRESS, HOME_AGENT, REQID_AGENT, RUN, run, wait_for
 
-IMPOSTOR = Path(__file__).resolve().parent.parent.parent / "guest" / "impostor.py"
+GONE = "gone away|refused|No such file|reset by peer"
+IMPOSTORS = {"nonsense": "no such packet type", "nothing": "does not answer", "closes": GONE}  # and what is told of them
 STRANGER = "0x00000999"  # SPI of a state between our two addresses that is not ours
+ENDS = {"mn": "mnd.mn", "ha": "ha"}
 ORPHAN, YOUNG = "0x00000998", "0x00000997"  # of states with the node's own reqid at the home agent
 
 
@@ -30,16 +32,28 @@ def scenario(lab, hung=12, patient=False):
     loaded_by_others(lab, foreign)
     sent, lost = foreign.stop()
     lab.check("of the administrator's traffic nothing was lost meanwhile", sent and sent > 50 and lost == 0, (sent, lost))
-    add_state("mn", STRANGER, "99")
+    for namespace in ENDS:
+        add_state(namespace, STRANGER, "99")
     hang(lab, hung)
     killed(lab)
     of_the_agent(lab, patient)
     orphans(lab)
-    upgraded(lab)
-    impostors(lab)
-    lab.check("a state of others between our addresses is still there",
-              STRANGER in run("ip", "-n", "mn", "xfrm", "state"), run("ip", "-n", "mn", "xfrm", "state"))
+    for namespace in ENDS:
+        upgraded(lab, namespace)
+    lab.stop("charon.mn", signal.SIGKILL)
+    impostors(lab, "mn")
+    lab.charon("mn")
+    settled(lab, "the real charon is back")
     lab.check("both daemons are the processes that they were", lab.alive("mnd.mn") and lab.alive("ha"))
+    for namespace in ENDS:
+        before_charon(lab, namespace)
+        states = run("ip", "-n", namespace, "xfrm", "state")
+        lab.check(f"{namespace}: a state of others between our addresses is still there", STRANGER in states, states)
+
+
+def ours(namespace):
+    """SPIs of the ESP states with the home agent, but for the stranger."""
+    return sorted(spi for spi in esp.keys(namespace) if spi != int(STRANGER, 16))
 
 
 def settled(lab, what, timeout=120):
@@ -47,7 +61,7 @@ def settled(lab, what, timeout=120):
     def there():
         said = ordering.registered()
         own, seen, _ = lab.ike_endpoints()
-        pairs = [len([s for s in esp.keys(n) if s != int(STRANGER, 16)]) for n in ("mn", "ha")]
+        pairs = [len(ours(n)) for n in ENDS]
         own = [sa["local-host"] for sa in vici.ike_sas(lab.vici_socket("mn")) if sa["connection"] != NAME]
         return said and own == seen == [said["registered_at"]] and pairs == [2, 2]
     ok = wait_for(there, timeout, 0.3)
@@ -55,11 +69,33 @@ def settled(lab, what, timeout=120):
               (ordering.node(), lab.ike_endpoints(), sorted(esp.keys("mn")), sorted(esp.keys("ha"))))
 
 
-def named(lab, what, pattern="charon", timeout=ordering.PATIENCE):
+def trouble(lab, namespace):
+    """The present one, as status tells it."""
+    if namespace == "ha":
+        return lab.agent_status().get("trouble") or {}
+    error = ordering.node().get("last_error") or {}
+    return error if error.get("current") else {}
+
+
+def named(lab, what, namespace, words):
     def found():
-        error = ordering.node().get("last_error") or {}
-        return error.get("current") and re.search(pattern, error["what"]) and error["remedy"]
-    lab.check(f"{what}: status names it and its remedy", wait_for(found, timeout), ordering.node().get("last_error"))
+        told = trouble(lab, namespace)
+        return re.search(f"charon is not reachable: .*({words})", told.get("what", "")) and told["remedy"]
+    lab.check(f"{what}: status names it and its remedy", wait_for(found, ordering.PATIENCE), trouble(lab, namespace))
+
+
+def loaded_again(lab, what):
+    def there():
+        return sorted(name for name in vici.connections(lab.vici_socket("ha")) if name != NAME)
+    lab.check(f"{what}: the home agent's connections are loaded",
+              wait_for(lambda: there() == ["mip6ha-desk", "mip6ha-laptop"], 30), there())
+
+
+def closed_by_hand(lab, **more):
+    """Our IKE connection at the node, as its charon does when it finds that the other end is gone."""
+    for sa in vici.ike_sas(lab.vici_socket("mn")):
+        if sa["connection"] != NAME:
+            vici.ask(lab.vici_socket("mn"), "terminate", {"ike-id": sa["uniqueid"], "timeout": "-1", **more})
 
 
 def move(lab, state):
@@ -99,9 +135,7 @@ def loaded_by_others(lab, foreign):
     lab.check("swanctl --load-all unloads ours", left == {"mn": [], "ha": []}, left)
     lab.check("with nothing loaded updates go on", ordering.refresh(), ordering.node())
     theirs = {n: foreign.present(n) for n in ("mn", "ha")}
-    for sa in vici.ike_sas(lab.vici_socket("mn")):
-        if sa["connection"] != NAME:
-            vici.ask(lab.vici_socket("mn"), "terminate", {"ike-id": sa["uniqueid"], "timeout": "-1"})
+    closed_by_hand(lab)
     time.sleep(0.3)
     settled(lab, "closed by hand after swanctl --load-all")
     lab.check("and the administrator's is loaded as it was", theirs == {n: foreign.present(n) for n in ("mn", "ha")},
@@ -117,7 +151,8 @@ def hang(lab, seconds):
     begin = time.monotonic()
     before = ordering.node()["counters"]
     lab.check("with both charons hanging a move is registered", move(lab, "down"), ordering.node())
-    named(lab, "charon hanging")
+    for namespace in ENDS:
+        named(lab, f"charon hanging, {namespace}", namespace, "does not answer")
     while time.monotonic() - begin < seconds - 4:
         ordering.refresh()
         time.sleep(1)
@@ -139,16 +174,13 @@ def killed(lab):
 def of_the_agent(lab, patient):
     lab.stop("charon.ha", signal.SIGKILL)
     lab.check("with the home agent's charon dead a move is registered", move(lab, "up"), ordering.node())
+    impostors(lab, "ha")
     lab.charon("ha")
-    lab.check("its connections are loaded again", wait_for(
-        lambda: [c for c in vici.loaded(lab.vici_socket("ha")) if c.startswith("connection mip6ha-laptop")], 30),
-        vici.loaded(lab.vici_socket("ha")))
+    loaded_again(lab, "the home agent's charon started again")
     lab.check("updates are answered under the SAs that are in the kernel", ordering.refresh(), ordering.node())
     if patient:  # until dead peer detection of the node's charon has given up
         return settled(lab, "the home agent's charon started again", 400)
-    for sa in vici.ike_sas(lab.vici_socket("mn")):
-        if sa["connection"] != NAME:
-            vici.ask(lab.vici_socket("mn"), "terminate", {"ike-id": sa["uniqueid"], "force": "yes", "timeout": "-1"})
+    closed_by_hand(lab, force="yes")
     return settled(lab, "the home agent's charon started again, the node's connection closed by hand")
 
 
@@ -166,7 +198,7 @@ def orphans(lab):
 
     def keys_up():
         return (RUN / "ha.log").read_text(encoding="utf-8").count("keys up")
-    reqid = re.search(r"proto esp spi \S+ reqid (\d+)", states())[1]
+    reqid = re.search(rf"proto esp spi \S+ reqid ({REQID_AGENT // 100}\d+)", states())[1]
     lab.stop("ha", signal.SIGKILL)
     add_state("ha", ORPHAN, reqid)
     before = keys_up()
@@ -179,30 +211,57 @@ def orphans(lab):
         run("ip", "-n", "ha", "xfrm", "state", "delete", "src", HOME_ADDRESS, "dst", HOME_AGENT, "proto", "esp", "spi", YOUNG)
 
 
-def upgraded(lab):
-    """Stopped, which takes its SAs along, and another one started that makes its socket anew."""
-    inode = lab.vici_socket("mn").stat().st_ino
-    lab.stop("charon.mn", signal.SIGTERM)
-    named(lab, "charon stopped")
-    lab.vici_socket("mn").unlink(missing_ok=True)
-    lab.charon("mn")
-    settled(lab, "charon upgraded")
-    lab.check("its socket is another one", lab.vici_socket("mn").stat().st_ino != inode)
+def upgraded(lab, namespace):
+    """Stopped, which takes its SAs along, at the other end too, and another one started that makes its socket anew."""
+    what, inode = f"charon upgraded, {namespace}", lab.vici_socket(namespace).stat().st_ino
+    held = ordering.agent()[1]
+    lab.stop(f"charon.{namespace}", signal.SIGTERM)
+    named(lab, what, namespace, GONE)
+    lab.check(f"{what}: the SAs have gone with it, at both ends", wait_for(lambda: not any(ours(n) for n in ENDS), 10),
+              [ours(n) for n in ENDS])
+    lab.check(f"{what}: the binding is what it was", held and ordering.agent()[1].get("care_of") == held["care_of"] and
+              lab.ping("cn", HOME_ADDRESS) >= 2, (held, ordering.agent()[1]))
+    lab.vici_socket(namespace).unlink(missing_ok=True)
+    lab.charon(namespace)
+    if namespace == "ha":
+        loaded_again(lab, what)
+    settled(lab, what)
+    lab.check(f"{what}: its socket is another one", lab.vici_socket(namespace).stat().st_ino != inode)
 
 
-def impostors(lab):
-    lab.stop("charon.mn", signal.SIGKILL)
-    for manner in ("nonsense", "nothing", "closes"):
-        lab.start("impostor", "mn", "/usr/bin/python3", "-B", str(IMPOSTOR), str(lab.vici_socket("mn")), manner)
-        time.sleep(0.3)
-        used = lab.usage("mnd.mn")["cpu_ms"]
+def impostors(lab, namespace):
+    """In the place of a charon that is dead."""
+    for manner, words in IMPOSTORS.items():
+        what = f"charon's socket answering: {manner}, {namespace}"
+        impostor = Impostor(lab.vici_socket(namespace), manner)
+        used = lab.usage(ENDS[namespace])["cpu_ms"]
         begin = time.monotonic()
-        named(lab, f"charon's socket answering: {manner}")
-        lab.check(f"charon's socket answering: {manner}: updates go on", ordering.refresh(), ordering.node())
-        time.sleep(1)
-        spent, passed = lab.usage("mnd.mn")["cpu_ms"] - used, (time.monotonic() - begin) * 1000
-        lab.check(f"charon's socket answering: {manner}: and the daemon is quiet", spent < passed / 4, (spent, passed))
-        lab.stop("impostor", signal.SIGKILL)
-    lab.vici_socket("mn").unlink(missing_ok=True)
-    lab.charon("mn")
-    settled(lab, "the real charon is back")
+        wait_for(lambda one=impostor: one.accepted > 1, ordering.PATIENCE)  # there are two connections, or it comes again
+        named(lab, what, namespace, words)
+        lab.check(f"{what}: updates go on", ordering.refresh(), ordering.node())
+        time.sleep(max(0, 1 - (time.monotonic() - begin)))
+        spent, passed = lab.usage(ENDS[namespace])["cpu_ms"] - used, (time.monotonic() - begin) * 1000
+        lab.check(f"{what}: and the daemon is quiet", impostor.accepted > 1 and spent < passed / 4,
+                  (impostor.accepted, spent, passed))
+        impostor.stop()
+    lab.vici_socket(namespace).unlink(missing_ok=True)
+
+
+def before_charon(lab, namespace):
+    """The daemon is started while there is no charon and no socket; the SAs of the one that died are in the kernel."""
+    what = f"started before its charon, {namespace}"
+    for name in (f"charon.{namespace}", ENDS[namespace]):
+        lab.stop(name, signal.SIGKILL)
+    lab.vici_socket(namespace).unlink(missing_ok=True)
+    if namespace == "ha":
+        lab.agent()
+        lab.check(f"{what}: updates are answered under the SAs that are in the kernel",
+                  ordering.ready(lab) and ordering.refresh(), ordering.node())
+    else:
+        lab.node("mn")
+    named(lab, what, namespace, GONE)
+    lab.charon(namespace)
+    if namespace == "ha":
+        loaded_again(lab, what)
+        closed_by_hand(lab, force="yes")
+    settled(lab, what)
