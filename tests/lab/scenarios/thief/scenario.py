@@ -40,6 +40,7 @@ def scenario(lab):
     lab.thief_at = lab.wait_registered("mn2", timeout=40)
     if not lab.check("both nodes register", lab.victim_at and lab.thief_at, f"{lab.status('mn')} {lab.status('mn2')}"):
         return
+    captured(lab)
     by_home_address(lab)
     by_care_of_address(lab)
     third_party(lab)
@@ -53,6 +54,40 @@ def tried(lab, what, counter, attempt, count=3):
 def unharmed(lab, after):
     lab.check(f"after {after} B is registered where it was and answers", lab.registered_at("mn") == lab.victim_at and
               lab.ping("cn", HOME_ADDRESS, 3) == 3, lab.status("mn"))
+
+
+# --- what A has sent, once more ---
+def captured(lab):
+    """Real updates of A, as they passed its link. ESP in transport mode does not cover the home address option."""
+    def answered():
+        return lab.status("mn2")["counters"]["acknowledged"]
+
+    def update_of_thief(frame):
+        return (frame[20], frame[22:38], frame[54]) == (spoof.DSTOPTS, spoof.packed(lab.thief_at), attack.ESP)
+
+    def refreshed():
+        before = answered()
+        lab.status("mn2", "refresh")
+        frame = next((f[14:] for _, f in tap.frames(5, update_of_thief)), b"")
+        return frame, lambda: wait_for(lambda: answered() > before, 10)
+    tap, clear = attack.Tap("ar1", "acc2"), attack.Sender("mn2", "w1")
+    hole = ("blackhole", f"{HOME_AGENT}/128")
+    run("ip", "-n", "ar1", "-6", "route", "add", *hole)
+    kept, _ = refreshed()
+    run("ip", "-n", "ar1", "-6", "route", "del", *hole)
+    arrived, done = refreshed()
+    own, victims = spoof.packed(THIEF_HOME), spoof.packed(HOME_ADDRESS)
+    if not lab.check("two updates of A are captured, one of which never arrived", done() and kept.count(own) == 1 ==
+                     arrived.count(own), (kept, arrived, lab.status("mn2"))):
+        return
+    spoils = kept.replace(own, victims)
+    tried(lab, "a captured update of A that never arrived, with B's home address option in place of A's,",
+          "kernel/XfrmInStateMismatch", lambda: clear.send(spoils, HOME_AGENT), 1)
+    replayed = "kernel/XfrmInStateSeqError"
+    tried(lab, "a captured update of A, bit for bit,", replayed, lambda: clear.send(arrived, HOME_AGENT, 3))
+    tried(lab, "the same with B's home address option in place of A's", replayed,
+          lambda: clear.send(arrived.replace(own, victims), HOME_AGENT, 3))
+    unharmed(lab, "A's captured updates")
 
 
 # --- B's home address, and others that are not A's ---
