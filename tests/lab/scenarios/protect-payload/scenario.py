@@ -40,6 +40,7 @@ def scenario(lab):
     agreed = [moves(lab, "hard", "down", "w2"), moves(lab, "soft", "up", "w1")]
     rekeyed(lab)
     restarts(lab)
+    impossible(lab)
     stop_traffic(lab)
     refused = after_refusal(lab)
     home = at_home(lab)
@@ -188,14 +189,64 @@ def restarts(lab):
     reaches(lab, "after the restarts")
 
 
+# --- the keys cannot move ---
+def connection(lab):
+    return {sa["initiator-spi"] for sa in vici.ike_sas(lab.vici_socket("mn"))}
+
+
+def sending_policy(namespace, command="get"):
+    """What ip(8) says of the policy that sends payload of `mn` into its tunnel; "" if there is none."""
+    ends = ("src", f"{HOME_ADDRESS}/128", "dst", "::/0") if namespace == "mn" else ("src", "::/0", "dst", f"{HOME_ADDRESS}/128")
+    return run("ip", "xfrm", "policy", command, *ends, "dir", "out", namespace=namespace, check=False)
+
+
+def impossible(lab):
+    """Somebody removes the policy that the kernel's MIGRATE of payload is about: before a move, when each end puts it back;
+    and while the node waits for the acknowledgement after which it moves the keys."""
+    def why():
+        return f"{lab.ike_endpoints()[:2]} {connection(lab)} {tunnel_ends('mn')} {tunnel_ends('ha')} {lab.status()}"
+    old = connection(lab)
+    for end, state, target in (("mn", "down", "w2"), ("ha", "up", "w1")):
+        sending_policy(end, "delete")
+        gone = "tmpl" not in sending_policy(end)
+        at = common.move_to(lab, "w1", state, target)
+        lab.check(f"{end}: a policy of payload removed before a move is put back, K is agreed, no new IKE", gone and at and
+                  protected(lab) == at and lab.status().get("key_mobility") and connection(lab) == old and
+                  "tmpl" in sending_policy(end), f"{gone} {why()}")
+        lab.check(f"{end}: and the node is reached", lab.ping("cn", HOME_ADDRESS, 2) == 2)
+    begin, agent, sent = time.time(), lab.processes["ha"], lab.status()["counters"]["updates_sent"]
+    agent.send_signal(signal.SIGSTOP)
+    common.link("w1", "down")
+    waits = wait_for(lambda: lab.status()["counters"]["updates_sent"] > sent, 10, 0.02)
+    sending_policy("mn", "delete")
+    gone = "tmpl" not in sending_policy("mn")
+    agent.send_signal(signal.SIGCONT)
+    at = lab.care_of("mn", "w2")
+    anew = wait_for(lambda: connection(lab) != old and lab.ike_endpoints()[:2] == ([at], [at]), 10, 0.2)
+    lab.check("the kernel refuses to move payload's SAs: registered all the same, IKE is established anew from there",
+              waits and gone and anew and lab.registered_at() == at and protected(lab) == at, f"{waits} {gone} {why()}")
+    lab.fallback = (begin, time.time(), at)
+    said = lab.status()
+    lab.check("the kernel refuses: status says that moving keys failed, and why", said["keying"]["migration_failed"] and
+              "kernel refused" in (said.get("last_error") or {}).get("what", "") and said["last_error"]["remedy"], said)
+    common.check_events(lab, "cannot move the payload's SAs")
+    lab.check("the kernel refuses: its policy is back, and the node is reached", "tmpl" in sending_policy("mn") and
+              lab.ping("cn", HOME_ADDRESS, 2) == 2, sending_policy("mn"))
+    at = common.move_to(lab, "w1", "up", "w1")
+    lab.check("the kernel refused: the next update does not set K, and the move works", at and protected(lab) == at and
+              lab.status().get("key_mobility") is False and wait_for(lambda: lab.ike_endpoints()[:2] == ([at], [at]), 5), why())
+
+
 def states(namespace):
     return len(tunnel_states(namespace))
 
 
 def after_refusal(lab):
     """The home agent refuses K from now on: make before break, payload child and all."""
-    lab.stop("ha", signal.SIGKILL)
+    for name in ("mnd.mn", "ha"):  # a new process of the node sets K
+        lab.stop(name, signal.SIGKILL)
     lab.agent(key_mobility=False)
+    lab.node("mn", "protect = payload")
     wait_for(lambda: protected(lab), 30, 0.3)
     ordering.refresh()
     if not lab.check("K refused: registered, payload under ESP", lab.status().get("key_mobility") is False and
@@ -307,3 +358,7 @@ def judge_moves(lab, packets, agreed, refused):
         # Ten times what is wanted: a guard; the figures are told.
         lab.check(f"{kind} move, K refused: payload's gap is the IKE exchange and a round trip, or ten times that",
                   0 < took and gap < 10 * (took + ROUND_TRIP), (gap, took))
+    begin, end, at = lab.fallback
+    asked = [wire.ike_exchange(p) for p in ike if begin <= p.time <= end and p.source == at]
+    lab.check("the kernel refuses: IKE was established anew once", asked.count(wire.IKE_SA_INIT) == 1 and
+              asked.count(wire.IKE_AUTH) == 1, asked)
