@@ -88,6 +88,11 @@ def scrape(port, accept=""):
     return head, text
 
 
+def charon_said(namespace, words):
+    """How often its log has them."""
+    return (RUN / f"charon.{namespace}.log").read_text(encoding="utf-8", errors="replace").count(words)
+
+
 def clear(packets, spans=()):
     """Mobility messages that are not under ESP, but for those of the spans of time in which the lab forged some."""
     return [(p.time, p.link, p.source, p.destination, p.clear) for p in packets

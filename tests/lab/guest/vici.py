@@ -204,3 +204,9 @@ class Watch(threading.Thread):
                         self.events.append((time.time(), event, up, name, section))
         except (ConnectionError, OSError):
             pass
+
+
+def rekeyed(watch, child):
+    """Inbound SPIs that re-keys of the CHILD_SA of this name have made."""
+    return [int(section["child-sas"][child]["new"]["spi-in"], 16) for _, event, _, _, section in watch.events
+            if event == "child-rekey" and child in section.get("child-sas", {})]
