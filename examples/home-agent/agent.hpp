@@ -80,7 +80,8 @@ class Agent final : public Steering {
   tl::expected<void, mip6::Error> read_bans();
   tl::expected<void, mip6::Error> store_reqids(const std::vector<const NodeConfig*>& nodes);
   tl::expected<NodeTable, mip6::Error> read_nodes();
-  tl::expected<NodeIdentity, mip6::Error> give_reqids(const NodeConfig& node);
+  tl::expected<NodeIdentity, mip6::Error> reqids_of(const NodeConfig& node);
+  void enter(const mip6::Ipv6Address& home_address, const NodeIdentity& identity);
   ike::AgentKeyingNode keying_node(const NodeConfig& node) const;
   tl::expected<void, mip6::Error> drop_keys_of_lost_numbers();
   tl::expected<void, mip6::Error> take_up_bindings(const std::vector<mip6::agent::BindingRecord>& records);
@@ -98,7 +99,8 @@ class Agent final : public Steering {
   void dismiss(const NodeConfig& node);
   tl::expected<void, mip6::Error> rotate(const NodeConfig& node);
   bool is_missing(const NodeConfig& node) const { return !is_banned(node) && !reqids_.contains(node.home_address); }
-  std::vector<const NodeConfig*> prepare_missing(std::vector<TroubleView>& failed);
+  std::vector<const NodeConfig*> missing() const;
+  bool prepare(const std::vector<const NodeConfig*>& nodes, std::vector<TroubleView>& failed);
   void serve_if_missing(const NodeConfig& node, std::vector<TroubleView>& failed);
   // agent_reload.cpp
   struct Reload;
@@ -109,6 +111,9 @@ class Agent final : public Steering {
   void adopt_configuration();
   void serve_missing();
   void end_reload(const tl::expected<Reloaded, Mistakes>& result);
+  void take_as_new_if_refused(Reload& reload);
+  void make_new(const NodeConfig& node, std::vector<TroubleView>& failed);
+  void tell_of(const Reloaded& told);
 
   void tell_banned();
   tl::expected<void, mip6::Error> take_back_bans(Imported& done);

@@ -57,7 +57,8 @@ tl::expected<Imported, Error> Agent::take_back() {
   end_services(ending);
   Imported done;
   if (const auto read = take_back_bans(done); !read) done.failed.push_back(trouble_of(read.error()));
-  for (const auto* node : prepare_missing(done.failed)) serve_if_missing(*node, done.failed);
+  if (const auto nodes = missing(); prepare(nodes, done.failed))
+    for (const auto* node : nodes) serve_if_missing(*node, done.failed);
   tell_banned();
   for (const auto& node : config_.nodes) {
     if (!reqids_.contains(node.home_address)) continue;

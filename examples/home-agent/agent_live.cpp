@@ -67,16 +67,19 @@ Result Agent::judge_again(const NodeConfig& node) {
   return {};
 }
 
-// The policies before everything else: nothing in the clear is taken for an update.
+// The policies before everything else, and what came before them is read while the address is still nobody's: nothing
+// in the clear is taken for an update.
 Result Agent::serve(const NodeConfig& node) {
   const auto& home_address = node.home_address;
   if (auto judged = judge_again(node); !judged) return judged;
-  const auto identity = give_reqids(node);
+  const auto identity = reqids_of(node);
   if (!identity) return tl::unexpected(identity.error());
+  auto ready = kernel_->protect_one(home_address, *identity);
+  kernel_->take_waiting();
+  enter(home_address, *identity);
   performer_->serve(home_address, *identity);
   served_.serve({.home_address = home_address, .dynamic_keys = !node.manual_keys});
   if (manual_refused_.contains(home_address)) served_.prohibit(home_address);
-  auto ready = kernel_->protect_one(home_address, *identity);
   if (ready && node.manual_keys) ready = kernel_->install_manual(home_address, identity->reqid, *node.manual_keys);
   if (!ready) {
     dismiss(node);
@@ -93,16 +96,19 @@ Result Agent::serve(const NodeConfig& node) {
   return {};
 }
 
-// All that are not served yet, those whom kernel or disk refused before among them; they have reqids from here on.
-std::vector<const NodeConfig*> Agent::prepare_missing(std::vector<TroubleView>& failed) {
+// All that are not served yet, those whom kernel or disk refused before among them.
+std::vector<const NodeConfig*> Agent::missing() const {
   std::vector<const NodeConfig*> nodes;
   for (const auto& node : config_.nodes)
     if (is_missing(node)) nodes.push_back(&node);
-  if (const auto stored = store_reqids(nodes); !stored) {
-    failed.push_back(trouble_of(stored.error()));
-    return {};  // what it refuses it would refuse each of them
-  }
   return nodes;
+}
+
+// False: what the disk refuses of one it would refuse of each of them.
+bool Agent::prepare(const std::vector<const NodeConfig*>& nodes, std::vector<TroubleView>& failed) {
+  const auto stored = store_reqids(nodes);
+  if (!stored) failed.push_back(trouble_of(stored.error()));
+  return stored.has_value();
 }
 
 // A ban may have been made or lifted since.

@@ -42,14 +42,18 @@ tl::expected<void, Error> Agent::read_bans() {
   return {};
 }
 
-tl::expected<NodeIdentity, Error> Agent::give_reqids(const NodeConfig& node) {
+tl::expected<NodeIdentity, Error> Agent::reqids_of(const NodeConfig& node) {
   const auto reqid = store_->reqid_of(node.name, node.home_address);
   if (!reqid) return tl::unexpected(reqid.error());
   NodeIdentity identity{.name = node.name, .reqid = *reqid};
   if (node.protect_payload) identity.payload_reqid = *reqid + mnd::kernel::kPayloadReqidOffset;
-  reqids_[node.home_address] = *reqid;
-  if (node.protect_payload) payload_reqids_[node.home_address] = identity.payload_reqid;
   return identity;
+}
+
+// From here on its updates are taken.
+void Agent::enter(const Ipv6Address& home_address, const NodeIdentity& identity) {
+  reqids_[home_address] = identity.reqid;
+  if (identity.payload_reqid != 0) payload_reqids_[home_address] = identity.payload_reqid;
 }
 
 NodeIdentity Agent::identity_of(const Ipv6Address& home_address) const {
@@ -67,8 +71,9 @@ tl::expected<NodeTable, Error> Agent::read_nodes() {
   if (auto stored = store_reqids(served); !stored) return tl::unexpected(stored.error());
   NodeTable nodes;
   for (const auto* node : served) {
-    const auto identity = give_reqids(*node);
+    const auto identity = reqids_of(*node);
     if (!identity) return tl::unexpected(identity.error());
+    enter(node->home_address, *identity);
     nodes[node->home_address] = *identity;
   }
   return nodes;

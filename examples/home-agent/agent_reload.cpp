@@ -6,6 +6,9 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <chrono>
+#include <exception>
+#include <ranges>
+#include <span>
 #include <system_error>
 #include <utility>
 
@@ -22,7 +25,11 @@ using mnd::kernel::Level;
 namespace {
 
 constexpr std::chrono::milliseconds kTurn{5};
-constexpr std::size_t kEndedTogether = 4;  // one sync of the disk for these
+constexpr std::size_t kEndedTogether = 4;     // one sync of the disk for these
+constexpr std::size_t kStoredTogether = 256;  // and one for these, in some milliseconds
+constexpr std::size_t kToldByName = 100;      // of the thousand events that are kept
+
+const TroubleView kStopped{.what = "mip6-ha is stopping", .remedy = "the next start serves by the new configuration"};
 
 }  // namespace
 
@@ -36,19 +43,28 @@ struct Agent::Reload {
 };
 
 void Agent::reload(const std::vector<std::string>& new_keys, ReloadDone done) {
+  if (stopping_) return done(tl::unexpected(Mistakes{{config_file_.string(), 0, kStopped.what, "start it again"}}));
   reloads_.push_back(std::make_shared<Reload>(Reload{.new_keys = new_keys, .done = std::move(done)}));
   if (reloads_.size() == 1) read_configuration();
 }
 
 void Agent::read_configuration() {
+  const auto unread = [this](const std::exception& error) {
+    return tl::unexpected(
+        Mistakes{{config_file_.string(), 0, fmt::format("it cannot be read: {}", error.what()), "free some memory"}});
+  };
   try {
-    reader_ = std::jthread{[this, file = config_file_] {
-      auto read = std::make_shared<tl::expected<Config, Mistakes>>(load_config(file));
+    reader_ = std::jthread{[this, unread, file = config_file_] {
+      auto read = std::make_shared<tl::expected<Config, Mistakes>>();
+      try {
+        *read = load_config(file);
+      } catch (const std::exception& error) {
+        *read = unread(error);
+      }
       boost::asio::post(loop_, [this, read] { take_configuration(std::move(*read)); });
     }};
   } catch (const std::system_error& error) {
-    end_reload(tl::unexpected(
-        Mistakes{{config_file_.string(), 0, fmt::format("it cannot be read: {}", error.what()), "free some memory"}}));
+    end_reload(unread(error));
   }
 }
 
@@ -56,11 +72,12 @@ void Agent::take_configuration(tl::expected<Config, Mistakes> read) {
   const auto refuse = [&](std::string what) {
     end_reload(tl::unexpected(Mistakes{{config_file_.string(), 0, std::move(what), "restart mip6-ha"}}));
   };
-  if (stopping_) return refuse("mip6-ha is stopping");
+  if (stopping_) return refuse(kStopped.what);
   if (!read) return end_reload(tl::unexpected(std::move(read.error())));
   auto& reload = *reloads_.front();
   reload.read = std::move(*read);
   reload.difference = compare(config_, reload.read);
+  take_as_new_if_refused(reload);
   const auto& difference = reload.difference;
   if (!difference.home_link.empty())
     return refuse(fmt::format("{} cannot change while mip6-ha runs", fmt::join(difference.home_link, ", ")));
@@ -77,9 +94,11 @@ void Agent::take_configuration(tl::expected<Config, Mistakes> read) {
 }
 
 void Agent::work_on_reload() {
-  if (stopping_)
-    return end_reload(tl::unexpected(Mistakes{{config_file_.string(), 0, "mip6-ha is stopping", "restart mip6-ha"}}));
   const auto reload = reloads_.front();
+  if (stopping_) {
+    reload->told.failed.push_back(kStopped);
+    return end_reload(std::move(reload->told));
+  }
   const auto end = mnd::kernel::boot_now() + kTurn;
   do {
     const auto job = std::move(reload->work.front());
@@ -96,6 +115,25 @@ void Agent::end_for_good(const std::vector<const NodeConfig*>& nodes) {
   for (const auto* node : nodes) forget_behaviour(*node);
 }
 
+// A reload that others asked for, and that began before this one, has taken them up without knowing that they are new.
+void Agent::take_as_new_if_refused(Reload& reload) {
+  auto& difference = reload.difference;
+  for (const auto& name : reload.new_keys) {
+    const auto* node = find_node(name);
+    if (node == nullptr || !manual_refused_.contains(node->home_address)) continue;
+    const auto in = [&](const auto& names) { return std::ranges::find(names, name) != names.end(); };
+    if (!in(difference.removed) && !in(difference.replaced) && !in(difference.changed))
+      difference.replaced.push_back(name);
+  }
+}
+
+// Keys that have been used are refused by the store. Who was unbanned a moment ago is served as one of unknown numbers.
+void Agent::make_new(const NodeConfig& node, std::vector<TroubleView>& failed) {
+  const auto taken = take_as_new(*store_, node);
+  if (!taken) return failed.push_back(trouble_of(taken.error()));
+  if (reqids_.contains(node.home_address)) end_services({&node});
+}
+
 // From here on it counts; who is not served yet is so in a moment.
 void Agent::adopt_configuration() {
   auto& reload = *reloads_.front();
@@ -104,8 +142,7 @@ void Agent::adopt_configuration() {
   for (const auto* names : {&difference.removed, &difference.replaced})
     for (const auto& name : *names) again.push_back(find_node(name));
   end_for_good(again);
-  config_ = merged(config_, reload.read);
-  reload.read = {};
+  config_ = merged(std::move(config_), std::move(reload.read));
   index_nodes();
   reload.told = {.added = difference.added,
                  .removed = difference.removed,
@@ -117,9 +154,7 @@ void Agent::adopt_configuration() {
     for (const auto& name : *names) {
       const auto* node = find_node(name);
       if (!node->manual_keys || std::ranges::find(reload.new_keys, name) == reload.new_keys.end()) continue;
-      reload.work.emplace_back([this, node, &failed] {
-        if (const auto taken = take_as_new(*store_, *node); !taken) failed.push_back(trouble_of(taken.error()));
-      });
+      reload.work.emplace_back([this, node, &failed] { make_new(*node, failed); });
     }
   for (const auto& name : difference.changed)
     reload.work.emplace_back([this, node = find_node(name), &failed] {
@@ -132,24 +167,40 @@ void Agent::adopt_configuration() {
 void Agent::serve_missing() {
   auto& reload = *reloads_.front();
   auto& told = reload.told;
-  for (const auto* node : prepare_missing(told.failed))
-    reload.work.emplace_back([this, node, &told] { serve_if_missing(*node, told.failed); });
+  const auto nodes = missing();
+  for (auto rest = std::span{nodes}; !rest.empty(); rest = rest.subspan(std::min(rest.size(), kStoredTogether))) {
+    const auto block = rest.first(std::min(rest.size(), kStoredTogether));
+    reload.work.emplace_back([this, &reload, some = std::vector(block.begin(), block.end())] {
+      if (!prepare(some, reload.told.failed)) return;
+      for (const auto* node : some)
+        reload.work.emplace_front([this, node, &reload] { serve_if_missing(*node, reload.told.failed); });
+    });
+  }
   reload.work.emplace_back([this, &told, &replaced = reload.difference.replaced] {
     told.changed.insert(told.changed.end(), replaced.begin(), replaced.end());
     tell_banned();
-    for (const auto& [names, what] :
-         {std::pair{&told.added, "added"}, {&told.removed, "removed"}, {&told.changed, "has other keys"}})
-      for (const auto& name : *names) tell(name, what);
-    mnd::kernel::log(Level::kInfo, fmt::format("configuration read again: added={} removed={} changed={}",
-                                               told.added.size(), told.removed.size(), told.changed.size()));
+    tell_of(told);
   });
+}
+
+void Agent::tell_of(const Reloaded& told) {
+  for (const auto& [names, what] :
+       {std::pair{&told.added, "added"}, {&told.removed, "removed"}, {&told.changed, "has other keys"}}) {
+    for (const auto& name : *names | std::views::take(kToldByName)) tell(name, what);
+    if (names->size() > kToldByName)
+      tell(std::string_view{}, fmt::format("{} more nodes: {}", names->size() - kToldByName, what));
+  }
+  mnd::kernel::log(Level::kInfo, fmt::format("configuration read again: added={} removed={} changed={}",
+                                             told.added.size(), told.removed.size(), told.changed.size()));
 }
 
 // The next one was asked for meanwhile: it may be of files that this one has not read.
 void Agent::end_reload(const tl::expected<Reloaded, Mistakes>& result) {
   reloads_.front()->done(result);
   reloads_.pop_front();
-  if (!reloads_.empty()) read_configuration();
+  if (reloads_.empty()) return;
+  if (!stopping_) return read_configuration();
+  end_reload(tl::unexpected(Mistakes{{config_file_.string(), 0, kStopped.what, "start it again"}}));
 }
 
 }  // namespace mip6ha

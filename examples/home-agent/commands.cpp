@@ -189,8 +189,9 @@ tl::expected<std::string, Error> exchange(const Descriptor& peer, const std::fil
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return tl::unexpected(failure(socket, errno));
     if (count == 0) return tl::unexpected(failure(socket, ECONNRESET));
+    const auto from = line.size();
     line.append(buffer.data(), static_cast<std::size_t>(count));
-    if (const auto end = line.find('\n'); end != std::string::npos) return line.substr(0, end);
+    if (const auto end = line.find('\n', from); end != std::string::npos) return line.substr(0, end);
   }
   return tl::unexpected(failure(socket, EMSGSIZE));
 }

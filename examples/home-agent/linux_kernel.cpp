@@ -108,8 +108,10 @@ Result LinuxKernel::delete_states(const Ipv6Address& home_address, const NodeIde
 }
 
 Result LinuxKernel::delete_all_states() {
-  const auto states = xfrm_.esp_states(kFirstReqid, kLastReqid);
+  auto states = xfrm_.esp_states(kFirstReqid, kLastReqid);
   if (!states) return tl::unexpected(states.error());
+  // Others on this machine may have such numbers.
+  std::erase_if(*states, [&](const auto& one) { return one.source != home_agent_ && one.destination != home_agent_; });
   return xfrm_.delete_esp_states(*states);
 }
 
@@ -138,6 +140,11 @@ Result LinuxKernel::listen(mnd::kernel::MobilitySocket::Received received,
   socket_ = std::move(*socket);
   prefix_socket_ = std::move(*prefix_socket);
   return {};
+}
+
+void LinuxKernel::take_waiting() {
+  for (const auto* socket : {&socket_, &prefix_socket_})
+    if (*socket != nullptr) (*socket)->take_waiting();
 }
 
 Result LinuxKernel::watch_home_link(mnd::kernel::ClaimWatch::Claimed claimed) {

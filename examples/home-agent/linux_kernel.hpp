@@ -47,6 +47,8 @@ class LinuxKernel final : public KernelPort {
   mnd::kernel::MobilityDrops drops() const { return socket_ ? socket_->drops() : mnd::kernel::MobilityDrops{}; }
   // Hears what other hosts of the home link say is theirs.
   Result watch_home_link(mnd::kernel::ClaimWatch::Claimed claimed);
+  // Has all that waits in the sockets by now received, see MobilitySocket.
+  void take_waiting();
   void stop_listening();
   // Everything of ours goes, each part also if another could not be removed.
   std::vector<mip6::Error> remove_all();

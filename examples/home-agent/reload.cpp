@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <utility>
 #include <variant>
 
 namespace mip6ha {
@@ -97,14 +98,15 @@ Difference compare(const Config& before, const Config& after) {
   return difference;
 }
 
-Config merged(const Config& before, const Config& after) {
-  Config config = before;
-  config.nodes = after.nodes;
-  if (!before.certificate) config.certificate = after.certificate;
-  if (before.certificate)
-    for (auto& node : config.nodes)
-      if (!node.manual_keys && ike::certificate_of(node.proof) != nullptr) node.proof = *before.certificate;
-  return config;
+Config merged(Config before, Config after) {
+  before.nodes = std::move(after.nodes);
+  if (!before.certificate) {
+    before.certificate = std::move(after.certificate);
+    return before;
+  }
+  for (auto& node : before.nodes)
+    if (!node.manual_keys && ike::certificate_of(node.proof) != nullptr) node.proof = *before.certificate;
+  return before;
 }
 
 }  // namespace mip6ha

@@ -29,6 +29,6 @@ struct Difference {
 Difference compare(const Config& before, const Config& after);
 
 // What counts from now on: the nodes of `after`, the top of `before` but for what may change while we run.
-Config merged(const Config& before, const Config& after);
+Config merged(Config before, Config after);
 
 }  // namespace mip6ha

@@ -80,6 +80,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   bool streams() const { return stream_ && !closed(); }
   bool closed() const { return !socket_.is_open(); }
+  // Something is being done for it, which takes its time.
+  bool is_told_later() const { return answering_ && !rest_; }
   void close() {
     boost::system::error_code ignored;
     socket_.close(ignored);
@@ -286,14 +288,19 @@ class UnixControlServer final : public ControlServer {
 
   void add(stream_protocol::socket socket) {
     std::erase_if(clients_, [](const auto& client) { return client->closed(); });
-    // the oldest goes, so that clients that only sit there keep nobody out
-    if (clients_.size() >= kMaxControlClients) {
-      count(common_->refusals, kTooManyClients);
-      clients_.front()->close();
-      clients_.erase(clients_.begin());
-    }
+    if (clients_.size() >= kMaxControlClients) close_one();
     clients_.push_back(std::make_shared<Connection>(std::move(socket), common_));
     clients_.back()->read();
+  }
+
+  // The oldest goes, so that clients that only sit there keep nobody out.
+  void close_one() {
+    count(common_->refusals, kTooManyClients);
+    auto oldest =
+        std::find_if(clients_.begin(), clients_.end(), [](const auto& client) { return !client->is_told_later(); });
+    if (oldest == clients_.end()) oldest = clients_.begin();
+    (*oldest)->close();
+    clients_.erase(oldest);
   }
 
   stream_protocol::acceptor acceptor_;

@@ -103,7 +103,8 @@ tl::expected<std::string, mip6::Error> read_protected(const std::filesystem::pat
     return refused(fmt::format("mode {:04o} lets others at it", status.st_mode & 07777),
                    fmt::format("chmod 0640 {}", path.string()));
   if ((status.st_mode & S_IRGRP) != 0 && !may_read_secrets(status.st_gid))
-    return refused("a group that is neither root nor mnd may read it", fmt::format("chgrp root {}", path.string()));
+    return refused("a group that is neither root nor mnd may read it",
+                   fmt::format("chgrp root {}, or take a copy", path.string()));
   auto content = read_all(file.get(), kind.limit);
   if (!content)
     return tl::unexpected(

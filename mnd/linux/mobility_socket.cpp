@@ -35,6 +35,8 @@ constexpr std::size_t kMaxMessage =
 constexpr int kReceiveAtOnce = 256;
 // Bytes: room for what arrives while a disk syncs, some 4,000 updates; the usual buffer holds about 200.
 constexpr int kReceiveBuffer = 4 * 1024 * 1024;
+// More packets than that buffer, which the kernel doubles, has room for: none takes less than half a KiB of it.
+constexpr int kMostWaiting = 16'384;
 
 tl::expected<void, mip6::Error> send_from(int fd, const mip6::Ipv6Address& local, std::span<const std::uint8_t> message,
                                           const mip6::Ipv6Address& destination) {
@@ -81,6 +83,11 @@ class RawMobilitySocket final : public MobilitySocket, public std::enable_shared
                              self->receive_all();
                              if (!self->closed_) self->wait();
                            });
+  }
+
+  void take_waiting() override {
+    for (int count = 0; count < kMostWaiting && !closed_; ++count)
+      if (!receive_one()) return;
   }
 
   void close() {
@@ -146,6 +153,7 @@ class MobilitySocketHandle final : public MobilitySocket {
     return socket_->send(message, destination);
   }
   MobilityDrops drops() override { return socket_->drops(); }
+  void take_waiting() override { socket_->take_waiting(); }
 
  private:
   std::shared_ptr<RawMobilitySocket> socket_;

@@ -46,6 +46,8 @@ class MobilitySocket {
   virtual tl::expected<void, mip6::Error> send(std::span<const std::uint8_t> message,
                                                const mip6::Ipv6Address& destination) = 0;
   virtual MobilityDrops drops() = 0;
+  // Gives what is there by now to `received` at once: what came before a policy is never read after it.
+  virtual void take_waiting() = 0;
 };
 
 // Sends a Mobility Header message from `local` out of this interface, whatever routes its destination has elsewhere: to

@@ -314,6 +314,9 @@ tl::expected<void, mip6::Error> advertise(std::uint32_t interface, const mip6::I
 tl::expected<Advertiser, mip6::Error> Advertiser::open(std::uint32_t interface) {
   auto socket = listening_socket(interface, {});  // to nothing: what it has no filter for would wait in there
   if (!socket) return tl::unexpected(socket.error());
+  // At a start all that are bound are advertised at once. Without CAP_NET_ADMIN the usual buffer has to do.
+  constexpr int kSendBuffer = 1024 * 1024;
+  ::setsockopt(socket->get(), SOL_SOCKET, SO_SNDBUFFORCE, &kSendBuffer, sizeof kSendBuffer);
   return Advertiser{std::move(*socket), interface};
 }
 

@@ -422,6 +422,24 @@ TEST_CASE("an answer may come later, also when nobody is there any more") {
   CHECK(client.received() == "{\"echo\":\"status\"}\n");
 }
 
+TEST_CASE("clients without end do not close one for whom something is being done") {
+  std::function<void(std::string)> told;
+  Server fixture{[&](const json&, Asker) {
+    return ControlServer::Answer{.line = {}, .later = [&](auto one) { told = std::move(one); }};
+  }};
+  Client client{fixture.path};
+  client.send("{\"command\":\"reload\"}\n");
+  fixture.run();
+  std::vector<std::unique_ptr<Client>> others;
+  for (int i = 0; i < 2 * kMaxControlClients; ++i) {
+    others.push_back(std::make_unique<Client>(fixture.path));
+    fixture.run();
+  }
+  told("done");
+  fixture.run();
+  CHECK(client.received() == "done\n");
+}
+
 TEST_CASE("what is published does not get into an answer that is not complete") {
   std::function<void(std::string)> told;
   Server fixture{[&](const json& request, Asker) {

@@ -57,11 +57,6 @@ def distance(delay=None, loss=None):
             *(("delay", delay) if delay else ()), *(("loss", loss) if loss else ()))
 
 
-def logged(text):
-    """How often charon of the node has said so."""
-    return (RUN / "charon.mn.log").read_text(encoding="utf-8", errors="replace").count(text)
-
-
 def settled(lab, interface, timeout=12):
     """The address of this interface if the node is registered there, with K, and both ends of the one IKE_SA know it."""
     def there():
@@ -78,7 +73,7 @@ def why(lab):
 def move_during_authentication(lab):
     distance(FAR)
     lab.node("mn")
-    asked = wait_for(lambda: logged("generating IKE_AUTH request"), 10, 0.02)
+    asked = wait_for(lambda: common.charon_said("mn", "generating IKE_AUTH request"), 10, 0.02)
     common.link("w1", "down")
     lab.check("a move during IKE_AUTH: registered, one IKE_SA, at both ends from the new address",
               asked and settled(lab, "w2", 15), why(lab))
@@ -97,11 +92,11 @@ def move_during_rekey(lab, watch, kind, state, target):
     if state == "down":
         without_ike(lab, "a soft move", "up", "w1")
     distance(FAR)
-    asked, done = logged("generating CREATE_CHILD_SA request"), len(events(watch, kind))
+    asked, done = common.charon_said("mn", "generating CREATE_CHILD_SA request"), len(events(watch, kind))
     sa = vici.ike_sas(lab.vici_socket("mn"))[0]
     child = next(iter(sa["child-sas"].values()))["name"]
     vici.ask(lab.vici_socket("mn"), "rekey", {"child": child} if kind == "child-rekey" else {"ike": sa["connection"]})
-    begun = wait_for(lambda: logged("generating CREATE_CHILD_SA request") > asked, 5, 0.01)
+    begun = wait_for(lambda: common.charon_said("mn", "generating CREATE_CHILD_SA request") > asked, 5, 0.01)
     time.sleep(INTO_THE_EXCHANGE)
     common.link("w1", state)
     there = settled(lab, target)
@@ -209,13 +204,13 @@ def held_up(lab, watch):
     distance(loss="100%")
     lab.status("mn", "refresh")
     time.sleep(0.3)
-    asked = logged("generating CREATE_CHILD_SA request")
+    asked = common.charon_said("mn", "generating CREATE_CHILD_SA request")
     time.sleep(1.7)  # a node that is not answered for longer makes its keys anew
     lab.check("no re-key begins while an update is outstanding",
-              logged("generating CREATE_CHILD_SA request") == asked, watch.events[-3:])
+              common.charon_said("mn", "generating CREATE_CHILD_SA request") == asked, watch.events[-3:])
     distance()
     lab.check("it begins when the update is acknowledged",
-              wait_for(lambda: logged("generating CREATE_CHILD_SA request") > asked, 10, 0.1), lab.status("mn"))
+              wait_for(lambda: common.charon_said("mn", "generating CREATE_CHILD_SA request") > asked, 10, 0.1), lab.status("mn"))
 
 
 def check_rate(lab, packets, changes):

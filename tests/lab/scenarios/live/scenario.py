@@ -4,8 +4,10 @@ notice nothing of what is done to the second; of a node that is not served nothi
 for keys in its name is refused, counted and named."""
 
 import ctypes
+import json
 import os
 import signal
+import socket
 import subprocess
 import time
 
@@ -13,9 +15,10 @@ import attack
 import common
 import kernel
 import leftovers
+import spoof
 import traffic
 import vici
-from lab import HOME_ADDRESS, NODES, RUN, ask, inside, program, wait_for
+from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, NODES, RUN, ask, inside, program, wait_for
 
 FIRST, SECOND = NODES["mn"], NODES["mn2"]
 CONTROL = RUN / "ha.control"
@@ -23,6 +26,8 @@ PING = "ping"
 NOBODY = 65534
 SET_REAL_EFFECTIVE_SAVED = 117  # setresuid, of a thread alone
 KEYS_REFUSED = "keys_refused"
+NOT_SERVED = "malformed/update of a home address that is not served"
+QUEUED = 1000  # the home agent reads 256 of them before it looks at its other sockets
 
 
 def scenario(lab):
@@ -195,7 +200,7 @@ def restarted(lab):
 
 
 def unbanned(lab):
-    said = ask(CONTROL, "unban", node=SECOND["name"])
+    said = served_again(lab)
     lab.check("unban is done", said.get("banned", "") is None and not show(SECOND["name"]).get("banned"), said)
     # It believes itself registered; what brings it back is its next attempt at IKE.
     at = wait_for(lambda: attack.entry(SECOND["name"]).get("care_of"), 60, 0.2)
@@ -203,6 +208,28 @@ def unbanned(lab):
               at and at == lab.wait_registered("mn2") and lab.ping("cn", SECOND["home_address"], 2) == 2,
               f"{lab.status('mn2')} {attack.entry(SECOND['name'])}")
     untouched(lab, "the end of a ban")
+
+
+def served_again(lab):
+    """Its address has no policy yet when updates in the clear come; they are still in the socket when it has one."""
+    def not_served():
+        return attack.counted(attack.agent_status()).get(NOT_SERVED, 0)
+    before, home = not_served(), SECOND["home_address"]
+    ha, sender = lab.processes["ha"], attack.Sender("cn", "wan")
+    ha.send_signal(signal.SIGSTOP)
+    for number in range(QUEUED):
+        update = spoof.update(home, HOME_AGENT, number * 16384 & 0xFFFF, CORRESPONDENT)
+        sender.send(attack.under_option(CORRESPONDENT, HOME_AGENT, home, spoof.MOBILITY, update), HOME_AGENT, pause=0)
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(str(CONTROL))
+    client.sendall(json.dumps({"command": "unban", "node": SECOND["name"]}).encode() + b"\n")
+    ha.send_signal(signal.SIGCONT)
+    said = json.loads(client.makefile().readline())
+    client.close()
+    lab.check("updates in the clear that wait when it is served again are still of an address that is not served",
+              wait_for(lambda: not_served() - before >= QUEUED, 10, 0.1) and
+              attack.entry(SECOND["name"]).get("care_of") != CORRESPONDENT, (not_served() - before, attack.agent_status()))
+    return said
 
 
 def removed(lab):
