@@ -1,6 +1,6 @@
 """SIGKILL of the node and of the home agent at every step of a registration: the first one, later ones, moves, going home
-and the end: no number is used twice under one key, no old update is accepted afterwards, and the next registration succeeds
-at once."""
+and the end, and with K refused while IKE is established anew: no number is used twice under one key, no old update is
+accepted afterwards, the next registration succeeds at once, and no second IKE_SA is left behind."""
 
 import signal
 import time
@@ -14,30 +14,33 @@ from lab import HOME_ADDRESS, HOME_AGENT, RUN, wait_for
 NODE, AGENT = "mnd.mn", "ha"
 STATE = RUN / "mn.state" / f"sequence-{HOME_ADDRESS}-{HOME_AGENT}.json.new"
 # What a node that starts does first: a block of numbers is written beside the file, synced, renamed, the folder synced.
-RESERVING = [Step(NODE, "start", "openat", path=STATE), Step(NODE, "start", "fsync"), Step(NODE, "start", "rename"),
-             Step(NODE, "start", "fsync", 2)]
 # sendto: to the kernel (netlink), and the update or its answer; recvmsg: the other end's.
-NODE_STEPS = RESERVING + [Step(NODE, "refresh", "sendto"), Step(NODE, "refresh", "recvmsg"), Step(NODE, "move", "sendto", 4)]
+NODE_STEPS = [Step(NODE, "start", "fsync"), Step(NODE, "start", "rename"), Step(NODE, "refresh", "sendto"),
+              Step(NODE, "refresh", "recvmsg"), Step(NODE, "move", "sendto", 4)]
 # pwrite64, fdatasync: of the database.
-AGENT_STEPS = [Step(AGENT, "refresh", "recvmsg"), Step(AGENT, "refresh", "pwrite64"), Step(AGENT, "refresh", "pwrite64", 2),
-               Step(AGENT, "refresh", "fdatasync")] + [
-    Step(AGENT, "refresh", "sendto", number) for number in (1, 2, 3)] + [Step(AGENT, "move", "sendto", 4)]
+AGENT_STEPS = [Step(AGENT, "refresh", "recvmsg"), Step(AGENT, "refresh", "pwrite64"), Step(AGENT, "refresh", "fdatasync"),
+               Step(AGENT, "refresh", "sendto"), Step(AGENT, "refresh", "sendto", 3), Step(AGENT, "move", "sendto", 4)]
 # The first registration: neither end has a number yet, nor keys; and others that begin like it, after a de-registration.
 ASKED, ANSWERED, AGREED = "generating IKE_AUTH request", "parsed IKE_AUTH request", "established with SPIs"
 FIRST_STEPS = [Step(NODE, "first", "openat", path=STATE)] + [
-    Step(NODE, "first", seen=what) for what in (ASKED, AGREED, "update", "answer")] + [
-    Step(AGENT, "first", seen=ANSWERED), Step(AGENT, "first", "recvmsg"), Step(AGENT, "first", "fdatasync"),
-    Step(AGENT, "first", seen="answer")]
-# The end: SIGTERM de-registers.
-END_STEPS = [Step(NODE, "end", "sendto"), Step(NODE, "end", seen="update"), Step(NODE, "end", "recvmsg"),
-             Step(AGENT, "end", "fdatasync"), Step(AGENT, "end", seen="answer")]
-# Going home de-registers as well, and from there.
-HOME_STEPS = [Step(NODE, "home", seen="update"), Step(NODE, "home", seen="answer"), Step(AGENT, "home", "fdatasync"),
-              Step(AGENT, "home", seen="answer")]
-STEPS = FIRST_STEPS + END_STEPS + HOME_STEPS + [step for pair in zip(NODE_STEPS, AGENT_STEPS) for step in pair]
+    Step(NODE, "first", seen=what) for what in (ASKED, "update", "answer")] + [
+    Step(AGENT, "first", seen=ANSWERED), Step(AGENT, "first", "fdatasync"), Step(AGENT, "first", seen="answer")]
+# The end: SIGTERM de-registers; and so does going home, from there.
+END_STEPS = [Step(NODE, "end", "sendto"), Step(NODE, "end", "recvmsg"), Step(AGENT, "end", "fdatasync"),
+             Step(AGENT, "end", seen="answer"), Step(NODE, "home", seen="update"), Step(NODE, "home", seen="answer"),
+             Step(AGENT, "home", seen="answer")]
+STEPS = FIRST_STEPS + END_STEPS + [step for pair in zip(NODE_STEPS, AGENT_STEPS) for step in pair]
 STEPS += AGENT_STEPS[len(NODE_STEPS):]
+# A move with K refused: charon makes the new connection, and ends the old one, without waiting for who was killed.
+INITIATED, ASKED_FOR = "initiating IKE_SA", "is initiating an IKE_SA"
+ENDS, ENDED = "sending DELETE for IKE_SA", "received DELETE for IKE_SA"
+REFUSED = [Step(end, "move", seen=what) for node, agent in ((INITIATED, ASKED_FOR), (AGREED, AGREED), (ENDS, ENDED))
+           for end, what in ((NODE, node), (AGENT, agent))]
 # Other moments of the same: of the long form.
-MORE = [Step(end, "move", "sendto", number) for number in (2, 6) for end in (NODE, AGENT)] + [
+MORE = [Step(NODE, "start", "openat", path=STATE), Step(NODE, "start", "fsync", 2), Step(AGENT, "refresh", "pwrite64", 2),
+        Step(AGENT, "refresh", "sendto", 2), Step(NODE, "first", seen=AGREED), Step(AGENT, "first", "recvmsg"),
+        Step(NODE, "end", seen="update"), Step(AGENT, "home", "fdatasync")] + [
+    Step(end, "move", "sendto", number) for number in (2, 6) for end in (NODE, AGENT)] + [
     Step(end, trigger, delay=delay) for trigger, delay in (("refresh", 0.01), ("first", 0.5), ("end", 0.02), ("home", 0.1))
     for end in (NODE, AGENT)]
 
@@ -47,9 +50,9 @@ class Killing:
         self.lab = lab
         self.recorder = ordering.Recorder(["ar1", "ar2", "home"])
         self.known = {}
-        self.on_first_link = True
+        self.on_first_link = self.key_mobility = True
         self.bad = {what: [] for what in ("missed", "not registered", "not at home", "first not accepted", "next not accepted",
-                                          "old update accepted")}
+                                          "old update accepted", "not one connection")}
 
     def trigger(self, step):
         if step.trigger in ("start", "first"):
@@ -86,7 +89,7 @@ class Killing:
         self.known.update(esp.keys("mn"))  # under which it may have sent, and which it may replace
         begin = len(self.recorder.seen)
         if step.victim == AGENT:
-            self.lab.agent()
+            self.lab.agent(self.key_mobility)
         if step.victim == NODE or step.trigger == "end":
             self.lab.stop(NODE)
             self.lab.node("mn")
@@ -122,7 +125,29 @@ class Killing:
             return
         self.known.update(esp.keys("mn"))
         self.accepted_at_once(step)
+        if not self.key_mobility:
+            self.one_connection(step)
         self.replays(step)
+
+    def refuse_key_mobility(self):
+        """True when the home agent has told the node so."""
+        self.key_mobility = False
+        self.lab.stop(AGENT, signal.SIGKILL)
+        self.lab.agent(self.key_mobility)
+        return ordering.ready(self.lab) and ordering.refresh() and ordering.node().get("key_mobility") is False
+
+    def one_connection(self, step):
+        """Waits for one IKE_SA at both ends, from where the node is, and one pair of SAs in both kernels."""
+        def told():
+            self.known.update(esp.keys("mn"))
+            said = ordering.registered() or {}
+            return said.get("registered_at"), *self.lab.ike_endpoints()[:2], *(len(esp.keys(n)) for n in ("mn", "ha"))
+
+        def one():
+            at, *rest = told()
+            return at and rest == [[at], [at], 2, 2]
+        if not wait_for(one, ordering.PATIENCE):
+            self.bad["not one connection"].append((step, told()))
 
     def accepted_at_once(self, step):
         begin = len(self.recorder.seen)
@@ -144,10 +169,13 @@ class Killing:
         return errors.get("XfrmInStateSeqError", 0) + errors.get("XfrmInNoStates", 0) + own
 
     def replays(self, step):
-        """The last updates once more, all of them already answered."""
+        """The last updates once more, all of them already answered; under former keys if those are gone."""
         counters, held = ordering.agent()
         before = self.refused()
-        old = [one for one in self.recorder.updates() if one.spi == self.recorder.updates()[-1].spi][-4:]
+        old = self.recorder.updates()
+        if self.key_mobility:
+            old = [one for one in old if one.spi == old[-1].spi]
+        old = old[-4:]
         ordering.send_again(old)
 
         def counted():
@@ -159,17 +187,20 @@ class Killing:
             self.bad["old update accepted"].append((step, held, held_after, self.lab.xfrm_errors("ha")))
 
 
-def scenario(lab, steps=tuple(STEPS)):
+def scenario(lab, steps=tuple(STEPS), refused=tuple(REFUSED)):
     common.charons(lab, "ha", "mn")
     lab.agent()
     killing = Killing(lab)
-    for index, step in enumerate(steps):
+    for index, step in enumerate((*steps, *refused)):
+        if index == len(steps):
+            lab.check("from now on the home agent refuses K, and the node knows", killing.refuse_key_mobility(),
+                      ordering.node())
         killing.once(step)
         if index == 0 and not lab.check("killed at the first step of its life, the node registers", ordering.registers(),
                                         ordering.node()):
             return
         lab.checks.note(f"kill {index + 1}: {step}")
-    bad, count = killing.bad, len(steps)
+    bad, count = killing.bad, len(steps) + len(refused)
     lab.check(f"{count} kills, each at its step", count >= 25 and not bad["missed"], bad["missed"])
     lab.check("after each of them the node is registered", not bad["not registered"], bad["not registered"])
     lab.check("killed while it goes home, the node is at home, and no longer bound elsewhere", not bad["not at home"],
@@ -177,5 +208,7 @@ def scenario(lab, steps=tuple(STEPS)):
     lab.check("the first update of a new process is accepted", not bad["first not accepted"], bad["first not accepted"])
     lab.check("and the next update is accepted at once", not bad["next not accepted"], bad["next not accepted"])
     lab.check("and old updates are refused, and counted", not bad["old update accepted"], bad["old update accepted"])
+    lab.check("with K refused there is one IKE_SA, one pair of SAs, at both ends, afterwards", not bad["not one connection"],
+              bad["not one connection"])
     killing.known.update(esp.keys("mn"))
     ordering.check_numbers(lab, killing.recorder.seen, killing.known, f"over {count} kills")
