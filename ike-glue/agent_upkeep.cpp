@@ -236,6 +236,10 @@ void AgentKeying::Impl::gone(Node& node, std::uint64_t uniqueid) {
   const bool some_left =
       std::any_of(node.sas.begin(), node.sas.end(), [](const auto& one) { return one.second.child_up; });
   if (some_left) out.emplace_back(PeerKeysChanged{node.configured.home_address});
+  if (!some_left) {  // a node that has de-registered closes its connection before it is verified that that followed
+    node.verification.reset();
+    node.moved_to.reset();
+  }
   if (some_left || !node.keys) return;
   node.keys = false;
   out.emplace_back(PeerKeysDown{node.configured.home_address});

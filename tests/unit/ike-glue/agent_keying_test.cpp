@@ -333,6 +333,19 @@ TEST_CASE("a move that charon did not follow is told after a second look", "[age
   CHECK(agent.last<PeerMoveFailed>()->home_address == kHome);
 }
 
+TEST_CASE("a node that closes its connection after a move was not left behind", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.up(agent.first);
+  agent.handle(PeerEndpointMoved{kHome, kSecond, true});
+  agent.down(agent.first);
+  agent.pass(200ms);
+  CHECK_FALSE(agent.asked("list-sas"));
+  agent.pass(5s);
+  CHECK(agent.count<PeerMoveFailed>() == 0);
+  CHECK(agent.count<Trouble>() == 0);
+}
+
 TEST_CASE("a re-key under way has charon told of the move once more", "[agent-keying]") {
   Agent agent;
   agent.connect();
