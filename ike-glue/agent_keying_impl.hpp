@@ -94,6 +94,7 @@ struct AgentKeying::Impl {
     std::optional<Reason> reason;
     std::string line;                       // of the log, as it is told
     std::optional<mip6::BootTime> tell_at;  // it failed; the log's reason may come a little later
+    bool too_early = false;                 // ours were not all loaded yet: charon could not know better
   };
 
   struct Pending {

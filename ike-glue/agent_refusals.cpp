@@ -88,6 +88,7 @@ void AgentKeying::Impl::attempt_log(const Section& message, std::int64_t unix_ti
   if (!attempt.reason) {
     attempt.reason = reason;
     attempt.line = in_charons_words(*line);
+    attempt.too_early = !listed;
   }
   if (!attempt.tell_at) attempt.tell_at = now + kAfterReason;
 }
@@ -129,7 +130,7 @@ void AgentKeying::Impl::tell(const Attempt& attempt, mip6::BootTime now) {
   const auto* node = node_of(attempt);
   const bool of_ours = attempt.name.starts_with("mip6ha-") || attempt.to == policy.home_agent.to_string();
   if (!node && !of_ours) return;
-  if (!node && attempt.reason == Reason::kProposal) look_for_missing(now);
+  if (!node && attempt.reason == Reason::kProposal && !attempt.too_early) look_for_missing(now);
   // Without a reason and without a name, it gave up by itself.
   if (!node && !attempt.reason && attempt.remote_id.empty()) return;
   const auto* one_banned = node ? nullptr : banned_as(attempt);

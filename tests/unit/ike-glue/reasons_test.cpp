@@ -273,3 +273,21 @@ TEST_CASE("connections that others have unloaded are loaded again when a peer fi
   asked_in_vain(9);
   CHECK(agent.asked("get-conns"));
 }
+
+TEST_CASE("who comes while the connections are loaded does not use up that minute", "[agent-keying]") {
+  Agent agent;
+  const auto asked_in_vain = [&](int uniqueid) {
+    agent.event("log", agent_log(uniqueid, "(unnamed)", kPacket));
+    agent.event("log", agent_log(uniqueid, "(unnamed)", "no IKE config found for 2001:db8:1::1...2001:db8:a1::7"));
+  };
+  agent.handle(CharonConnected{});
+  asked_in_vain(7);
+  agent.load();
+  REQUIRE(agent.list({}));
+  REQUIRE(agent.answer("get-conns", Section{}.set("conns", Section::List{})));
+  agent.pass(200ms);
+  CHECK_FALSE(agent.asked("get-conns"));
+  asked_in_vain(8);
+  agent.pass(200ms);
+  CHECK(agent.asked("get-conns"));
+}
