@@ -28,8 +28,15 @@ struct Module {
   std::string_view name;
   std::string_view file;
 };
-constexpr std::array<Module, 4> kModules{
-    {{"mip6", "/mip6.ko"}, {"xfrm_user", "/xfrm_user.ko"}, {"esp6", "/esp6.ko"}, {"ip6_tunnel", "/ip6_tunnel.ko"}}};
+constexpr std::array<Module, 8> kModules{{{"mip6", "/mip6.ko"},
+                                          {"xfrm_user", "/xfrm_user.ko"},
+                                          {"esp6", "/esp6.ko"},
+                                          {"ip6_tunnel", "/ip6_tunnel.ko"},
+                                          // the source check of tunnelled packets
+                                          {"sch_ingress", "/sch_ingress.ko"},
+                                          {"cls_flower", "/cls_flower.ko"},
+                                          {"cls_matchall", "/cls_matchall.ko"},
+                                          {"act_gact", "/act_gact.ko"}}};
 
 std::string first_line(const std::filesystem::path& path) {
   std::ifstream file{path};

@@ -67,6 +67,9 @@ void compare_tops(const Config& before, const Config& after, Difference& differe
   note(restart, before.vici_socket == after.vici_socket, "vici-socket");
   note(restart, before.control_socket == after.control_socket, "control-socket");
   note(restart, before.state_directory == after.state_directory, "state-directory");
+  note(restart, before.next_prefix == after.next_prefix, "next-prefix");
+  note(restart, before.discovery == after.discovery, "discovery");
+  note(restart, before.preference == after.preference, "preference");
   note(restart, before.metrics == after.metrics, "metrics");
   note(restart, before.behaviour.tolerance == after.behaviour.tolerance, "tolerate");
   note(restart, before.behaviour.first_ban == after.behaviour.first_ban, "ban-for");

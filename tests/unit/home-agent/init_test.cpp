@@ -106,7 +106,9 @@ TEST_CASE("a machine that has what is needed is told so", "[operator]") {
   std::filesystem::create_directories(machine.folder / "loaded/mip6");
   machine.folder.file("modules/modules.dep",
                       "kernel/net/ipv6/esp6.ko.xz: kernel/net/xfrm/xfrm_user.ko\nkernel/net/xfrm/xfrm_user.ko:\n");
-  machine.folder.file("modules/modules.builtin", "kernel/net/ipv6/ip6_tunnel.ko\n");
+  machine.folder.file("modules/modules.builtin",
+                      "kernel/net/ipv6/ip6_tunnel.ko\nkernel/net/sched/sch_ingress.ko\nkernel/net/sched/cls_flower.ko\n"
+                      "kernel/net/sched/cls_matchall.ko\nkernel/net/sched/act_gact.ko\n");
   machine.folder.file("strongswan/mip6-ha.conf", "charon {\n  init_limit_half_open = 1000\n}\n");
   auto config = Config{};
   config.interface = "lo";

@@ -133,6 +133,26 @@ TEST_CASE("what counts only after a restart is named, and does not count before"
     after.state_directory = "/other";
     CHECK(changed("state-directory"));
   }
+  SECTION("next-prefix") {
+    after.next_prefix = mip6::Ipv6Prefix::parse("2001:db8:9::/64");
+    CHECK(changed("next-prefix"));
+  }
+  SECTION("discovery") {
+    after.discovery = false;
+    CHECK(changed("discovery"));
+  }
+  SECTION("preference") {
+    after.preference = 10;
+    CHECK(changed("preference"));
+  }
+  SECTION("tolerate") {
+    after.behaviour.tolerance = 1;
+    CHECK(changed("tolerate"));
+  }
+  SECTION("ban-for") {
+    after.behaviour.first_ban = std::chrono::seconds{1};
+    CHECK(changed("ban-for"));
+  }
 }
 
 TEST_CASE("another home link is another home agent", "[reload]") {
