@@ -93,7 +93,7 @@ class Killing:
         if step.victim == NODE or step.trigger == "end":
             self.lab.stop(NODE)
             self.lab.node("mn")
-        if not ordering.registers():
+        if not wait_for(self.registered, ordering.PATIENCE):
             self.bad["not registered"].append((step, ordering.node()))
         elif step.victim == NODE:
             self.first_answer(step, begin)
@@ -106,8 +106,12 @@ class Killing:
         if ordering.node().get("state") != "at home" or held.get("care_of"):
             self.bad["not at home"].append((step, ordering.node(), held))
         common.link("wh", "down")
-        if not wait_for(lambda: (ordering.registered() or {}).get("state") == "registered", 15):
+        if not wait_for(lambda: (self.registered() or {}).get("state") == "registered", 15):
             self.bad["not registered"].append((step, ordering.node()))
+
+    def registered(self):
+        self.known.update(esp.keys("mn"))  # some live for a second
+        return ordering.registered()
 
     def first_answer(self, step, begin):
         self.known.update(esp.keys("mn"))
@@ -130,24 +134,25 @@ class Killing:
         self.replays(step)
 
     def refuse_key_mobility(self):
-        """True when the home agent has told the node so."""
+        """True when the home agent has told the node so, and what a kill before that has left behind is made anew."""
         self.key_mobility = False
         self.lab.stop(AGENT, signal.SIGKILL)
         self.lab.agent(self.key_mobility)
-        return ordering.ready(self.lab) and ordering.refresh() and ordering.node().get("key_mobility") is False
+        told = ordering.ready(self.lab) and ordering.refresh() and ordering.node().get("key_mobility") is False
+        return told and wait_for(self.is_one_connection, ordering.PATIENCE)
+
+    def connections(self):
+        """Where the node is registered, where both ends of its IKE_SAs are, and how many SAs the kernels have."""
+        at = (self.registered() or {}).get("registered_at")
+        return at, *self.lab.ike_endpoints()[:2], *(len(esp.keys(n)) for n in ("mn", "ha"))
+
+    def is_one_connection(self):
+        at, *rest = self.connections()
+        return at and rest == [[at], [at], 2, 2]
 
     def one_connection(self, step):
-        """Waits for one IKE_SA at both ends, from where the node is, and one pair of SAs in both kernels."""
-        def told():
-            self.known.update(esp.keys("mn"))
-            said = ordering.registered() or {}
-            return said.get("registered_at"), *self.lab.ike_endpoints()[:2], *(len(esp.keys(n)) for n in ("mn", "ha"))
-
-        def one():
-            at, *rest = told()
-            return at and rest == [[at], [at], 2, 2]
-        if not wait_for(one, ordering.PATIENCE):
-            self.bad["not one connection"].append((step, told()))
+        if not wait_for(self.is_one_connection, ordering.PATIENCE):
+            self.bad["not one connection"].append((step, self.connections()))
 
     def accepted_at_once(self, step):
         begin = len(self.recorder.seen)
