@@ -142,6 +142,25 @@ def under_option(care_of, agent, home_address, protocol, payload):
     return spoof.ipv6(care_of, agent, spoof.DSTOPTS, spoof.home_address_option(home_address, protocol) + payload)
 
 
+class Tunnel:
+    """Packets in an SA of tunnel mode, made by the lab with the newest keys from `source` to `destination` of a namespace,
+    and with numbers that its kernel would use next."""
+
+    def __init__(self, namespace, source, destination, interface):
+        self.ends = source, destination
+        self.state = states(namespace)[self.ends][0]
+        self.used = 0
+        self.sender = Sender(namespace, interface)
+
+    def send(self, source, destination, count=1):
+        """Echo requests with "forged" in them, from and to any inner address."""
+        for _ in range(count):
+            self.used += 1
+            inner = spoof.ipv6(source, destination, spoof.ICMPV6, spoof.echo(source, destination))
+            sealed = seal(self.state, self.state[3] + self.used, spoof.IPV6, inner)
+            self.sender.send(spoof.ipv6(*self.ends, ESP, sealed), self.ends[1])
+
+
 # --- what the programs tell ---
 def agent_status():
     return ask(RUN / "ha.control", "status")

@@ -1,6 +1,6 @@
 """protect = payload: all that is tunnelled is under ESP between care-of address and home agent, checked over all links.
-Its SAs move with the keys (0 IKE packets), or are made anew when K is refused; clear tunnel packets are refused at both
-ends; restarts of both daemons and of charon; at home none of it is used; nothing is left."""
+Its SAs move with the keys (0 IKE packets), or are made anew when K is refused or the kernel refuses; their keys are renewed
+in time; clear tunnel packets and wrong packets under ESP are refused at both ends; restarts of both daemons and of charon; at home none of it is used; nothing is left."""
 
 import signal
 import time
@@ -14,6 +14,7 @@ import spoof
 import traffic
 import vici
 import wire
+import wrong_inside
 from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, RUN, inside, run, say, wait_for
 from spoof import forged
 
@@ -27,16 +28,18 @@ def scenario(lab):
     everything = {link: lab.capture(f"all.{link}", *where, "ip6", 200) for link, where in lab.LINKS.items()
                   if link in ("ar1", "ar2", "wan")}
     far = lab.capture("far", "cn", "wan", "icmp6")
-    common.charons(lab, "ha", "mn")
+    common.charons(lab, "ha", "mn", "mn2")
     lab.before = {n: leftovers.snapshot(n, lab.vici_socket(n)) for n in ("mn", "ha")}
     lab.agent()
     lab.node("mn", "protect = payload")
     if not lab.check("the node registers", lab.wait_registered(timeout=40), lab.status()):
         return
     lab.check("its payload is under ESP", protected(lab), lab.status().get("payload"))
+    lab.node("mn2", "protect = payload")
     reaches(lab, "away")
     lab.check("what the node says to itself stays there", lab.ping("mn", HOME_ADDRESS, 2, HOME_ADDRESS) == 2)
     forgeries(lab, far)
+    wrong_inside.check(lab)
     start_traffic(lab)
     agreed = [moves(lab, "hard", "down", "w2"), moves(lab, "soft", "up", "w1")]
     rekeyed(lab)
@@ -89,7 +92,7 @@ def forgeries(lab, far):
     lab.forged = []
     begin = time.time()
     before = dropped("ha"), dropped("mn")
-    forged("mn2", "tunnel", source=at, **own)
+    forged("cn", "tunnel", source=at, **own)
     forged("cn", "tunnel-to-node", source=HOME_AGENT, **own)
     time.sleep(0.5)
     after = dropped("ha"), dropped("mn")
