@@ -28,7 +28,8 @@ constexpr milliseconds kRegistrationPatience{3000};
 constexpr milliseconds kGoodConnection{1000};  // one that lasted so long is made anew without delay
 constexpr milliseconds kFirstRetry{20};
 constexpr milliseconds kLastRetry{10000};
-// A new charon makes its socket file some time before it listens on it; the folder tells of the file only.
+// A new charon makes its socket file some time before it listens on it; the folder tells of the file only, and of none
+// that was there before it was watched.
 constexpr unsigned kTriesAfterChange = 8;
 constexpr std::size_t kMaxStreamedItems = 100'000;
 
@@ -141,6 +142,7 @@ void Session::Impl::connected(const ErrorCode& result) {
   if (result) {
     const bool denied = result == asio::error::access_denied || result.value() == EPERM;
     const bool gone = result.value() == ENOENT || result.value() == ECONNREFUSED || result.value() == ENOTDIR;
+    if (result.value() == ECONNREFUSED && failures == 0) tries_after_change = kTriesAfterChange;
     close(error("connect to charon", result.message(),
                 denied ? "run as root, or give the daemon's user access to the socket (charon's plugins.vici.socket)"
                        : "start strongSwan: systemctl start strongswan",

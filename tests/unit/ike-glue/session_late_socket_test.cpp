@@ -1,6 +1,8 @@
 // The session when charon is started after us.
 #include <sys/inotify.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -30,6 +32,24 @@ TEST_CASE("a socket that appears later is connected to", "[session]") {
   Peer peer(client.loop, client.path);
   CHECK(client.run([&] { return client.connected == 1; }));
   CHECK(client.disconnected.size() == 1);
+}
+
+TEST_CASE("a socket that was there before us, and is listened on a little later, is connected to", "[session]") {
+  Client client;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string path = client.path;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  const int charon = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  REQUIRE(::bind(charon, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  client.session.start();
+  REQUIRE(client.run([&] { return !client.disconnected.empty(); }));
+  CHECK(client.disconnected.front().os_error == ECONNREFUSED);
+  REQUIRE(::listen(charon, 1) == 0);
+  int accepted = -1;
+  CHECK(client.run([&] { return (accepted = ::accept(charon, nullptr, nullptr)) >= 0; }));
+  ::close(accepted);
+  ::close(charon);
 }
 
 TEST_CASE("a folder that appears later with the socket in it is found", "[session]") {
