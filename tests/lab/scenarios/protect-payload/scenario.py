@@ -206,6 +206,30 @@ def sending_policy(namespace, command="get"):
     return run("ip", "xfrm", "policy", command, *ends, "dir", "out", namespace=namespace, check=False)
 
 
+def the_agents_kernel_refuses(lab):
+    """An SA is in the way of the one that payload would move to. The home agent has agreed when it finds out: its next answer
+    is without K."""
+    old, at, target = connection(lab), lab.registered_at(), lab.care_of("mn", "w2")
+    failures = lab.agent_status()["counters"]["kernel_failures"]
+    spi = next(s.spi for s in tunnel_states("ha") if s.destination == at)
+    obstacle = ("src", HOME_AGENT, "dst", target, "proto", "esp", "spi", hex(spi))
+    keys = ("enc", "cbc(aes)", "0x" + 16 * "11", "auth-trunc", "hmac(sha256)", "0x" + 32 * "22", "128")
+    run("ip", "xfrm", "state", "add", *obstacle, "mode", "tunnel", *keys, namespace="ha")
+    at = common.move_to(lab, "w1", "down", "w2")
+    failed = wait_for(lambda: lab.agent_status()["counters"]["kernel_failures"] > failures, 5)
+    run("ip", "xfrm", "state", "delete", *obstacle, namespace="ha")
+    lab.check("the home agent's kernel refuses to move payload's SAs: registered, and mip6-ha says why", failed and
+              at == target and "cannot move the payload's SAs" in (RUN / "ha.log").read_text(encoding="utf-8"), lab.agent_status())
+    ordering.refresh()
+    anew = wait_for(lambda: connection(lab) != old and lab.ike_endpoints()[:2] == ([at], [at]), 10, 0.2)
+    lab.check("its next answer is without K, IKE is established anew from there, and the node is reached", anew and
+              protected(lab) == at and lab.status().get("key_mobility") is False and lab.ping("cn", HOME_ADDRESS, 2) == 2,
+              f"{lab.ike_endpoints()[:2]} {tunnel_ends('ha')} {lab.status()}")
+    at = common.move_to(lab, "w1", "up", "w1")
+    lab.check("under the new keys K is agreed again", at and protected(lab) == at and lab.status().get("key_mobility") and
+              wait_for(lambda: lab.ike_endpoints()[:2] == ([at], [at]), 5), lab.status())
+
+
 def impossible(lab):
     """Somebody removes the policy that the kernel's MIGRATE of payload is about: before a move, when each end puts it back;
     and while the node waits for the acknowledgement after which it moves the keys."""
@@ -220,6 +244,8 @@ def impossible(lab):
                   protected(lab) == at and lab.status().get("key_mobility") and connection(lab) == old and
                   "tmpl" in sending_policy(end), f"{gone} {why()}")
         lab.check(f"{end}: and the node is reached", lab.ping("cn", HOME_ADDRESS, 2) == 2)
+    the_agents_kernel_refuses(lab)
+    old = connection(lab)
     begin, agent, sent = time.time(), lab.processes["ha"], lab.status()["counters"]["updates_sent"]
     agent.send_signal(signal.SIGSTOP)
     common.link("w1", "down")
