@@ -144,9 +144,16 @@ def stop_traffic(lab):
               len(ends) == 2 and all(e.get("checksum") is True and not e["errors"] for e in ends), ends)
 
 
+def begin_move(lab, state, target):
+    """(when it began, where the node is registered then). Packets to the node that came when w1 was down have left its access
+    router with a neighbour that does not answer, which costs the next few packets to it, the acknowledgement too."""
+    if state == "up":
+        run("ip", "-n", "ar1", "neigh", "flush", "dev", "acc", check=False)
+    return time.time(), common.move_to(lab, "w1", state, target)
+
+
 def moves(lab, kind, state, target):
-    begin = time.time()
-    at = common.move_to(lab, "w1", state, target)
+    begin, at = begin_move(lab, state, target)
     lab.check(f"{kind} move, K agreed: registered, and the payload's SAs are there too", at and protected(lab) == at,
               f"{at} {tunnel_ends('mn')} {tunnel_ends('ha')} {lab.status()}")
     endpoints = wait_for(lambda: lab.ike_endpoints()[:2] == ([at], [at]), 3, 0.2)
@@ -242,8 +249,7 @@ def impossible(lab):
         at = common.move_to(lab, "w1", state, target)
         lab.check(f"{end}: a policy of payload removed before a move is put back, K is agreed, no new IKE", gone and at and
                   protected(lab) == at and lab.status().get("key_mobility") and connection(lab) == old and
-                  "tmpl" in sending_policy(end), f"{gone} {why()}")
-        lab.check(f"{end}: and the node is reached", lab.ping("cn", HOME_ADDRESS, 2) == 2)
+                  "tmpl" in sending_policy(end) and lab.ping("cn", HOME_ADDRESS, 2) == 2, f"{gone} {why()}")
     the_agents_kernel_refuses(lab)
     old = connection(lab)
     begin, agent, sent = time.time(), lab.processes["ha"], lab.status()["counters"]["updates_sent"]
@@ -286,8 +292,7 @@ def after_refusal(lab):
         return []
     spans = []
     for kind, state, target in (("hard", "down", "w2"), ("soft", "up", "w1")):
-        begin = time.time()
-        at = common.move_to(lab, "w1", state, target)
+        begin, at = begin_move(lab, state, target)
         there = at and protected(lab) == at
         alone = wait_for(lambda a=at: lab.ike_endpoints()[:2] == ([a], [a]) and states("mn") == states("ha") == 2, 8)
         lab.check(f"{kind} move, K refused: one IKE_SA and one pair of payload SAs from there", there and alone,
@@ -384,8 +389,7 @@ def judge_moves(lab, packets, agreed, refused):
         lab.check(f"{kind} move, K refused: payload comes to the new address after one update, its acknowledgement and three "
                   "exchanges of IKE", back and back <= end and found in (
                       wanted[:-1], *(wanted + [wire.INFORMATIONAL] * count for count in range(3))), (found, back))
-        times = times[:len(exchanges)]
-        gap, took = pings.longest_gap(begin, end), (times[-1] - times[0]) * 1000 if times else 0
+        gap, took = pings.longest_gap(begin, end), (times[:len(exchanges)][-1] - times[0]) * 1000 if times else 0
         say(f"  {kind} move, K refused: longest gap {gap:.0f} ms, IKE took {took:.0f} ms")
         # Ten times what is wanted: a guard; the figures are told.
         lab.check(f"{kind} move, K refused: payload's gap is the IKE exchange and a round trip, or ten times that",
