@@ -293,7 +293,7 @@ tl::expected<std::optional<EspUse>, mip6::Error> Xfrm::esp_use(const mip6::Ipv6A
   const auto on = fmt::format("{} spi {:#010x}", destination.to_string(), spi);
   if (!found) return tl::unexpected(netlink_error("look for the SA", on, found.error()));
   const auto state = parse_state(*found);
-  if (!state || state->spi != spi) return std::nullopt;
+  if (!state || state->spi != spi || state->asked_for) return std::nullopt;
   return EspUse{.packets = state->packets};
 }
 

@@ -86,7 +86,7 @@ class Xfrm {
   tl::expected<std::vector<EspState>, mip6::Error> esp_states(const Ends& ends, std::uint32_t reqid);
   // Those of all nodes with a reqid in [first_reqid, last_reqid]: one look at all states that there are.
   tl::expected<std::vector<EspState>, mip6::Error> esp_states(std::uint32_t first_reqid, std::uint32_t last_reqid);
-  // The one state towards `destination` with this SPI; empty if there is none.
+  // The one state towards `destination` with this SPI; empty if there is none, or only the name of one, without keys.
   tl::expected<std::optional<EspUse>, mip6::Error> esp_use(const mip6::Ipv6Address& destination, std::uint32_t spi);
   tl::expected<void, mip6::Error> delete_esp_state(const EspState& state);
   tl::expected<void, mip6::Error> delete_esp_states(const std::vector<EspState>& states);

@@ -313,7 +313,8 @@ std::optional<DumpedState> parse_state(const NetlinkMessage& message) {
                      .spi = ntohl(info->id.spi),
                      .reqid = info->reqid,
                      .packets = info->curlft.packets,
-                     .manual = info->replay_window == 0 && info->lft.hard_add_expires_seconds == 0};
+                     .manual = info->replay_window == 0 && info->lft.hard_add_expires_seconds == 0,
+                     .asked_for = info->seq != 0};
 }
 
 std::size_t state_size_without_keys() { return NLMSG_HDRLEN + sizeof(xfrm_usersa_info); }

@@ -111,6 +111,8 @@ struct DumpedState {
   std::uint32_t reqid = 0;
   std::uint64_t packets = 0;  // that it has protected so far
   bool manual = false;        // neither replay window nor an end: no key manager makes such
+  // The kernel has asked the key manager for it: nothing but its name is there yet, with the SPI that a policy wants.
+  bool asked_for = false;
 };
 std::optional<DumpedState> parse_state(const NetlinkMessage& message);
 // As much of a dumped state as parse_state() reads; keys come behind it.

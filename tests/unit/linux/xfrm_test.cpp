@@ -4,6 +4,8 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstring>
 
 #include "mnd/linux/xfrm_messages.hpp"
 #include "mnd/linux/xfrm_policies.hpp"
@@ -344,6 +346,11 @@ TEST_CASE("a dumped state gives addresses and numbers also when its keys were cu
   CHECK(state->spi == 0x11223344);
   CHECK(state->reqid == 11);
   CHECK(state->packets == 7);
+  CHECK_FALSE(state->asked_for);
+  // An acquire's number makes it one that the kernel has only asked for.
+  const std::uint32_t number = 1;
+  std::memcpy(message.data() + NLMSG_HDRLEN + offsetof(xfrm_usersa_info, seq), &number, sizeof number);
+  CHECK(parse_state(message)->asked_for);
 }
 
 TEST_CASE("a message that is too short, or not IPv6, is nobody's policy or state", "[xfrm]") {
