@@ -63,11 +63,9 @@ Section load_conn(const Connection& connection, const Credentials& credentials) 
   const auto& method = credentials.method;
   const bool first_version = method.version == IkeVersion::kV1;
   Section children;
-  for (const auto& child : connection.children) {
-    std::optional<Selector> anybody;
-    if (mip6::planted(mip6::Defect::kPeerSelectorAny) && connection.remote == "%any")
-      anybody = Selector{.prefix = {}, .protocol = child.remote.protocol};
-    children.set(std::string(name_of(child.kind)), describe(child, method.esp_proposals, anybody));
+  for (auto child : connection.children) {
+    if (mip6::planted(mip6::Defect::kPeerSelectorAny) && connection.remote == "%any") child.remote.prefix = {};
+    children.set(std::string(name_of(child.kind)), describe(child, method.esp_proposals));
   }
   Section ike;
   ike.set("version", first_version ? "1" : "2")

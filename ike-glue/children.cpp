@@ -68,17 +68,13 @@ Child child_at_agent(ChildKind kind, const mip6::Ipv6Address& home_address, cons
   return child;
 }
 
-Section describe(const Child& child, const std::vector<std::string>& esp_proposals,
-                 const std::optional<Selector>& remote_too) {
-  // charon takes the ends of the SAs from the first one.
-  Section::List remote{text(child.remote)};
-  if (remote_too) remote.push_back(text(*remote_too));
+Section describe(const Child& child, const std::vector<std::string>& esp_proposals) {
   Section section;
   section.set("mode", child.kind == ChildKind::kPayload ? "tunnel" : "transport_proxy")
       .set("policies", "no")  // they are the daemon's; charon rewrites its own at a move
       .set("reqid", std::to_string(child.reqid))
       .set("local_ts", Section::List{text(child.local)})
-      .set("remote_ts", std::move(remote))
+      .set("remote_ts", Section::List{text(child.remote)})
       .set("esp_proposals", esp_proposals)
       .set("rekey_time", fmt::format("{}s", child.rekey.count()))
       .set("start_action", "none")

@@ -48,9 +48,8 @@ struct Child {
 Child child_at_node(ChildKind kind, const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& home_agent);
 Child child_at_agent(ChildKind kind, const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& home_agent);
 
-// Its section among the connection's children. remote_too: another selector that is granted (a planted defect).
-Section describe(const Child& child, const std::vector<std::string>& esp_proposals,
-                 const std::optional<Selector>& remote_too);
+// Its section among the connection's children.
+Section describe(const Child& child, const std::vector<std::string>& esp_proposals);
 
 // A CHILD_SA as an event or a listing tells it, if it has the reqid. Of several the one that is in use.
 struct ChildSa {

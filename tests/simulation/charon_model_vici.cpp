@@ -34,11 +34,8 @@ Duration seconds(const Section& section, std::string_view key) {
 }
 
 // "2001:db8:1::42/128[135]"
-// The last one: where there are several, it is the widest.
 std::optional<Ipv6Prefix> selector(const Section& section, std::string_view key) {
-  const auto* list = section.list(key);
-  if (list == nullptr || list->empty()) return std::nullopt;
-  const auto& text = list->back();
+  const auto text = first_of(section, key);
   return Ipv6Prefix::parse(std::string_view(text).substr(0, text.find('[')));
 }
 

@@ -7,4 +7,4 @@ from lab import load
 
 def scenario(lab):
     kills = load("kills")
-    kills.scenario(lab, tuple(islice(cycle(kills.STEPS + kills.MORE), 100)))
+    kills.scenario(lab, tuple(islice(cycle(kills.STEPS + kills.MORE), 100)), tuple(kills.REFUSED + kills.MORE_REFUSED))

@@ -34,8 +34,9 @@ STEPS += AGENT_STEPS[len(NODE_STEPS):]
 # A move with K refused: charon makes the new connection, and ends the old one, without waiting for who was killed.
 INITIATED, ASKED_FOR = "initiating IKE_SA", "is initiating an IKE_SA"
 ENDS, ENDED = "sending DELETE for IKE_SA", "received DELETE for IKE_SA"
-REFUSED = [Step(end, "move", seen=what) for node, agent in ((INITIATED, ASKED_FOR), (AGREED, AGREED), (ENDS, ENDED))
-           for end, what in ((NODE, node), (AGENT, agent))]
+REFUSED = [Step(NODE, "move", seen=AGREED), Step(AGENT, "move", seen=AGREED)]
+MORE_REFUSED = [Step(end, "move", seen=what) for node, agent in ((INITIATED, ASKED_FOR), (ENDS, ENDED))
+                for end, what in ((NODE, node), (AGENT, agent))]
 # Other moments of the same: of the long form.
 MORE = [Step(NODE, "start", "openat", path=STATE), Step(NODE, "start", "fsync", 2), Step(AGENT, "refresh", "pwrite64", 2),
         Step(AGENT, "refresh", "sendto", 2), Step(NODE, "first", seen=AGREED), Step(AGENT, "first", "recvmsg"),
