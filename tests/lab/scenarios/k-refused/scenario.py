@@ -13,7 +13,7 @@ import ordering
 import vici
 import wire
 from flood import Stream
-from lab import HOME_ADDRESS, HOME_AGENT, NODES, REQID_AGENT, RUN, run, say, wait_for
+from lab import HOME_ADDRESS, HOME_AGENT, NODES, REQID_AGENT, run, say, wait_for
 
 CLOCK_BACK = 100  # seconds
 NEAR, FAR = "10ms", "400ms"  # from the access routers to the node
