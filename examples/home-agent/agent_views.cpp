@@ -81,6 +81,7 @@ Snapshot Agent::snapshot() const {
       snapshot.offences[std::string{mip6::agent::name_of(static_cast<mip6::agent::Offence>(i))}] = count;
   snapshot.kernel = mnd::kernel::read_kernel_counters(mnd::kernel::kAgentTunnelName);
   snapshot.kernel_failures = performer_->kernel_failures();
+  snapshot.sent_again = performer_->sent_again();
   return snapshot;
 }
 

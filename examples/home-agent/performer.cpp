@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -212,9 +213,26 @@ void Performer::on(const mip6::agent::SendAcknowledgement& action) {
   const auto& home = action.home_address;
   // charon tells only later, or not at all, that the node has begun to use a pair or that a pair has gone.
   choose_keys(home);
-  if (route(home, action.care_of))
-    check(kernel_.send(mip6::write_message(action.acknowledgement), home, action.to_link_layer));
+  if (route(home, action.care_of)) {
+    const auto message = mip6::write_message(action.acknowledgement);
+    check(kernel_.send(message, home, action.to_link_layer));
+    if (has_lost_keys(home)) {
+      ++sent_again_;
+      choose_keys(home);
+      check(kernel_.send(message, home, action.to_link_layer));
+    }
+  }
   route(home, bound_to(home));
+}
+
+// charon removes an SA when it likes: what was sent under it a moment before, or only a moment after, which the kernel
+// then drops without a word.
+bool Performer::has_lost_keys(const Address& home_address) {
+  const auto found = keys_.find(home_address);
+  if (found == keys_.end() || found->second.sent_under == 0) return false;
+  const auto& [pairs, sent_under, noted] = found->second;
+  const auto pair = std::ranges::find(pairs, sent_under, &ike::KeyPair::spi_out);
+  return pair != pairs.end() && !kernel_.look_up(home_address, *pair).there;
 }
 
 void Performer::on(const mip6::agent::SendBindingError& action) {

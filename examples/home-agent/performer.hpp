@@ -77,6 +77,8 @@ class Performer {
   std::uint64_t refused(const mip6::Ipv6Address& home_address) const;
   std::uint64_t accepted(const mip6::Ipv6Address& home_address) const;
   std::uint64_t kernel_failures() const { return kernel_failures_; }
+  // Acknowledgements sent once more since the SA of the first went: that one was dropped, or the node has both.
+  std::uint64_t sent_again() const { return sent_again_; }
   // Groups of records that were stored: how long each took, and how many records they were.
   const Histogram& store_seconds() const { return store_seconds_; }
   std::uint64_t records_stored() const { return records_stored_; }
@@ -114,6 +116,7 @@ class Performer {
   void unbind(const Address& home_address);
   bool route(const Address& home_address, const std::optional<Address>& care_of);
   void choose_keys(const Address& home_address);
+  bool has_lost_keys(const Address& home_address);
   std::optional<Address> bound_to(const Address& home_address) const;
   std::string name_of(const Address& home_address) const;
 
@@ -144,6 +147,7 @@ class Performer {
   };
   std::map<Address, Keys> keys_;
   std::uint64_t kernel_failures_ = 0;
+  std::uint64_t sent_again_ = 0;
   Histogram store_seconds_{kStoreSeconds};
   std::uint64_t records_stored_ = 0;
 };

@@ -47,7 +47,8 @@ json counters_json(const Snapshot& snapshot) {
           {"metrics_refused", by_name(snapshot.metrics_refused)},
           {"tunnel_dropped", tunnel},
           {"offences", by_name(snapshot.offences)},
-          {"kernel_failures", snapshot.kernel_failures}};
+          {"kernel_failures", snapshot.kernel_failures},
+          {"sent_again", snapshot.sent_again}};
 }
 
 std::string sum_text(const json& counters, const char* key) {

@@ -67,6 +67,7 @@ struct Snapshot {
   std::set<mip6::Ipv6Address> other_agents{};                   // that were ever seen there
   std::uint64_t requests_answered = 0;                          // of who asked for home agents
   std::uint64_t kernel_failures = 0;                            // calls that the kernel or the disk refused
+  std::uint64_t sent_again = 0;                                 // acknowledgements whose SA went meanwhile
   std::vector<TroubleView> warnings;                            // what works, but is dangerous
   std::optional<TroubleView> trouble;                           // the last one
   std::vector<TroubleView> advice;                              // what could be better, and nodes that are refused

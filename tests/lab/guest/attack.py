@@ -94,10 +94,15 @@ class Tap:
         self.socket.bind((interface, ETH_P_ALL))
         self.socket.setsockopt(socket.SOL_SOCKET, 33, 1 << 22)  # SO_RCVBUFFORCE: read when the scenario has the time
 
-    def ike(self, timeout):
-        """IKE packets, as wire.parse() tells them, of those that have passed and do within the time."""
-        told = (wire.parse(0, "tap", frame) for _, frame in self.frames(timeout))
-        return [packet for packet in told if packet and wire.is_ike(packet)]
+    def ike(self, pause):
+        """IKE packets, as wire.parse() tells them, of all that have passed by the end of the pause, however many."""
+        time.sleep(pause)
+        found = []
+        while select.select([self.socket], [], [], 0)[0]:
+            told = wire.parse(0, "tap", self.socket.recv(4096))
+            if told and wire.is_ike(told):
+                found.append(told)
+        return found
 
     def frames(self, timeout, wanted=lambda frame: True):
         """(arrived, frame) of those wanted within the time."""

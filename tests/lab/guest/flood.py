@@ -19,7 +19,7 @@ import spoof
 
 RUNNING, PAUSED, ENDING = range(3)
 OUT_OF_WINDOW = 135
-DRAIN = 1.5  # seconds for the last answers
+DRAIN = 1.5  # seconds without an answer: that was the last one
 FEWEST = 301  # updates in a stream, whatever the speed of the machine: it ends when they are sent
 
 
@@ -70,6 +70,7 @@ def main(home_address, agent, sequence, care_of, pause, result):
             got = raw.recv(2048)
             if got[2] == spoof.ACKNOWLEDGEMENT and got[6] == OUT_OF_WINDOW:
                 answered += 1
+                end = end and time.monotonic() + DRAIN  # the home agent may be behind
             elif got[2] == spoof.ACKNOWLEDGEMENT and got[6] < 128 and state == PAUSED:
                 state, due = RUNNING, time.monotonic()
         if state != PAUSED and end is None and time.monotonic() >= due:

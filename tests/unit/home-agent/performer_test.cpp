@@ -53,6 +53,8 @@ class PretendedKernel final : public KernelPort {
     const auto parsed = mip6::parse_message(message);
     REQUIRE(parsed);
     const auto status = std::get<mip6::BindingAcknowledgement>(*parsed).status;
+    gone.insert(goes_at_sending.begin(), goes_at_sending.end());
+    goes_at_sending.clear();
     return call(fmt::format("send {}{}", static_cast<int>(status), on_home_link ? " on the home link" : ""));
   }
   Result send_prefixes(std::span<const std::uint8_t> message, const Ipv6Address& home) override {
@@ -82,6 +84,7 @@ class PretendedKernel final : public KernelPort {
                             among ? fmt::format(" among {}", fmt::join(*among, ",")) : ""));
   }
   std::set<std::uint32_t> gone;  // outbound SPIs
+  std::set<std::uint32_t> goes_at_sending;
   std::set<std::uint32_t> used;  // inbound SPIs
   ike::KeyPairUse look_up(const Ipv6Address&, const ike::KeyPair& pair) override {
     return {.pair = pair, .there = !gone.contains(pair.spi_out), .used = used.contains(pair.spi_in)};
@@ -572,6 +575,13 @@ TEST_CASE("acknowledgements go under keys that the node surely has", "[performer
     bench.calls.clear();
     bench.performer.perform(ike::PeerKeysChanged{kHome});
     CHECK(bench.calls == Calls{"under 102"});
+  }
+  SECTION("once more, where charon removed those between the look and the sending") {
+    bench.kernel.goes_at_sending = {101};
+    CHECK(acknowledge() == Calls{"send 0", "under 102", "send 0"});
+    CHECK(bench.performer.sent_again() == 1);
+    CHECK(acknowledge() == Calls{"send 0"});
+    CHECK(bench.performer.sent_again() == 1);
   }
   SECTION("any, if none that is known is there") {
     bench.kernel.gone = {101, 102};

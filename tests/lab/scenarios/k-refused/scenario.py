@@ -16,6 +16,7 @@ from flood import Stream
 from lab import HOME_ADDRESS, HOME_AGENT, NODES, REQID_AGENT, run, say, wait_for
 
 CLOCK_BACK = 100  # seconds
+MOVES = 6  # and re-keys, in each of which an SA goes
 NEAR, FAR = "10ms", "400ms"  # from the access routers to the node
 INTO_THE_EXCHANGE = 0.3  # seconds, of the time that an exchange takes
 
@@ -39,13 +40,16 @@ def scenario(lab):
     result = stream.end()
     say(f"  {result}")
     lab.check("a few hundred updates were sent and answered", result["sent"] > 300 and result["answered"] > 300, result)
-    lab.check("not one update or acknowledgement was lost", result["sent"] == result["answered"] and not result["refused"],
-              result)
+    # charon may remove the old SA just when an answer is sent under it: the kernel drops that one, or the node has it twice.
+    more = {n: {key: value - was.get(key, 0) for key, value in lab.xfrm_errors(n).items() if value != was.get(key, 0)}
+            for n, was in before.items()}
+    dropped, again = more["ha"].pop("XfrmOutNoStates", 0), lab.agent_status()["counters"]["sent_again"]
+    lab.check("not one update or acknowledgement was lost", result["sent"] == result["answered"] + dropped - again and
+              not result["refused"], (result, dropped, again))
+    lab.check("what the kernel dropped since the SA had gone was sent once more", dropped <= again <= MOVES, (dropped, again))
     common.check_events(lab, "IKE established from", "IKE re-established from", "SAs with the home agent were re-keyed")
-    for namespace, was in before.items():
-        now = lab.xfrm_errors(namespace)
-        more = {key: value - was.get(key, 0) for key, value in now.items() if value != was.get(key, 0)}
-        lab.check(f"{namespace}: the kernel dropped nothing for want of an SA or policy", not more, more)
+    for namespace, others in more.items():
+        lab.check(f"{namespace}: the kernel dropped nothing else for want of an SA or policy", not others, others)
         check_count(lab, namespace, watches[namespace])
     within_the_exchange(lab)
     during_a_rekey(lab)
