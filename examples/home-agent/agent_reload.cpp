@@ -29,6 +29,10 @@ constexpr std::size_t kEndedTogether = 4;     // one sync of the disk for these
 constexpr std::size_t kStoredTogether = 256;  // and one for these, in some milliseconds
 constexpr std::size_t kToldByName = 100;      // of the thousand events that are kept
 
+tl::unexpected<Mistakes> refusal(const std::filesystem::path& file, std::string what, std::string remedy) {
+  return tl::unexpected(Mistakes{{file.string(), 0, std::move(what), std::move(remedy)}});
+}
+
 const TroubleView kStopped{.what = "mip6-ha is stopping", .remedy = "the next start serves by the new configuration"};
 
 }  // namespace
@@ -43,15 +47,14 @@ struct Agent::Reload {
 };
 
 void Agent::reload(const std::vector<std::string>& new_keys, ReloadDone done) {
-  if (stopping_) return done(tl::unexpected(Mistakes{{config_file_.string(), 0, kStopped.what, "start it again"}}));
+  if (stopping_) return done(refusal(config_file_, kStopped.what, "start it again"));
   reloads_.push_back(std::make_shared<Reload>(Reload{.new_keys = new_keys, .done = std::move(done)}));
   if (reloads_.size() == 1) read_configuration();
 }
 
 void Agent::read_configuration() {
   const auto unread = [this](const std::exception& error) {
-    return tl::unexpected(
-        Mistakes{{config_file_.string(), 0, fmt::format("it cannot be read: {}", error.what()), "free some memory"}});
+    return refusal(config_file_, fmt::format("it cannot be read: {}", error.what()), "free some memory");
   };
   try {
     reader_ = std::jthread{[this, unread, file = config_file_] {
@@ -69,8 +72,8 @@ void Agent::read_configuration() {
 }
 
 void Agent::take_configuration(tl::expected<Config, Mistakes> read) {
-  const auto refuse = [&](std::string what) {
-    end_reload(tl::unexpected(Mistakes{{config_file_.string(), 0, std::move(what), "restart mip6-ha"}}));
+  const auto refuse = [this](std::string what) {
+    end_reload(refusal(config_file_, std::move(what), "restart mip6-ha"));
   };
   if (stopping_) return refuse(kStopped.what);
   if (!read) return end_reload(tl::unexpected(std::move(read.error())));
@@ -200,7 +203,7 @@ void Agent::end_reload(const tl::expected<Reloaded, Mistakes>& result) {
   reloads_.pop_front();
   if (reloads_.empty()) return;
   if (!stopping_) return read_configuration();
-  end_reload(tl::unexpected(Mistakes{{config_file_.string(), 0, kStopped.what, "start it again"}}));
+  end_reload(refusal(config_file_, kStopped.what, "start it again"));
 }
 
 }  // namespace mip6ha

@@ -46,6 +46,23 @@ NetlinkMessage update(const Policy& policy) { return update_policy(policy.key, p
 
 bool is_sub_protocol(std::uint8_t protocol) { return protocol == IPPROTO_DSTOPTS || protocol == IPPROTO_ROUTING; }
 
+// Without SPI it is the kernel's question to the key manager, not an SA.
+std::vector<DumpedState> esp_of(const std::vector<NetlinkMessage>& dumped) {
+  std::vector<DumpedState> found;
+  for (const NetlinkMessage& message : dumped)
+    if (const auto state = parse_state(message); state && state->protocol == IPPROTO_ESP && state->spi != 0)
+      found.push_back(*state);
+  return found;
+}
+
+EspState without_use(const DumpedState& state) {
+  return {.source = state.source, .destination = state.destination, .spi = state.spi, .reqid = state.reqid};
+}
+
+bool is_between(std::uint32_t reqid, std::uint32_t first, std::uint32_t last) {
+  return reqid >= first && reqid <= last;
+}
+
 }  // namespace
 
 struct Xfrm::Impl {
@@ -258,12 +275,9 @@ tl::expected<void, mip6::Error> Xfrm::remove_manual(std::uint32_t first_reqid, s
   const auto states = impl_->socket.dump(dump_states(IPPROTO_ESP), state_size_without_keys());
   if (!states) return tl::unexpected(netlink_error("list the SAs", "all", states.error()));
   std::vector<NetlinkMessage> removals;
-  for (const NetlinkMessage& message : *states) {
-    const auto state = parse_state(message);
-    if (!state || state->protocol != IPPROTO_ESP || state->spi == 0 || !state->manual) continue;
-    if (state->reqid < first_reqid || state->reqid > last_reqid) continue;
-    removals.push_back(delete_state(state->source, state->destination, IPPROTO_ESP, state->spi));
-  }
+  for (const DumpedState& state : esp_of(*states))
+    if (state.manual && is_between(state.reqid, first_reqid, last_reqid))
+      removals.push_back(delete_state(state.source, state.destination, IPPROTO_ESP, state.spi));
   return impl_->perform(removals, "remove the SAs of manual keys", "all", absent);
 }
 
@@ -273,14 +287,9 @@ tl::expected<std::vector<EspState>, mip6::Error> Xfrm::esp_states(const Ends& en
        {std::pair(ends.home_address, ends.home_agent), std::pair(ends.home_agent, ends.home_address)}) {
     const auto dumped = impl_->socket.dump(dump_states(IPPROTO_ESP, source, destination), state_size_without_keys());
     if (!dumped) return tl::unexpected(netlink_error("list the SAs", text(ends), dumped.error()));
-    for (const NetlinkMessage& message : *dumped) {
-      const auto state = parse_state(message);
-      // Without SPI it is the kernel's question to the key manager, not an SA.
-      if (!state || state->protocol != IPPROTO_ESP || state->spi == 0) continue;
-      if (state->source != source || state->destination != destination) continue;
-      if (reqid != 0 && state->reqid != reqid) continue;
-      found.push_back(
-          {.source = state->source, .destination = state->destination, .spi = state->spi, .reqid = state->reqid});
+    for (const DumpedState& state : esp_of(*dumped)) {
+      if (state.source != source || state.destination != destination) continue;
+      if (reqid == 0 || state.reqid == reqid) found.push_back(without_use(state));
     }
   }
   return found;
@@ -301,13 +310,8 @@ tl::expected<std::vector<EspState>, mip6::Error> Xfrm::esp_states(std::uint32_t 
   const auto dumped = impl_->socket.dump(dump_states(IPPROTO_ESP), state_size_without_keys());
   if (!dumped) return tl::unexpected(netlink_error("list the SAs", "all", dumped.error()));
   std::vector<EspState> found;
-  for (const NetlinkMessage& message : *dumped) {
-    const auto state = parse_state(message);
-    if (!state || state->protocol != IPPROTO_ESP || state->spi == 0) continue;
-    if (state->reqid >= first_reqid && state->reqid <= last_reqid)
-      found.push_back(
-          {.source = state->source, .destination = state->destination, .spi = state->spi, .reqid = state->reqid});
-  }
+  for (const DumpedState& state : esp_of(*dumped))
+    if (is_between(state.reqid, first_reqid, last_reqid)) found.push_back(without_use(state));
   return found;
 }
 

@@ -88,6 +88,15 @@ def scrape(port, accept=""):
     return head, text
 
 
+def make_keys(name):
+    """A new file of manual keys; its path."""
+    path = RUN / f"{name}.keys"
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o640)
+    path.write_text(run(program("mnd"), "--make-keys"), encoding="utf-8")
+    return path
+
+
 def charon_said(namespace, words):
     """How often its log has them."""
     return (RUN / f"charon.{namespace}.log").read_text(encoding="utf-8", errors="replace").count(words)

@@ -164,7 +164,6 @@ class Routes:
         return self.count
 
 
-
 class Stamped:
     """Frames of an interface with the time at which the kernel had them: who reads them may be late."""
 

@@ -6,10 +6,11 @@ import struct
 from collections import namedtuple
 
 import attack
+import common
 import esp
 import spoof
 import wire
-from lab import HOME_AGENT, NODES, PATIENCE_FACTOR, RUN, program, run
+from lab import HOME_AGENT, NODES, PATIENCE_FACTOR, program, run
 
 A, H, L, K = 0x80, 0x40, 0x20, 0x10  # flags of a Binding Update
 PAD_TO_OPTION = b"\1\0"  # the alternate care-of address option begins at 8n+6
@@ -44,10 +45,8 @@ class Node:
     def __init__(self, name, home_address, namespace, interface, at):
         """at: its care-of address, on that interface."""
         self.name, self.home, self.at = name, home_address, at
-        path = RUN / f"{name}.keys"
-        path.touch(mode=0o640)
-        text = run(program("mnd"), "--make-keys")
-        path.write_text(text, encoding="utf-8")
+        path = common.make_keys(name)
+        text = path.read_text(encoding="utf-8")
         NODES[name] = {"home_address": home_address, "name": name, "manual_keys": path}
         self.out, self.into = [(int(spi, 16), cipher, bytes.fromhex(integrity), 0) for spi, cipher, integrity in re.findall(
             r"^spi = (\S+)$.*?^encryption-key = (\S+)$.*?^integrity-key = (\S+)$", text, re.MULTILINE | re.DOTALL)]

@@ -7,6 +7,7 @@ import signal
 import struct
 
 import attack
+import common
 import handmade
 import leftovers
 import neighbours
@@ -14,7 +15,7 @@ import spoof
 import topology
 from attack import counted, more
 from handmade import A, H, L
-from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, NODES, PATIENCE_FACTOR, RUN, inside, program, run, wait_for
+from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, NODES, PATIENCE_FACTOR, inside, program, run, wait_for
 
 BY_HAND, ITS_LINK_LOCAL = "2001:db8:1::51", "fe80::51"
 HOST, HOST_LINK_LOCAL = "2001:db8:1::9", "fe80::9"  # of the neighbour on the home link
@@ -24,9 +25,7 @@ UNREACHABLE = 1  # ICMPv6
 
 def scenario(lab):
     NODES.pop("mn2")
-    mine = NODES["mn"]["manual_keys"] = RUN / "mn.keys"
-    mine.touch(mode=0o640)
-    mine.write_text(run(program("mnd"), "--make-keys"), encoding="utf-8")
+    NODES["mn"]["manual_keys"] = common.make_keys("mn")
     node = handmade.Node("by-hand", BY_HAND, "mn2", "w1", wait_for(lambda: lab.care_of("mn2", "w1"), 15))
     inside("hh", lambda: topology.batch(f"addr add {address}/64 dev eth0 nodad" for address in (HOST, HOST_LINK_LOCAL)))
     lab.host = neighbours.Host("hh", "eth0", HOST, "ha", "home")

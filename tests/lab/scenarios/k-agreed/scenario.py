@@ -134,7 +134,7 @@ def many_changes(lab):
 
 
 def asked_by_agent():
-    return (RUN / "charon.ha.log").read_text(encoding="utf-8", errors="replace").count("generating CREATE_CHILD_SA request")
+    return common.charon_said("ha", "generating CREATE_CHILD_SA request")
 
 
 def asks_for_a_rekey(frame):
@@ -210,7 +210,8 @@ def held_up(lab, watch):
               common.charon_said("mn", "generating CREATE_CHILD_SA request") == asked, watch.events[-3:])
     distance()
     lab.check("it begins when the update is acknowledged",
-              wait_for(lambda: common.charon_said("mn", "generating CREATE_CHILD_SA request") > asked, 10, 0.1), lab.status("mn"))
+              wait_for(lambda: common.charon_said("mn", "generating CREATE_CHILD_SA request") > asked, 10, 0.1),
+              lab.status("mn"))
 
 
 def check_rate(lab, packets, changes):

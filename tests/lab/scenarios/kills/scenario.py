@@ -72,8 +72,7 @@ class Killing:
         """How often what the step waits for was seen: on the wire, or in the log of the victim's charon."""
         if step.seen in ("update", "answer"):
             return sum(one.update == (step.seen == "update") for one in list(self.recorder.seen))
-        log = RUN / f"charon.{'mn' if step.victim == NODE else 'ha'}.log"
-        return log.read_text(encoding="utf-8", errors="replace").count(step.seen) if step.seen else 0
+        return common.charon_said("mn" if step.victim == NODE else "ha", step.seen) if step.seen else 0
 
     def kill(self, step):
         """False if the registration went by without the step, or did not begin."""

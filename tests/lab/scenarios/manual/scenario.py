@@ -25,7 +25,7 @@ FEW_NODES = 20  # may have manual keys without advice
 
 def scenario(lab):
     for namespace in ("mn", "mn2"):
-        NODES[namespace]["manual_keys"] = make_keys(namespace)
+        NODES[namespace]["manual_keys"] = common.make_keys(namespace)
     lab.captures = lab.capture_all()
     lab.before = {n: leftovers.snapshot(n, lab.vici_socket(n)) for n in ("mn", "ha")}
     lab.known = {}
@@ -43,15 +43,6 @@ def scenario(lab):
     common.stop_and_compare(lab)
     lab.check("there was no charon", not lab.vici_socket("mn").exists() and not lab.vici_socket("ha").exists())
     on_the_wire(lab)
-
-
-def make_keys(name):
-    """A new file of manual keys; its path."""
-    path = RUN / f"{name}.keys"
-    path.unlink(missing_ok=True)
-    path.touch(mode=0o640)
-    path.write_text(run(program("mnd"), "--make-keys"), encoding="utf-8")
-    return path
 
 
 def keys_are_new(node="mn"):
@@ -255,7 +246,7 @@ def no_key_is_told(lab, secrets):
 
 def new_keys(lab, what):
     stop(lab)
-    make_keys("mn")
+    common.make_keys("mn")
     return start(lab, f"{what}, with new keys on both ends,")
 
 

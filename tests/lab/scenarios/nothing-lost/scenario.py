@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import time
 
+import common
 import esp
 import killing
 import ordering
@@ -28,7 +29,7 @@ NEWER = 99  # a format of the database that is not there yet
 
 
 def scenario(lab):
-    NODES["mn2"]["manual_keys"] = manual.make_keys("mn2")
+    NODES["mn2"]["manual_keys"] = common.make_keys("mn2")
     lab.state = state_lost.DISK
     DISK.mkdir(parents=True)
     run("mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(DISK))
@@ -335,7 +336,7 @@ def manual_keys_after_it(lab):
     keys = esp.keys("mn")
     for name in ("mnd.mn2", "ha"):
         lab.stop(name, signal.SIGKILL)
-    NODES["mn2"]["manual_keys"] = manual.make_keys("mn2")
+    NODES["mn2"]["manual_keys"] = common.make_keys("mn2")
     lab.agent()
     lab.node("mn2")
     lab.check("with others it registers", lab.wait_registered("mn2") and not advised() and held_of("mn2")["care_of"],

@@ -189,8 +189,8 @@ def by_certificate(lab):
 
 def by_secret(lab):
     agent_with(lab)
-    before, begin = told_by_agents_charon("vici connection: mip6ha-laptop"), time.monotonic()
-    failed = told_by_agents_charon("N(AUTH_FAILED)")
+    before, begin = common.charon_said("ha", "vici connection: mip6ha-laptop"), time.monotonic()
+    failed = common.charon_said("ha", "N(AUTH_FAILED)")
     node_with(lab, extra="ike-proposals = aes256-sha512-ecp384")
     refused(lab, "no proposal for IKE in common", "none of our proposals for IKE.*NO_PROPOSAL_CHOSEN",
             "no proposal for IKE in common.*charon: received proposals unacceptable")
@@ -208,10 +208,6 @@ def by_secret(lab):
     refused(lab, "another version of IKE", "wrong secret or identity", "laptop@example.org.*this identity and keying")
 
 
-def told_by_agents_charon(words):
-    return (RUN / "charon.ha.log").read_text(encoding="utf-8", errors="replace").count(words)
-
-
 def loaded_again(lab, before, failed, begin):
     """Perhaps others have unloaded the connection: once a minute at most, however often somebody fails."""
     socket = lab.vici_socket("mn")
@@ -221,8 +217,8 @@ def loaded_again(lab, before, failed, begin):
     for _ in range(4):  # with the node's wrong secret
         vici.ask(socket, "initiate", {"child": "reg", "ike": "probe", "timeout": "5000"})
     vici.ask(socket, "unload-conn", {"name": "probe"})
-    failed = told_by_agents_charon("N(AUTH_FAILED)") - failed
-    loaded = told_by_agents_charon("vici connection: mip6ha-laptop") - before
+    failed = common.charon_said("ha", "N(AUTH_FAILED)") - failed
+    loaded = common.charon_said("ha", "vici connection: mip6ha-laptop") - before
     minutes = int((time.monotonic() - begin) / 60)
     lab.check("after a failed IKE_AUTH the home agent loads the node's connection again", loaded >= 1, (loaded, failed))
     lab.check("once a minute at most, however many fail", failed >= 5 and loaded <= 1 + minutes, (loaded, failed, minutes))

@@ -14,7 +14,7 @@ from pathlib import Path
 import common
 import lab as the_lab
 import pki
-from lab import HOME_AGENT, NODES, RUN, program, run, wait_for
+from lab import HOME_AGENT, NODES, RUN, program, wait_for
 from search import REQUESTS, asked, check_logs_and_state, forms, looked_for, of_esp
 
 DAEMONS = ("mnd.mn", "mnd.mn2", "ha")
@@ -35,7 +35,8 @@ def scenario(lab):
     CORES.mkdir()
     the_lab.PLUGINS += pki.PLUGINS
     lab.agent_extra = f"certificate = {pki.bundle('ha')}\nmetrics = [::1]:{PORT}"
-    NODES["third"] = {"name": "third", "home_address": "2001:db8:1::77", "manual_keys": manual_keys()}
+    # Only the home agent knows this one: its keys are in the kernel.
+    NODES["third"] = {"name": "third", "home_address": "2001:db8:1::77", "manual_keys": common.make_keys("third")}
     home = NODES["mn2"]["home_address"]
     NODES["mn2"].update(identity=home, certificate=pki.bundle("desk"))
     common.charons(lab, "ha", "mn", "mn2")
@@ -58,14 +59,6 @@ def scenario(lab):
     common.move_to(lab, "w1", "down", "w2")  # more to be told in the logs
     cores(lab, secrets)
     files(lab, secrets)
-
-
-def manual_keys():
-    """Of a node that only the home agent knows; its keys are in the kernel."""
-    path = RUN / "third.keys"
-    path.touch(mode=0o640)
-    path.write_text(run(program("mnd"), "--make-keys"), encoding="utf-8")
-    return path
 
 
 # --- what to look for ---
