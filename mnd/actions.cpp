@@ -160,9 +160,13 @@ void Daemon::perform(const node::MoveOwnKeys& action) { move_key_endpoint(action
 void Daemon::perform(const node::MoveKeys& action) {
   const auto& local = action.attachment.care_of;
   bool accepted = move_key_endpoint(local);
-  if (esp_tunnel_ && !action.attachment.at_home)
-    accepted &=
-        done("payload protection", esp_tunnel_->move_with_keys(Side::kNode, ends_, kernel::kNodePayloadReqid, local));
+  constexpr auto kReqid = kernel::kNodePayloadReqid;
+  if (esp_tunnel_ && !action.attachment.at_home &&
+      !done("payload protection", esp_tunnel_->move_with_keys(Side::kNode, ends_, kReqid, local))) {
+    accepted = false;
+    // As above: nothing leaves without ESP while the new keys are made.
+    done("payload protection", esp_tunnel_->require(Side::kNode, ends_, kReqid, local));
+  }
   feed(ike::EndpointMoved{.local = local, .accepted = accepted});
 }
 

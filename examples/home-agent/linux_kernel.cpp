@@ -258,7 +258,11 @@ Result LinuxKernel::move_key_endpoint(const Ipv6Address& home_address, std::uint
     if (auto required = xfrm_.require_esp(Side::kAgent, ends(home_address), reqid); !required) return required;
   const auto payload = payload_reqid(home_address);
   if (!moved || payload == 0) return moved;
-  return esp_tunnel_.move_with_keys(Side::kAgent, ends(home_address), payload, remote);
+  auto payload_moved = esp_tunnel_.move_with_keys(Side::kAgent, ends(home_address), payload, remote);
+  if (!payload_moved)
+    if (auto required = esp_tunnel_.require(Side::kAgent, ends(home_address), payload, remote); !required)
+      return required;
+  return payload_moved;
 }
 
 Result LinuxKernel::send_payload_to(const Ipv6Address& home_address, const Ipv6Address& remote) {

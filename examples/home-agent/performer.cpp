@@ -241,8 +241,8 @@ void Performer::on(const mip6::agent::SendBindingError& action) {
 
 void Performer::on(const mip6::agent::MoveKeys& action) {
   const auto node = nodes_.find(action.home_address);
-  if (node == nodes_.end()) return;
-  const bool moved = check(kernel_.move_key_endpoint(action.home_address, node->second.reqid, action.care_of));
+  const bool moved =
+      node != nodes_.end() && check(kernel_.move_key_endpoint(action.home_address, node->second.reqid, action.care_of));
   if (!moved) {
     keys_[action.home_address].sent_under = 0;
     choose_keys(action.home_address);

@@ -27,14 +27,13 @@ Lifetime in_units(Lifetime lifetime) { return lifetime - lifetime % kMinLifetime
 
 }  // namespace
 
-void HomeAgent::commit(Entry& entry, const Pending& done, BootTime now, Actions& out) {
+void HomeAgent::commit(Entry& entry, std::unique_ptr<Pending> pending, BootTime now, Actions& out) {
+  const Pending& done = *pending;
   constexpr std::size_t kUsualActions = 4;
   out.reserve(out.size() + kUsualActions);
   const bool had_binding = entry.bound();
   const std::optional<Ipv6Address> previous = entry.record.care_of;
   ++counters_.accepted;
-  if (done.request.key_mobility)
-    ++(done.record.key_mobility ? counters_.key_mobility_agreed : counters_.key_mobility_refused);
   if (done.request.deregistration) {
     // Interception ends before the node is told so: it is about to defend the address itself (section 10.3.2).
     if (had_binding && !planted(Defect::kDeregistrationKept)) out.push_back(RemoveBinding{done.record.home_address});
@@ -53,6 +52,21 @@ void HomeAgent::commit(Entry& entry, const Pending& done, BootTime now, Actions&
   }
   entry.record = done.record;
   entry.known = true;
+  if (done.record.key_mobility && keys_are_elsewhere(entry, done.request) && !planted(Defect::kPeerKeysLeftBehind)) {
+    out.push_back(MoveKeys{done.request.home_address, done.request.care_of});
+    entry.keys_at = done.request.care_of;
+    pending->phase = Pending::Phase::kMovingKeys;
+    entry.pending = std::move(pending);
+    return;
+  }
+  acknowledge(entry, done, now, out);
+  take_next(entry, done, now, out);
+}
+
+// The binding is durable and in force, and it is known whether the keys came along: K says so (section 10.3.1).
+void HomeAgent::acknowledge(Entry& entry, const Pending& done, BootTime now, Actions& out) {
+  if (done.request.key_mobility)
+    ++(done.record.key_mobility ? counters_.key_mobility_agreed : counters_.key_mobility_refused);
   // No Binding Refresh Advice: the binding is durable (section 10.3.1).
   const Status status = done.request.deregistration ? Status::kAccepted : success(done.record, now);
   out.push_back(SendAcknowledgement{BindingAcknowledgement{.status = status,
@@ -61,7 +75,7 @@ void HomeAgent::commit(Entry& entry, const Pending& done, BootTime now, Actions&
                                                            .lifetime = done.record.granted,
                                                            .options = {}},
                                     done.record.home_address, done.request.reply.through});
-  settle_keys(entry, done, out);
+  if (!done.record.key_mobility) replace_keys(entry, done.request, out);
   out.push_back(Report{done.record.home_address, described(done.record), status});
 }
 
@@ -77,17 +91,15 @@ void HomeAgent::remember_former(Entry& entry, const Ipv6Address& previous, const
 }
 
 // Section 10.3.1, "depending on the final value of the bit"; the home address counts as care-of address at home.
-void HomeAgent::settle_keys(Entry& entry, const Pending& done, Actions& out) {
-  const Request& request = done.request;
-  if (!request.dynamic_keys) return;
-  const bool key_mobility = done.record.key_mobility;
-  // Not known is not there: the former process may have ended between its record and the move, or between the two for a
-  // node whose binding has ended since. What runs from the right address already is left as it is.
-  const bool moved = !entry.keys_at || *entry.keys_at != request.care_of;
-  if (moved && key_mobility && !planted(Defect::kPeerKeysLeftBehind))
-    out.push_back(MoveKeys{request.home_address, request.care_of});
-  if (moved && !key_mobility) out.push_back(ReplaceKeys{request.home_address, request.care_of});
-  entry.keys_at = request.care_of;
+// Not known is not there: the former process may have ended between its record and the move, or between the two for a
+// node whose binding has ended since. What runs from the right address already is left as it is.
+bool HomeAgent::keys_are_elsewhere(const Entry& entry, const Request& request) const {
+  return request.dynamic_keys && (!entry.keys_at || *entry.keys_at != request.care_of);
+}
+
+void HomeAgent::replace_keys(Entry& entry, const Request& request, Actions& out) {
+  if (keys_are_elsewhere(entry, request)) out.push_back(ReplaceKeys{request.home_address, request.care_of});
+  if (request.dynamic_keys) entry.keys_at = request.care_of;
 }
 
 bool HomeAgent::grants_key_mobility(const Entry& entry, const Request& request) const {

@@ -119,7 +119,7 @@ void HomeAgent::join(Entry& entry, const Request& request, BootTime now, Actions
   const SequenceNumber newest = pending.next ? pending.next->sequence : pending.request.sequence;
   if (!request.sequence.follows(newest) || !request.sequence.follows(pending.request.sequence))
     return drop(request.home_address, "a newer update is being processed", out);
-  if (pending.phase == Pending::Phase::kStoring) {
+  if (pending.phase != Pending::Phase::kProbing) {
     pending.next = request;
     return;
   }
@@ -177,7 +177,7 @@ void HomeAgent::store(Entry& entry, BootTime now, Actions& out) {
     pending.record.expires_boot = now + pending.record.granted;
   }
   out.push_back(StoreRecord{pending.record});
-  if (planted(Defect::kAcknowledgedBeforeSync)) commit(entry, *std::exchange(entry.pending, nullptr), now, out);
+  if (planted(Defect::kAcknowledgedBeforeSync)) commit(entry, std::move(entry.pending), now, out);
 }
 
 void HomeAgent::on(const DadFinished& event, BootTime now, Actions& out) {
@@ -203,29 +203,43 @@ void HomeAgent::on(const RecordStored& event, BootTime now, Actions& out) {
     return;
   }
   if (!entry->pending || entry->pending->phase != Pending::Phase::kStoring) return;
-  const auto done = std::move(entry->pending);
+  auto done = std::move(entry->pending);
   if (!event.stored && !planted(Defect::kAcknowledgedUnstored)) {
     refuse(done->request, Status::kInsufficientResources, out);
     if (entry->withheld) out.push_back(StartDad{event.home_address, entry->withheld->record.link_local, true});
+    take_next(*entry, *done, now, out);
   } else if (done->nothing_to_end) {
     entry->record = done->record;
     entry->known = true;
     refuse(done->request, Status::kNotHomeAgentForThisNode, out);
-    settle_keys(*entry, *done, out);
+    replace_keys(*entry, done->request, out);
+    take_next(*entry, *done, now, out);
   } else {
-    commit(*entry, *done, now, out);
+    commit(*entry, std::move(done), now, out);
   }
-  // Its number was judged when it came, and follows both the old and the new last one.
-  if (done->next) begin(*entry, *done->next, now, out);
   reschedule(*entry);
 }
 
-void HomeAgent::on(const KeysMoved& event, BootTime, Actions&) {
+// Its number was judged when it came, and follows both the old and the new last one.
+void HomeAgent::take_next(Entry& entry, const Pending& done, BootTime now, Actions& out) {
+  if (done.next) begin(entry, *done.next, now, out);
+}
+
+void HomeAgent::on(const KeysMoved& event, BootTime now, Actions& out) {
   Entry* entry = find_entry(event.home_address);
   if (entry == nullptr) return;
   entry->keys_movable = event.possible;
-  // Wherever it has stayed, it is not where it should be: the next update replaces it.
-  if (!event.possible) entry->keys_at = Ipv6Address{};
+  const bool awaited = entry->pending && entry->pending->phase == Pending::Phase::kMovingKeys;
+  // Wherever it has stayed, it is not where it should be: the next update replaces it, or the one that waits for this.
+  if (!event.possible) {
+    entry->keys_at = Ipv6Address{};
+    if (awaited) entry->record.key_mobility = entry->pending->record.key_mobility = false;
+  }
+  if (!awaited) return;
+  const auto done = std::move(entry->pending);
+  acknowledge(*entry, *done, now, out);
+  take_next(*entry, *done, now, out);
+  reschedule(*entry);
 }
 
 void HomeAgent::on(const KeysRenewed& event, BootTime, Actions&) {
@@ -322,9 +336,9 @@ void HomeAgent::end_binding(Entry& entry, std::string_view why, Actions& out) {
 }
 
 // A binding ends with its lifetime or with the validity of its prefix (section 10.3.1). While an update is being stored
-// its answer decides: the binding is renewed, ended, or expires after all.
+// its answer decides: the binding is renewed, ended, or expires after all. One whose keys move is answered first.
 BootTime HomeAgent::end_of(const Entry& entry) const {
-  if (!entry.bound() || (entry.pending && entry.pending->phase == Pending::Phase::kStoring)) return kForever;
+  if (!entry.bound() || (entry.pending && entry.pending->phase != Pending::Phase::kProbing)) return kForever;
   return std::min(entry.expires, end_of_validity(policy_.home_prefixes, entry.record.home_address));
 }
 

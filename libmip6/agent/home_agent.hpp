@@ -81,11 +81,11 @@ class HomeAgent {
 
   // An update on its way to its acknowledgement. At most one more waits behind it.
   struct Pending {
-    enum class Phase { kProbing, kStoring };
+    enum class Phase { kProbing, kStoring, kMovingKeys };
     Phase phase = Phase::kProbing;
     Request request;
     BindingRecord record;         // what is being stored
-    std::optional<Request> next;  // the newest that came while storing
+    std::optional<Request> next;  // the newest that came since it is being stored
     BootTime received{};          // when `request` came
     BootTime probing_since{};
     bool nothing_to_end = false;  // a de-registration that finds no binding: only its number is kept
@@ -134,10 +134,13 @@ class HomeAgent {
   void join(Entry& entry, const Request& request, BootTime now, Actions& out);
   void probe(Entry& entry, BootTime now, Actions& out);
   void store(Entry& entry, BootTime now, Actions& out);
-  void commit(Entry& entry, const Pending& done, BootTime now, Actions& out);
+  void commit(Entry& entry, std::unique_ptr<Pending> done, BootTime now, Actions& out);
+  void acknowledge(Entry& entry, const Pending& done, BootTime now, Actions& out);
+  void take_next(Entry& entry, const Pending& done, BootTime now, Actions& out);
   void remember_former(Entry& entry, const Ipv6Address& previous, const Ipv6Address& care_of, BootTime now,
                        Actions& out);
-  void settle_keys(Entry& entry, const Pending& done, Actions& out);
+  bool keys_are_elsewhere(const Entry& entry, const Request& request) const;
+  void replace_keys(Entry& entry, const Request& request, Actions& out);
   bool grants_key_mobility(const Entry& entry, const Request& request) const;
   Lifetime granted_lifetime(const Request& request, BootTime now) const;
   Status success(const BindingRecord& granted, BootTime now) const;

@@ -52,7 +52,9 @@ struct RecordStored {  // answers StoreRecord; for one home address in the order
   Ipv6Address home_address{};
   bool stored = false;  // false: the disk refused; the update is answered with 130
 };
-struct KeysMoved {  // the key management connection of a node follows (K), or could not: K is clear from now on
+// The key management connection of a node follows (K), or could not: K is clear from now on. Answers MoveKeys, and
+// comes unasked when it turns out later that the connection has not followed.
+struct KeysMoved {
   Ipv6Address home_address{};
   bool possible = false;
 };
@@ -128,7 +130,9 @@ struct SendBindingError {
   BindingError error{};
   Ipv6Address destination{};
 };
-struct MoveKeys {  // K agreed: the peer endpoint of the node's IKE connection becomes care_of (home address at home)
+// K is to be agreed: the peer endpoint of the node's IKE connection becomes care_of (home address at home). Answered by
+// KeysMoved, always: the acknowledgement waits for it.
+struct MoveKeys {
   Ipv6Address home_address{};
   Ipv6Address care_of{};
 };

@@ -92,6 +92,7 @@ class World {
   void perform(agent::MoveKeys& action) {
     agent_keys_.now = now_;
     agent_keys_.handle(ike::PeerEndpointMoved{action.home_address, action.care_of, true});
+    give_agent(agent::KeysMoved{action.home_address, true});
   }
   void perform(node::MoveKeys& action) {
     node_keys_.now = now_;

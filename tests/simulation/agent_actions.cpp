@@ -134,7 +134,7 @@ void AgentHost::on(const agent::SendBindingError& action) {
 
 void AgentHost::on(const agent::MoveKeys& action) {
   const Served* one = served(action.home_address);
-  if (one == nullptr) return;
+  if (one == nullptr) return feed(agent::KeysMoved{action.home_address, false});
   const bool moved = !around_.world.chance.percent(around_.faults.kernel_refusals);
   note("moves the IKE endpoint of {:x} to {:x}", brief(action.home_address), brief(action.care_of));
   if (moved)

@@ -101,9 +101,11 @@ struct Harness {
   std::vector<Action> run(const Event& event, bool stored = true) {
     auto all = handle(event);
     for (std::size_t i = 0; i < all.size(); ++i) {
-      const auto* store = std::get_if<StoreRecord>(&all[i]);
-      if (store == nullptr) continue;
-      const auto more = handle(RecordStored{store->record.home_address, stored});
+      std::vector<Action> more;
+      if (const auto* store = std::get_if<StoreRecord>(&all[i]))
+        more = handle(RecordStored{store->record.home_address, stored});
+      else if (const auto* move = std::get_if<MoveKeys>(&all[i]))
+        more = handle(KeysMoved{move->home_address, keys_movable});
       all.insert(all.end(), more.begin(), more.end());
     }
     return all;
@@ -117,6 +119,7 @@ struct Harness {
   ServedNodes nodes = default_nodes();
   HomeAgent core;
   BootTime now{};
+  bool keys_movable = true;  // what run() answers to MoveKeys
 };
 
 // Status of the one acknowledgement among the actions; empty if there is none.

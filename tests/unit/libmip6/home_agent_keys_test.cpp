@@ -78,11 +78,56 @@ TEST_CASE("K refused, the keys to the old care-of address are replaced", "[agent
   CHECK(count_of<MoveKeys>(actions) == 0);
 }
 
-TEST_CASE("the node knows the answer before its keys are touched", "[agent][keys]") {
+TEST_CASE("K is promised when the keys have moved, and not before", "[agent][keys]") {
   Harness agent;
   agent.run(registration(1, kCareOf1));
+  agent.handle(registration(2, kCareOf2));
+  const auto stored = agent.handle(RecordStored{kHome, true});
+  CHECK(count_of<MoveKeys>(stored) == 1);
+  CHECK(position_of<InstallBinding>(stored) < position_of<MoveKeys>(stored));
+  CHECK(count_of<SendAcknowledgement>(stored) == 0);
+  CHECK(agreed(agent.handle(KeysMoved{kHome, true})));
+  CHECK(agent.handle(KeysMoved{kHome, true}).empty());
+}
+
+TEST_CASE("keys that cannot move: the acknowledgement of that very update is without K, and they are replaced",
+          "[agent][keys]") {
+  Harness agent;
+  agent.run(registration(1, kCareOf1));
+  agent.keys_movable = false;
   const auto actions = agent.run(registration(2, kCareOf2));
-  CHECK(position_of<SendAcknowledgement>(actions) < position_of<MoveKeys>(actions));
+  CHECK(answered(actions) == Status::kAccepted);
+  CHECK_FALSE(agreed(actions));
+  REQUIRE(count_of<ReplaceKeys>(actions) == 1);
+  CHECK(find_action<ReplaceKeys>(actions)->care_of == kCareOf2);
+  CHECK_FALSE(agent.core.find(kHome)->key_mobility);
+  CHECK(agent.core.counters().key_mobility_agreed == 1);
+  CHECK(agent.core.counters().key_mobility_refused == 1);
+  const auto refresh = agent.run(registration(3, kCareOf2));
+  CHECK_FALSE(agreed(refresh));
+  CHECK(keys_untouched(refresh));
+}
+
+TEST_CASE("an update that comes while the keys move waits for them, and the newest alone", "[agent][keys]") {
+  Harness agent;
+  agent.run(registration(1, kCareOf1));
+  agent.handle(registration(2, kCareOf2));
+  agent.handle(RecordStored{kHome, true});
+  CHECK(count_of<StoreRecord>(agent.handle(registration(3, kCareOf1))) == 0);
+  CHECK(count_of<StoreRecord>(agent.handle(registration(4, kCareOf2))) == 0);
+  const auto moved = agent.handle(KeysMoved{kHome, true});
+  CHECK(count_of<SendAcknowledgement>(moved) == 1);
+  REQUIRE(count_of<StoreRecord>(moved) == 1);
+  CHECK(find_action<StoreRecord>(moved)->record.sequence == SequenceNumber{4});
+}
+
+TEST_CASE("service that ends while the keys move: nobody is answered", "[agent][keys]") {
+  Harness agent;
+  agent.run(registration(1, kCareOf1));
+  agent.handle(registration(2, kCareOf2));
+  agent.handle(RecordStored{kHome, true});
+  CHECK(count_of<RemoveBinding>(agent.handle(ServiceEnded{kHome})) == 1);
+  CHECK(agent.handle(KeysMoved{kHome, true}).empty());
 }
 
 TEST_CASE("a refresh at the same care-of address touches no keys", "[agent][keys]") {
