@@ -16,7 +16,6 @@ constexpr milliseconds kStopRequestDeadline{1000};
 constexpr milliseconds kStopPatience{1500};
 constexpr milliseconds kStopPlainPatience{1000};
 constexpr milliseconds kVerifyAfter{200};
-constexpr seconds kReplacePatience{30};
 
 }  // namespace
 
@@ -215,9 +214,8 @@ void AgentKeying::Impl::on(const PeerReplaceAsked& event, mip6::BootTime now) {
   node->moved_to.reset();
   for (auto& [uniqueid, sa] : node->sas) {
     if (event.care_of && sa.remote == event.care_of) continue;
-    const auto latest = mip6::planted(mip6::Defect::kKeysDroppedAtUpdate) ? now : now + kReplacePatience;
     sa.superseded = true;
-    sa.drop_at = sa.drop_at ? std::min(*sa.drop_at, latest) : latest;
+    if (mip6::planted(mip6::Defect::kKeysDroppedAtUpdate)) sa.drop_at = now;
   }
 }
 

@@ -36,7 +36,9 @@ struct PeerEndpointMoved {  // the kernel was told (K agreed)
   mip6::Ipv6Address care_of;
   bool accepted = true;
 };
-struct PeerReplaceAsked {  // K refused: drop the node's present connection when its replacement is up, or after 30 s
+// K refused: drop the node's present connection when its replacement is up. Until then its SAs carry what the node
+// sends: its charon may hang. One that gets no replacement ends by charon's dead peer detection.
+struct PeerReplaceAsked {
   mip6::Ipv6Address home_address;
   // Connections that run from here already are the replacement and stay; without it all present ones are dropped, so
   // then ask once per move only, not for each Binding Update.

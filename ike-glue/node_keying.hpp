@@ -94,8 +94,7 @@ class NodeKeying {
   bool usable() const;  // an SA pair exists; stays so while charon is away, since the kernel keeps the SAs
   // Local IKE address, as charon says or was told; empty without an IKE_SA and while charon is away. K is set all the
   // same while it is away or hangs: a charon that hangs is told of the move by the kernel when it goes on; with one
-  // that is gone nothing is left to move, and K clear would make the home agent drop the SAs, which still work, after
-  // 30 s.
+  // that is gone nothing is left to move, and K clear could make the home agent drop the SAs, which still work.
   std::optional<mip6::Ipv6Address> endpoint() const;
   std::string_view state() const;  // for status: "established", "connecting", "charon not reachable"
   bool migration_failed() const;   // charon did not follow once: do not set K

@@ -1,6 +1,6 @@
 """K agreed, and the IKE endpoint cannot move: the kernel refuses, or charon never hears of it. The node sees that, sets up
-IKE anew, says why and does not set K again. The home agent sees it at its end, says why and takes K back with its next
-answer. And where charon only hangs, or has died, K stays: a charon that hangs follows when it goes on, and the registration
+IKE anew, says why and does not set K again. The home agent sees it at its end, says why and does not promise K, or takes it back with its
+next answer. And where charon only hangs, or has died, K stays: a charon that hangs follows when it goes on, and the registration
 outlives one that is gone."""
 
 import os
@@ -13,7 +13,9 @@ import kernel
 import lab as the_lab
 import ordering
 import vici
-from lab import HOME_ADDRESS, HOME_AGENT, inside, run, wait_for
+from lab import HOME_ADDRESS, HOME_AGENT, RUN, ask, inside, run, wait_for
+
+NO_K = "refused: new keys after each move (no K)"  # as status tells it
 
 
 def scenario(lab):
@@ -136,13 +138,18 @@ def charon_dies(lab):
 # --- the home agent's end ---
 
 def the_agents_kernel_refuses(lab):
+    """It finds out before it answers: the answer to that very update is without K."""
     old = connection(lab)
     policy = ["src", f"{HOME_ADDRESS}/128", "dst", f"{HOME_AGENT}/128", "proto", "135", "dir", "in"]
     run("ip", "xfrm", "policy", "delete", *policy, namespace="ha")
+    before = ordering.node()["counters"]
     at = common.move_to(lab, "w1", "down", "w2")
     what = "the home agent's kernel refuses"
-    lab.check(f"{what}: the move is registered", at, why(lab))
-    the_agent_fell_back(lab, what, old, at, "kernel refused")
+    lab.check(f"{what}: the move is registered, without K, and the node's status says what that means",
+              at and agreed_at_both_ends(lab) == [False, False] and NO_K in lab.status_text("mn"), why(lab))
+    told = [event for event in ask(RUN / "ha.control", "events").get("events", []) if "kernel refused" in event["what"]]
+    lab.check(f"{what}: its events say so, and what to do", told and all(event["remedy"] for event in told), told)
+    anew_from(lab, what, old, at, before)
     lab.check(f"{what}: its policy is there again, so that nothing in the clear gets in",
               "reqid" in run("ip", "xfrm", "policy", "get", *policy, namespace="ha", check=False))
 
@@ -165,25 +172,29 @@ def the_agents_events_are_lost(lab):
 
 
 def the_agent_fell_back(lab, what, old, at, words):
-    """It had agreed when it found that its end cannot move. Its next answer takes K back, and the node makes IKE anew; the
-    new connection can move, so the answer after that agrees again (RFC 6275, section 10.3.1)."""
+    """It had agreed when it found that its end has not moved: its next answer takes K back (RFC 6275, section 10.3.1)."""
     before = ordering.node()["counters"]
-
-    def trouble():
-        return lab.agent_status().get("trouble") or {}
     lab.check(f"{what}: its status says so, and what to do",
-              wait_for(lambda: words in trouble().get("what", "") and trouble()["remedy"], 10), trouble())
+              wait_for(lambda: words in trouble(lab).get("what", "") and trouble(lab)["remedy"], 10), trouble(lab))
     lab.check(f"{what}: the next update is acknowledged, without K, and the node's status says what that means",
-              ordering.refresh() and agreed_at_both_ends(lab) == [False, False] and
-              "refused: new keys after each move (no K)" in lab.status_text("mn"), why(lab))
+              ordering.refresh() and agreed_at_both_ends(lab) == [False, False] and NO_K in lab.status_text("mn"), why(lab))
+    anew_from(lab, what, old, at, before)
+
+
+def anew_from(lab, what, old, at, before):
+    """The node makes IKE anew; the new connection can move, so the next answer agrees to K."""
     new = wait_for(lambda: len(connection(lab)) == 1 and connection(lab) != old, 10, 0.2)
     lab.check(f"{what}: IKE is established anew from there, once", new and settled(lab, at), why(lab))
-    lab.check(f"{what}: with that its trouble is over", wait_for(lambda: not trouble(), 5), trouble())
+    lab.check(f"{what}: with that its trouble is over", wait_for(lambda: not trouble(lab), 5), trouble(lab))
     lab.check(f"{what}: the update after that agrees to K again", ordering.refresh() and
               agreed_at_both_ends(lab) == [True, True], why(lab))
     after = ordering.node()["counters"]
     lab.check(f"{what}: each update was acknowledged, none sent twice", after["acknowledged"] - before["acknowledged"] == 2 and
               after["retransmissions"] == before["retransmissions"], (before, after))
+
+
+def trouble(lab):
+    return lab.agent_status().get("trouble") or {}
 
 
 def agreed_at_both_ends(lab):
