@@ -156,7 +156,7 @@ Metrics Agent::metrics() const {
   Metrics metrics;
   metrics.nodes = config_.nodes.size();
   metrics.bindings = performer_->bound().size();
-  metrics.tunnel_ends = kernel_->bound().size();
+  metrics.tunnel_ends = performer_->tunnel_ends();
   metrics.nodes_with_keys = keys_up_.size();
   metrics.banned_for_a_while = banned_for_a_while_.size();
   metrics.charon_connected = fast_connected_ && slow_connected_;

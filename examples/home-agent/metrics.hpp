@@ -32,7 +32,7 @@ struct NodeMetrics {
 struct Metrics {
   std::uint64_t nodes = 0;               // that are served
   std::uint64_t bindings = 0;            // in the kernel
-  std::uint64_t tunnel_ends = 0;         // care-of addresses that packets are tunnelled from
+  std::uint64_t tunnel_ends = 0;         // as Performer::tunnel_ends()
   std::uint64_t nodes_with_keys = 0;     // an SA pair is there
   std::uint64_t banned_for_a_while = 0;  // nodes
   bool charon_connected = false;

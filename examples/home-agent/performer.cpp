@@ -102,6 +102,15 @@ void Performer::forget_former_bindings() {
   for (const auto& home_address : unbound) check(kernel_.unbind(home_address));
 }
 
+// Payload under ESP has no filter of a care-of address, which is what the kernel lists.
+std::size_t Performer::tunnel_ends() const {
+  const auto under_esp = std::ranges::count_if(bound_, [this](const auto& bound) {
+    const auto node = nodes_.find(bound.first);
+    return node != nodes_.end() && node->second.payload_reqid != 0;
+  });
+  return kernel_.bound().size() + static_cast<std::size_t>(under_esp);
+}
+
 bool Performer::check(const tl::expected<void, mip6::Error>& result) {
   if (result) return true;
   ++kernel_failures_;

@@ -72,6 +72,9 @@ class Performer {
 
   // The care-of address whose packets are tunnelled, by home address.
   const std::map<mip6::Ipv6Address, mip6::Ipv6Address>& bound() const { return bound_; }
+  // Care-of addresses that tunnelled packets are taken from: after a move the former one too, until it is forgotten. A
+  // node whose payload is under ESP has one, where its SAs run to.
+  std::size_t tunnel_ends() const;
   // Updates of this home address that were refused or dropped: by reason, and all.
   const Counts& refused_because(const mip6::Ipv6Address& home_address) const;
   std::uint64_t refused(const mip6::Ipv6Address& home_address) const;

@@ -633,6 +633,20 @@ TEST_CASE("what a killed process left intercepted goes too, though payload under
   }
 }
 
+TEST_CASE("the ends of tunnels are counted with and without ESP, each once", "[performer]") {
+  const auto phone = *Ipv6Address::parse("2001:db8:1::43");
+  Bench bench;
+  CHECK(bench.performer.tunnel_ends() == 0);
+  bench.performer.serve(phone, {.name = "phone", .reqid = 627502, .payload_reqid = 727502});
+  bench.performer.perform(agent::InstallBinding{.home_address = phone, .care_of = kFirst, .first = true});
+  CHECK(bench.performer.tunnel_ends() == 1);
+  bench.registered_at(kSecond);
+  bench.kernel.left = {{kHome, kFirst}, {kHome, kSecond}};  // filters, the former one not forgotten yet
+  CHECK(bench.performer.tunnel_ends() == 3);
+  bench.performer.perform(agent::RemoveBinding{.home_address = phone});
+  CHECK(bench.performer.tunnel_ends() == 2);
+}
+
 TEST_CASE("replacing keys is the keying core's business", "[performer]") {
   Bench bench;
   CHECK(bench.calls_of(agent::ReplaceKeys{kHome, kSecond}).empty());
