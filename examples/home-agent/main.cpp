@@ -4,44 +4,27 @@
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
-#include <boost/program_options.hpp>
 #include <csignal>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "examples/home-agent/admin_cli.hpp"
 #include "examples/home-agent/agent.hpp"
-#include "examples/home-agent/commands.hpp"
+#include "examples/home-agent/command_line.hpp"
 #include "examples/home-agent/config.hpp"
 #include "examples/home-agent/manual_keys.hpp"
 #include "examples/home-agent/store.hpp"
+#include "mnd/linux/control_server.hpp"
 #include "mnd/linux/log.hpp"
 #include "mnd/linux/secrecy.hpp"
 
 namespace {
 
-namespace options = boost::program_options;
-
 constexpr int kExitFailure = 1;
 constexpr int kExitUsage = 2;  // command line or configuration
-
-std::string usage(const options::options_description& description) {
-  std::string text =
-      "usage: mip6-ha --config FILE [--check]      run as home agent\n"
-      "       mip6-ha --config FILE --keys-are-new NODE\n"
-      "       mip6-ha --config FILE import BACKUP     the same as below, also while mip6-ha is stopped\n";
-  for (const auto& command : mip6ha::commands())
-    text += fmt::format("       mip6-ha {:<24} [--json] [--socket S] {}\n",
-                        fmt::format("{} {}", command.name, mip6ha::argument_of(command)), command.summary);
-  for (const auto& command : mip6ha::admin_commands())
-    text += fmt::format("       mip6-ha {} {}\n{:30}{}\n", command.name, command.usage, "", command.summary);
-  std::ostringstream listed;
-  listed << description;
-  return text + listed.str();
-}
 
 // Before the first secret is read.
 void keep_memory_secret() {
@@ -146,16 +129,23 @@ int run_client(const mip6ha::Command& command, const Client& client) {
   return command.well == nullptr || command.well(*answer) ? 0 : kExitFailure;
 }
 
-int import_backup(const std::string& path, const std::string& backup) {
-  const auto config = loaded(path);
+int import_backup(const mip6ha::CommandLine& line) {
+  const auto config = loaded(line.config);
   if (!config) return kExitUsage;
   const auto& socket = config->control_socket;
+  const auto& backup = line.words.back();
   // Also one whose database was taken away under it: it has no lock that would tell.
   if (mip6ha::ask_daemon(socket, {{"command", "import"}}))
-    return run_client(*mip6ha::find_command("import"), {.argument = backup, .why = {}, .socket = socket.string()});
+    return run_client(*mip6ha::find_command("import"),
+                      {.argument = backup, .why = {}, .socket = socket.string(), .json = line.json});
   if (const auto done = mip6ha::Store::restore(config->state_directory, backup); !done) {
     fmt::print(stderr, "mip6-ha: {}\n", done.error().to_string());
     return kExitFailure;
+  }
+  if (line.json) {
+    const nlohmann::json told{{"version", mnd::kernel::kControlVersion}, {"agent", "not running"}, {"file", backup}};
+    fmt::print("{}\n", told.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    return 0;
   }
   fmt::print(
       "{} is in place, without bindings and sequence numbers: keys by IKE are made anew at the next start; nodes with "
@@ -164,64 +154,35 @@ int import_backup(const std::string& path, const std::string& backup) {
   return 0;
 }
 
-int run(int argc, char** argv) {
-  std::string config;
-  std::string new_keys;
-  std::string why;
-  std::string socket = mip6ha::Config{}.control_socket.string();
-  std::vector<std::string> words;
-  options::options_description description{"options"};
-  description.add_options()("config", options::value(&config)->value_name("FILE"), "configuration to run with")(
-      "check", "only check the configuration, all mistakes at once")(
-      "keys-are-new", options::value(&new_keys)->value_name("NODE"),
-      "take the manual keys of a node as never used, where no record says what they have seen; while mip6-ha is "
-      "stopped")("socket", options::value(&socket)->value_name("S")->default_value(socket),
-                 "control socket of a running mip6-ha")("why", options::value(&why)->value_name("TEXT"),
-                                                        "reason of a ban, for list and show")(
-      "json", "the same data as JSON")("version", "print the version")("help", "print this");
-  description.add(mip6ha::admin_options());
-  options::options_description hidden;
-  hidden.add_options()("command", options::value(&words));
-  options::options_description all;
-  all.add(description).add(hidden);
-  options::positional_options_description positional;
-  positional.add("command", -1);
-
-  options::variables_map given;
-  try {
-    options::store(options::command_line_parser(argc, argv).options(all).positional(positional).run(), given);
-    options::notify(given);
-  } catch (const options::error& error) {
-    fmt::print(stderr, "mip6-ha: {}\n{}", error.what(), usage(description));
-    return kExitUsage;
+int run(const mip6ha::CommandLine& line) {
+  using Action = mip6ha::CommandLine::Action;
+  switch (line.action) {
+    case Action::kHelp:
+      fmt::print("{}", mip6ha::usage());
+      return 0;
+    case Action::kVersion:
+      fmt::print("mip6-ha {}\n", MND_VERSION);
+      return 0;
+    case Action::kServe:
+    case Action::kCheck:
+      return run_daemon(line.config, line.action == Action::kCheck);
+    case Action::kTakeKeysAsNew:
+      return take_keys_as_new(line.config, line.new_keys);
+    case Action::kImport:
+      return import_backup(line);
+    case Action::kAsk:
+      return run_client(*line.command, {line.words.back(), line.why, line.socket, line.json});
+    case Action::kAdminister:
+      keep_memory_secret();
+      return mip6ha::run_admin(*line.admin, line.words, line.given);
+    case Action::kRefuse:
+      break;
   }
-  if (given.contains("help")) {
-    fmt::print("{}", usage(description));
-    return 0;
-  }
-  if (given.contains("version")) {
-    fmt::print("mip6-ha {}\n", MND_VERSION);
-    return 0;
-  }
-  if (const auto* admin = words.empty() ? nullptr : mip6ha::find_admin_command(words.front())) {
-    keep_memory_secret();
-    return mip6ha::run_admin(*admin, words, given);
-  }
-  const auto* command = words.empty() ? nullptr : mip6ha::find_command(words.front());
-  using Argument = mip6ha::Command::Argument;
-  const bool may_say_why = command != nullptr && command->argument == Argument::kNodeAndWhy;
-  if (command != nullptr && config.empty() && (why.empty() || may_say_why) &&
-      words.size() == (command->argument == Argument::kNone ? 1 : 2))
-    return run_client(*command, {words.back(), why, socket, given.contains("json")});
-  const bool alone = new_keys.empty() && !given.contains("check") && !given.contains("json");
-  if (words.size() == 2 && words.front() == "import" && !config.empty() && alone)
-    return import_backup(config, words.back());
-  if (words.empty() && !config.empty() && !new_keys.empty()) return take_keys_as_new(config, new_keys);
-  if (words.empty() && !config.empty()) return run_daemon(config, given.contains("check"));
-  fmt::print(stderr, "{}", usage(description));
+  if (!line.mistake.empty()) fmt::print(stderr, "mip6-ha: {}\n", line.mistake);
+  fmt::print(stderr, "{}", mip6ha::usage());
   return kExitUsage;
 }
 
 }  // namespace
 
-int main(int argc, char** argv) { return run(argc, argv); }
+int main(int argc, char** argv) { return run(mip6ha::read_command_line({argv + 1, argv + argc})); }

@@ -1,0 +1,88 @@
+// See command_line.hpp.
+#include "examples/home-agent/command_line.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/program_options.hpp>
+#include <sstream>
+
+namespace mip6ha {
+namespace {
+
+namespace options = boost::program_options;
+using Action = CommandLine::Action;
+
+options::options_description described(CommandLine& line) {
+  options::options_description all{"options"};
+  all.add_options()("config", options::value(&line.config)->value_name("FILE"), "configuration to run with")(
+      "check", "only check the configuration, all mistakes at once")(
+      "keys-are-new", options::value(&line.new_keys)->value_name("NODE"),
+      "take the manual keys of a node as never used, where no record says what they have seen; while mip6-ha is "
+      "stopped")("socket",
+                 options::value(&line.socket)->value_name("S")->default_value(mip6ha::Config{}.control_socket.string()),
+                 "control socket of a running mip6-ha")("why", options::value(&line.why)->value_name("TEXT"),
+                                                        "reason of a ban, for list and show")(
+      "json", "the same data as JSON")("version", "print the version")("help", "print this");
+  all.add(admin_options());
+  return all;
+}
+
+Action action_of(CommandLine& line) {
+  const auto& words = line.words;
+  if (line.given.contains("help")) return Action::kHelp;
+  if (line.given.contains("version")) return Action::kVersion;
+  line.admin = words.empty() ? nullptr : find_admin_command(words.front());
+  if (line.admin != nullptr) return Action::kAdminister;
+  line.command = words.empty() ? nullptr : find_command(words.front());
+  const bool check = line.given.contains("check");
+  if (line.command != nullptr && line.config.empty()) {
+    using Argument = Command::Argument;
+    const auto argument = line.command->argument;
+    const bool may_say_why = line.why.empty() || argument == Argument::kNodeAndWhy;
+    return may_say_why && words.size() == (argument == Argument::kNone ? 1 : 2) ? Action::kAsk : Action::kRefuse;
+  }
+  if (words.size() == 2 && words.front() == "import" && line.new_keys.empty() && !check) return Action::kImport;
+  if (!words.empty() || line.config.empty()) return Action::kRefuse;
+  if (!line.new_keys.empty()) return Action::kTakeKeysAsNew;
+  return check ? Action::kCheck : Action::kServe;
+}
+
+}  // namespace
+
+CommandLine read_command_line(const std::vector<std::string>& arguments) {
+  CommandLine line;
+  options::options_description hidden;
+  hidden.add_options()("command", options::value(&line.words));
+  options::options_description all;
+  all.add(described(line)).add(hidden);
+  options::positional_options_description positional;
+  positional.add("command", -1);
+  try {
+    options::store(options::command_line_parser(arguments).options(all).positional(positional).run(), line.given);
+    options::notify(line.given);
+  } catch (const options::error& error) {
+    line.mistake = error.what();
+    return line;
+  }
+  line.json = line.given.contains("json");
+  line.action = action_of(line);
+  return line;
+}
+
+std::string usage() {
+  std::string text =
+      "usage: mip6-ha --config FILE [--check]      run as home agent\n"
+      "       mip6-ha --config FILE --keys-are-new NODE\n"
+      "       mip6-ha --config FILE [--json] import BACKUP     the same as below, also while mip6-ha is stopped\n";
+  for (const auto& command : commands())
+    text += fmt::format("       mip6-ha {:<24} [--json] [--socket S] {}\n",
+                        fmt::format("{} {}", command.name, argument_of(command)), command.summary);
+  for (const auto& command : admin_commands())
+    text += fmt::format("       mip6-ha {} {} [--json]\n{:30}{}\n", command.name, command.usage, "", command.summary);
+  CommandLine line;
+  std::ostringstream listed;
+  listed << described(line);
+  return text + listed.str();
+}
+
+}  // namespace mip6ha

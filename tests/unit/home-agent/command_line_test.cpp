@@ -1,0 +1,134 @@
+// What the command line asks for, wherever its options stand; and that what is asked for as JSON is told as JSON.
+#include "examples/home-agent/command_line.hpp"
+
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "tests/catch.hpp"
+#include "tests/unit/temporary_folder.hpp"
+
+namespace mip6ha {
+namespace {
+
+using Action = CommandLine::Action;
+using Words = std::vector<std::string>;
+
+Words operator+(Words all, const Words& more) {
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
+// Both ways to have an option at a command.
+std::array<Words, 2> with(const Words& option, const Words& command) { return {option + command, command + option}; }
+
+// What goes to the standard output while `run` runs.
+template <typename Run>
+std::string printed(Run run) {
+  std::fflush(stdout);
+  std::FILE* file = std::tmpfile();
+  REQUIRE(file != nullptr);
+  const int kept = ::dup(STDOUT_FILENO);
+  ::dup2(::fileno(file), STDOUT_FILENO);
+  run();
+  std::fflush(stdout);
+  ::dup2(kept, STDOUT_FILENO);
+  ::close(kept);
+  std::rewind(file);
+  std::string text;
+  for (int one = std::fgetc(file); one != EOF; one = std::fgetc(file)) text += static_cast<char>(one);
+  std::fclose(file);
+  return text;
+}
+
+TEST_CASE("each command of a running home agent takes --json before it and after it", "[command-line]") {
+  for (const auto& command : commands()) {
+    Words words{std::string{command.name}};
+    if (command.argument != Command::Argument::kNone) words.emplace_back("laptop");
+    INFO(command.name);
+    CHECK_FALSE(read_command_line(words).json);
+    for (const auto& arguments : with({"--json"}, words)) {
+      const auto line = read_command_line(arguments);
+      CHECK(line.action == Action::kAsk);
+      CHECK(line.command == &command);
+      CHECK(line.json);
+      CHECK(line.words == words);
+    }
+    for (const auto& arguments : with({"--socket", "/s"}, words)) {
+      CHECK(read_command_line(arguments).action == Action::kAsk);
+      CHECK(read_command_line(arguments).socket == "/s");
+    }
+    CHECK(read_command_line(words + Words{"more"}).action == Action::kRefuse);
+  }
+}
+
+TEST_CASE("a backup is imported by the configuration, too, and told as JSON", "[command-line]") {
+  const Words words{"import", "backup"};
+  const Words config{"--config", "/c"};
+  for (const auto& arguments : with(config, words)) {
+    CHECK(read_command_line(arguments).action == Action::kImport);
+    CHECK_FALSE(read_command_line(arguments).json);
+    for (const auto& as_json : with({"--json"}, arguments)) {
+      const auto line = read_command_line(as_json);
+      CHECK(line.action == Action::kImport);
+      CHECK(line.json);
+      CHECK(line.config == "/c");
+      CHECK(line.words == words);
+    }
+    CHECK(read_command_line(arguments + Words{"--check"}).action == Action::kRefuse);
+    CHECK(read_command_line(arguments + Words{"--keys-are-new", "laptop"}).action == Action::kRefuse);
+  }
+}
+
+TEST_CASE("without a command the home agent runs, or does what is asked for once", "[command-line]") {
+  const Words config{"--config", "/c"};
+  CHECK(read_command_line(config).action == Action::kServe);
+  CHECK(read_command_line(config + Words{"--check"}).action == Action::kCheck);
+  const auto keys = read_command_line(config + Words{"--keys-are-new", "laptop"});
+  CHECK(keys.action == Action::kTakeKeysAsNew);
+  CHECK(keys.new_keys == "laptop");
+  CHECK(read_command_line({"--help"}).action == Action::kHelp);
+  CHECK(read_command_line({"--version"}).action == Action::kVersion);
+}
+
+TEST_CASE("what goes with nothing is refused, and what cannot be read is told", "[command-line]") {
+  for (const Words& arguments : {Words{}, Words{"nothing"}, Words{"status", "--config", "/c"},
+                                 Words{"list", "--why", "stolen"}, Words{"show"}}) {
+    CHECK(read_command_line(arguments).action == Action::kRefuse);
+    CHECK(read_command_line(arguments).mistake.empty());
+  }
+  CHECK(read_command_line({"ban", "laptop", "--why", "stolen"}).why == "stolen");
+  CHECK(read_command_line({"status", "--what"}).action == Action::kRefuse);
+  CHECK(read_command_line({"status", "--what"}).mistake.find("what") != std::string::npos);
+}
+
+TEST_CASE("the commands that change the configuration tell as JSON what they did, wherever --json stands",
+          "[command-line]") {
+  const auto before = GENERATE(true, false);
+  const TemporaryFolder folder;
+  const auto file = (folder / "mip6-ha/mip6-ha.conf").string();
+  const auto ran = [&](const Words& words) {
+    const auto arguments = with({"--json"}, words + Words{"--config", file});
+    const auto line = read_command_line(before ? arguments[0] : arguments[1]);
+    REQUIRE(line.action == Action::kAdminister);
+    int status = -1;
+    const auto text = printed([&] { status = run_admin(*line.admin, line.words, line.given); });
+    INFO(text);
+    CHECK(status == 0);
+    const auto told = nlohmann::json::parse(text, nullptr, false);
+    REQUIRE(told.is_object());
+    CHECK(told.contains("version"));
+    return told;
+  };
+  CHECK(ran({"init", "--prefix", "2001:db8:1::/64", "--interface", "no-such-if"}).at("config") == file);
+  std::ofstream{file, std::ios::app} << "state-directory = " << (folder / "state").string()
+                                     << "\ncontrol-socket = " << (folder / "control").string() << '\n';
+  for (const char* command : {"add", "rotate", "remove"})
+    CHECK(ran({command, "laptop"}).at("nodes").at(0).at("name") == "laptop");
+}
+
+}  // namespace
+}  // namespace mip6ha
