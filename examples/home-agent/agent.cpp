@@ -34,8 +34,12 @@ bool is_about_bindings(const mip6::Message& message) {
 
 }  // namespace
 
-Agent::Agent(boost::asio::io_context& loop, Config config, std::filesystem::path config_file)
-    : loop_{loop}, config_{std::move(config)}, config_file_{std::move(config_file)}, behaviour_{config_.behaviour} {}
+Agent::Agent(boost::asio::io_context& loop, Config config, std::filesystem::path config_file, OpenKernel open_kernel)
+    : loop_{loop},
+      config_{std::move(config)},
+      config_file_{std::move(config_file)},
+      open_kernel_{std::move(open_kernel)},
+      behaviour_{config_.behaviour} {}
 
 Result Agent::start() {
   auto opened = open();
@@ -64,7 +68,7 @@ Result Agent::open() {
   // A second mip6-ha ends here, before it touches the kernel.
   if (auto opened = open_control(); !opened) return opened;
 
-  auto kernel = LinuxKernel::open(loop_, config_.address, config_.interface);
+  auto kernel = open_kernel_(loop_, config_.address, config_.interface);
   if (!kernel) return tl::unexpected(kernel.error());
   kernel_ = std::move(*kernel);
   make_performer(*nodes);

@@ -16,6 +16,7 @@
 #include <variant>
 #include <vector>
 
+#include "examples/home-agent/agent_kernel.hpp"
 #include "examples/home-agent/config.hpp"
 #include "examples/home-agent/events.hpp"
 #include "examples/home-agent/linux_kernel.hpp"
@@ -45,9 +46,12 @@ namespace mip6ha {
 class Agent final : public Steering {
  public:
   static constexpr mip6::Duration kStopLimit = std::chrono::seconds{2};
+  // A new configuration is worked on for so long before others have their turn.
+  static constexpr mip6::Duration kReloadTurn = std::chrono::milliseconds{5};
 
   // `config_file`: where `config` was read from, and is read again by reload().
-  Agent(boost::asio::io_context& loop, Config config, std::filesystem::path config_file);
+  Agent(boost::asio::io_context& loop, Config config, std::filesystem::path config_file,
+        OpenKernel open_kernel = LinuxKernel::open);
 
   // Opens everything, in the order that lets no update in the clear through; an error ends the program. What was opened
   // until then is taken out of the kernel again.
@@ -192,6 +196,7 @@ class Agent final : public Steering {
   boost::asio::io_context& loop_;
   Config config_;  // as configured: of its nodes those without a ban are served
   std::filesystem::path config_file_;
+  OpenKernel open_kernel_;
   std::unordered_map<std::string_view, const NodeConfig*> by_name_;  // into config_
   std::unordered_map<mip6::Ipv6Address, const NodeConfig*> by_address_;
   mutable std::weak_ptr<const std::vector<std::string>> names_;  // of all nodes, while somebody lists them
@@ -203,7 +208,7 @@ class Agent final : public Steering {
   std::set<mip6::Ipv6Address> numbers_known_;                  // home addresses whose last sequence number is on disk
   std::map<mip6::Ipv6Address, std::uint32_t> payload_reqids_;  // of nodes whose payload is protected
   std::unique_ptr<Store> store_;
-  std::unique_ptr<LinuxKernel> kernel_;
+  std::unique_ptr<AgentKernel> kernel_;
   std::unique_ptr<Performer> performer_;
   mip6::agent::ServedNodes served_;
   std::unique_ptr<mip6::agent::HomeAgent> home_agent_;

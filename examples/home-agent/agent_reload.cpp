@@ -1,6 +1,6 @@
 // The home agent as a program: a new configuration comes into force while everybody is served. It may be of very many
 // nodes, each with files of its own: they are read by a thread, the only one beside the loop, which has nothing but the
-// path; and what is to be done is done by turns of kTurn, between which updates are answered.
+// path; and what is to be done is done by turns of kReloadTurn, between which updates are answered.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -24,7 +24,6 @@ using mnd::kernel::Level;
 
 namespace {
 
-constexpr std::chrono::milliseconds kTurn{5};
 constexpr std::size_t kEndedTogether = 4;     // one sync of the disk for these
 constexpr std::size_t kStoredTogether = 256;  // and one for these, in some milliseconds
 constexpr std::size_t kToldByName = 100;      // of the thousand events that are kept
@@ -102,7 +101,7 @@ void Agent::work_on_reload() {
     reload->told.failed.push_back(kStopped);
     return end_reload(std::move(reload->told));
   }
-  const auto end = mnd::kernel::boot_now() + kTurn;
+  const auto end = mnd::kernel::boot_now() + kReloadTurn;
   do {
     const auto job = std::move(reload->work.front());
     reload->work.pop_front();

@@ -1,4 +1,4 @@
-// What the home agent needs of the kernel, as one small interface: LinuxKernel is the real one, tests pretend one.
+// What the performer needs of the kernel, as one small interface: LinuxKernel is the real one, tests pretend one.
 #pragma once
 
 #include <algorithm>

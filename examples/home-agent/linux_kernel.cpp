@@ -30,7 +30,7 @@ constexpr std::uint32_t kLastReqid = kFirstReqid + mnd::kernel::kPrefixesReqidOf
 
 }  // namespace
 
-tl::expected<std::unique_ptr<LinuxKernel>, Error> LinuxKernel::open(boost::asio::io_context& loop,
+tl::expected<std::unique_ptr<AgentKernel>, Error> LinuxKernel::open(boost::asio::io_context& loop,
                                                                     const Ipv6Address& home_agent,
                                                                     const std::string& interface) {
   const unsigned index = ::if_nametoindex(interface.c_str());
@@ -44,7 +44,7 @@ tl::expected<std::unique_ptr<LinuxKernel>, Error> LinuxKernel::open(boost::asio:
   if (!esp_tunnel) return tl::unexpected(esp_tunnel.error());
   auto tunnel = mnd::kernel::AgentTunnel::open(home_agent, interface);
   if (!tunnel) return tl::unexpected(tunnel.error());
-  return std::unique_ptr<LinuxKernel>{
+  return std::unique_ptr<AgentKernel>{
       new LinuxKernel{loop, home_agent, index, std::move(*xfrm), std::move(*esp_tunnel), std::move(*tunnel)}};
 }
 

@@ -9,49 +9,37 @@
 #include <string>
 #include <vector>
 
-#include "examples/home-agent/kernel_port.hpp"
-#include "examples/home-agent/performer.hpp"
+#include "examples/home-agent/agent_kernel.hpp"
 #include "mnd/linux/esp_tunnel.hpp"
-#include "mnd/linux/mobility_socket.hpp"
-#include "mnd/linux/neighbour.hpp"
 #include "mnd/linux/tunnel.hpp"
 #include "mnd/linux/xfrm.hpp"
 
 namespace mip6ha {
 
-class LinuxKernel final : public KernelPort {
+class LinuxKernel final : public AgentKernel {
  public:
-  static tl::expected<std::unique_ptr<LinuxKernel>, mip6::Error> open(boost::asio::io_context& loop,
+  static tl::expected<std::unique_ptr<AgentKernel>, mip6::Error> open(boost::asio::io_context& loop,
                                                                       const mip6::Ipv6Address& home_agent,
                                                                       const std::string& interface);
 
-  // Removes what a former process left, then requires ESP of every node. Before listen(), so that no update in the
-  // clear ever gets through (RFC 6275 section 5.1).
-  Result protect(const NodeTable& nodes);
-  // The same for one node, while others are served.
-  Result protect_one(const mip6::Ipv6Address& home_address, const NodeIdentity& node);
-  // Policies and ESP states of one node go, each also if another could not be removed: the first error. After unbind().
-  Result release(const mip6::Ipv6Address& home_address, const NodeIdentity& node);
-  // Its ESP states alone.
-  Result delete_states(const mip6::Ipv6Address& home_address, const NodeIdentity& node);
-  // Those of all nodes, charon's and ours.
-  Result delete_all_states();
-  // Reqids of nodes for which there is an ESP state. Looked for at once: each look costs as much as there are states.
-  tl::expected<std::set<std::uint32_t>, mip6::Error> reqids_with_states();
+  Result protect(const NodeTable& nodes) override;
+  Result protect_one(const mip6::Ipv6Address& home_address, const NodeIdentity& node) override;
+  Result release(const mip6::Ipv6Address& home_address, const NodeIdentity& node) override;
+  Result delete_states(const mip6::Ipv6Address& home_address, const NodeIdentity& node) override;
+  Result delete_all_states() override;
+  tl::expected<std::set<std::uint32_t>, mip6::Error> reqids_with_states() override;
   Result install_manual(const mip6::Ipv6Address& home_address, std::uint32_t reqid,
-                        const mnd::kernel::ManualKeys& keys);
-  Result set_up_tunnel();
-  // `prefixes`: hears Mobile Prefix Solicitations.
-  Result listen(mnd::kernel::MobilitySocket::Received received, mnd::kernel::MobilitySocket::Received prefixes);
-  // Of the messages since then.
-  mnd::kernel::MobilityDrops drops() const { return socket_ ? socket_->drops() : mnd::kernel::MobilityDrops{}; }
-  // Hears what other hosts of the home link say is theirs.
-  Result watch_home_link(mnd::kernel::ClaimWatch::Claimed claimed);
-  // Has all that waits in the sockets by now received, see MobilitySocket.
-  void take_waiting();
-  void stop_listening();
-  // Everything of ours goes, each part also if another could not be removed.
-  std::vector<mip6::Error> remove_all();
+                        const mnd::kernel::ManualKeys& keys) override;
+  Result set_up_tunnel() override;
+  Result listen(mnd::kernel::MobilitySocket::Received received,
+                mnd::kernel::MobilitySocket::Received prefixes) override;
+  mnd::kernel::MobilityDrops drops() const override {
+    return socket_ ? socket_->drops() : mnd::kernel::MobilityDrops{};
+  }
+  Result watch_home_link(mnd::kernel::ClaimWatch::Claimed claimed) override;
+  void take_waiting() override;
+  void stop_listening() override;
+  std::vector<mip6::Error> remove_all() override;
 
   Result bind(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& care_of) override;
   Result forget_care_of(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& care_of) override;

@@ -1,0 +1,164 @@
+// A new configuration comes into force while everybody is served, and something else happens meanwhile.
+#include <filesystem>
+
+#include "tests/unit/home-agent/agent_harness.hpp"
+
+namespace mip6ha {
+namespace {
+
+using mip6::Ipv6Address;
+using mip6::Status;
+using Names = std::vector<std::string>;
+
+std::string reason(const tl::expected<Imported, mip6::Error>& taken) {
+  return taken ? "not refused" : taken.error().reason;
+}
+
+TEST_CASE("a backup is not taken back while a new configuration comes into force", "[agent]") {
+  RunningAgent here{{"laptop", "tablet"}};
+  const auto tablet = here.home("tablet");
+  const auto copy = here.agent->make_copy();
+  REQUIRE(copy);
+  std::filesystem::rename(*copy, here.agent->backup_place());
+
+  std::string in_the_middle;
+  here.kernel.releasing = [&](const Ipv6Address& home_address) {
+    CHECK(home_address == tablet);
+    here.between_turns([&] { in_the_middle = reason(here.agent->take_back()); });
+  };
+  REQUIRE(here.admin.remove("tablet"));
+  const auto told = here.begin_reload();
+  const char* refusal = "a new configuration is coming into force";
+  CHECK(reason(here.agent->take_back()) == refusal);  // it is being read
+  here.until([&] { return told->has_value(); });
+  CHECK(in_the_middle == refusal);
+  REQUIRE(**told);
+  CHECK((**told)->removed == Names{"tablet"});
+  CHECK_FALSE(here.refused("laptop"));
+
+  here.kernel.releasing = nullptr;
+  const auto taken = here.agent->take_back();
+  REQUIRE(taken);
+  CHECK(taken->refused == Names{"laptop"});
+  CHECK(here.refused("laptop"));
+}
+
+TEST_CASE("a ban that is lifted between the end of a service and the new configuration serves nobody by the former one",
+          "[agent]") {
+  RunningAgent here{{"laptop", "phone", "tablet"}};
+  const auto phone = here.home("phone");
+  const auto tablet = here.home("tablet");
+  const auto former_spi = here.spi("phone");
+  REQUIRE(here.agent->ban("phone", "lost"));
+  CHECK_FALSE(here.kernel.required.contains(phone));
+
+  bool served_by_the_former = false;
+  here.kernel.releasing = [&](const Ipv6Address& home_address) {
+    if (home_address != tablet) return;
+    here.between_turns([&] {
+      CHECK(here.agent->unban("phone"));
+      served_by_the_former = here.kernel.manual[phone] == former_spi;
+    });
+  };
+  SECTION("it is not configured any more") {
+    REQUIRE(here.admin.remove("phone"));
+    REQUIRE(here.admin.remove("tablet"));
+    CHECK(here.reload().removed == Names{"phone", "tablet"});
+    CHECK_FALSE(here.kernel.required.contains(phone));
+    CHECK_FALSE(here.kernel.manual.contains(phone));
+    CHECK_FALSE(here.agent->node("phone"));
+  }
+  SECTION("it has other keys") {
+    REQUIRE(here.admin.rotate("phone"));
+    REQUIRE(here.admin.rotate("tablet"));
+    CHECK(here.reload({"phone", "tablet"}).changed == Names{"phone", "tablet"});
+    CHECK(here.kernel.required.contains(phone));
+    CHECK(here.kernel.manual[phone] == here.spi("phone"));
+    CHECK(here.kernel.manual[phone] != former_spi);
+    CHECK_FALSE(here.refused("phone"));
+    CHECK(here.update(phone, 1).status == Status::kAccepted);
+  }
+  CHECK(served_by_the_former);
+  CHECK(here.kernel.required.contains(here.home("laptop")));
+}
+
+TEST_CASE("who stops the home agent in the middle of a reload ends both, and nobody else is served", "[agent]") {
+  RunningAgent here{{"laptop", "tablet"}};
+  const auto tablet = here.home("tablet");
+  here.kernel.releasing = [&](const Ipv6Address& home_address) {
+    if (home_address == tablet) here.between_turns([&] { here.agent->stop(); });
+  };
+  REQUIRE(here.admin.remove("tablet"));
+  here.add("phone");
+  const auto told = here.begin_reload({"phone"});
+  const auto next = here.begin_reload();
+  here.until([&] { return told->has_value() && next->has_value(); });
+  REQUIRE(**told);
+  REQUIRE((**told)->failed.size() == 1);
+  CHECK((**told)->failed.front().what == "mip6-ha is stopping");
+  REQUIRE_FALSE(**next);
+  CHECK((**next).error().front().what == "mip6-ha is stopping");
+  CHECK_FALSE(here.agent->node("phone"));
+  CHECK(here.kernel.all_removed);
+  CHECK(here.kernel.required.empty());
+  CHECK(here.kernel.manual.empty());
+}
+
+TEST_CASE("who stops the home agent while a configuration is read has it refused", "[agent]") {
+  RunningAgent here{{"laptop"}};
+  here.add("phone");
+  const auto told = here.begin_reload({"phone"});
+  const auto next = here.begin_reload();
+  here.agent->stop();
+  const auto late = here.begin_reload();
+  CHECK(late->has_value());
+  here.until([&] { return told->has_value() && next->has_value(); });
+  for (const auto& one : {told, next, late}) {
+    REQUIRE_FALSE(**one);
+    CHECK((**one).error().front().what == "mip6-ha is stopping");
+    CHECK_FALSE((**one).error().front().remedy.empty());
+  }
+  CHECK(here.kernel.required.empty());
+}
+
+TEST_CASE("of two reloads with new manual keys each has its own served, though the first one has read both",
+          "[agent]") {
+  RunningAgent here{{"laptop"}};
+  here.add("phone");
+  here.add("tablet");
+  bool refused_after_the_first = false;
+  here.agent->reload({"phone"}, [&](const auto& done) {
+    REQUIRE(done);
+    CHECK(done->added == Names{"phone", "tablet"});
+    CHECK_FALSE(here.refused("phone"));
+    refused_after_the_first = here.refused("tablet");
+  });
+  const auto second = here.reload({"tablet"});
+  CHECK(refused_after_the_first);
+  CHECK(second.added.empty());
+  CHECK(second.changed == Names{"tablet"});
+  for (const char* name : {"phone", "tablet"}) {
+    CHECK_FALSE(here.refused(name));
+    CHECK(here.kernel.manual[here.home(name)] == here.spi(name));
+    CHECK(here.update(here.home(name), 1).status == Status::kAccepted);
+  }
+}
+
+TEST_CASE("new manual keys one after another count from their beginning, each time", "[agent]") {
+  RunningAgent here{{"laptop", "phone"}};
+  const auto laptop = here.home("laptop");
+  CHECK(here.update(here.home("phone"), 7).status == Status::kAccepted);
+  for (int times = 0; times < 2; ++times) {
+    CHECK(here.update(laptop, 1000).status == Status::kAccepted);
+    CHECK(here.kernel.tunnels.contains(laptop));
+    REQUIRE(here.admin.rotate("laptop"));
+    CHECK(here.reload({"laptop"}).changed == Names{"laptop"});
+    CHECK_FALSE(here.kernel.tunnels.contains(laptop));
+    CHECK(here.kernel.manual[laptop] == here.spi("laptop"));
+    CHECK(here.update(laptop, 1).status == Status::kAccepted);
+  }
+  CHECK(here.kernel.tunnels.contains(here.home("phone")));
+}
+
+}  // namespace
+}  // namespace mip6ha
