@@ -28,11 +28,12 @@ constexpr std::size_t kMaxSocketPath = 107;     // sun_path
 constexpr std::size_t kMaxInterfaceName = 15;   // IFNAMSIZ - 1
 constexpr std::size_t kSuggestionDistance = 3;  // letters of difference up to which a key is thought to be meant
 
-constexpr std::array<std::string_view, 24> kKeys{
-    "rekey",          "ike-rekey",       "home-address",  "home-agent",       "identity",      "home-agent-identity",
-    "secret-file",    "certificate",     "keying",        "ike-proposals",    "esp-proposals", "signature-hash",
-    ike::kConsentKey, "lifetime",        "first-timeout", "prefer",           "exclude",       "vici-socket",
-    "control-socket", "state-directory", "manual-keys",   "forecast-horizon", "protect",       "prefix-discovery"};
+constexpr std::array<std::string_view, 25> kKeys{
+    "rekey",           "ike-rekey",        "home-address",     "home-agent",     "identity",
+    "secret-file",     "certificate",      "keying",           "ike-proposals",  "esp-proposals",
+    "signature-hash",  "lifetime",         "first-timeout",    "prefer",         "exclude",
+    "vici-socket",     "protect",          "control-socket",   "manual-keys",    "home-agent-identity",
+    "state-directory", "forecast-horizon", "prefix-discovery", ike::kConsentKey, "home-agent-prefix"};
 // What others call it, or what others have; whoever writes them is told our way.
 struct Foreign {
   std::string_view key;
@@ -121,7 +122,15 @@ void ConfigChecker::home_address(const ConfigSetting& setting) {
 
 void ConfigChecker::addresses() {
   if (const auto* home = require("home-address", "home-address = 2001:db8:1::42/64")) home_address(*home);
+  if (const auto* prefix = find("home-agent-prefix")) home_agent_prefix(*prefix);
   if (const auto* agents = require("home-agent", "home-agent = 2001:db8:1::1")) home_agents(*agents);
+}
+
+void ConfigChecker::home_agent_prefix(const ConfigSetting& setting) {
+  agent_prefix_ = mip6::Ipv6Prefix::parse(setting.value);
+  if (!agent_prefix_ || agent_prefix_->length == 0 || agent_prefix_->length > 127)
+    mistake(setting, fmt::format("'{}' is not the prefix of a link", setting.value),
+            "write the prefix that the home agent's address is of, 2001:db8:1::/64");
 }
 
 void ConfigChecker::home_agents(const ConfigSetting& setting) {
@@ -157,8 +166,9 @@ void ConfigChecker::home_agent(const ConfigSetting& setting, const std::string& 
   if (config_.home_address.is_unspecified()) return;
   if (config_.home_address == *address)
     mistake(setting, "the home agent has the node's home address", "write the home agent's own address");
-  else if (!config_.home_prefix.contains(*address))
-    // the home agent intercepts packets on the home link, so it has an address of its prefix (RFC 6275 section 3.1)
+  else if (!config_.home_prefix.contains(*address) && !(agent_prefix_ && agent_prefix_->contains(*address)))
+    // the home agent intercepts packets on the home link, so it has an address of its prefix (RFC 6275 section 3.1), or
+    // of another one while the link is renumbered
     mistake(setting,
             fmt::format("'{}' is not in the home prefix {}", text,
                         find("home-address") ? find("home-address")->value : std::string{}),

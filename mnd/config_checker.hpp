@@ -51,6 +51,7 @@ class ConfigChecker {
   void collect(const std::vector<kernel::ConfigSection>& sections);
   void addresses();
   void home_address(const ConfigSetting& setting);
+  void home_agent_prefix(const ConfigSetting& setting);
   void home_agents(const ConfigSetting& setting);
   void home_agent(const ConfigSetting& setting, const std::string& text);
   void identities();
@@ -93,6 +94,7 @@ class ConfigChecker {
   const std::filesystem::path& path_;
   std::map<std::string, ConfigSetting, std::less<>> settings_;  // of all files; a later one wins
   std::vector<ConfigMistake> mistakes_;
+  std::optional<mip6::Ipv6Prefix> agent_prefix_;  // home-agent-prefix = P, beside home-address's
   Config config_;
 };
 

@@ -166,6 +166,21 @@ TEST_CASE("home address and home agent that do not go together are refused") {
                "mnd.conf:2: home-agent: the home agent has the node's home address"));
 }
 
+TEST_CASE("while the home link is renumbered the home agent is in another prefix of it, which is named") {
+  const std::string moved = "home-agent = 2001:db8:2::1\nhome-agent-prefix = ";
+  const auto config = mnd::load_config(Files{with("home-agent", moved + "2001:db8:2::/64")}.path);
+  REQUIRE(config);
+  CHECK(config->home_agents.front() == *mip6::Ipv6Address::parse("2001:db8:2::1"));
+  CHECK(config->home_prefix.contains(config->home_address));
+  CHECK_FALSE(config->home_prefix.contains(config->home_agents.front()));
+  // one that is left there does no harm
+  CHECK(mistakes_of(with("home-agent", "home-agent = 2001:db8:1::1\nhome-agent-prefix = 2001:db8:2::/64")).empty());
+  CHECK(begins(mistake_of(with("home-agent", moved + "2001:db8:3::/64")),
+               "mnd.conf:2: home-agent: '2001:db8:2::1' is not in the home prefix 2001:db8:1::42/64"));
+  CHECK(begins(mistake_of(with("home-agent", "home-agent = 2001:db8:1::1\nhome-agent-prefix = 2001:db8:1::/0")),
+               "mnd.conf:3: home-agent-prefix: '2001:db8:1::/0' is not the prefix of a link"));
+}
+
 TEST_CASE("identities that cannot tell the two apart are refused") {
   CHECK(begins(mistake_of(with("identity", "identity =")), "mnd.conf:3: identity: is empty"));
   CHECK(begins(mistake_of(with("identity", "identity = 2001:db8:1::1")),
