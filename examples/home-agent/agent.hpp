@@ -158,7 +158,10 @@ class Agent final : public Steering {
   void forget_behaviour(const NodeConfig& node);
   void open_metrics();
   Metrics metrics() const;
-  // agent_prefixes.cpp: mobile prefix discovery
+  // agent_prefixes.cpp: what is advertised of the home link, and mobile prefix discovery
+  mip6::agent::HomePrefixes home_prefixes() const;
+  void begin_prefix_lifetime();
+  void prefixes_changed();
   void received_prefixes(const mnd::kernel::MobilityPacket& packet);
   void note_binding(const mip6::agent::Action& action);
   void prefix_sa(const mip6::Ipv6Address& home_address, bool up);
@@ -215,14 +218,15 @@ class Agent final : public Steering {
   std::unique_ptr<ike::AgentKeying> keying_;
   mnd::kernel::SystemRandom random_;
   std::unique_ptr<mip6::agent::PrefixAdvertiser> advertiser_;
-  std::set<mip6::Ipv6Address> prefix_sas_;  // nodes that advertisements can reach under ESP
+  mip6::BootTime prefix_end_ = mip6::agent::kForever;  // of config_.prefix
+  std::set<mip6::Ipv6Address> prefix_sas_;             // nodes that advertisements can reach under ESP
   std::optional<OtherAgents> others_;
   std::unique_ptr<mip6::agent::HomeAgentsList> list_;
   std::unique_ptr<mnd::kernel::Icmp6Socket> advertisements_;
   std::unique_ptr<mnd::kernel::Icmp6Socket> requests_;
   std::unique_ptr<mnd::kernel::LinkMonitor> links_;
-  std::uint32_t home_link_ = 0;  // its interface index
-  mip6::Ipv6Address anycast_;
+  std::uint32_t home_link_ = 0;          // its interface index
+  std::set<mip6::Ipv6Address> anycast_;  // of the home agents, in each prefix
   bool link_was_running_ = true;
   RequestLimit request_limit_;
   std::uint64_t requests_answered_ = 0;

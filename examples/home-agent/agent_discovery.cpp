@@ -61,7 +61,6 @@ tl::expected<std::set<Ipv6Address>, mip6::Error> Agent::doubtful(const std::vect
 // Without it the nodes are served all the same.
 void Agent::open_discovery() {
   home_link_ = ::if_nametoindex(config_.interface.c_str());
-  anycast_ = mip6::node::home_agents_anycast(config_.prefix);
   const agent::DiscoveryPolicy policy{
       .link_local = link_local_of(config_.interface), .addresses = {config_.address}, .preference = config_.preference};
   list_ = std::make_unique<agent::HomeAgentsList>(policy, random_);
@@ -78,7 +77,10 @@ void Agent::open_requests() {
                                                  [this](const auto& packet) { received_request(packet); });
   if (!requests) return note(requests.error());
   requests_ = std::move(*requests);
-  if (const auto joined = requests_->join_anycast(anycast_, home_link_); !joined) note(joined.error());
+  anycast_ = {mip6::node::home_agents_anycast(config_.prefix)};
+  if (config_.next_prefix) anycast_.insert(mip6::node::home_agents_anycast(*config_.next_prefix));
+  for (const auto& address : anycast_)
+    if (const auto joined = requests_->join_anycast(address, home_link_); !joined) note(joined.error());
 }
 
 // Only where somebody else could take over: it hears of every route.
@@ -108,7 +110,7 @@ void Agent::received_advertisement(const mnd::kernel::Icmp6Packet& packet) {
 
 void Agent::received_request(const mnd::kernel::Icmp6Packet& packet) {
   // Another prefix's question is for others; what came to our unicast address is no question at all.
-  if (packet.destination != anycast_) return drop("discovery request to another address", packet.source);
+  if (!anycast_.contains(packet.destination)) return drop("discovery request to another address", packet.source);
   const auto message = mip6::parse_icmp_message(packet.message);
   const auto* request = message ? std::get_if<mip6::HomeAgentAddressDiscoveryRequest>(&*message) : nullptr;
   if (request == nullptr) return drop("malformed discovery request", packet.source);

@@ -99,11 +99,8 @@ ike::AgentKeyingNode Agent::keying_node(const NodeConfig& node) const {
 void Agent::make_cores() {
   mip6::agent::Policy policy;
   policy.address = config_.address;
-  policy.home_prefixes = {{.prefix = config_.prefix}};
-  if (config_.prefix_lifetime)
-    policy.home_prefixes[0].valid_until = policy.home_prefixes[0].preferred_until =
-        mnd::kernel::boot_now() + *config_.prefix_lifetime;
-  if (config_.next_prefix) policy.home_prefixes.push_back({.prefix = *config_.next_prefix});
+  begin_prefix_lifetime();
+  policy.home_prefixes = home_prefixes();
   policy.key_mobility = config_.key_mobility;
   policy.max_lifetime = config_.lifetime;
   ike::AgentKeyingPolicy keying{.home_agent = config_.address, .nodes = {}};

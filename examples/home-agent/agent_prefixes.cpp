@@ -1,5 +1,5 @@
-// Mobile prefix discovery: solicitations are answered, and nodes that are away are told of the home prefix (RFC 6275
-// section 10.6), where an SA for it is there.
+// The home link's prefixes, and mobile prefix discovery: solicitations are answered, and nodes that are away are told
+// of the home prefix (RFC 6275 section 10.6), where an SA for it is there.
 #include <fmt/format.h>
 
 #include "examples/home-agent/agent.hpp"
@@ -11,6 +11,36 @@ namespace mip6ha {
 namespace agent = mip6::agent;
 using mip6::Ipv6Address;
 using mnd::kernel::Level;
+
+agent::HomePrefixes Agent::home_prefixes() const {
+  agent::HomePrefixes prefixes{{.prefix = config_.prefix, .valid_until = prefix_end_, .preferred_until = prefix_end_}};
+  if (config_.next_prefix) prefixes.push_back({.prefix = *config_.next_prefix});
+  return prefixes;
+}
+
+void Agent::begin_prefix_lifetime() {
+  prefix_end_ = config_.prefix_lifetime ? mnd::kernel::boot_now() + *config_.prefix_lifetime : agent::kForever;
+}
+
+// By another configuration: bindings end with the validity of their prefix (RFC 6275 section 10.3.1), and nodes that
+// are away are told, each at a time of its own (section 10.6.2).
+void Agent::prefixes_changed() {
+  const auto prefixes = home_prefixes();
+  post(agent::Event{agent::HomePrefixesChanged{prefixes}});
+  advertise(agent::HomePrefixesChanged{prefixes});
+  if (list_ != nullptr) {
+    requests_.reset();  // and with it the former anycast addresses
+    open_requests();
+  }
+  std::string told;
+  for (const auto& one : prefixes) {
+    const auto left = agent::remaining(one.valid_until, mnd::kernel::boot_now());
+    told += fmt::format("{}{} {}", told.empty() ? "" : ", ", one.prefix.to_string(),
+                        left == mip6::kInfiniteLifetime ? "for ever" : fmt::format("for {} s", left.count()));
+  }
+  tell(std::string_view{}, fmt::format("the home link has {}", told));
+  mnd::kernel::log(Level::kInfo, fmt::format("home prefixes changed: {}", told));
+}
 
 void Agent::received_prefixes(const mnd::kernel::MobilityPacket& packet) {
   const auto message = mip6::parse_icmp_message(packet.message);

@@ -146,6 +146,8 @@ void Agent::adopt_configuration() {
   end_for_good(again);
   config_ = merged(std::move(config_), std::move(reload.read));
   index_nodes();
+  if (difference.prefix_lifetime) begin_prefix_lifetime();
+  if (difference.prefixes) prefixes_changed();
   reload.told = {.added = difference.added,
                  .removed = difference.removed,
                  .changed = difference.changed,

@@ -45,8 +45,11 @@ BindingView Agent::binding_of(const NodeConfig& node) const {
       view.payload = payload_up_.contains(node.home_address) ? "under ESP" : "waits for an SA";
     view.sequence = record->sequence.value();
     view.key_mobility = record->key_mobility;
-    if (record->care_of && record->expires_boot && *record->expires_boot > now)
-      view.lifetime_left = std::chrono::duration_cast<std::chrono::seconds>(*record->expires_boot - now).count();
+    if (record->care_of && record->expires_boot) {
+      const auto end =
+          std::min(*record->expires_boot, mip6::agent::end_of_validity(home_prefixes(), node.home_address));
+      if (end > now) view.lifetime_left = std::chrono::duration_cast<std::chrono::seconds>(end - now).count();
+    }
   }
   return view;
 }
@@ -137,7 +140,7 @@ std::optional<NodeView> Agent::node(const std::string& name) const {
 nlohmann::json Agent::events() const { return events_.to_json(); }
 
 std::vector<Finding> Agent::examine() const {
-  auto health = read_health(config_.address, config_.interface, config_.state_directory);
+  auto health = read_health(config_.address, config_.interface, config_.state_directory, config_.next_prefix);
   health.charon_needed = needs_charon();
   health.charon_connected = fast_connected_ && slow_connected_;
   health.charon_version = charon_version_;

@@ -105,8 +105,11 @@ std::string_view secret_name(Method method) {
 
 std::string mnd_conf(const Config& config, const mnd::kernel::ConfigSection& top, const NodeConfig& node,
                      Method method) {
+  const auto* prefix = config.prefix_of(node.home_address);
+  const bool is_next = prefix != nullptr && prefix != &config.prefix;
   auto text = fmt::format("home-address = {}/{}\nhome-agent = {}\n", node.home_address.to_string(),
-                          config.prefix.length, config.address.to_string());
+                          (is_next ? *prefix : config.prefix).length, config.address.to_string());
+  if (is_next) text += fmt::format("home-agent-prefix = {}\n", config.prefix.to_string());
   if (method == Method::kManual) return text + fmt::format("keying = manual\nmanual-keys = {}\n", secret_name(method));
   text += fmt::format("identity = {}\n{} = {}\nkeying = ", node.identity,
                       method == Method::kCertificate ? "certificate" : "secret-file", secret_name(method));

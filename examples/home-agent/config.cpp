@@ -11,6 +11,7 @@
 
 #include "examples/home-agent/config_reader.hpp"
 #include "examples/home-agent/config_uniqueness.hpp"
+#include "examples/home-agent/kernel_port.hpp"
 #include "libmip6/wire/prefix_information.hpp"
 
 namespace mip6ha {
@@ -79,6 +80,8 @@ void read_next_prefix(Reader& reader, Config& config) {
     reader.mistake(*setting, "is not the prefix of a link", "write it as 2001:db8:2::/64");
   else if (config.prefix.length > 0 && config.prefix.contains(config.next_prefix->address))
     reader.mistake(*setting, "is in the present prefix", "write the prefix that is to follow it");
+  else if (config.prefix.length > 0 && config.next_prefix->contains(config.prefix.address))
+    reader.mistake(*setting, "has the present prefix in it", "write the prefix that is to follow it");
 }
 
 void read_home_link(Reader& reader, Config& config) {
@@ -136,8 +139,10 @@ NodeConfig read_node(const ConfigSection& section, const Config& config, const C
   Reader reader{section, mistakes};
   if (const auto* setting = reader.require("home-address", "2001:db8:1::42")) {
     const auto address = reader.address(*setting, "2001:db8:1::42");
-    if (address && outside(config, *address))
-      reader.mistake(*setting, fmt::format("is outside the prefix {}", config.prefix.to_string()),
+    if (address && config.prefix.length > 0 && config.prefix_of(*address) == nullptr)
+      reader.mistake(*setting,
+                     fmt::format("is outside the prefix {}{}", config.prefix.to_string(),
+                                 config.next_prefix ? " and the next one " + config.next_prefix->to_string() : ""),
                      "give the node an address of the home link's prefix");
     if (address && *address == config.address)
       reader.mistake(*setting, "is the home agent's own address", "give the node an address of its own");
@@ -156,6 +161,11 @@ NodeConfig read_node(const ConfigSection& section, const Config& config, const C
 }
 
 }  // namespace
+
+const mip6::Ipv6Prefix* Config::prefix_of(const Ipv6Address& home_address) const {
+  if (prefix.contains(home_address)) return &prefix;
+  return next_prefix && next_prefix->contains(home_address) ? &*next_prefix : nullptr;
+}
 
 bool is_node_name(std::string_view name) {
   const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
@@ -191,6 +201,9 @@ tl::expected<Config, Mistakes> check_config(const mnd::kernel::ConfigContent& co
     uniqueness.check_manual_keys(node, section, mistakes);
     if (!node.home_address.is_unspecified()) {
       uniqueness.check("home address", node.home_address.to_string(), section, mistakes);
+      // In one prefix it differs with the home address.
+      if (config.next_prefix)
+        uniqueness.check("link-local address", link_local_of(node.home_address).to_string(), section, mistakes);
       if (!node.identity.empty()) uniqueness.check("identity", node.identity, section, mistakes);
       if (node.identity == config.identity && node.home_address != config.address)
         mistakes.push_back({section.file, section.line,

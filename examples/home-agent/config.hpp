@@ -43,8 +43,9 @@ struct Config {
   bool key_mobility = true;                           // key-mobility = yes|no: K is answered with K
   bool protect_payload = false;                       // protect = payload: ESP for all that is tunnelled; or signalling
   mip6::Lifetime lifetime{3600};
-  std::optional<mip6::Lifetime> prefix_lifetime;  // from the start on, in seconds; empty: the prefix is for ever
-  std::optional<mip6::Ipv6Prefix> next_prefix;    // next-prefix = P: what the home link is being renumbered to
+  // In seconds, from the start or the reload that has set it; empty: the prefix is for ever.
+  std::optional<mip6::Lifetime> prefix_lifetime;
+  std::optional<mip6::Ipv6Prefix> next_prefix;  // next-prefix = P: what the home link is being renumbered to
   bool discovery = true;         // discovery = yes|no: who asks for home agents is answered, others are listed
   std::uint16_t preference = 0;  // preference = N: ours among them, as our router advertisements have it
   std::filesystem::path vici_socket = "/var/run/charon.vici";
@@ -53,6 +54,9 @@ struct Config {
   std::optional<MetricsEndpoint> metrics;  // metrics = PORT or [ADDRESS]:PORT; empty: none
   mip6::agent::BehaviourPolicy behaviour;  // tolerate = OFFENCES or all; ban-for = SECONDS, the first time
   std::vector<NodeConfig> nodes;
+
+  // Which of `prefix` and `next_prefix` a home address is of; nullptr: of neither.
+  const mip6::Ipv6Prefix* prefix_of(const mip6::Ipv6Address& home_address) const;
 };
 
 using Mistakes = std::vector<mnd::kernel::ConfigMistake>;

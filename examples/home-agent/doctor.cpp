@@ -44,6 +44,15 @@ Result check_address(const Health& health) {
                fmt::format("ip addr add {}/64 dev {}", health.address.to_string(), health.interface));
 }
 
+// As with the present prefix, nodes that are at home are reached by the route that goes with an address.
+Result check_next_prefix(const Health& health) {
+  if (!health.next_prefix || health.next_prefix_there.value_or(true)) return std::nullopt;
+  return found(fmt::format("{} has no address of next-prefix {}: nodes at home there cannot be reached",
+                           health.interface, health.next_prefix->to_string()),
+               fmt::format("ip addr add ADDRESS/{} dev {}, and the same in the machine's network configuration",
+                           health.next_prefix->length, health.interface));
+}
+
 Result check_tunnel(const Health& health) {
   if (health.tunnel_there.value_or(true)) return std::nullopt;
   return found(fmt::format("our tunnel device {} is gone or down: nothing is tunnelled", mnd::kernel::kAgentTunnelName),
@@ -112,10 +121,11 @@ struct Check {
   std::string_view name;
   Result (*run)(const Health&);
 };
-constexpr std::array<Check, 10> kChecks{{
+constexpr std::array<Check, 11> kChecks{{
     {"forwarding", check_forwarding},
     {"home-link", check_link},
     {"address", check_address},
+    {"next-prefix", check_next_prefix},
     {"tunnel", check_tunnel},
     {"ipsec", check_ipsec},
     {"charon", check_charon},
@@ -128,7 +138,7 @@ constexpr std::array<Check, 10> kChecks{{
 void read_interfaces(Health& health) {
   ifaddrs* list = nullptr;
   if (::getifaddrs(&list) != 0) return;
-  health.link_up = health.address_there = health.tunnel_there = false;
+  health.link_up = health.address_there = health.tunnel_there = health.next_prefix_there = false;
   for (const ifaddrs* one = list; one != nullptr; one = one->ifa_next) {
     const bool up = (one->ifa_flags & IFF_UP) != 0;
     if (one->ifa_name == health.interface && up && (one->ifa_flags & IFF_RUNNING) != 0) health.link_up = true;
@@ -136,8 +146,11 @@ void read_interfaces(Health& health) {
     if (one->ifa_addr == nullptr || one->ifa_addr->sa_family != AF_INET6) continue;
     sockaddr_in6 socket_address{};
     std::memcpy(&socket_address, one->ifa_addr, sizeof socket_address);
-    const auto& bytes = health.address.bytes;
-    if (std::memcmp(&socket_address.sin6_addr, bytes.data(), bytes.size()) == 0) health.address_there = true;
+    mip6::Ipv6Address held;
+    std::memcpy(held.bytes.data(), &socket_address.sin6_addr, held.bytes.size());
+    if (held == health.address) health.address_there = true;
+    if (health.next_prefix && one->ifa_name == health.interface && health.next_prefix->contains(held))
+      health.next_prefix_there = true;
   }
   ::freeifaddrs(list);
 }
@@ -145,10 +158,11 @@ void read_interfaces(Health& health) {
 }  // namespace
 
 Health read_health(const mip6::Ipv6Address& address, const std::string& interface,
-                   const std::filesystem::path& state_directory) {
+                   const std::filesystem::path& state_directory, const std::optional<mip6::Ipv6Prefix>& next_prefix) {
   Health health;
   health.address = address;
   health.interface = interface;
+  health.next_prefix = next_prefix;
   health.state_directory = state_directory.string();
   std::string forwarding;
   if (std::ifstream{"/proc/sys/net/ipv6/conf/all/forwarding"} >> forwarding) health.forwarding = forwarding != "0";

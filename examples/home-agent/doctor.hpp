@@ -16,10 +16,12 @@ struct Health {
   mip6::Ipv6Address address;
   std::string interface;
   std::optional<bool> forwarding;
-  std::optional<bool> link_up;        // the home link's interface is up and has a carrier
-  std::optional<bool> address_there;  // on any interface
-  std::optional<bool> tunnel_there;   // our device, up
-  bool ipsec = true;                  // the kernel has it
+  std::optional<bool> link_up;                  // the home link's interface is up and has a carrier
+  std::optional<bool> address_there;            // on any interface
+  std::optional<bool> tunnel_there;             // our device, up
+  std::optional<mip6::Ipv6Prefix> next_prefix;  // that nodes may have addresses of; empty: there is none
+  std::optional<bool> next_prefix_there;        // the home link's interface has an address of it
+  bool ipsec = true;                            // the kernel has it
   bool charon_needed = true;
   bool charon_connected = true;
   std::string charon_version;               // as charon says; empty: it has not answered yet
@@ -32,8 +34,10 @@ struct Health {
   std::int64_t unix_now = 0;
 };
 
+// What the machine tells.
 Health read_health(const mip6::Ipv6Address& address, const std::string& interface,
-                   const std::filesystem::path& state_directory);  // what the machine tells
+                   const std::filesystem::path& state_directory,
+                   const std::optional<mip6::Ipv6Prefix>& next_prefix = {});
 // In the order of importance; none: nothing was found.
 std::vector<Finding> examine(const Health& health);
 

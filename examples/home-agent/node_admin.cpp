@@ -188,7 +188,8 @@ class Names {
       mistakes.push_back(about(wanted, fmt::format("there is a node {} already", wanted.name),
                                "choose another name, or remove that one first"));
     if (!wanted.address) return;
-    const auto objection = objection_to(site_.config.prefix, *wanted.address);
+    const auto* prefix = site_.config.prefix_of(*wanted.address);
+    const auto objection = objection_to(prefix != nullptr ? *prefix : site_.config.prefix, *wanted.address);
     if (!objection.empty())
       mistakes.push_back(
           about(wanted, fmt::format("{} {}", wanted.address->to_string(), objection), "name another address, or none"));

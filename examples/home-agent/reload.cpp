@@ -63,11 +63,11 @@ void compare_tops(const Config& before, const Config& after, Difference& differe
        "certificate");
   note(restart, before.key_mobility == after.key_mobility, "key-mobility");
   note(restart, before.lifetime == after.lifetime, "lifetime");
-  note(restart, before.prefix_lifetime == after.prefix_lifetime, "prefix-lifetime");
   note(restart, before.vici_socket == after.vici_socket, "vici-socket");
   note(restart, before.control_socket == after.control_socket, "control-socket");
   note(restart, before.state_directory == after.state_directory, "state-directory");
-  note(restart, before.next_prefix == after.next_prefix, "next-prefix");
+  difference.prefix_lifetime = before.prefix_lifetime != after.prefix_lifetime;
+  difference.prefixes = difference.prefix_lifetime || before.next_prefix != after.next_prefix;
   note(restart, before.discovery == after.discovery, "discovery");
   note(restart, before.preference == after.preference, "preference");
   note(restart, before.metrics == after.metrics, "metrics");
@@ -103,6 +103,8 @@ Difference compare(const Config& before, const Config& after) {
 
 Config merged(Config before, Config after) {
   before.nodes = std::move(after.nodes);
+  before.prefix_lifetime = after.prefix_lifetime;
+  before.next_prefix = after.next_prefix;
   if (!before.certificate) {
     before.certificate = std::move(after.certificate);
     return before;

@@ -23,6 +23,8 @@ struct Difference {
   // Bindings of these end: manual keys count the sequence numbers anew, and the last one belongs to the binding; and a
   // payload that is to be protected from now on must not go on without.
   std::vector<std::string> replaced;
+  bool prefixes = false;               // what is advertised of the home link: next-prefix, prefix-lifetime
+  bool prefix_lifetime = false;        // that one, which counts anew then
   std::vector<std::string> restart;    // settings at the top that count only after a restart
   std::vector<std::string> home_link;  // those of them that say on which link we are: no node can be judged by them
 };

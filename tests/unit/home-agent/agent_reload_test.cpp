@@ -160,5 +160,85 @@ TEST_CASE("new manual keys one after another count from their beginning, each ti
   CHECK(here.kernel.tunnels.contains(here.home("phone")));
 }
 
+TEST_CASE("while the home link is renumbered one node after the other moves to the next prefix", "[agent]") {
+  RunningAgent here{{"laptop", "phone"}};
+  const auto laptop = here.home("laptop");
+  const auto former = here.home("phone");
+  const auto next = *Ipv6Address::parse("2001:db8:2::43");
+  CHECK(here.update(laptop, 1).status == Status::kAccepted);
+  CHECK(here.update(former, 1).status == Status::kAccepted);
+
+  here.set("next-prefix = 2001:db8:2::/64\n");
+  REQUIRE(here.admin.remove("phone"));
+  here.add("phone", next);
+  const auto told = here.reload({"phone"});
+  CHECK(told.restart.empty());
+  CHECK(told.removed == Names{"phone"});
+  CHECK(told.added == Names{"phone"});
+  CHECK_FALSE(here.kernel.tunnels.contains(former));
+  CHECK_FALSE(here.kernel.required.contains(former));
+  CHECK(here.kernel.required.contains(next));
+  CHECK(here.update(next, 1).status == Status::kAccepted);
+  CHECK(here.kernel.tunnels.contains(next));
+  CHECK(here.update(laptop, 2).status == Status::kAccepted);
+
+  // Without it nobody may be left there, and nothing has changed.
+  here.set("");
+  const auto refused = here.begin_reload();
+  here.until([&] { return refused->has_value(); });
+  REQUIRE_FALSE(**refused);
+  CHECK(here.kernel.tunnels.contains(next));
+  // Who is not there any more takes his binding with him.
+  REQUIRE(std::filesystem::remove(here.admin.nodes / "phone.conf"));
+  CHECK(here.reload().removed == Names{"phone"});
+  CHECK_FALSE(here.kernel.tunnels.contains(next));
+  CHECK(here.kernel.tunnels.contains(laptop));
+}
+
+TEST_CASE("with another home address a node is refused under the manual keys that it had, until it has others",
+          "[agent]") {
+  RunningAgent here{{"laptop", "phone"}};
+  here.set("next-prefix = 2001:db8:2::/64\n");
+  const auto file = here.admin.nodes / "phone.conf";
+  auto text = content(file);
+  const auto address = here.home("phone").to_string();
+  REQUIRE(text.find(address) != std::string::npos);
+  text.replace(text.find(address), address.size(), "2001:db8:2::43");
+  std::ofstream{file} << text;
+  CHECK(here.reload().added == Names{"phone"});
+  // Under the same keys updates of the former home address could be sent once more.
+  CHECK(here.refused("phone"));
+  CHECK(here.update(here.home("phone"), 1).status == Status::kAdministrativelyProhibited);
+  REQUIRE(here.admin.rotate("phone"));
+  here.reload({"phone"});
+  CHECK(here.update(here.home("phone"), 1).status == Status::kAccepted);
+}
+
+TEST_CASE("the lifetime of the home prefix is set, kept and taken back by reload", "[agent]") {
+  RunningAgent here{{"laptop"}};
+  const auto laptop = here.home("laptop");
+  CHECK(here.update(laptop, 1).status == Status::kAccepted);
+  const auto left = [&] { return here.agent->node("laptop")->binding.lifetime_left; };
+  CHECK(left() > 500);
+
+  here.set("prefix-lifetime = 500\nnext-prefix = 2001:db8:2::/64\n");
+  CHECK(here.reload().restart.empty());
+  CHECK(left() <= 500);  // at once, though it was granted more
+  CHECK(here.kernel.tunnels.contains(laptop));
+  const auto cut = here.update(laptop, 2);
+  CHECK(cut.status == Status::kAcceptedPrefixDiscoveryNecessary);
+  CHECK(cut.lifetime <= mip6::Lifetime{500});
+
+  here.set("next-prefix = 2001:db8:3::/64\nprefix-lifetime = 500\n");  // the same: it goes on
+  here.reload();
+  CHECK(here.update(laptop, 3).status == Status::kAcceptedPrefixDiscoveryNecessary);
+
+  here.set("");
+  here.reload();
+  const auto whole = here.update(laptop, 4);
+  CHECK(whole.status == Status::kAccepted);
+  CHECK(whole.lifetime == mip6::Lifetime{600});
+}
+
 }  // namespace
 }  // namespace mip6ha

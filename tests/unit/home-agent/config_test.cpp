@@ -122,6 +122,39 @@ TEST_CASE("other home agents: preference, discovery, and the prefix that comes n
                              "is in the present prefix"));
 }
 
+TEST_CASE("a node has its home address in the present prefix or in the next one", "[ha-config]") {
+  const Checker checker;
+  const std::string top = kTop + std::string{"next-prefix = 2001:db8:2::/60\n"};
+  const auto other = checker.folder.file("other", "another secret\n").string();
+  const auto config =
+      checker.check(top + node("laptop", "2001:db8:1::42", checker.secret) + node("phone", "2001:db8:2:f::43", other));
+  REQUIRE(config);
+  CHECK(config->prefix_of(config->nodes[0].home_address) == &config->prefix);
+  CHECK(config->prefix_of(config->nodes[1].home_address) == &*config->next_prefix);
+  CHECK(config->prefix_of(*Ipv6Address::parse("2001:db8:3::43")) == nullptr);
+  CHECK(
+      checker.only_mistake(kTop + node("phone", "2001:db8:2::43", other), 5, "is outside the prefix 2001:db8:1::/64"));
+  CHECK(checker.only_mistake(top + node("phone", "2001:db8:2:10::43", other), 6,
+                             "is outside the prefix 2001:db8:1::/64 and the next one 2001:db8:2::/60"));
+  // Our own address is of the present one.
+  CHECK(
+      checker.only_mistake("address = 2001:db8:2::1\ninterface = home\nprefix = 2001:db8:1::/64\n"
+                           "next-prefix = 2001:db8:2::/64\n" +
+                               node("phone", "2001:db8:2::43", other),
+                           1, "outside the prefix"));
+  CHECK(
+      checker.only_mistake(kTop + std::string{"next-prefix = 2001:db8::/32\n"} + node("phone", "2001:db8:1::43", other),
+                           4, "has the present prefix in it"));
+}
+
+TEST_CASE("two nodes of two prefixes do not share a link-local address", "[ha-config]") {
+  const Checker checker;
+  const auto other = checker.folder.file("other", "another secret\n").string();
+  const auto nodes = node("laptop", "2001:db8:1::42", checker.secret) + node("phone", "2001:db8:2::42", other);
+  CHECK(checker.only_mistake(kTop + std::string{"next-prefix = 2001:db8:2::/64\n"} + nodes, 8,
+                             "link-local address 'fe80::42' is already that of [node laptop] in line 5"));
+}
+
 TEST_CASE("a bad value is told with its line", "[ha-config]") {
   const Checker checker;
   const auto good_node = node("laptop", "2001:db8:1::42", checker.secret);

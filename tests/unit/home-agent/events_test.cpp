@@ -85,6 +85,11 @@ TEST_CASE("each thing that is wrong is found alone, with a remedy", "[doctor]") 
     health.address_there = false;
     check = "address";
   }
+  SECTION("next-prefix") {
+    health.next_prefix = mip6::Ipv6Prefix::parse("2001:db8:2::/64");
+    health.next_prefix_there = false;
+    check = "next-prefix";
+  }
   SECTION("tunnel") {
     health.tunnel_there = false;
     check = "tunnel";

@@ -44,6 +44,27 @@ TEST_CASE("address and identity can be chosen", "[operator]") {
   CHECK(has(done->nodes[0].mnd_conf, "identity = laptop@example.org\n"));
 }
 
+TEST_CASE("while the link is renumbered an address can be one of the next prefix, and none is chosen there",
+          "[operator]") {
+  Operator here;
+  const auto wanted = Ipv6Address::parse("2001:db8:2::42");
+  REQUIRE_FALSE(here.add({.name = "laptop", .address = wanted}));
+  std::ofstream{here.config, std::ios::app} << "next-prefix = 2001:db8:2::/56\n";
+  const auto done = here.add({.name = "laptop", .address = wanted});
+  REQUIRE(done);
+  // The home agent's address is in the present one.
+  CHECK(has(done->nodes[0].mnd_conf,
+            "home-address = 2001:db8:2::42/56\nhome-agent = 2001:db8:1::1\nhome-agent-prefix = 2001:db8:1::/64\n"));
+  const auto reserved = here.add({.name = "phone", .address = Ipv6Address::parse("2001:db8:2::")});
+  CHECK(has(refusal(reserved), "subnet-router anycast address"));
+  const auto outside = here.add({.name = "phone", .address = Ipv6Address::parse("2001:db8:3::43")});
+  CHECK(has(refusal(outside), "is outside the prefix of the home link"));
+  const auto chosen = here.add({.name = "phone"});
+  REQUIRE(chosen);
+  CHECK(here.loaded().prefix.contains(chosen->nodes[0].home_address));
+  CHECK_FALSE(has(chosen->nodes[0].mnd_conf, "home-agent-prefix"));
+}
+
 TEST_CASE("what both ends must have alike is in the node's configuration too", "[operator]") {
   Operator here;
   std::ofstream{here.config, std::ios::app}

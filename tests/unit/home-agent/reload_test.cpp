@@ -117,10 +117,6 @@ TEST_CASE("what counts only after a restart is named, and does not count before"
     after.lifetime = mip6::Lifetime{60};
     CHECK(changed("lifetime"));
   }
-  SECTION("prefix-lifetime") {
-    after.prefix_lifetime = mip6::Lifetime{60};
-    CHECK(changed("prefix-lifetime"));
-  }
   SECTION("vici-socket") {
     after.vici_socket = "/other";
     CHECK(changed("vici-socket"));
@@ -132,10 +128,6 @@ TEST_CASE("what counts only after a restart is named, and does not count before"
   SECTION("state-directory") {
     after.state_directory = "/other";
     CHECK(changed("state-directory"));
-  }
-  SECTION("next-prefix") {
-    after.next_prefix = mip6::Ipv6Prefix::parse("2001:db8:9::/64");
-    CHECK(changed("next-prefix"));
   }
   SECTION("discovery") {
     after.discovery = false;
@@ -153,6 +145,27 @@ TEST_CASE("what counts only after a restart is named, and does not count before"
     after.behaviour.first_ban = std::chrono::seconds{1};
     CHECK(changed("ban-for"));
   }
+}
+
+TEST_CASE("the home link's prefixes change while it runs", "[reload]") {
+  auto after = sample();
+  CHECK_FALSE(compare(sample(), after).prefixes);
+  SECTION("one that comes next") {
+    after.next_prefix = mip6::Ipv6Prefix::parse("2001:db8:9::/64");
+    CHECK_FALSE(compare(sample(), after).prefix_lifetime);
+  }
+  SECTION("how long the present one lives") {
+    after.prefix_lifetime = mip6::Lifetime{60};
+    CHECK(compare(sample(), after).prefix_lifetime);
+  }
+  for (const auto& difference : {compare(sample(), after), compare(after, sample())}) {
+    CHECK(difference.prefixes);
+    CHECK(nothing(difference));
+  }
+  const auto config = merged(sample(), after);
+  CHECK(config.next_prefix == after.next_prefix);
+  CHECK(config.prefix_lifetime == after.prefix_lifetime);
+  CHECK_FALSE(compare(config, after).prefixes);
 }
 
 TEST_CASE("another home link is another home agent", "[reload]") {

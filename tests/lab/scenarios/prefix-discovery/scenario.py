@@ -1,7 +1,7 @@
 """Mobile prefix discovery: solicitation and advertisement under an ESP SA of their own, both ways; in the clear refused
 on both sides; status 1 brings a solicitation; a move with K keeps both CHILD_SAs, and the second one's re-key works. The
 home link is renumbered: the binding is cut to what is left of the old prefix, an address in the new one is not used, and
-the user is told what to do."""
+the user is told what to do; with the node's section edited at both ends it is served in the new prefix."""
 
 import signal
 import subprocess
@@ -15,13 +15,14 @@ import rekey
 import spoof
 import vici
 import wire
-from lab import HOME_ADDRESS, HOME_AGENT, RUN, inside, program, wait_for
+from lab import HOME_ADDRESS, HOME_AGENT, NODES, RUN, ask, inside, program, wait_for
 
 SOLICITATION, ADVERTISEMENT = 146, 147
 REQID_NODE, REQID_AGENT = "6277", "827500"
 REKEY = 10  # seconds, the least that mnd takes
 NOBODY = "2001:db8:1::99"
 NEXT_PREFIX = "2001:db8:2::/64"
+NEXT_ADDRESS = "2001:db8:2::42"
 
 
 def scenario(lab):
@@ -40,6 +41,7 @@ def scenario(lab):
     told = time.time()
     moved(lab)
     rekeyed(lab)
+    moved_over(lab)
     common.stop_and_compare(lab)
     lab.stop_captures()
     on_the_wire(lab, begin, told)
@@ -161,6 +163,30 @@ def renumbered(lab):
         for address in kernel.addresses("mn", interface)))
     left = lab.status().get("expires_in_s") or 0
     lab.check("the binding is cut to what is left of the old prefix", 0 < left <= 120 and lab.registered_at(), lab.status())
+
+
+def moved_over(lab):
+    """To the new prefix, while the home agent has its own address in the old one and goes on running."""
+    stopped = lab.stop("mnd.mn")
+    config, name = RUN / "ha.conf", NODES["mn"]["name"]
+    former = config.read_text(encoding="utf-8")
+    edited = former.replace(f"home-address = {HOME_ADDRESS}\n", f"home-address = {NEXT_ADDRESS}\n")
+    config.write_text(edited.replace("prefix-lifetime = 120", "prefix-lifetime = 600"), encoding="utf-8")
+    said = ask(RUN / "ha.control", "reload")
+    lab.check("reload takes the node's address in the new prefix, and the old one's lifetime", stopped == 0 and
+              "prefix-lifetime = 120" in former and said.get("added") == said.get("removed") == {"count": 1, "names": [name]}
+              and said.get("restart") == said.get("failed") == [], f"{stopped} {said}")
+
+    def left():
+        return [line for line in leftovers.snapshot("ha", lab.vici_socket("ha")) if HOME_ADDRESS in line]
+    lab.check("of the old address nothing is left there", wait_for(lambda: not left(), 3, 0.3), left())
+    lab.node("mn", "home-agent-prefix = 2001:db8:1::/64", {"home_address": NEXT_ADDRESS})
+    at = lab.wait_registered(timeout=40)
+    held = [one for one in lab.agent_status().get("bindings", []) if one["name"] == name]
+    lab.check("the node registers with its address in the new prefix", at and [(one["home_address"], one["care_of"])
+              for one in held] == [(NEXT_ADDRESS, at)], f"{held} {lab.status()}")
+    answered = lab.ping("ha", NEXT_ADDRESS, source=HOME_AGENT)
+    lab.check("and is reached at it", answered == 3, answered)
 
 
 def on_the_wire(lab, begin, told):
