@@ -91,8 +91,10 @@ void MobileNode::perform(const std::vector<DiscoveryAction>& actions) {
   }
 }
 
+// Also while a binding lives: a home agent that is ended takes the keys away, and serves nobody from then on.
 void MobileNode::give_up_waiting_for_keys() {
-  if (!away() || !has_choice() || registration_.state() != State::kWaitingForKeys) {
+  const bool waits = registration_.state() == State::kWaitingForKeys || registration_.lacks_keys();
+  if (!away() || !has_choice() || !waits) {
     waiting_for_keys_since_.reset();
     return;
   }

@@ -70,6 +70,8 @@ class HomeRegistration {
   std::optional<BootTime> expires() const;              // of the binding
   std::optional<SequenceNumber> last_sequence() const;  // of the last update sent
   bool key_mobility() const;                            // K of the last acknowledgement
+  // They were asked for and are not there, also while a binding lives.
+  bool lacks_keys() const { return attachment_ && !keys_; }
   const Counters& counters() const;
   const UpdateRate& rate() const { return rate_; }
   // Where the numbers go on with another home agent, and since when they are used: manual keys with that one may have

@@ -188,6 +188,37 @@ TEST_CASE("a home agent that gives no keys is not waited for without an end", "[
   CHECK(node.core.home_agent() == kSecondAgent);
 }
 
+TEST_CASE("a home agent that takes the keys away and gives no others is left though its binding lives",
+          "[mobile-node]") {
+  Whole node{policy_with({kHomeAgent, kSecondAgent})};
+  node.give(Attached{kA1, false});
+  node.acknowledge();
+  node.keys_come = false;
+  node.give(KeysUnusable{});
+  REQUIRE(node.core.registration().state() == State::kRegistered);
+  node.wait(19s);
+  CHECK(node.core.home_agent() == kHomeAgent);
+  SECTION("no others come") {
+    node.wait(1s);
+    CHECK(node.core.home_agent() == kSecondAgent);
+  }
+  SECTION("others come in time: another wait begins anew") {
+    node.give(KeysUsable{true, true, kA1.care_of});
+    node.acknowledge();
+    node.wait(5s);
+    node.give(KeysUnusable{});
+    node.wait(19s);
+    CHECK(node.core.home_agent() == kHomeAgent);
+    node.wait(1s);
+    CHECK(node.core.home_agent() == kSecondAgent);
+  }
+  SECTION("at home nothing is served") {
+    node.give(Attached{kHome, false});
+    node.wait(1min);
+    CHECK(node.core.home_agent() == kHomeAgent);
+  }
+}
+
 TEST_CASE("a single home agent is never changed", "[mobile-node]") {
   Whole node{policy_with({kHomeAgent})};
   node.give(Attached{kA1, false});
