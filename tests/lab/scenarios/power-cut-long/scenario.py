@@ -3,5 +3,9 @@
 from lab import load
 
 
+def prepare():
+    load("power-cut").prepare()
+
+
 def scenario(lab):
     load("power-cut").scenario(lab)

@@ -1,6 +1,8 @@
 """Power cuts: both daemons keep their state on a disk, and all processes of the kernel are killed in the middle of a
-registration, again and again. After each cut the acknowledged binding and number are there at the home agent, the node
-goes on after all the numbers that it has used, and is registered at its first update."""
+registration, again and again. After each cut the acknowledged binding and number are there at the home agent, payload for
+the node is tunnelled before it has said a word, it goes on after all the numbers that it has used, and is registered at its
+first update. A second node, with a certificate and protect = payload, is away from the first cut to the last: nothing for
+it leaves in the clear meanwhile."""
 
 import json
 import os
@@ -8,13 +10,25 @@ import signal
 import time
 from pathlib import Path
 
+import attack
 import common
 import esp
+import lab as the_lab
 import ordering
-from lab import OUT, run, wait_for
+import pki
+import spoof
+from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, NODES, OUT, RUN, ask, inside, run, wait_for
 
-BOOT, BOOTS = int(os.environ["LAB_BOOT"]), int(os.environ["LAB_BOOTS"])
+BOOT, BOOTS = int(os.environ.get("LAB_BOOT", 1)), int(os.environ.get("LAB_BOOTS", 1))  # prepare() has none
 DISK, KEYS, JOURNAL = Path("/run/disk"), OUT / "keys.jsonl", OUT / "messages.jsonl"
+PROTECTED = NODES["mn2"]
+NO_STATE = "XfrmOutNoStates"
+
+
+def prepare():
+    pki.root("root", pki.ECDSA)
+    pki.issue_bundle("ha", HOME_AGENT)
+    pki.issue_bundle("mn2", PROTECTED["home_address"])
 
 
 def scenario(lab):
@@ -22,16 +36,27 @@ def scenario(lab):
     run("modprobe", "-d", os.environ["LAB_MODULES"], "-S", os.environ["LAB_KERNEL"], "ext4")
     run("mount", "-t", "ext4", "/dev/ubda", str(DISK))
     lab.state = DISK
+    the_lab.PLUGINS += pki.PLUGINS
+    lab.agent_extra = f"certificate = {pki.bundle('ha')}"
+    PROTECTED.update(identity=PROTECTED["home_address"], certificate=pki.bundle("mn2"), agent_lines=["protect = payload"])
     before = past()
     lab.recorder = ordering.Recorder(["ar1", "ar2"], JOURNAL)
-    common.charons(lab, "ha", "mn")
+    with_both = BOOT in (1, BOOTS)
+    common.charons(lab, "ha", "mn", *(["mn2"] if with_both else []))
     lab.agent()
     if before:
         remembered(lab, ordering.ready(lab), *before)
+        unspoken(lab)
+    if with_both:
+        lab.node("mn2", "protect = payload\nlifetime = 3600")
     lab.node("mn")
     if not lab.check(f"boot {BOOT}: the node registers", ordering.registers(), ordering.node()):
         return
     remember_keys()
+    if with_both:
+        lab.check(f"boot {BOOT}: the node with a certificate registers, and its payload is under ESP", lab.wait_registered(
+            "mn2", timeout=20) and wait_for(lambda: lab.status("mn2").get("payload") == "under ESP", 10) and
+            lab.ping("cn", PROTECTED["home_address"]) >= 2, lab.status("mn2"))
     if before:
         goes_on(lab, before[0])
         replayed(lab)
@@ -64,6 +89,27 @@ def remembered(lab, held, last_used, accepted):
                                                                                             accepted.number)
     lab.check(f"boot {BOOT}: the home agent has the number that it acknowledged", at_least, (held, accepted, last_used))
     lab.check(f"boot {BOOT}: and the binding", held and held.get("care_of") and held.get("lifetime_left", 0) > 0, held)
+
+
+def unspoken(lab):
+    """Payload for both nodes, of which neither runs yet: the one that is under ESP has no keys."""
+    held = {one["home_address"]: one.get("care_of") for one in ask(RUN / "ha.control", "list").get("bindings", [])}
+    lab.check(f"boot {BOOT}: the home agent has the binding of the node with a certificate, too",
+              held.get(PROTECTED["home_address"]), held)
+    tap, before = attack.Tap("ha", "wan"), lab.xfrm_errors("ha").get(NO_STATE, 0)
+    for home in (PROTECTED["home_address"], HOME_ADDRESS):
+        inside("cn", lambda h=home: spoof.send_raw(spoof.ipv6(CORRESPONDENT, h, spoof.ICMPV6, spoof.echo(CORRESPONDENT, h)), h))
+    left, outer = [], spoof.packed(HOME_AGENT) + spoof.packed(held[HOME_ADDRESS])
+    for arrived, frame in tap.frames(20, lambda frame: b"forged" in frame):
+        if not arrived:
+            left.append(frame)
+            break
+    lab.check(f"boot {BOOT}: before it has said a word payload is tunnelled to the node", left and
+              left[0][20] == spoof.IPV6 and left[0][22:54] == outer and left[0][78:94] == spoof.packed(HOME_ADDRESS), left)
+    refused = wait_for(lambda: lab.xfrm_errors("ha").get(NO_STATE, 0) > before, 5)
+    left += [frame for arrived, frame in tap.frames(0.2, lambda frame: b"forged" in frame) if not arrived]
+    lab.check(f"boot {BOOT}: what is to be under ESP leaves not at all while there are no keys", refused and len(left) == 1,
+              (left, before, lab.xfrm_errors("ha")))
 
 
 def goes_on(lab, last_used):
