@@ -1,5 +1,5 @@
-"""A second home agent on the home link, in a namespace `ha2` that only its scenarios have, and the machine of the first
-one going down and coming back.
+"""A second home agent on the home link, in a namespace `ha2` that only its scenarios have, and the machine of either going
+down, and that of the first one coming back.
 
   ha2 -home- hl (the home link)     ha2 -wan- core
 """
@@ -69,14 +69,15 @@ def route_home_prefix(by):
     inside("core", lambda: topology.batch([f"route replace {HOME_PREFIX}:/64 via {by}"]))
 
 
-def crash(lab):
-    """The first home agent's machine is gone, and nothing of it is in any kernel."""
+def crash(lab, name="ha"):
+    """This home agent's machine is gone, and nothing of it is in any kernel; who routes has the way to the other one."""
     for interface in ("home", "wan"):
-        kernel.set_link("ha", interface, False)
-    for name in ("ha", "charon.ha"):
-        lab.stop(name, signal.SIGKILL)
-    inside("ha", lambda: topology.batch(["link del mip6ha", "xfrm state flush", "xfrm policy flush"]))
-    route_home_prefix("2001:db8:f5::2")
+        kernel.set_link(name, interface, False)
+    for process in (name, f"charon.{name}"):
+        lab.stop(process, signal.SIGKILL)
+    tunnel = [index for index, device in inside(name, socket.if_nameindex) if device == "mip6ha"]  # SIGTERM has taken it out
+    inside(name, lambda: topology.batch([*["link del mip6ha" for _ in tunnel], "xfrm state flush", "xfrm policy flush"]))
+    route_home_prefix("2001:db8:f5::2" if name == "ha" else "2001:db8:f3::2")
 
 
 def boot(lab):
