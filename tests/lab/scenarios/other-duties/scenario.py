@@ -1,6 +1,8 @@
 """The home agent on a router that has other duties: the administrator's packet filter with a policy of drop, tunnel, rules,
 routes, proxy entry, IPsec by hand and by the same charon, and another program with raw sockets and a policy of its own.
-All of it is what it was, and works, when mip6-ha has started, was killed and restarted, and has ended."""
+All of it is what it was, and works, when mip6-ha has started, was killed and restarted, and has ended. The packet filter is
+ip6tables': this kernel has nf_tables without any family that sees IPv6 (CONFIG_NF_TABLES_IPV6, _INET and _NETDEV are not
+set); the hooks behind both are the same."""
 
 import os
 import re
@@ -17,9 +19,15 @@ from foreign import FAR, NEAR, Foreign
 from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, NODES, inside, run, wait_for
 
 OTHER_ADDRESS = "2001:db8:f3::2"  # of the same machine
-# What a home agent needs of a packet filter stands in mip6-ha(8), for nftables, which this kernel has not for IPv6: the
-# same hooks are behind both.
-RULES = f"""*filter
+# What a home agent needs of a packet filter stands in mip6-ha(8), in nftables' words.
+RULES = f"""*raw
+-A PREROUTING -s 2001:db8:bad::/48 -j DROP
+COMMIT
+*mangle
+-A PREROUTING -i branch -j MARK --set-mark 0x63
+-A FORWARD -o branch -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu
+COMMIT
+*filter
 :INPUT DROP
 :FORWARD DROP
 -A INPUT -i lo -j ACCEPT
@@ -28,6 +36,7 @@ RULES = f"""*filter
 -A INPUT -p 41 -j ACCEPT
 -A INPUT -p udp --dport 500 -j ACCEPT
 -A INPUT -p udp --dport 4500 -j ACCEPT
+-A INPUT -p 135 -d {HOME_AGENT} -m policy --dir in --pol none -j DROP
 -A INPUT -p 135 -m policy --dir in --pol ipsec -j ACCEPT
 -A INPUT -d {OTHER_ADDRESS} -j ACCEPT
 -A INPUT -d {FAR} -j ACCEPT
@@ -37,12 +46,13 @@ RULES = f"""*filter
 -A FORWARD -j DROP
 COMMIT
 """
-MODULES = ("ip6_tables", "ip6table_filter", "xt_policy", "xt_tcpudp")
+MODULES = ("ip6_tables", "ip6table_raw", "ip6table_mangle", "ip6table_filter", "xt_policy", "xt_tcpudp", "xt_mark", "xt_TCPMSS")
 BRANCH, FAR_BRANCH = "2001:db8:88::1", "2001:db8:88::2"
 LINES = f"""link add branch type ip6tnl mode ip6ip6 local {HOME_AGENT} remote {CORRESPONDENT}
 link set branch up
 addr add {BRANCH}/64 dev branch nodad
 rule add from 2001:db8:99::/48 lookup 99
+rule add fwmark 0x63 lookup 99
 route add default via 2001:db8:f3::1 table 99
 route add 2001:db8:9a::/64 dev branch
 neigh add proxy 2001:db8:1::77 dev home
@@ -63,6 +73,7 @@ def scenario(lab):
     lab.agent()
     lab.node("mn")
     lab.check("the node registers through the packet filter", lab.wait_registered("mn", timeout=40), lab.status("mn"))
+    strangers(lab)
     works(lab, "while mip6-ha runs", program, serving=True)
     lab.stop("ha", signal.SIGKILL)
     works(lab, "after SIGKILL", program, serving=True)
@@ -91,6 +102,20 @@ addr add {FAR_BRANCH}/64 dev branch nodad""")
         "action", "drop", namespace="ha")
     lab.foreign = Foreign(lab)
     lab.check("the administrator's own connection is up", lab.foreign.start(), lab.foreign.present("ha"))
+
+
+def strangers(lab, count=5):
+    """The remedy against floods of messages in the clear, of mip6-ha(8)."""
+    def dropped():
+        rules = run("ip6tables-legacy-save", "-c", namespace="ha")
+        return int(re.search(r"\[(\d+):\d+\] -A INPUT .*--pol none", rules)[1])
+    begin, before = dropped(), attack.counted(attack.agent_status())
+    spoof.forged("cn", "malformed-update", source=CORRESPONDENT, home_address=HOME_ADDRESS, agent=HOME_AGENT, sequence=1,
+                 care_of=HOME_AGENT, count=count)
+    counted = wait_for(lambda: dropped() - begin >= count, 5, 0.2)
+    grown = attack.more(before, attack.counted(attack.agent_status()))
+    lab.check("what strangers send in the clear is dropped and counted by the filter, and no work of mip6-ha", counted and
+              not [name for name in grown if name.startswith("malformed") or name == "socket_dropped"], (dropped(), grown))
 
 
 def batch(namespace, text):
