@@ -88,7 +88,8 @@ def remembered(lab, held, last_used, accepted):
     at_least = held and ordering.ahead(held["sequence"], accepted.number) <= ordering.ahead(last_used.number,
                                                                                             accepted.number)
     lab.check(f"boot {BOOT}: the home agent has the number that it acknowledged", at_least, (held, accepted, last_used))
-    lab.check(f"boot {BOOT}: and the binding", held and held.get("care_of") and held.get("lifetime_left", 0) > 0, held)
+    lab.check(f"boot {BOOT}: and the binding, with what is left of its lifetime", held and held.get("care_of") and
+              0 < held["lifetime_left"] < 4 * accepted.lifetime, (held, accepted))
 
 
 def unspoken(lab):
