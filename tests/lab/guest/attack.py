@@ -94,15 +94,16 @@ class Tap:
         self.socket.bind((interface, ETH_P_ALL))
         self.socket.setsockopt(socket.SOL_SOCKET, 33, 1 << 22)  # SO_RCVBUFFORCE: read when the scenario has the time
 
+    def passed(self, pause):
+        """Frames of all that has passed by the end of the pause, however much."""
+        time.sleep(pause)
+        while select.select([self.socket], [], [], 0)[0]:
+            yield self.socket.recv(4096)
+
     def ike(self, pause):
         """IKE packets, as wire.parse() tells them, of all that have passed by the end of the pause, however many."""
-        time.sleep(pause)
-        found = []
-        while select.select([self.socket], [], [], 0)[0]:
-            told = wire.parse(0, "tap", self.socket.recv(4096))
-            if told and wire.is_ike(told):
-                found.append(told)
-        return found
+        told = [wire.parse(0, "tap", frame) for frame in self.passed(pause)]
+        return [packet for packet in told if packet and wire.is_ike(packet)]
 
     def frames(self, timeout, wanted=lambda frame: True):
         """(arrived, frame) of those wanted within the time."""

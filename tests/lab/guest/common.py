@@ -64,9 +64,9 @@ def check_events(lab, *wanted):
     lab.check("mip6ctl events has told every step", told and not missing, f"{missing} in {told}")
 
 
-def event_of(lab, words):
+def event_of(lab, words, namespace="mn"):
     """What `mip6ctl events --json` has of this trouble; {} if it has nothing."""
-    return next((one for one in lab.status("mn", "events").get("events", [])
+    return next((one for one in lab.status(namespace, "events").get("events", [])
                  if one["kind"] == "trouble" and one["text"] == words), {})
 
 

@@ -11,15 +11,15 @@ from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, wait_for
 from spoof import forged
 
 
-def named(lab, pattern, what, timeout=20):
+def named(lab, pattern, what, timeout=20, namespace="mn"):
     """`mip6ctl status` names the trouble, with a remedy, as text and as JSON; an event has told the same."""
     def found():
-        told, remedy = lab.trouble("mn")
+        told, remedy = lab.trouble(namespace)
         return re.search(pattern, told, re.IGNORECASE) and remedy
     ok = wait_for(found, timeout, 0.1)
-    told, remedy = lab.trouble("mn")
-    event = common.event_of(lab, told)
-    text = lab.status_text("mn")
+    told, remedy = lab.trouble(namespace)
+    event = common.event_of(lab, told, namespace)
+    text = lab.status_text(namespace)
     lab.check(f"{what}: status names it and its remedy", ok and " ".join(remedy.split()) in " ".join(text.split()), f"'{told}' remedy '{remedy}' text '{text}'")
     lab.check(f"{what}: an event tells both", ok and event.get("remedy") == remedy, f"'{told}' remedy '{remedy}' event {event}")
 
