@@ -132,7 +132,7 @@ def ikev2(lab):
     check_split(lab, what, packets, wire.IKE_AUTH, wire.FRAGMENT_OF_MESSAGE)
     whole = [p for p in packets if p and p.exchange == wire.IKE_AUTH and p.first_payload != wire.FRAGMENT_OF_MESSAGE]
     lab.check(f"{what}: no message of IKE_AUTH goes whole", not whole, whole)
-    wait_for(lambda: lab.care_of("mn", "w1") == (lab.registered_at("mn") or "nowhere"), 10)  # its keys may be of an address before
+    wait_for(lambda: (own := lab.care_of("mn", "w1")) and lab.registered_at("mn") == own, 10)  # not where it was before
     moves_by_k(lab, what, "w1", "down", "w2")
     moves_by_k(lab, what, "w1", "up", "w1")
     stop_both(lab, what)

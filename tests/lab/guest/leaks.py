@@ -1,8 +1,10 @@
-"""Pre-shared key, private key, manual keys and the kernel's ESP keys are looked for, in every form they could have: in logs,
+"""Pre-shared key, private keys, manual keys and the kernel's ESP keys are looked for, in every form they could have: in logs,
 control answers, metrics, backup, arguments, environment, state, world-readable files, and in the core files that there must
-not be."""
+not be. For a scenario with both nodes (mn2 by secret, mn and the home agent by certificate) and `third`, whom only the home
+agent knows."""
 
 import base64
+import json
 import os
 import re
 import resource
@@ -12,69 +14,64 @@ import time
 from pathlib import Path
 
 import common
-import lab as the_lab
 import pki
-from lab import HOME_AGENT, NODES, RUN, program, wait_for
+from lab import HOME_AGENT, NODES, OUT, RUN, program, run, wait_for
 from search import REQUESTS, asked, check_logs_and_state, forms, looked_for, of_esp
 
 DAEMONS = ("mnd.mn", "mnd.mn2", "ha")
 PORT = 9275  # of the metrics
 BACKUP = RUN / "backup.db"
 CORES = RUN / "cores"
+THIRD = {"name": "third", "home_address": "2001:db8:1::78", "manual_keys": OUT / "third.keys"}
+MISTAKES = OUT / "mistakes.json"
 
 
 def prepare():
-    pki.root("root", pki.ECDSA)
-    pki.issue_bundle("ha", HOME_AGENT)
-    pki.issue_bundle("desk", NODES["mn2"]["home_address"])
+    """Before the boot: a process costs a tenth of what it costs in there."""
+    THIRD["manual_keys"].touch(mode=0o640)
+    THIRD["manual_keys"].write_text(run(program("mnd"), "--make-keys"), encoding="utf-8")
+    MISTAKES.write_text(json.dumps([*mistakes()]), encoding="utf-8")
 
 
-def scenario(lab):
+def begin(lab):
+    """Before the daemons start: the log says all that it can, core files have no limit, and there is more to look through."""
     resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    os.environ["MND_DEBUG"] = "yes"  # the log says all that it can
+    os.environ["MND_DEBUG"] = "yes"
     CORES.mkdir()
-    the_lab.PLUGINS += pki.PLUGINS
-    lab.agent_extra = f"certificate = {pki.bundle('ha')}\nmetrics = [::1]:{PORT}"
-    # Only the home agent knows this one: its keys are in the kernel.
-    NODES["third"] = {"name": "third", "home_address": "2001:db8:1::77", "manual_keys": common.make_keys("third")}
-    home = NODES["mn2"]["home_address"]
-    NODES["mn2"].update(identity=home, certificate=pki.bundle("desk"))
-    common.charons(lab, "ha", "mn", "mn2")
-    lab.agent()
-    lab.node("mn")
-    lab.node("mn2")
-    if not lab.check("both nodes register, one by secret, one by certificate", lab.wait_registered("mn", timeout=40) and
-                     lab.wait_registered("mn2", timeout=40), f"{lab.status('mn')} {lab.status('mn2')}"):
-        return
-    secrets = all_secrets()
+    lab.agent_extra += f"\nmetrics = [::1]:{PORT}"
+    NODES["third"] = THIRD
+
+
+def check(lab, certified, earlier=()):
+    """certified: names of key files in use; earlier: secrets of before. Ends all daemons."""
+    secrets = [*earlier, *of_esp("mn", "mn2", "ha"), *kept(certified)]
     lab.check("the keys of a file of manual keys are among those to look for",
-              looked_for(secrets, NODES["third"]["manual_keys"].read_bytes()))
+              looked_for(secrets, THIRD["manual_keys"].read_bytes()))
     lab.check("there are secrets to look for", {"pre-shared key", "private key", "ESP key"} <= {n for n, _ in secrets},
               [name for name, _ in secrets])
-    lab.check("the search finds a secret where one is", looked_for(secrets, b"x" + NODES["mn"]["secret"].encode()) and
-              looked_for(secrets, (pki.FOLDER / "desk.key").read_bytes()), "")
+    lab.check("the search finds a secret where one is", looked_for(secrets, b"x" + NODES["mn2"]["secret"].encode()) and
+              all(looked_for(secrets, (pki.FOLDER / f"{name}.key").read_bytes()) for name in certified))
     control_answers(lab, secrets)
     processes(lab, secrets)
-    mistakes(lab, secrets)
+    for what, right, told in json.loads(MISTAKES.read_text(encoding="utf-8")):
+        lab.check(what, right, told)
     common.move_to(lab, "w1", "down", "w2")  # more to be told in the logs
-    cores(lab, secrets)
+    cores(lab)
     files(lab, secrets)
 
 
 # --- what to look for ---
-def all_secrets():
+def kept(certified):
     """(name, bytes that must not be found)."""
-    found = []
-    for name in ("mn",):
-        found += [("pre-shared key", form) for form in forms(NODES[name]["secret"].encode())]
-    for name in ("desk", "ha"):
-        lines = (pki.FOLDER / f"{name}.key").read_text().splitlines()
+    found = [("pre-shared key", form) for form in forms(NODES["mn2"]["secret"].encode())]
+    for name in certified:
+        lines = (pki.FOLDER / f"{name}.key").read_text(encoding="ascii").splitlines()
         body = [line for line in lines if line and not line.startswith("-----")]
         # All keys of one kind begin alike: what follows the first 48 bytes is the key's own.
         der = base64.b64decode("".join(body))
         found += [("private key", line.encode()) for line in body[1:2]]
         found += [("private key", form) for form in (der, der[-60:-20], der.hex().encode())]
-    return found + of_esp("mn", "mn2", "ha")
+    return found
 
 
 # --- where to look ---
@@ -83,10 +80,10 @@ def control_answers(lab, secrets):
     for path in (RUN / "mn.control", RUN / "mn2.control", RUN / "ha.control"):
         for request in REQUESTS:
             answers += asked(path, request)
-    for command in ("status", "events"):
-        answers += subprocess.run([program("mip6ctl"), "--socket", f"{RUN}/mn.control", command], capture_output=True,
+    for node, command in (("mn", "events"), ("mn2", "status")):
+        answers += subprocess.run([program("mip6ctl"), "--socket", f"{RUN}/{node}.control", command], capture_output=True,
                                   check=False, timeout=5).stdout
-    for command in (("status",), ("list",), ("show", "laptop"), ("show", "third"), ("events",), ("doctor",),
+    for command in (("status",), ("list",), ("show", "desk"), ("show", "third"), ("events",), ("doctor",),
                     ("export", str(BACKUP))):
         answers += subprocess.run([program("mip6-ha"), "--socket", f"{RUN}/ha.control", *command], capture_output=True,
                                   check=False, timeout=30).stdout
@@ -111,25 +108,26 @@ def processes(lab, secrets):
     lab.check("other users see neither environment nor memory map", not others.stdout, others.stdout[:100])
 
 
-def mistakes(lab, secrets):
-    """A secret that stands where it should not is not repeated to whoever made the mistake."""
-    config = RUN / "wrong.conf"
-    text = (RUN / "mn.conf").read_text()
-    config.write_text(text + f"secret = {NODES['mn']['secret']}\n")
-    result = subprocess.run([program("mnd"), "--config", str(config), "--check"], capture_output=True, check=False)
-    told = result.stdout + result.stderr
-    lab.check("a secret in the configuration is a mistake that is told without it", result.returncode != 0 and told and
-              not looked_for(secrets, told), told)
-    readable = RUN / "readable.secret"
-    readable.write_text(NODES["mn"]["secret"] + "\n")
-    readable.chmod(0o644)
-    config.write_text(re.sub(r"secret-file = .*", f"secret-file = {readable}", text))
-    result = subprocess.run([program("mnd"), "--config", str(config), "--check"], capture_output=True, check=False)
-    told = result.stdout + result.stderr
-    lab.check("a secret file that others can read is refused by name", result.returncode != 0 and b"readable.secret" in
-              told and not looked_for(secrets, told), told)
+def mistakes():
+    """A secret that stands where it should not is not repeated to whoever made the mistake: (check, passed, what was told)."""
+    config, secret, readable = OUT / "wrong.conf", NODES["mn2"]["secret"], OUT / "readable.secret"
+    hidden = OUT / "hidden.secret"
+    for path, mode in ((hidden, 0o600), (readable, 0o644)):
+        path.touch()
+        path.chmod(mode)
+        path.write_text(secret + "\n", encoding="utf-8")
+    text = f"home-address = {THIRD['home_address']}/64\nhome-agent = {HOME_AGENT}\nidentity = a@example.org\n"
+    searched = [("secret", form) for form in forms(secret.encode())]
+    for what, lines, named in (
+            ("a secret in the configuration is a mistake that is told without it",
+             f"secret-file = {hidden}\nsecret = {secret}", r"wrong\.conf:5: secret\b"),
+            ("a secret file that others can read is refused by name", f"secret-file = {readable}", r"readable\.secret")):
+        config.write_text(f"{text}{lines}\n", encoding="utf-8")
+        result = subprocess.run([program("mnd"), "--config", str(config), "--check"], capture_output=True, check=False)
+        told = result.stdout + result.stderr
+        right = result.returncode != 0 and re.search(named, told.decode()) and not looked_for(searched, told)
+        yield what, bool(right), told.decode()
     readable.unlink()
-    config.unlink()
 
 
 def dies(lab, name, sent):
@@ -138,11 +136,11 @@ def dies(lab, name, sent):
     return process.wait(5) == -sent
 
 
-def cores(lab, secrets):
+def cores(lab):
     """Neither to a file nor into a pipe; a process of nobody's care leaves one both ways."""
     for way, pattern, daemons in (("a file", f"{CORES}/file.%p", (("mnd.mn", signal.SIGABRT), ("ha", signal.SIGSEGV))),
                                   ("a pipe", f"|/usr/bin/tee {CORES}/pipe.%p", (("mnd.mn2", signal.SIGSEGV), ))):
-        Path("/proc/sys/kernel/core_pattern").write_text(pattern)
+        Path("/proc/sys/kernel/core_pattern").write_text(pattern, encoding="ascii")
         careless = subprocess.Popen(["sleep", "60"])
         lab.processes["careless"] = careless
         time.sleep(0.2)
@@ -154,7 +152,7 @@ def cores(lab, secrets):
                   len(left) == 1 and left[0].endswith(f".{careless.pid}"), f"{dead} {left} {careless.pid}")
         for path in CORES.iterdir():
             path.unlink()
-    Path("/proc/sys/kernel/core_pattern").write_text("core")
+    Path("/proc/sys/kernel/core_pattern").write_text("core", encoding="ascii")
 
 
 def files(lab, secrets):
