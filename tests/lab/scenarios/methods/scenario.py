@@ -31,7 +31,7 @@ def prepare():
     pki.issue("intermediate", "root", "--ca", kind=pki.RSA_4096)
     pki.issue("mn", "intermediate", "--san", NODES["mn"]["home_address"], kind=pki.RSA_4096)
     pki.write_bundle("mn", "intermediate", "root")
-    pki.issue("ha", "root", "--san", HOME_AGENT, kind=pki.RSA_4096)
+    pki.issue("ha", "root", "--san", HOME_AGENT, kind=pki.RSA_2048)  # too big for a packet, too, and sooner made
     pki.write_bundle("ha", "root")
     pki.issue("impostor", "stranger", "--san", HOME_AGENT, kind=pki.ECDSA)
     pki.write_bundle("impostor", "root")
