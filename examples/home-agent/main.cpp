@@ -20,6 +20,7 @@
 #include "mnd/linux/control_server.hpp"
 #include "mnd/linux/log.hpp"
 #include "mnd/linux/secrecy.hpp"
+#include "mnd/linux/service_manager.hpp"
 
 namespace {
 
@@ -84,6 +85,7 @@ int run_daemon(const std::string& path, bool check_only) {
     if (!error) agent.stop();
   });
   reload_at_hangup(hangups, agent);
+  mnd::kernel::tell_ready();
   loop.run();
   return 0;
 }
