@@ -26,7 +26,7 @@ using nlohmann::json;
 constexpr int kExitFailure = 1;
 constexpr int kExitUsage = 2;
 
-constexpr std::array<std::string_view, 4> kInitMay{"prefix", "interface", "address", "force"};
+constexpr std::array<std::string_view, 5> kInitMay{"prefix", "interface", "address", "force", "mend"};
 constexpr std::array<std::string_view, 7> kAddMay{"address", "psk", "certificate", "manual", "identity", "out", "from"};
 constexpr std::array<std::string_view, 1> kRotateMay{"out"};
 
@@ -121,7 +121,8 @@ int run_init(const Given& given, const std::string&) {
                       .prefix = text(given, "prefix"),
                       .interface = text(given, "interface"),
                       .address = {},
-                      .force = given.contains("force")};
+                      .force = given.contains("force"),
+                      .mend = given.contains("mend")};
   if (request.prefix.empty() || request.interface.empty()) return usage_error("init needs --prefix and --interface");
   if (given.contains("address")) request.address = text(given, "address");
   const auto done = init(request);
@@ -133,11 +134,13 @@ int run_init(const Given& given, const std::string&) {
     fmt::print("{}", line_of({{"version", mnd::kernel::kControlVersion},
                               {"config", request.config.string()},
                               {"address", done->config.address.to_string()},
+                              {"mended", done->mended},
                               {"findings", findings}}));
     return 0;
   }
-  fmt::print("{} is written: home agent {} on {}\n", request.config.string(), done->config.address.to_string(),
+  fmt::print("{}: home agent {} on {}\n", request.config.string(), done->config.address.to_string(),
              done->config.interface);
+  for (const auto& one : done->mended) fmt::print("done  {}\n", one);
   for (const auto& one : done->findings)
     fmt::print("{} {}: {}{}\n", one.good ? "good" : "TO DO", one.check, one.what,
                one.good ? "" : "\n      " + one.remedy);
@@ -209,7 +212,7 @@ int run_rotate(const Given& given, const std::string& name) {
 }
 
 constexpr std::array<AdminCommand, 4> kCommands{{
-    {"init", "--prefix P --interface I [--address A] [--force]", "write a configuration and check the machine",
+    {"init", "--prefix P --interface I [--address A] [--force] [--mend]", "write a configuration and check the machine",
      kInitMay, false, run_init},
     {"add", "NAME [--address A] [--psk | --certificate | --manual] [--identity ID] [--out FILE]",
      "give a node address and secret (--from TABLE: many)", kAddMay, true, run_add},
@@ -233,7 +236,9 @@ boost::program_options::options_description admin_options() {
   all.add_options()("prefix", value("P"), "the home link's prefix")(
       "interface", value("I"), "the home link's interface")("address", value("A"),
                                                             "our own address, or the node's; by default one is chosen")(
-      "force", "init: replace a configuration that is there")("psk", "the node proves itself by a secret (default)")(
+      "force", "init: replace a configuration that is there")(
+      "mend", "init: switch forwarding on and bound charon's half-open connections, also for later starts")(
+      "psk", "the node proves itself by a secret (default)")(
       "certificate", "by a certificate of an authority of our own, made on first use")(
       "manual", "no IKE: keys set by hand")("identity", value("ID"), "the node's name in IKE; default: its address")(
       "out", value("FILE"), "an archive for the laptop, to be unpacked in /etc; -: to standard output")(

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "examples/home-agent/agent.hpp"
-#include "examples/home-agent/doctor.hpp"
+#include "examples/home-agent/machine.hpp"
 #include "mnd/linux/kernel.hpp"
 
 namespace mip6ha {
@@ -140,12 +140,11 @@ std::optional<NodeView> Agent::node(const std::string& name) const {
 nlohmann::json Agent::events() const { return events_.to_json(); }
 
 std::vector<Finding> Agent::examine() const {
-  auto health = read_health(config_.address, config_.interface, config_.state_directory, config_.next_prefix);
+  auto health = read_health(config_);
   health.charon_needed = needs_charon();
   health.charon_connected = fast_connected_ && slow_connected_;
   health.charon_version = charon_version_;
   health.charon_plugins = charon_plugins_;
-  health.vici_socket = config_.vici_socket.string();
   if (trouble_of_disk_) health.disk = trouble_;
   auto findings = mip6ha::examine(health);
   for (const auto& one : advice()) findings.push_back({.check = "nodes", .what = one.what, .remedy = one.remedy});

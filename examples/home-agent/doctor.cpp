@@ -1,19 +1,13 @@
-// A table of checks, one function each; and what they look at, read from the machine.
+// A table of checks, one function each.
 #include "examples/home-agent/doctor.hpp"
 
 #include <fmt/format.h>
-#include <ifaddrs.h>
-#include <net/if.h>
-#include <netinet/in.h>
-#include <sys/statvfs.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstring>
-#include <ctime>
-#include <fstream>
+#include <string_view>
+#include <utility>
 
 #include "mnd/linux/kernel.hpp"
 
@@ -28,20 +22,23 @@ Result found(std::string what, std::string remedy) {
 
 Result check_forwarding(const Health& health) {
   if (health.forwarding.value_or(true)) return std::nullopt;
+  std::string lines;
+  for (const char letter : sysctl_lines(health)) lines += letter == '\n' ? "\\n" : std::string{letter};
   return found("this machine does not forward IPv6 packets, and so none from or to a mobile node",
-               "sysctl net.ipv6.conf.all.forwarding=1");
+               fmt::format("printf '{}' >> {} && sysctl --system", lines, kSysctlFile));
 }
 
 Result check_link(const Health& health) {
   if (health.link_up.value_or(true)) return std::nullopt;
   return found(fmt::format("the home link's interface {} is down or missing", health.interface),
-               fmt::format("ip link set {} up; look at its cable", health.interface));
+               fmt::format("ip link set {} up; look at its cable; ip link shows what there is", health.interface));
 }
 
 Result check_address(const Health& health) {
   if (health.address_there.value_or(true)) return std::nullopt;
-  return found(fmt::format("no interface has the home agent's address {}", health.address.to_string()),
-               fmt::format("ip addr add {}/64 dev {}", health.address.to_string(), health.interface));
+  return found(fmt::format("the home agent's address {} is not on {}", health.address.to_string(), health.interface),
+               fmt::format("ip address add {}/{} dev {}, and the same in the machine's network configuration",
+                           health.address.to_string(), health.prefix.length, health.interface));
 }
 
 // As with the present prefix, nodes that are at home are reached by the route that goes with an address.
@@ -49,7 +46,7 @@ Result check_next_prefix(const Health& health) {
   if (!health.next_prefix || health.next_prefix_there.value_or(true)) return std::nullopt;
   return found(fmt::format("{} has no address of next-prefix {}: nodes at home there cannot be reached",
                            health.interface, health.next_prefix->to_string()),
-               fmt::format("ip addr add ADDRESS/{} dev {}, and the same in the machine's network configuration",
+               fmt::format("ip address add ADDRESS/{} dev {}, and the same in the machine's network configuration",
                            health.next_prefix->length, health.interface));
 }
 
@@ -65,10 +62,31 @@ Result check_ipsec(const Health& health) {
                "modprobe xfrm_user esp6; use a kernel with CONFIG_XFRM_STATISTICS, as Debian's");
 }
 
+Result check_modules(const Health& health) {
+  if (health.missing_modules.empty()) return std::nullopt;
+  return found(fmt::format("the kernel has no {}", fmt::join(health.missing_modules, ", ")),
+               "run Debian's own kernel: apt install linux-image-amd64");
+}
+
 Result check_charon(const Health& health) {
   if (!health.charon_needed || health.charon_connected) return std::nullopt;
-  return found(fmt::format("charon cannot be reached on {}, and it makes the nodes' keys", health.vici_socket),
-               "start it (systemctl start strongswan), or name its socket with vici-socket");
+  return found(
+      fmt::format("charon cannot be reached on {}, and it makes the nodes' keys", health.vici_socket),
+      "systemctl enable --now strongswan (package charon-systemd), or name its socket with vici-socket; manual "
+      "keys need none");
+}
+
+// Its defaults bound what one address may open, and cookies come early, but the sum is not bounded.
+Result check_charon_limits(const Health& health) {
+  if (!health.charon_needed || !health.charon_limits) return std::nullopt;
+  if (!health.charon_limits->cookies)
+    return found("charon asks no stranger for a cookie: a key exchange for each forged packet",
+                 "remove cookie_threshold = 0 from strongswan.conf, and restart strongswan");
+  if (health.charon_limits->half_open) return std::nullopt;
+  return found(
+      "half-open IKE connections of charon are not bounded: a flood takes all memory",
+      "cp /usr/share/doc/mnd/examples/strongswan-mip6-ha.conf /etc/strongswan.d/mip6-ha.conf && systemctl restart "
+      "strongswan");
 }
 
 // 5.9 has what the K flag needs (MIGRATE by KMADDRESS for IKEv2); Debian 12 has 5.9.8.
@@ -120,61 +138,25 @@ Result check_clock(const Health& health) {
 struct Check {
   std::string_view name;
   Result (*run)(const Health&);
+  std::string_view passed;  // empty: only a running home agent can fail it
 };
-constexpr std::array<Check, 11> kChecks{{
-    {"forwarding", check_forwarding},
-    {"home-link", check_link},
-    {"address", check_address},
-    {"next-prefix", check_next_prefix},
-    {"tunnel", check_tunnel},
-    {"ipsec", check_ipsec},
-    {"charon", check_charon},
-    {"charon-version", check_charon_version},
-    {"charon-plugins", check_charon_plugins},
-    {"database", check_disk},
-    {"clock", check_clock},
+constexpr std::array<Check, 13> kChecks{{
+    {"forwarding", check_forwarding, "IPv6 packets are forwarded"},
+    {"home-link", check_link, "the home link's interface is up"},
+    {"address", check_address, "the home agent's address is on it"},
+    {"next-prefix", check_next_prefix, ""},
+    {"tunnel", check_tunnel, ""},
+    {"ipsec", check_ipsec, "the kernel has IPsec"},
+    {"modules", check_modules, "the kernel has all modules"},
+    {"charon", check_charon, "charon answers"},
+    {"charon-limits", check_charon_limits, "what strangers can ask of charon is bounded"},
+    {"charon-version", check_charon_version, ""},
+    {"charon-plugins", check_charon_plugins, ""},
+    {"database", check_disk, ""},
+    {"clock", check_clock, "the wall clock is likely"},
 }};
 
-void read_interfaces(Health& health) {
-  ifaddrs* list = nullptr;
-  if (::getifaddrs(&list) != 0) return;
-  health.link_up = health.address_there = health.tunnel_there = health.next_prefix_there = false;
-  for (const ifaddrs* one = list; one != nullptr; one = one->ifa_next) {
-    const bool up = (one->ifa_flags & IFF_UP) != 0;
-    if (one->ifa_name == health.interface && up && (one->ifa_flags & IFF_RUNNING) != 0) health.link_up = true;
-    if (std::string_view{one->ifa_name} == mnd::kernel::kAgentTunnelName && up) health.tunnel_there = true;
-    if (one->ifa_addr == nullptr || one->ifa_addr->sa_family != AF_INET6) continue;
-    sockaddr_in6 socket_address{};
-    std::memcpy(&socket_address, one->ifa_addr, sizeof socket_address);
-    mip6::Ipv6Address held;
-    std::memcpy(held.bytes.data(), &socket_address.sin6_addr, held.bytes.size());
-    if (held == health.address) health.address_there = true;
-    if (health.next_prefix && one->ifa_name == health.interface && health.next_prefix->contains(held))
-      health.next_prefix_there = true;
-  }
-  ::freeifaddrs(list);
-}
-
 }  // namespace
-
-Health read_health(const mip6::Ipv6Address& address, const std::string& interface,
-                   const std::filesystem::path& state_directory, const std::optional<mip6::Ipv6Prefix>& next_prefix) {
-  Health health;
-  health.address = address;
-  health.interface = interface;
-  health.next_prefix = next_prefix;
-  health.state_directory = state_directory.string();
-  std::string forwarding;
-  if (std::ifstream{"/proc/sys/net/ipv6/conf/all/forwarding"} >> forwarding) health.forwarding = forwarding != "0";
-  read_interfaces(health);
-  health.ipsec = ::access("/proc/net/xfrm_stat", R_OK) == 0;
-  health.state_writable = ::access(state_directory.c_str(), W_OK) == 0;
-  struct statvfs room {};
-  if (::statvfs(state_directory.c_str(), &room) == 0)
-    health.state_bytes_free = static_cast<std::uint64_t>(room.f_bavail) * room.f_frsize;
-  health.unix_now = static_cast<std::int64_t>(std::time(nullptr));
-  return health;
-}
 
 std::vector<Finding> examine(const Health& health) {
   std::vector<Finding> findings;
@@ -185,6 +167,24 @@ std::vector<Finding> examine(const Health& health) {
     findings.push_back(std::move(*finding));
   }
   return findings;
+}
+
+std::vector<MachineFinding> examine_machine(const Health& health) {
+  std::vector<MachineFinding> all;
+  for (const auto& check : kChecks) {
+    if (check.passed.empty()) continue;
+    auto finding = check.run(health).value_or(Finding{.check = {}, .what = std::string{check.passed}, .remedy = {}});
+    const bool good = finding.remedy.empty();
+    all.push_back({std::string{check.name}, good, std::move(finding.what), std::move(finding.remedy)});
+  }
+  return all;
+}
+
+std::string sysctl_lines(const Health& health) {
+  std::string lines;
+  for (const auto& uplink : health.uplinks_by_advertisement)
+    lines += fmt::format("net/ipv6/conf/{}/accept_ra=2\n", uplink);
+  return lines + "net.ipv6.conf.all.forwarding=1\n";
 }
 
 }  // namespace mip6ha

@@ -6,12 +6,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <fstream>
 #include <system_error>
 #include <utility>
 
 #include "examples/home-agent/file_change.hpp"
 #include "examples/home-agent/home_addresses.hpp"
 #include "examples/home-agent/node_site.hpp"
+#include "mnd/linux/durable_file.hpp"
 #include "mnd/linux/os_error.hpp"
 
 namespace mip6ha {
@@ -48,6 +50,55 @@ std::string text_of(const InitRequest& request, const std::string& address) {
       address, request.interface, request.prefix);
 }
 
+// What --mend does to the machine: files that are written, and the kernel's settings from now on.
+struct Mending {
+  std::vector<std::pair<std::filesystem::path, std::string>> settings;  // file in /proc/sys, value; in this order
+  std::vector<std::string> told;
+};
+
+Mending begin_mending(FileChange& change, const Health& health, const MachinePaths& paths) {
+  Mending mending;
+  std::error_code ignored;
+  if (health.forwarding == false) {
+    const auto conf = paths.proc / "sys/net/ipv6/conf";
+    const auto there = mnd::kernel::read_durable(paths.sysctl);
+    const auto text = "# By mip6-ha init --mend: a home agent forwards.\n" + sysctl_lines(health);
+    const bool ours = there && there->value_or(text) == text;
+    if (there && !*there) change.create(paths.sysctl, text, 0644);
+    // In this order: a kernel that begins to forward gives up the default routes of uplinks that have 1.
+    for (const auto& uplink : health.uplinks_by_advertisement) {
+      mending.settings.emplace_back(conf / uplink / "accept_ra", "2");
+      mending.told.push_back(
+          fmt::format("{} takes its default route from router advertisements as before (accept_ra = 2)", uplink));
+    }
+    mending.settings.emplace_back(conf / "all/forwarding", "1");
+    mending.told.push_back(
+        ours ? fmt::format("IPv6 is forwarded, now and after each start ({})", paths.sysctl.string())
+             : fmt::format("IPv6 is forwarded now; {} was there already: see that it says so for each "
+                           "start",
+                           paths.sysctl.string()));
+  }
+  const auto limits = charon_drop_ins(paths) / "mip6-ha.conf";
+  if (health.charon_limits && !health.charon_limits->half_open &&
+      std::filesystem::exists(limits.parent_path(), ignored) && !std::filesystem::exists(limits, ignored)) {
+    change.create(limits, kCharonLimits, 0644);
+    mending.told.push_back(
+        fmt::format("charon's limits are set ({}){}", limits.string(),
+                    health.charon_connected ? "; it runs already: systemctl restart strongswan" : ""));
+  }
+  return mending;
+}
+
+Done set(const Mending& mending) {
+  for (const auto& [path, value] : mending.settings) {
+    std::ofstream file{path};
+    if (!(file << value << std::flush))
+      return tl::unexpected(told(fmt::format("{} cannot be set to {}", path.string(), value),
+                                 "do it as root, where the kernel's settings can be written"));
+  }
+  return {};
+}
+
 // The words of a mistake without the place: nobody has seen that file.
 Mistakes as_typed(Mistakes mistakes) {
   for (auto& mistake : mistakes) mistake = told(std::move(mistake.what), std::move(mistake.remedy));
@@ -72,19 +123,23 @@ tl::expected<InitReport, Mistakes> init(const InitRequest& request, const Machin
 
   std::error_code error;
   const auto path = std::filesystem::absolute(request.config, error).lexically_normal();
+  const auto there = mnd::kernel::read_durable(path);
+  const bool same = there && there->value_or("") == text;
   struct stat status {};
-  if (!request.force && ::lstat(path.c_str(), &status) == 0)
+  if (!request.force && !same && ::lstat(path.c_str(), &status) == 0)
     return tl::unexpected(
         Mistakes{told(fmt::format("{} is there already", path.string()), "edit it, or replace it with --force")});
   for (const auto& folder : {path.parent_path(), nodes_folder(path)})
     if (const auto made = make_folder(folder); !made) return tl::unexpected(Mistakes{made.error()});
-  auto written = FileChange::begin(nodes_folder(path)).and_then([&](FileChange change) {
-    change.replace(path, text, 0640);
-    return change.commit();
-  });
-  if (!written) return tl::unexpected(Mistakes{told(written.error())});
-  auto findings = examine_machine(*config, paths);
-  return InitReport{std::move(*config), std::move(findings)};
+  auto change = FileChange::begin(nodes_folder(path));
+  if (!change) return tl::unexpected(Mistakes{told(change.error())});
+  if (!same) change->replace(path, text, 0640);
+  const auto mending =
+      request.mend ? begin_mending(*change, read_health_before_start(*config, paths), paths) : Mending{};
+  if (const auto written = change->commit(); !written) return tl::unexpected(Mistakes{told(written.error())});
+  if (const auto done = set(mending); !done) return tl::unexpected(Mistakes{done.error()});
+  auto findings = examine_machine(read_health_before_start(*config, paths));
+  return InitReport{std::move(*config), mending.told, std::move(findings)};
 }
 
 }  // namespace mip6ha

@@ -1,24 +1,29 @@
 // See machine.hpp.
 #include "examples/home-agent/machine.hpp"
 
-#include <fmt/format.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/statvfs.h>
 #include <sys/un.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <fstream>
+#include <iterator>
 #include <memory>
+#include <set>
+#include <sstream>
 #include <string_view>
-#include <utility>
 
 #include "mnd/linux/descriptor.hpp"
+#include "mnd/linux/kernel.hpp"
 
 namespace mip6ha {
 namespace {
@@ -45,76 +50,98 @@ std::string first_line(const std::filesystem::path& path) {
   return line;
 }
 
-MachineFinding forwarding(const MachinePaths& paths) {
-  MachineFinding finding{.check = "forwarding", .good = false, .what = "IPv6 is forwarded", .remedy = {}};
-  finding.good = first_line(paths.proc / "sys/net/ipv6/conf/all/forwarding") == "1";
-  if (finding.good) return finding;
-  finding.what = "IPv6 is not forwarded: nothing would reach the nodes";
-  finding.remedy = "echo net.ipv6.conf.all.forwarding=1 > /etc/sysctl.d/60-mip6-ha.conf && sysctl --system";
-  return finding;
+// Devices with a default route that the kernel made from a router advertisement.
+std::set<std::string> default_routes_by_advertisement(const MachinePaths& paths) {
+  constexpr unsigned long kDefaultByAdvertisement = 0x00010000 | 0x00040000;  // RTF_DEFAULT, RTF_ADDRCONF
+  constexpr std::size_t kFlags = 8;
+  constexpr std::size_t kDevice = 9;
+  std::set<std::string> devices;
+  std::ifstream routes{paths.proc / "net/ipv6_route"};
+  for (std::string line; std::getline(routes, line);) {
+    std::istringstream text{line};
+    const std::vector<std::string> fields{std::istream_iterator<std::string>{text}, {}};
+    if (fields.size() <= kDevice) continue;
+    const auto flags = std::strtoul(fields[kFlags].c_str(), nullptr, 16);
+    if ((flags & kDefaultByAdvertisement) == kDefaultByAdvertisement) devices.insert(fields[kDevice]);
+  }
+  return devices;
 }
 
-std::vector<MachineFinding> home_link(const Config& config) {
-  MachineFinding interface {
-    .check = "interface", .good = true, .what = config.interface + " is there", .remedy = {}
-  };
-  if (::if_nametoindex(config.interface.c_str()) == 0) {
-    interface.good = false;
-    interface.what = fmt::format("there is no interface {}", config.interface);
-    interface.remedy = "name the home link's interface: ip link shows them";
-    return {interface};
+void read_network(Health& health, const MachinePaths& paths) {
+  const auto settings = paths.proc / "sys/net/ipv6/conf";
+  const auto forwarding = first_line(settings / "all/forwarding");
+  health.forwarding = !forwarding.empty() && forwarding != "0";
+  if (!*health.forwarding)
+    for (const auto& device : default_routes_by_advertisement(paths))
+      if (first_line(settings / device / "accept_ra") == "1") health.uplinks_by_advertisement.push_back(device);
+  health.ipsec = ::access((paths.proc / "net/xfrm_stat").c_str(), R_OK) == 0;
+  ifaddrs* first = nullptr;
+  if (::getifaddrs(&first) != 0) return;
+  const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> list{first, ::freeifaddrs};
+  health.link_up = health.tunnel_there = false;
+  for (const auto* one = list.get(); one != nullptr; one = one->ifa_next) {
+    const bool up = (one->ifa_flags & IFF_UP) != 0;
+    if (one->ifa_name == health.interface && up && (one->ifa_flags & IFF_RUNNING) != 0) health.link_up = true;
+    if (std::string_view{one->ifa_name} == mnd::kernel::kAgentTunnelName && up) health.tunnel_there = true;
   }
-  MachineFinding address{.check = "address",
-                         .good = true,
-                         .what = fmt::format("{} is on {}", config.address.to_string(), config.interface),
-                         .remedy = {}};
-  const auto there = addresses_on(config.interface);
-  if (std::find(there.begin(), there.end(), config.address) == there.end()) {
-    address.good = false;
-    address.what = fmt::format("{} is not on {}", config.address.to_string(), config.interface);
-    address.remedy = fmt::format("ip address add {}/{} dev {}, and the same in the machine's network configuration",
-                                 config.address.to_string(), config.prefix.length, config.interface);
-  }
-  return {interface, address};
+  const auto there = addresses_on(health.interface);
+  health.address_there = std::ranges::find(there, health.address) != there.end();
+  if (health.next_prefix)
+    health.next_prefix_there =
+        std::ranges::any_of(there, [&](const auto& one) { return health.next_prefix->contains(one); });
 }
 
-MachineFinding charon(const Config& config) {
-  MachineFinding finding{.check = "charon", .good = false, .what = "charon answers", .remedy = {}};
+// --- charon ---
+
+std::filesystem::path strongswan_conf(const MachinePaths& paths) {
+  if (!paths.strongswan.empty()) return paths.strongswan;
+  const char* named = std::getenv("STRONGSWAN_CONF");  // as charon does
+  return named != nullptr ? named : "/etc/strongswan.conf";
+}
+
+// The value of a setting, whatever section it is in; the last one counts.
+void read_setting(std::string_view line, std::string_view name, std::optional<std::string>& value) {
+  line = line.substr(0, line.find('#'));
+  const auto at = line.find(name);
+  if (at == std::string_view::npos || (at > 0 && line.find_first_of(" \t.{", at - 1) != at - 1)) return;
+  const auto equals = line.find_first_not_of(" \t", at + name.size());
+  if (equals == std::string_view::npos || line[equals] != '=') return;
+  const auto begin = line.find_first_not_of(" \t\"", equals + 1);
+  if (begin == std::string_view::npos) return;
+  value = line.substr(begin, line.find_first_of(" \t\"}", begin) - begin);
+}
+
+CharonLimits read_limits(const MachinePaths& paths) {
+  std::vector<std::filesystem::path> files;
+  std::error_code ignored;
+  for (std::filesystem::directory_iterator entry{charon_drop_ins(paths), ignored}, end; !ignored && entry != end;
+       entry.increment(ignored))
+    if (entry->path().extension() == ".conf") files.push_back(entry->path());
+  std::ranges::sort(files);
+  files.insert(files.begin(), strongswan_conf(paths));
+  std::optional<std::string> half_open;
+  std::optional<std::string> cookies;
+  for (const auto& path : files) {
+    std::ifstream file{path};
+    for (std::string line; std::getline(file, line);) {
+      read_setting(line, "init_limit_half_open", half_open);
+      read_setting(line, "cookie_threshold", cookies);
+    }
+  }
+  return {.half_open = half_open.value_or("0") != "0", .cookies = cookies != "0"};
+}
+
+bool charon_answers(const Config& config) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   const auto path = config.vici_socket.string();
-  if (path.size() < sizeof address.sun_path) std::memcpy(address.sun_path, path.data(), path.size());
+  if (path.size() >= sizeof address.sun_path) return false;
+  std::memcpy(address.sun_path, path.data(), path.size());
   const mnd::kernel::Descriptor peer{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-  finding.good = peer && ::connect(peer.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-  if (finding.good) return finding;
-  const int number = errno;
-  finding.what = fmt::format("charon does not answer on {}: {}", path, std::strerror(number));
-  finding.remedy = number == ENOENT || number == ECONNREFUSED
-                       ? "apt install charon-systemd && systemctl enable --now strongswan (manual keys need none)"
-                       : "do it as root";
-  return finding;
+  return peer && ::connect(peer.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
 }
 
-// Its defaults bound what one address may open, and cookies come early, but the sum is not bounded.
-MachineFinding charon_limits(const MachinePaths& paths) {
-  MachineFinding finding{.check = "limits", .good = false, .what = "charon's limits are set", .remedy = {}};
-  std::error_code ignored;
-  for (std::filesystem::directory_iterator entry{paths.strongswan, ignored}, end; !ignored && entry != end;
-       entry.increment(ignored)) {
-    std::ifstream file{entry->path()};
-    for (std::string line; std::getline(file, line);) {
-      const auto begin = line.find_first_not_of(" \t");
-      finding.good =
-          finding.good || (begin != std::string::npos && line.substr(begin).starts_with("init_limit_half_open"));
-    }
-  }
-  if (finding.good) return finding;
-  finding.what = fmt::format("no file in {} bounds half-open IKE connections", paths.strongswan.string());
-  finding.remedy =
-      "cp /usr/share/doc/mnd/examples/strongswan-mip6-ha.conf /etc/strongswan.d/mip6-ha.conf && systemctl restart "
-      "strongswan";
-  return finding;
-}
+// --- kernel modules ---
 
 bool named_in(const std::filesystem::path& list, std::string_view file) {
   std::ifstream lines{list};
@@ -127,27 +154,52 @@ bool named_in(const std::filesystem::path& list, std::string_view file) {
   return false;
 }
 
-MachineFinding modules(const MachinePaths& paths) {
+std::vector<std::string> missing_modules(const MachinePaths& paths) {
   auto folder = paths.modules;
   if (folder.empty()) {
     utsname names{};
     ::uname(&names);
     folder = std::filesystem::path{"/lib/modules"} / names.release;
   }
-  std::vector<std::string_view> missing;
+  std::vector<std::string> missing;
   std::error_code ignored;
   for (const auto& module : kModules)
     if (!std::filesystem::exists(paths.loaded_modules / module.name, ignored) &&
         !named_in(folder / "modules.dep", module.file) && !named_in(folder / "modules.builtin", module.file))
-      missing.push_back(module.name);
-  if (missing.empty()) return {.check = "modules", .good = true, .what = "the kernel has what is needed", .remedy = {}};
-  return {.check = "modules",
-          .good = false,
-          .what = fmt::format("the kernel has no {}", fmt::join(missing, ", ")),
-          .remedy = "run Debian's own kernel: apt install linux-image-amd64"};
+      missing.emplace_back(module.name);
+  return missing;
 }
 
 }  // namespace
+
+Health read_health(const Config& config, const MachinePaths& paths) {
+  Health health;
+  health.address = config.address;
+  health.prefix = config.prefix;
+  health.next_prefix = config.next_prefix;
+  health.interface = config.interface;
+  health.vici_socket = config.vici_socket.string();
+  health.state_directory = config.state_directory.string();
+  read_network(health, paths);
+  health.charon_limits = read_limits(paths);
+  health.state_writable = ::access(health.state_directory.c_str(), W_OK) == 0;
+  struct statvfs room {};
+  if (::statvfs(health.state_directory.c_str(), &room) == 0)
+    health.state_bytes_free = static_cast<std::uint64_t>(room.f_bavail) * room.f_frsize;
+  health.unix_now = static_cast<std::int64_t>(std::time(nullptr));
+  return health;
+}
+
+Health read_health_before_start(const Config& config, const MachinePaths& paths) {
+  auto health = read_health(config, paths);
+  health.missing_modules = missing_modules(paths);
+  health.charon_connected = charon_answers(config);
+  return health;
+}
+
+std::filesystem::path charon_drop_ins(const MachinePaths& paths) {
+  return strongswan_conf(paths).parent_path() / "strongswan.d";
+}
 
 std::vector<mip6::Ipv6Address> addresses_on(const std::string& interface) {
   ifaddrs* first = nullptr;
@@ -163,15 +215,6 @@ std::vector<mip6::Ipv6Address> addresses_on(const std::string& interface) {
     std::memcpy(address.bytes.data(), &socket_address.sin6_addr, address.bytes.size());
     if (address.is_global_unicast()) all.push_back(address);
   }
-  return all;
-}
-
-std::vector<MachineFinding> examine_machine(const Config& config, const MachinePaths& paths) {
-  std::vector<MachineFinding> all{forwarding(paths)};
-  for (auto& finding : home_link(config)) all.push_back(std::move(finding));
-  all.push_back(charon(config));
-  all.push_back(charon_limits(paths));
-  all.push_back(modules(paths));
   return all;
 }
 

@@ -33,7 +33,7 @@ _mip6_ha() {
     ban) options="--why --socket --json" ;;
     status | list | show | events | doctor | reload | unban | export) options="--socket --json" ;;
     import) options="--socket --json --config" ;;
-    init) options="--prefix --interface --address --force --config --json" ;;
+    init) options="--prefix --interface --address --force --mend --config --json" ;;
     add) options="--address --psk --certificate --manual --identity --out --from --config --json" ;;
     remove) options="--config --json" ;;
     rotate) options="--out --config --json" ;;

@@ -3,7 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "examples/home-agent/doctor.hpp"
+#include "examples/home-agent/machine.hpp"
 #include "tests/catch.hpp"
 
 namespace mip6ha {
@@ -56,6 +56,7 @@ Health well() {
   health.address = *mip6::Ipv6Address::parse("2001:db8:1::1");
   health.interface = "home";
   health.forwarding = health.link_up = health.address_there = health.tunnel_there = true;
+  health.charon_limits = CharonLimits{.half_open = true, .cookies = true};
   health.charon_version = "5.9.8";
   health.charon_plugins = {"openssl", "kernel-netlink"};
   health.state_bytes_free = 1'000'000'000;
@@ -102,6 +103,18 @@ TEST_CASE("each thing that is wrong is found alone, with a remedy", "[doctor]") 
     health.charon_connected = false;
     check = "charon";
   }
+  SECTION("half-open connections without bound") {
+    health.charon_limits = CharonLimits{.half_open = false, .cookies = true};
+    check = "charon-limits";
+  }
+  SECTION("no cookies") {
+    health.charon_limits = CharonLimits{.half_open = true, .cookies = false};
+    check = "charon-limits";
+  }
+  SECTION("modules") {
+    health.missing_modules = {"mip6"};
+    check = "modules";
+  }
   SECTION("an old charon") {
     health.charon_version = "5.8.4";
     check = "charon-version";
@@ -145,17 +158,24 @@ TEST_CASE("versions of charon that are newer, or written in other ways, are no f
 TEST_CASE("a charon that nobody needs is not missed", "[doctor]") {
   auto health = well();
   health.charon_needed = health.charon_connected = false;
+  health.charon_limits = CharonLimits{.half_open = false, .cookies = false};
   CHECK(examine(health).empty());
 }
 
 TEST_CASE("what is read of this machine is a judgement of each thing", "[doctor]") {
-  const auto health = read_health(*mip6::Ipv6Address::parse("2001:db8:1::1"), "no such interface", "/no/such/folder");
+  Config config;
+  config.address = *mip6::Ipv6Address::parse("2001:db8:1::1");
+  config.interface = "no such interface";
+  config.state_directory = "/no/such/folder";
+  const auto health = read_health(config);
   CHECK(health.link_up == false);
   CHECK(health.address_there == false);
   CHECK_FALSE(health.state_writable);
   CHECK_FALSE(health.state_bytes_free);
   CHECK(health.unix_now > 1'700'000'000);
-  CHECK(read_health({}, "lo", "/").state_bytes_free);
+  CHECK(health.charon_limits);
+  config.state_directory = "/";
+  CHECK(read_health(config).state_bytes_free);
 }
 
 }  // namespace

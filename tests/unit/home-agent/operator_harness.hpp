@@ -28,7 +28,12 @@ struct Operator {
   tl::expected<nlohmann::json, mip6::Error> answer = tl::unexpected(mip6::Error{.os_error = ENOENT});
 
   Operator() {
-    REQUIRE(init({.config = config, .prefix = "2001:db8:1::/64", .interface = "home", .address = {}, .force = false}));
+    REQUIRE(init({.config = config,
+                  .prefix = "2001:db8:1::/64",
+                  .interface = "home",
+                  .address = {},
+                  .force = false,
+                  .mend = false}));
     std::ofstream{config, std::ios::app} << "state-directory = " << (folder / "state").string()
                                          << "\ncontrol-socket = " << (folder / "control").string() << '\n';
   }

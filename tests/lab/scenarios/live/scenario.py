@@ -31,9 +31,11 @@ QUEUED = 1000  # the home agent reads 256 of them before it looks at its other s
 
 
 def scenario(lab):
+    lab.charon_extra["ha"] = "init_limit_half_open = 1000"
     common.charons(lab, "ha", "mn", "mn2")
     configure(lab, FIRST)
-    lab.start("ha", "ha", program("mip6-ha"), "--config", str(RUN / "ha.conf"))
+    lab.start("ha", "ha", program("mip6-ha"), "--config", str(RUN / "ha.conf"),
+              env={"STRONGSWAN_CONF": str(RUN / "ha.strongswan.conf")})
     lab.first_agent = False
     wait_for(lambda: vici.connections(lab.vici_socket("ha")), 5)
     lab.node("mn")
@@ -107,10 +109,15 @@ def doctor(lab):
     well = ask(CONTROL, "doctor")
     lab.check("doctor finds nothing where all is well", well.get("findings") == [], well)
     inside("ha", lambda: open("/proc/sys/net/ipv6/conf/all/forwarding", "w", encoding="ascii").write("0"))
+    limits = (RUN / "ha.strongswan.conf").read_text(encoding="utf-8")
+    (RUN / "ha.strongswan.conf").write_text(limits.replace("= 1000", "= 0"), encoding="utf-8")
     found = ask(CONTROL, "doctor").get("findings", [])
+    (RUN / "ha.strongswan.conf").write_text(limits, encoding="utf-8")
     inside("ha", lambda: open("/proc/sys/net/ipv6/conf/all/forwarding", "w", encoding="ascii").write("1"))
     lab.check("doctor finds that the machine does not forward, and says what to do",
               any(one["check"] == "forwarding" and "sysctl" in one["remedy"] for one in found), found)
+    lab.check("and that half-open connections of charon are not bounded",
+              any(one["check"] == "charon-limits" and "strongswan" in one["remedy"] for one in found), found)
     node = show(FIRST["name"])
     lab.check("show tells binding, method, keys and number of the node", node.get("care_of") == lab.at and
               node.get("method") == "ikev2 with a secret" and len(node.get("keys", [])) == 1 and

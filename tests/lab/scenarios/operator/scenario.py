@@ -44,8 +44,8 @@ def init(lab):
     said = operate("init", "--prefix", "2001:db8:1::/64", "--interface", "home")
     good = {one["check"]: one["good"] for one in said["findings"]}
     lab.check("init takes the address that the interface has", said["address"] == HOME_AGENT, said)
-    lab.check("init finds forwarding, interface and address good",
-              all(good.get(check) for check in ("forwarding", "interface", "address")), said["findings"])
+    lab.check("init finds forwarding, home link and address good",
+              all(good.get(check) for check in ("forwarding", "home-link", "address")), said["findings"])
     lab.check("and that charon is not where it should be, with a remedy",
               any(one["check"] == "charon" and not one["good"] and "strongswan" in one["remedy"] for one in said["findings"]),
               said["findings"])
