@@ -1,14 +1,15 @@
-# Debian packages of the build, the tests and the lab, in one place; sourced by tests/run.sh and examples/demo.sh.
+# Debian packages of the build, the programs, the tests and the lab, in one place; sourced by tests/run.sh,
+# examples/demo.sh and packaging/install.sh.
 # shellcheck shell=bash
 # shellcheck disable=SC2034
 
 packages_build=(cmake ninja-build g++ pkg-config libboost-dev libboost-program-options-dev libfmt-dev
   nlohmann-json3-dev libexpected-dev libnl-3-dev libnl-route-3-dev libsqlite3-dev libssl-dev libsystemd-dev)
+packages_run=(charon-systemd libstrongswan-standard-plugins strongswan-pki)
 packages_bench=(libbenchmark-dev)
 packages_test=(catch2 clang-format tshark "${packages_bench[@]}")
 packages_fuzz=(clang-19 libclang-rt-19-dev llvm-19 python3-minimal)
-packages_lab=(user-mode-linux charon-systemd strongswan-swanctl strongswan-pki
-  libstrongswan-standard-plugins radvd tcpdump iproute2 iputils-ping kmod procps
+packages_lab=("${packages_run[@]}" user-mode-linux strongswan-swanctl radvd tcpdump iproute2 iputils-ping kmod procps
   python3-minimal python3 openssl strace e2fsprogs iptables gcc libc6-dev)
 
 # become_root SCRIPT ARGUMENTS...: runs the script again as root if we are not; does not return then.
