@@ -10,10 +10,11 @@
 namespace ike {
 namespace {
 
-constexpr std::string_view kMobilityHeader = "135";  // protocol number, RFC 6275 section 6.1.1
-// ICMPv6 types 146 and 147 (RFC 6275 sections 6.7 and 6.8), where a port has its upper byte.
-constexpr std::string_view kPrefixSolicitation = "ipv6-icmp/37376";
-constexpr std::string_view kPrefixAdvertisement = "ipv6-icmp/37632";
+// Protocols as numbers: a machine without /etc/protocols knows no names.
+constexpr std::string_view kMobilityHeader = "135";  // RFC 6275 section 6.1.1
+// ICMPv6 (58), types 146 and 147 (RFC 6275 sections 6.7 and 6.8), where a port has its upper byte.
+constexpr std::string_view kPrefixSolicitation = "58/37376";
+constexpr std::string_view kPrefixAdvertisement = "58/37632";
 
 Selector host(const mip6::Ipv6Address& address, std::string_view protocol) {
   return {{address, 128}, std::string(protocol)};

@@ -59,6 +59,19 @@ TEST_CASE("the connection has the payload's child, in tunnel mode and with a req
   CHECK(pay->text_or("rekey_time", "") == "5400s");
 }
 
+TEST_CASE("selectors name protocols by number: a machine without /etc/protocols knows no names", "[node-children]") {
+  Node node{{kPrefixes}};
+  node.connect();
+  node.handle(EstablishAsked{kFirst});
+  REQUIRE(node.answer("load-shared"));
+  Request load;
+  REQUIRE(node.take("load-conn", &load));
+  const auto* children = load.message.section(Node::name(1))->section("children");
+  CHECK(*children->section("reg")->list("local_ts") == Section::List{"2001:db8:1::42/128[135]"});
+  CHECK(*children->section("mpd")->list("local_ts") == Section::List{"2001:db8:1::42/128[58/37376]"});
+  CHECK(*children->section("mpd")->list("remote_ts") == Section::List{"2001:db8:1::1/128[58/37632]"});
+}
+
 TEST_CASE("the payload's child is brought up in the same IKE_SA once the registration has its keys",
           "[node-children]") {
   Node node{{kPayload}};
