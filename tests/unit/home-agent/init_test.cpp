@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
+
 #include "tests/unit/home-agent/operator_harness.hpp"
 
 namespace mip6ha {
@@ -162,6 +164,14 @@ TEST_CASE("charon's limits are what its configuration says last", "[operator]") 
   CHECK(limits().cookies);
   machine.folder.file("strongswan.d/mine.conf", "charon {\n\tcookie_threshold = 0 # none\n}\n");
   CHECK_FALSE(limits().cookies);
+}
+
+TEST_CASE("charon's configuration is looked for where charon looks for it", "[operator]") {
+  const Machine machine;
+  ::setenv("STRONGSWAN_CONF", machine.folder.file("elsewhere.conf", "charon.cookie_threshold = 0\n").c_str(), 1);
+  const auto limits = *read_health({}).charon_limits;
+  ::unsetenv("STRONGSWAN_CONF");
+  CHECK_FALSE(limits.cookies);
 }
 
 // A machine on which forwarding is off, and whose default route at `uplink` comes from router advertisements.
