@@ -212,9 +212,13 @@ void AgentKeying::Impl::on(const PeerReplaceAsked& event, mip6::BootTime now) {
   if (!node) return;
   node->verification.reset();
   node->moved_to.reset();
+  const bool replaced = event.care_of && std::ranges::any_of(node->sas, [&](const auto& one) {
+                          return one.second.child_up && one.second.remote == event.care_of;
+                        });
   for (auto& [uniqueid, sa] : node->sas) {
     if (event.care_of && sa.remote == event.care_of) continue;
     sa.superseded = true;
+    if (replaced) sa.drop_at = std::min(sa.drop_at.value_or(now + kHandOverPatience), now + kHandOverPatience);
     if (mip6::planted(mip6::Defect::kKeysDroppedAtUpdate)) sa.drop_at = now;
   }
 }

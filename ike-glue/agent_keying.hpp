@@ -40,8 +40,8 @@ struct PeerEndpointMoved {  // the kernel was told (K agreed)
 // sends: its charon may hang. One that gets no replacement ends by charon's dead peer detection.
 struct PeerReplaceAsked {
   mip6::Ipv6Address home_address;
-  // Connections that run from here already are the replacement and stay; without it all present ones are dropped, so
-  // then ask once per move only, not for each Binding Update.
+  // Connections that run from here already are the replacement and stay; without it all present ones count as to be
+  // replaced, so then ask once per move only, not for each Binding Update.
   std::optional<mip6::Ipv6Address> care_of = {};
 };
 // A node is served from now on, or again, or under other credentials; none with its name or home address is there.

@@ -64,6 +64,7 @@ struct AgentKeying::Impl {
   static constexpr seconds kChildlessPatience{30};
   // The node closes its old connection itself; ours would only be further packets. Its DELETE takes a round trip.
   static constexpr seconds kLeaveItToTheNode{1};
+  static constexpr seconds kHandOverPatience{3};  // while the node gets the rest of its SAs
 
   struct Verification {
     mip6::Ipv6Address care_of;

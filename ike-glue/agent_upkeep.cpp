@@ -12,7 +12,6 @@ namespace {
 constexpr seconds kIkeRekey{6 * 3600};
 constexpr seconds kChildRekey{2 * 3600};
 constexpr seconds kDpdDelay{120};
-constexpr seconds kHandOverPatience{3};   // while the node gets the rest of its SAs
 constexpr seconds kLeftoverPatience{10};  // of an older one that nobody asked to replace
 constexpr milliseconds kVerifyAgainAfter{800};
 constexpr seconds kListAgainAfter{2};
@@ -170,7 +169,7 @@ void AgentKeying::Impl::keys_up(Node& node, const IkeSa& sa, mip6::BootTime now)
     return;
   }
   for (auto& [uniqueid, other] : node.sas) {
-    if (uniqueid >= sa.uniqueid) continue;
+    if (uniqueid == sa.uniqueid || (uniqueid > sa.uniqueid && !other.superseded)) continue;
     auto wait = kLeftoverPatience;
     if (other.superseded) wait = other.further.empty() ? kLeaveItToTheNode : kHandOverPatience;
     const auto soon = now + wait;

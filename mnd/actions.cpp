@@ -165,7 +165,7 @@ void Daemon::perform(const node::MoveKeys& action) {
       !done("payload protection", esp_tunnel_->move_with_keys(Side::kNode, ends_, kReqid, local))) {
     accepted = false;
     // As above: nothing leaves without ESP while the new keys are made.
-    done("payload protection", esp_tunnel_->require(Side::kNode, ends_, kReqid, local));
+    done("xfrm", esp_tunnel_->require(Side::kNode, ends_, kReqid, local));
   }
   feed(ike::EndpointMoved{.local = local, .accepted = accepted});
 }

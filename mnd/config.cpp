@@ -172,7 +172,8 @@ void ConfigChecker::home_agent(const ConfigSetting& setting, const std::string& 
     mistake(setting,
             fmt::format("'{}' is not in the home prefix {}", text,
                         find("home-address") ? find("home-address")->value : std::string{}),
-            "write the home agent's address on the home link, or correct the prefix length of home-address");
+            "write the home agent's address on the home link, or correct the prefix length of home-address; while the "
+            "home link is renumbered, name the home agent's prefix in home-agent-prefix");
 }
 
 void ConfigChecker::prefix_discovery() {

@@ -223,11 +223,13 @@ void Daemon::charon_connected() {
   if (!fast_connected_ || !slow_connected_ || charon_told_) return;
   charon_told_ = true;
   troubles_.over("keys");
+  feed(mip6::node::KeyManagementReachable{true});
   feed(ike::CharonConnected{});
 }
 
 void Daemon::charon_lost(const mip6::Error& why) {
   fast_connected_ = charon_told_ = false;
+  feed(mip6::node::KeyManagementReachable{false});
   feed(ike::CharonDisconnected{why});
 }
 

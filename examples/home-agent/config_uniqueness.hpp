@@ -18,7 +18,9 @@ class Uniqueness {
  public:
   using Section = mnd::kernel::ConfigSection;
 
-  void check(std::string_view what, const std::string& value, const Section& section, Mistakes& mistakes);
+  // `remedy`: empty for what a section says by itself.
+  void check(std::string_view what, const std::string& value, const Section& section, Mistakes& mistakes,
+             std::string_view remedy = {});
   // The same for manual keys: the file of one node copied for another.
   void check_manual_keys(const NodeConfig& node, const Section& section, Mistakes& mistakes);
   // With one secret for both, each could pose as the other towards charon, whatever identity it is to have.

@@ -251,17 +251,18 @@ void LinuxKernel::probed(const Ipv6Address& home_address, bool duplicate) {
   ended->done(duplicate);
 }
 
+// Where something does not move, somebody may have removed the policy that this is about, and with it what keeps
+// messages and payload in the clear away.
 Result LinuxKernel::move_key_endpoint(const Ipv6Address& home_address, std::uint32_t reqid, const Ipv6Address& remote) {
-  auto moved = xfrm_.move_key_endpoint(Side::kAgent, ends(home_address), reqid, home_agent_, remote);
-  // Somebody may have removed the policy that this is about, and with it what keeps messages in the clear away.
-  if (!moved)
-    if (auto required = xfrm_.require_esp(Side::kAgent, ends(home_address), reqid); !required) return required;
+  const auto at = ends(home_address);
   const auto payload = payload_reqid(home_address);
-  if (!moved || payload == 0) return moved;
-  auto payload_moved = esp_tunnel_.move_with_keys(Side::kAgent, ends(home_address), payload, remote);
+  auto moved = xfrm_.move_key_endpoint(Side::kAgent, at, reqid, home_agent_, remote);
+  if (!moved)
+    if (auto required = xfrm_.require_esp(Side::kAgent, at, reqid); !required) return required;
+  if (payload == 0 || !esp_tunnel_.required(Side::kAgent, at)) return moved;
+  auto payload_moved = moved ? esp_tunnel_.move_with_keys(Side::kAgent, at, payload, remote) : moved;
   if (!payload_moved)
-    if (auto required = esp_tunnel_.require(Side::kAgent, ends(home_address), payload, remote); !required)
-      return required;
+    if (auto required = esp_tunnel_.require(Side::kAgent, at, payload, remote); !required) return required;
   return payload_moved;
 }
 

@@ -252,13 +252,14 @@ void Performer::on(const mip6::agent::MoveKeys& action) {
   const auto node = nodes_.find(action.home_address);
   const bool moved =
       node != nodes_.end() && check(kernel_.move_key_endpoint(action.home_address, node->second.reqid, action.care_of));
-  if (!moved) {
+  if (!moved && node != nodes_.end()) {
     keys_[action.home_address].sent_under = 0;
     choose_keys(action.home_address);
   }
+  // First the core that has an acknowledgement to send.
+  outlets_.to_agent(mip6::agent::KeysMoved{.home_address = action.home_address, .possible = moved});
   outlets_.to_keying(
       ike::PeerEndpointMoved{.home_address = action.home_address, .care_of = action.care_of, .accepted = moved});
-  outlets_.to_agent(mip6::agent::KeysMoved{.home_address = action.home_address, .possible = moved});
 }
 
 void Performer::on(const mip6::agent::ReplaceKeys& action) {

@@ -111,8 +111,8 @@ void HomeAgent::on(const UpdateReceived& event, BootTime now, Actions& out) {
   reschedule(entry);
 }
 
-// An update arrives while an earlier one waits for an answer from the link or the disk. Only the newest is
-// acknowledged: the node has stopped waiting for the others (section 11.8).
+// An update arrives while an earlier one waits for an answer from the link or the disk, or for its keys. Only the
+// newest is acknowledged: the node has stopped waiting for the others (section 11.8).
 void HomeAgent::join(Entry& entry, const Request& request, BootTime now, Actions& out) {
   Pending& pending = *entry.pending;
   // After both: what follows the newest can be out of the window of the one that is being stored (section 9.5.1).
@@ -233,7 +233,11 @@ void HomeAgent::on(const KeysMoved& event, BootTime now, Actions& out) {
   // Wherever it has stayed, it is not where it should be: the next update replaces it, or the one that waits for this.
   if (!event.possible) {
     entry->keys_at = Ipv6Address{};
-    if (awaited) entry->record.key_mobility = entry->pending->record.key_mobility = false;
+    if (awaited) {
+      entry->record.key_mobility = entry->pending->record.key_mobility = false;
+      ++entry->unasked_stores;
+      out.push_back(StoreRecord{entry->record});
+    }
   }
   if (!awaited) return;
   const auto done = std::move(entry->pending);

@@ -1,5 +1,5 @@
 // The home agent (RFC 6275 sections 9.5 and 10.3) as a core without I/O: binding cache, validation of Binding Updates
-// in the RFC's order, acknowledgements that leave only after what they promise is durable.
+// in the RFC's order, acknowledgements that leave only after what they promise is durable, and the keys have moved.
 #pragma once
 
 #include <cstddef>

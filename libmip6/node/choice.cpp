@@ -91,9 +91,11 @@ void MobileNode::perform(const std::vector<DiscoveryAction>& actions) {
   }
 }
 
-// Also while a binding lives: a home agent that is ended takes the keys away, and serves nobody from then on.
+// Also while a binding lives: a home agent that is ended takes the keys away, and serves nobody from then on. One whose
+// key management alone is away looks the same from here.
 void MobileNode::give_up_waiting_for_keys() {
-  const bool waits = registration_.state() == State::kWaitingForKeys || registration_.lacks_keys();
+  const bool waits =
+      registration_.state() == State::kWaitingForKeys || (registration_.lacks_keys() && key_management_reachable_);
   if (!away() || !has_choice() || !waits) {
     waiting_for_keys_since_.reset();
     return;

@@ -45,6 +45,8 @@ std::vector<MobileAction> MobileNode::handle(const MobileEvent& event, BootTime 
         else if constexpr (std::is_same_v<Specific, PrefixAdvertisementReceived> ||
                            std::is_same_v<Specific, PrefixesWanted>)
           perform(prefixes_.handle(specific, now_));
+        else if constexpr (std::is_same_v<Specific, KeyManagementReachable>)
+          key_management_reachable_ = specific.reachable;
         else
           on(Event{specific});
       },

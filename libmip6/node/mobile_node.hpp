@@ -23,8 +23,13 @@ struct extended<std::variant<Present...>, More...> {
 }  // namespace detail
 
 // --- events: those of the registration, and ---
-using MobileEvent =
-    detail::extended<Event, AgentDiscoveryReplyReceived, PrefixesWanted, PrefixAdvertisementReceived>::type;
+// Our own key management answers, or not: without it no home agent can give keys, the present one is not to blame. It
+// counts as reachable until this is told.
+struct KeyManagementReachable {
+  bool reachable = true;
+};
+using MobileEvent = detail::extended<Event, AgentDiscoveryReplyReceived, PrefixesWanted, PrefixAdvertisementReceived,
+                                     KeyManagementReachable>::type;
 
 // --- actions: those of the registration, and ---
 // From now on this home agent; comes before anything that is meant for it. What was set up with a former one (policies,
@@ -116,6 +121,7 @@ class MobileNode {
   std::optional<Change> change_;
   int failed_rounds_ = 0;  // in a row, in which no candidate served us
   std::optional<BootTime> waiting_for_keys_since_;
+  bool key_management_reachable_ = true;
   BootTime last_update_at_ = BootTime::min();
   std::vector<HomePrefix> known_;     // at most one for each home address with keys
   std::vector<Ipv6Address> refused_;  // home addresses that another host has, each once

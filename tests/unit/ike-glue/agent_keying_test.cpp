@@ -223,6 +223,29 @@ TEST_CASE("without a replacement the old connection carries on: the node's charo
   CHECK(agent.terminated(1, true) == 1);
 }
 
+TEST_CASE("an old connection beside its replacement, both found in charon, goes when it is to be replaced",
+          "[agent-keying]") {
+  Agent agent;
+  agent.connect({agent.first, agent.second});
+  agent.handle(PeerReplaceAsked{kHome, kSecond});
+  agent.pass(4s);
+  CHECK(agent.terminated(1, true) == 1);
+  CHECK(agent.terminated(2, true) == 0);
+}
+
+TEST_CASE("an attempt that comes up after a newer connection, which is to be replaced, replaces it", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  Sa elsewhere = agent.second;
+  elsewhere.remote = kThird;
+  agent.up(elsewhere);
+  agent.handle(PeerReplaceAsked{kHome, kFirst});
+  agent.up(agent.first);
+  agent.pass(2s);
+  CHECK(agent.terminated(2, true) == 1);
+  CHECK(agent.terminated(1, true) == 0);
+}
+
 TEST_CASE("a replacement that came before it was asked for stays", "[agent-keying]") {
   Agent agent;
   agent.connect();

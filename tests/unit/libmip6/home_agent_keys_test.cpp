@@ -101,6 +101,11 @@ TEST_CASE("keys that cannot move: the acknowledgement of that very update is wit
   REQUIRE(count_of<ReplaceKeys>(actions) == 1);
   CHECK(find_action<ReplaceKeys>(actions)->care_of == kCareOf2);
   CHECK_FALSE(agent.core.find(kHome)->key_mobility);
+  CHECK(count_of<StoreRecord>(actions) == 2);
+  const auto last = std::find_if(actions.rbegin(), actions.rend(),
+                                 [](const auto& one) { return std::holds_alternative<StoreRecord>(one); });
+  REQUIRE(last != actions.rend());
+  CHECK(std::get<StoreRecord>(*last).record == *agent.core.find(kHome));
   CHECK(agent.core.counters().key_mobility_agreed == 1);
   CHECK(agent.core.counters().key_mobility_refused == 1);
   const auto refresh = agent.run(registration(3, kCareOf2));

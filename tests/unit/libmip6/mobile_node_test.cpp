@@ -212,6 +212,16 @@ TEST_CASE("a home agent that takes the keys away and gives no others is left tho
     node.wait(1s);
     CHECK(node.core.home_agent() == kSecondAgent);
   }
+  SECTION("our own key management is away: no other home agent could give any") {
+    node.give(KeyManagementReachable{false});
+    node.wait(5min);
+    CHECK(node.core.home_agent() == kHomeAgent);
+    node.give(KeyManagementReachable{true});
+    node.wait(19s);
+    CHECK(node.core.home_agent() == kHomeAgent);
+    node.wait(1s);
+    CHECK(node.core.home_agent() == kSecondAgent);
+  }
   SECTION("at home nothing is served") {
     node.give(Attached{kHome, false});
     node.wait(1min);
