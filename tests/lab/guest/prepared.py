@@ -3,8 +3,9 @@
 import ipaddress
 import json
 import sqlite3
+import subprocess
 
-from lab import HOME_ADDRESS, HOME_AGENT
+from lab import HOME_ADDRESS, HOME_AGENT, NODES, program
 
 
 def node_file(lab):
@@ -34,3 +35,22 @@ def set_agent_number(lab, last):
                      "link_local) VALUES (?, ?, 0, 0, 0, 0)", (ipaddress.IPv6Address(HOME_ADDRESS).packed, last & 0xFFFF))
     database.commit()
     database.close()
+
+
+def manual_keys(folder):
+    """For prepare(): a file of manual keys of `mn`, its path; folder/mn.state and folder/ha.state say that they are new."""
+    keys = folder / "mn.keys"
+    keys.touch(mode=0o640)
+    keys.write_text(subprocess.run([program("mnd"), "--make-keys"], capture_output=True, text=True, check=True).stdout,
+                    encoding="utf-8")
+    node = f"home-address = {HOME_ADDRESS}/64\nhome-agent = {HOME_AGENT}\nkeying = manual"
+    agent = f"address = {HOME_AGENT}\ninterface = home\nprefix = 2001:db8:1::/64"
+    section = f"[node {NODES['mn']['name']}]\nhome-address = {HOME_ADDRESS}"
+    for end, lines, command in (("mn", [node], ("mnd", "--keys-are-new")),
+                                ("ha", [agent, section], ("mip6-ha", "--keys-are-new", NODES["mn"]["name"]))):
+        state, config = folder / f"{end}.state", folder / "prepare.conf"
+        state.mkdir()
+        lines[1:1] = [f"state-directory = {state}", f"control-socket = {folder}/none"]
+        config.write_text("\n".join([*lines, f"manual-keys = {keys}"]) + "\n", encoding="utf-8")
+        subprocess.run([program(command[0]), "--config", str(config), *command[1:]], check=True, stdout=subprocess.DEVNULL)
+    return keys

@@ -1,11 +1,13 @@
 """Power cuts: both daemons keep their state on a disk, and all processes of the kernel are killed in the middle of a
-registration, again and again. After each cut the acknowledged binding and number are there at the home agent, payload for
-the node is tunnelled before it has said a word, it goes on after all the numbers that it has used, and is registered at its
-first update. A second node, with a certificate and protect = payload, is away from the first cut to the last: nothing for
-it leaves in the clear meanwhile."""
+registration, again and again; with manual keys, later with dynamic ones. After each cut the acknowledged binding and
+number are there at the home agent, payload for the node is tunnelled before it has said a word, it goes on after all the
+numbers that it has used, and is registered at its first update. Updates from before the cut are refused: by their number
+under manual keys, which have seen them. A second node, with a certificate and protect = payload, is away from the first cut
+to the last: nothing for it leaves in the clear meanwhile."""
 
 import json
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -16,22 +18,28 @@ import esp
 import lab as the_lab
 import ordering
 import pki
+import prepared
 import spoof
 from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, NODES, OUT, RUN, ask, inside, run, wait_for
 
 BOOT, BOOTS = int(os.environ.get("LAB_BOOT", 1)), int(os.environ.get("LAB_BOOTS", 1))  # prepare() has none
+LAST_WITH_MANUAL_KEYS = BOOTS // 2 + 1  # which ends with dynamic ones: half of the cuts are theirs
 DISK, KEYS, JOURNAL = Path("/run/disk"), OUT / "keys.jsonl", OUT / "messages.jsonl"
 PROTECTED = NODES["mn2"]
 NO_STATE = "XfrmOutNoStates"
 
 
 def prepare():
+    prepared.manual_keys(OUT)
     pki.root("root", pki.ECDSA)
     pki.issue_bundle("ha", HOME_AGENT)
     pki.issue_bundle("mn2", PROTECTED["home_address"])
 
 
 def scenario(lab):
+    manual = BOOT <= LAST_WITH_MANUAL_KEYS
+    if manual:
+        NODES["mn"]["manual_keys"] = OUT / "mn.keys"
     DISK.mkdir()
     run("modprobe", "-d", os.environ["LAB_MODULES"], "-S", os.environ["LAB_KERNEL"], "ext4")
     run("mount", "-t", "ext4", "/dev/ubda", str(DISK))
@@ -41,12 +49,18 @@ def scenario(lab):
     PROTECTED.update(identity=PROTECTED["home_address"], certificate=pki.bundle("mn2"), agent_lines=["protect = payload"])
     before = past()
     lab.recorder = ordering.Recorder(["ar1", "ar2"], JOURNAL)
+    if not before:
+        for end in ("mn", "ha"):
+            shutil.copytree(OUT / f"{end}.state", DISK / f"{end}.state")
+        os.sync()  # as the daemons do
     with_both = BOOT in (1, BOOTS)
-    common.charons(lab, "ha", "mn", *(["mn2"] if with_both else []))
+    common.charons(lab, "ha", *([] if manual else ["mn"]), *(["mn2"] if with_both else []))
     lab.agent()
     if before:
         remembered(lab, ordering.ready(lab), *before)
         unspoken(lab)
+        if manual:
+            replayed_to_its_memory(lab, before[1])
     if with_both:
         lab.node("mn2", "protect = payload\nlifetime = 3600")
     lab.node("mn")
@@ -59,7 +73,10 @@ def scenario(lab):
             lab.ping("cn", PROTECTED["home_address"]) >= 2, lab.status("mn2"))
     if before:
         goes_on(lab, before[0])
-        replayed(lab)
+        if not manual:
+            replayed(lab)
+    if BOOT == LAST_WITH_MANUAL_KEYS:
+        takes_dynamic_keys(lab)
     if BOOT < BOOTS:
         work_until_the_cut(lab)
     else:
@@ -123,14 +140,43 @@ def goes_on(lab, last_used):
 
 
 def replayed(lab):
-    """Updates from before the cut, once more."""
+    """Updates from before the cut, once more: dynamic keys have ended with it."""
     present = esp.keys("mn")
-    old = [one for one in ordering.recorded(JOURNAL) if one.update and one.spi not in present][-4:]
-    accepted, refused = ordering.agent()[0]["accepted"], lab.xfrm_errors("ha").get("XfrmInNoStates", 0)
-    ordering.send_again(old)
-    counted = wait_for(lambda: lab.xfrm_errors("ha").get("XfrmInNoStates", 0) >= refused + len(old), 5)
-    lab.check(f"boot {BOOT}: updates from before the cut are refused, and counted as without a state", old and counted and
-              ordering.agent()[0]["accepted"] == accepted, (len(old), lab.xfrm_errors("ha"), ordering.agent()))
+    old = [one for one in ordering.recorded(JOURNAL) if one.update and one.spi not in present]
+    refused(lab, old[-4:], "as without a state", lambda: lab.xfrm_errors("ha").get("XfrmInNoStates", 0))
+
+
+def replayed_to_its_memory(lab, accepted):
+    """Updates up to the accepted one, before the node sends any: the home agent's kernel takes them, for it has the same keys
+    and has seen no packet, so that nothing refuses them but the number that is on the disk."""
+    known = known_keys()
+    old = [one for one in ordering.recorded(JOURNAL) if one.update and
+           ordering.ahead(accepted.number, ordering.opened([one], known)[0][0].number) < 32768]
+    refused(lab, old[-4:], "by their number", lambda: ordering.agent()[0]["refused"].get("135", 0))
+
+
+def refused(lab, packets, how, count):
+    (counters, held), before = ordering.agent(), count()
+    ordering.send_again(packets)
+    counted = wait_for(lambda: count() - before >= len(packets), 5)
+    after, held_after = ordering.agent()
+    same = counters["accepted"] == after["accepted"] and all(held[key] == held_after[key] for key in ("care_of", "sequence"))
+    lab.check(f"boot {BOOT}: updates from before the cut are refused, and counted {how}", packets and counted and same,
+              (len(packets), before, count(), held, held_after))
+
+
+def takes_dynamic_keys(lab):
+    """From now on; the node's next number is what the home agent knows."""
+    lab.stop("mnd.mn")
+    lab.stop("ha")
+    del NODES["mn"]["manual_keys"]
+    common.charons(lab, "mn")
+    lab.agent()
+    common.agent_ready(lab)
+    lab.node("mn")
+    lab.check(f"boot {BOOT}: with dynamic keys in place of the manual ones the node registers", ordering.registers(),
+              ordering.node())
+    remember_keys()
 
 
 def work_until_the_cut(lab):
