@@ -17,9 +17,9 @@ import prepared
 import vici
 from lab import HOME_ADDRESS, NODES, PATIENCE_FACTOR, RUN, ask, inside, load, program, run, wait_for
 
-manual, state_lost, wrap = load("manual"), load("state-lost"), load("wrap")
+manual, numbers = load("manual"), load("numbers")
 
-DISK = state_lost.AGENT_DISK
+DISK = numbers.AGENT_DISK
 BACKUP = RUN / "backup"
 TUNNEL = "mip6ha"
 YEAR = 365 * 86400
@@ -30,7 +30,7 @@ NEWER = 99  # a format of the database that is not there yet
 
 def scenario(lab):
     NODES["mn2"]["manual_keys"] = common.make_keys("mn2")
-    lab.state = state_lost.DISK
+    lab.state = numbers.DISK
     DISK.mkdir(parents=True)
     run("mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(DISK))
     for namespace in ("ha", "mn"):
@@ -41,7 +41,7 @@ def scenario(lab):
     lab.check("manual keys of the second node are taken as new", done, said)
     for namespace in ("ha", "mn"):
         lab.charon_ready(namespace)
-    known = wrap.Wrap(lab)
+    known = numbers.Watched(lab)
     lab.agent()
     lab.node("mn2")
     lab.node("mn")
@@ -94,8 +94,8 @@ def export(lab):
     lab.check("a backup is made while the home agent runs, for root alone", status == 0 and str(BACKUP) in said and
               BACKUP.exists() and BACKUP.stat().st_mode & 0o777 == 0o600 and "agent.db.export" not in folder(),
               (status, said, sorted(folder())))
-    numbers = rows(BACKUP, NUMBERS)
-    lab.check("it has the bindings of both nodes", len(numbers) == 2 and numbers[0] == (held["sequence"],), (numbers, held))
+    kept = rows(BACKUP, NUMBERS)
+    lab.check("it has the bindings of both nodes", len(kept) == 2 and kept[0] == (held["sequence"],), (kept, held))
     lab.check("and the home agent goes on", ordering.refresh() and lab.alive("ha") and
               ordering.ahead(held_of("mn")["sequence"], held["sequence"]) == 1, (held, held_of("mn")))
 
@@ -162,7 +162,7 @@ def restarted_in_another_year(lab, difference, granted, what):
 # --- a disk that takes nothing ---
 
 def disk_takes_nothing(lab, known):
-    cannot_store(lab, known, "disk full", lambda: state_lost.fill(DISK), lambda: state_lost.make_room(DISK), "full",
+    cannot_store(lab, known, "disk full", lambda: numbers.fill(DISK), lambda: numbers.make_room(DISK), "full",
                  "make room")
     # The kernel makes no file system read-only by request while a file is open for writing; a failing one does it itself.
     cannot_store(lab, known, "disk read-only under it", lambda: deny_writes(lab),
@@ -223,9 +223,9 @@ def refuses_to_start(lab, known):
     rows(database, f"PRAGMA user_version = {NEWER}")
     refuses(lab, "a database of a newer version", (f"it has format {NEWER}", "start the mip6-ha that wrote it"))
     database.write_bytes(good)
-    state_lost.read_only(DISK)
+    numbers.read_only(DISK)
     refuses(lab, "a database on a read-only disk", ("neither read-only nor failing",))
-    state_lost.writable(DISK)
+    numbers.writable(DISK)
     lab.check("what is bound was served all the time", lab.ping("cn", HOME_ADDRESS) >= 2)
     lab.agent()
     ordering.ready(lab)
