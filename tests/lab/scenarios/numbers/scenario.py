@@ -64,11 +64,23 @@ class Watched:
     def learn(self):
         self.known.update(esp.keys("mn"))
 
+    def so_far(self):
+        """How many packets have been seen, the registered node's last update and its acknowledgement among them: the recorder
+        may be a little behind."""
+        self.learn()
+        last = ordering.node()["sequence"]
+
+        def both():
+            return {m.status for m in ordering.opened(self.recorder.seen[-10:], self.known)[0] if m.number == last} >= {None, 0}
+        wait_for(both, 5, 0.01)
+        return len(self.recorder.seen)
+
     def updates_since(self, begin):
         return [m for m in ordering.opened(self.recorder.seen[begin:], self.known)[0] if m.status is None]
 
     def withheld(self):
         """An update that an attacker keeps for later: lost on its way to the home agent, which gets the next one."""
+        self.so_far()
         begin, answered = len(self.recorder.updates()), ordering.node()["counters"]["acknowledged"]
         run(*LOSS, namespace="ar1")
         ordering.node("refresh")
@@ -95,8 +107,7 @@ class Watched:
     def comes_back(self, damage, restart, what, of_agent=False):
         """Registered again, nothing sent under the keys from before the damage; the home agent's damage, of which the node
         cannot know, leaves nothing accepted under them."""
-        self.learn()
-        before, begin = set(esp.keys("mn")), len(self.recorder.seen)
+        before, begin = set(esp.keys("mn")), self.so_far()
         damage()
         restart()
         self.lab.check(f"{what}: registered again", ordering.registers(), ordering.node())
@@ -179,7 +190,7 @@ def renewed(lab, watched, used, what):
 
 def spent(lab, watched):
     """2^15 are used: nothing is sent under these keys any more."""
-    begin = len(watched.recorder.seen)
+    begin = watched.so_far()
     before = restarted(lab, 32_769)
     lab.check("with 2^15 numbers used the node registers under new keys", ordering.registers(),
               ordering.node())
@@ -240,9 +251,8 @@ def writable(disk):
 def cannot_store(lab, watched, refuse, allow, words, what):
     refuse(NODE_DISK)
     lab.check(f"{what}: a running node goes on with the numbers that it has stored", ordering.refresh(), ordering.node())
-    watched.learn()
+    begin = watched.so_far()
     lab.stop("mnd.mn", signal.SIGKILL)
-    begin = len(watched.recorder.seen)
     lab.node("mn")
     told(lab, words, what)
     watched.sent_nothing(begin, what)
