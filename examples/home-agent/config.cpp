@@ -200,9 +200,9 @@ tl::expected<Config, Mistakes> check_config(const mnd::kernel::ConfigContent& co
     uniqueness.check_secret(node, section, mistakes);
     uniqueness.check_manual_keys(node, section, mistakes);
     if (!node.home_address.is_unspecified()) {
-      uniqueness.check("home address", node.home_address.to_string(), section, mistakes);
-      uniqueness.check("link-local address", link_local_of(node.home_address).to_string(), section, mistakes,
-                       "give one of them a home address with another interface identifier (its last 64 bits)");
+      if (uniqueness.check("home address", node.home_address.to_string(), section, mistakes))
+        uniqueness.check("link-local address", link_local_of(node.home_address).to_string(), section, mistakes,
+                         "give one of them a home address with another interface identifier (its last 64 bits)");
       if (!node.identity.empty()) uniqueness.check("identity", node.identity, section, mistakes);
       if (node.identity == config.identity && node.home_address != config.address)
         mistakes.push_back({section.file, section.line,

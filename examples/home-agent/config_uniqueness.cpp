@@ -16,13 +16,14 @@ std::string place(const Uniqueness::Section& other, const Uniqueness::Section& s
 
 }  // namespace
 
-void Uniqueness::check(std::string_view what, const std::string& value, const Section& section, Mistakes& mistakes,
+bool Uniqueness::check(std::string_view what, const std::string& value, const Section& section, Mistakes& mistakes,
                        std::string_view remedy) {
   const auto [other, fresh] = seen_.try_emplace(fmt::format("{} {}", what, value), &section);
   if (!fresh)
     mistakes.push_back({section.file, section.line,
                         fmt::format("{} '{}' is already that of {}", what, value, place(*other->second, section)),
                         remedy.empty() ? fmt::format("give every node a {} of its own", what) : std::string{remedy}});
+  return fresh;
 }
 
 void Uniqueness::check_manual_keys(const NodeConfig& node, const Section& section, Mistakes& mistakes) {

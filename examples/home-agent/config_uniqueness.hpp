@@ -19,7 +19,8 @@ class Uniqueness {
   using Section = mnd::kernel::ConfigSection;
 
   // `remedy`: empty for what a section says by itself.
-  void check(std::string_view what, const std::string& value, const Section& section, Mistakes& mistakes,
+  // True: nobody has it yet.
+  bool check(std::string_view what, const std::string& value, const Section& section, Mistakes& mistakes,
              std::string_view remedy = {});
   // The same for manual keys: the file of one node copied for another.
   void check_manual_keys(const NodeConfig& node, const Section& section, Mistakes& mistakes);

@@ -40,6 +40,7 @@ struct Both {
   void perform(const agent::InstallBinding& binding) {
     std::printf("tunnel to %s\n", binding.care_of.to_string().c_str());
   }
+  void perform(const agent::MoveKeys& keys) { tell_agent(agent::KeysMoved{keys.home_address, true}); }
   void perform(const agent::SendAcknowledgement& send) {
     std::printf("Binding Acknowledgement: status %d\n", static_cast<int>(send.acknowledgement.status));
     tell_node(node::AcknowledgementReceived{send.acknowledgement});

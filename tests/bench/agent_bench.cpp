@@ -43,8 +43,10 @@ class Cache {
     received.update.sequence = SequenceNumber{static_cast<std::uint16_t>(round + 1)};
     received.update.options = {AlternateCareOfAddress{*received.home_address_option_source}};
     const auto asked = agent_.handle(event_, now_);
-    const auto answered = agent_.handle(RecordStored{received.home_address, true}, now_);
+    const auto moved = agent_.handle(RecordStored{received.home_address, true}, now_);
+    const auto answered = agent_.handle(KeysMoved{received.home_address, true}, now_);
     benchmark::DoNotOptimize(asked.data());
+    benchmark::DoNotOptimize(moved.data());
     benchmark::DoNotOptimize(answered.data());
     return agent_.counters().accepted == moves_;
   }

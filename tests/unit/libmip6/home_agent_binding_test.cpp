@@ -19,7 +19,7 @@ TEST_CASE("a registration is stored, then installed, then acknowledged", "[agent
                                 .expires_boot = agent.now + 420s});
   CHECK(agent.core.find(kHome) == nullptr);
 
-  const auto second = agent.handle(RecordStored{kHome, true});
+  const auto second = agent.stored(kHome);
   CHECK(position_of<InstallBinding>(second) < position_of<SendAcknowledgement>(second));
   CHECK(find_action<InstallBinding>(second)->first);
   const auto* sent = find_action<SendAcknowledgement>(second);
@@ -89,11 +89,11 @@ TEST_CASE("an update that arrives while another is being stored waits for it", "
   Harness agent;
   agent.handle(registration(1, kCareOf1));
   CHECK(agent.handle(registration(2, kCareOf2)).empty());
-  const auto first = agent.handle(RecordStored{kHome, true});
+  const auto first = agent.stored(kHome);
   CHECK(find_action<SendAcknowledgement>(first)->acknowledgement.sequence == SequenceNumber{1});
   REQUIRE(count_of<StoreRecord>(first) == 1);
   CHECK(find_action<StoreRecord>(first)->record.sequence == SequenceNumber{2});
-  const auto second = agent.handle(RecordStored{kHome, true});
+  const auto second = agent.stored(kHome);
   CHECK(find_action<SendAcknowledgement>(second)->acknowledgement.sequence == SequenceNumber{2});
   CHECK(agent.core.find(kHome)->care_of == kCareOf2);
 }
@@ -104,8 +104,8 @@ TEST_CASE("of many updates that arrive while one is being stored only the newest
   for (std::uint16_t sequence = 2; sequence < 100; ++sequence)
     CHECK(agent.handle(registration(sequence, kCareOf2)).empty());
   CHECK(count_of<SendAcknowledgement>(agent.handle(registration(98, kCareOf1))) == 0);
-  agent.handle(RecordStored{kHome, true});
-  const auto last = agent.handle(RecordStored{kHome, true});
+  agent.stored(kHome);
+  const auto last = agent.stored(kHome);
   CHECK(find_action<SendAcknowledgement>(last)->acknowledgement.sequence == SequenceNumber{99});
   CHECK(count_of<StoreRecord>(last) == 0);
 }
@@ -116,8 +116,8 @@ TEST_CASE("what follows the newest update, but is out of the window of the one b
   CHECK(agent.handle(registration(65378, kCareOf2)).empty());
   const auto overtaking = agent.handle(registration(5141, kCareOf1));
   CHECK(silently_dropped(agent, overtaking));
-  CHECK(answered(agent.handle(RecordStored{kHome, true})) == Status::kAccepted);
-  const auto last = agent.handle(RecordStored{kHome, true});
+  CHECK(answered(agent.stored(kHome)) == Status::kAccepted);
+  const auto last = agent.stored(kHome);
   REQUIRE(answered(last) == Status::kAccepted);
   CHECK(find_action<SendAcknowledgement>(last)->acknowledgement.sequence == SequenceNumber{65378});
   CHECK(count_of<StoreRecord>(last) == 0);
@@ -132,7 +132,7 @@ TEST_CASE("an update that waited for one that the disk refused is processed all 
   const auto first = agent.handle(RecordStored{kHome, false});
   CHECK(answered(first) == Status::kInsufficientResources);
   CHECK(find_action<StoreRecord>(first)->record.sequence == SequenceNumber{3});
-  CHECK(answered(agent.handle(RecordStored{kHome, true})) == Status::kAccepted);
+  CHECK(answered(agent.stored(kHome)) == Status::kAccepted);
   CHECK(agent.core.find(kHome)->care_of == kCareOf2);
 }
 
@@ -226,7 +226,7 @@ TEST_CASE("a binding does not end while its renewal is being stored, but does if
   agent.now += 2s;
   CHECK(agent.handle(DeadlineReached{}).empty());
   SECTION("stored") {
-    agent.handle(RecordStored{kHome, true});
+    agent.stored(kHome);
     CHECK(agent.core.next_deadline() == agent.now + 60s);
   }
   SECTION("refused") {
@@ -242,7 +242,7 @@ TEST_CASE("the answer for the end of a binding is not taken for that of the next
   agent.handle(DeadlineReached{});
   agent.handle(registration(2, kCareOf1));
   CHECK(agent.handle(RecordStored{kHome, false}).empty());
-  CHECK(answered(agent.handle(RecordStored{kHome, true})) == Status::kAccepted);
+  CHECK(answered(agent.stored(kHome)) == Status::kAccepted);
 }
 
 TEST_CASE("at home a binding is removed, then that is acknowledged straight to the home address", "[agent]") {
@@ -252,7 +252,7 @@ TEST_CASE("at home a binding is removed, then that is acknowledged straight to t
   REQUIRE(stored.size() == 1);
   CHECK(std::get<StoreRecord>(stored[0]).record ==
         BindingRecord{.home_address = kHome, .sequence = SequenceNumber{2}, .key_mobility = true});
-  const auto actions = agent.handle(RecordStored{kHome, true});
+  const auto actions = agent.stored(kHome);
   CHECK(position_of<RemoveBinding>(actions) < position_of<SendAcknowledgement>(actions));
   const auto* sent = find_action<SendAcknowledgement>(actions);
   REQUIRE(sent != nullptr);

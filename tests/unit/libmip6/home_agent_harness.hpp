@@ -110,7 +110,15 @@ struct Harness {
     }
     return all;
   }
-  // The same, and time goes on to `next_deadline()` first.
+  // What comes of a record that is on the disk, its node's keys having moved.
+  std::vector<Action> stored(const Ipv6Address& home_address) {
+    auto all = handle(RecordStored{home_address, true});
+    if (find_action<MoveKeys>(all) == nullptr) return all;
+    const auto more = handle(KeysMoved{home_address, true});
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+  // The same as run(), and time goes on to `next_deadline()` first.
   std::vector<Action> run_deadline() {
     now = core.next_deadline().value();
     return run(DeadlineReached{});
