@@ -16,6 +16,8 @@ constexpr milliseconds kStopRequestDeadline{1000};
 constexpr milliseconds kStopPatience{1500};
 constexpr milliseconds kStopPlainPatience{1000};
 constexpr milliseconds kVerifyAfter{200};
+// Without a replacement: longer than charon takes to give up on a peer that does not answer (165 s).
+constexpr seconds kReplacePatience{180};
 
 }  // namespace
 
@@ -217,9 +219,11 @@ void AgentKeying::Impl::on(const PeerReplaceAsked& event, mip6::BootTime now) {
                         });
   for (auto& [uniqueid, sa] : node->sas) {
     if (event.care_of && sa.remote == event.care_of) continue;
+    const auto latest = mip6::planted(mip6::Defect::kKeysDroppedAtUpdate) ? now
+                        : replaced                                        ? now + kHandOverPatience
+                                                                          : now + kReplacePatience;
     sa.superseded = true;
-    if (replaced) sa.drop_at = std::min(sa.drop_at.value_or(now + kHandOverPatience), now + kHandOverPatience);
-    if (mip6::planted(mip6::Defect::kKeysDroppedAtUpdate)) sa.drop_at = now;
+    sa.drop_at = std::min(sa.drop_at.value_or(latest), latest);
   }
 }
 

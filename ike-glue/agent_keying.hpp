@@ -36,8 +36,8 @@ struct PeerEndpointMoved {  // the kernel was told (K agreed)
   mip6::Ipv6Address care_of;
   bool accepted = true;
 };
-// K refused: drop the node's present connection when its replacement is up. Until then its SAs carry what the node
-// sends: its charon may hang. One that gets no replacement ends by charon's dead peer detection.
+// K refused: drop the node's present connection when its replacement is up, or after three minutes. Until then its SAs
+// carry what the node sends: its charon may hang for a while.
 struct PeerReplaceAsked {
   mip6::Ipv6Address home_address;
   // Connections that run from here already are the replacement and stay; without it all present ones count as to be

@@ -136,7 +136,7 @@ struct MoveKeys {
   Ipv6Address home_address{};
   Ipv6Address care_of{};
 };
-struct ReplaceKeys {  // K = 0: drop the IKE connection to the old address once its replacement is up
+struct ReplaceKeys {  // K = 0: drop the IKE connection to the old address once its replacement is up, or after 180 s
   Ipv6Address home_address{};
   Ipv6Address care_of{};  // the new one (home address at home): a connection that runs there already is the replacement
 };

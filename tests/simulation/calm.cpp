@@ -17,8 +17,8 @@ constexpr Duration kMostTimeToMove = 20s;
 constexpr Duration kDeadPeerDetected = 240s;
 // So many move in peace: the others would only take time.
 constexpr std::size_t kPeacefulMovers = 2;
-// The home agent drops keys that are replaced or never used after 30 s at the latest.
-constexpr Duration kQuiet = 45s;
+// The home agent drops keys that are to be replaced after 180 s at the latest.
+constexpr Duration kQuiet = 200s;
 
 }  // namespace
 
