@@ -131,7 +131,7 @@ class Lab:
         self.state = RUN  # where both daemons keep their state folders
         self.first_agent = self.first_node = True
         self.down = None  # an interface of mn that begins so
-        self.wrapped = {}  # name of a process -> the command that runs it, such as strace
+        self.environment = {}  # name of a process -> what it has beside that of the lab, such as a preloaded library
         self.dad = dad or os.environ.get("LAB_DAD") == "on"
         RUN.mkdir(exist_ok=True)
 
@@ -158,8 +158,8 @@ class Lab:
     def start(self, name, namespace, *command, env=None, log=None):
         with open(RUN / f"{log or name}.log", "ab") as output:
             process = inside(namespace, lambda: subprocess.Popen(
-                [*self.wrapped.get(name, ()), *command], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                env={**os.environ, **(env or {})}))
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                env={**os.environ, **self.environment.get(name, {}), **(env or {})}))
         self.processes[name] = process
         return process
 

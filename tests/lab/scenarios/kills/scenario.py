@@ -8,11 +8,10 @@ import time
 import common
 import esp
 import ordering
-from killing import Step, kill_at
-from lab import HOME_ADDRESS, HOME_AGENT, RUN, wait_for
+from killing import Preloaded, Step
+from lab import wait_for
 
 NODE, AGENT = "mnd.mn", "ha"
-STATE = RUN / "mn.state" / f"sequence-{HOME_ADDRESS}-{HOME_AGENT}.json.new"
 # What a node that starts does first: a block of numbers is written beside the file, synced, renamed, the folder synced.
 # sendto: to the kernel (netlink), and the update or its answer; recvmsg: the other end's.
 NODE_STEPS = [Step(NODE, "start", "fsync"), Step(NODE, "start", "rename"), Step(NODE, "refresh", "sendto"),
@@ -22,13 +21,12 @@ AGENT_STEPS = [Step(AGENT, "refresh", "recvmsg"), Step(AGENT, "refresh", "pwrite
                Step(AGENT, "refresh", "sendto"), Step(AGENT, "refresh", "sendto", 3), Step(AGENT, "move", "sendto", 4)]
 # The first registration: neither end has a number yet, nor keys; and others that begin like it, after a de-registration.
 ASKED, ANSWERED, AGREED = "generating IKE_AUTH request", "parsed IKE_AUTH request", "established with SPIs"
-FIRST_STEPS = [Step(NODE, "first", "openat", path=STATE)] + [
+FIRST_STEPS = [Step(NODE, "first", "open")] + [
     Step(NODE, "first", seen=what) for what in (ASKED, "update", "answer")] + [
-    Step(AGENT, "first", seen=ANSWERED), Step(AGENT, "first", "fdatasync"), Step(AGENT, "first", seen="answer")]
+    Step(AGENT, "first", seen=ANSWERED), Step(AGENT, "first", "fdatasync")]
 # The end: SIGTERM de-registers; and so does going home, from there.
 END_STEPS = [Step(NODE, "end", "sendto"), Step(NODE, "end", "recvmsg"), Step(AGENT, "end", "fdatasync"),
-             Step(AGENT, "end", seen="answer"), Step(NODE, "home", seen="update"), Step(NODE, "home", seen="answer"),
-             Step(AGENT, "home", seen="answer")]
+             Step(NODE, "home", seen="update"), Step(NODE, "home", seen="answer"), Step(AGENT, "home", seen="answer")]
 STEPS = FIRST_STEPS + END_STEPS + [step for pair in zip(NODE_STEPS, AGENT_STEPS) for step in pair]
 STEPS += AGENT_STEPS[len(NODE_STEPS):]
 # A move with K refused: charon makes the new connection, and ends the old one, without waiting for who was killed.
@@ -38,9 +36,10 @@ REFUSED = [Step(NODE, "move", seen=AGREED), Step(AGENT, "move", seen=AGREED)]
 MORE_REFUSED = [Step(end, "move", seen=what) for node, agent in ((INITIATED, ASKED_FOR), (ENDS, ENDED))
                 for end, what in ((NODE, node), (AGENT, agent))]
 # Other moments of the same: of the long form.
-MORE = [Step(NODE, "start", "openat", path=STATE), Step(NODE, "start", "fsync", 2), Step(AGENT, "refresh", "pwrite64", 2),
+MORE = [Step(NODE, "start", "open"), Step(NODE, "start", "fsync", 2), Step(AGENT, "refresh", "pwrite64", 2),
         Step(AGENT, "refresh", "sendto", 2), Step(NODE, "first", seen=AGREED), Step(AGENT, "first", "recvmsg"),
-        Step(NODE, "end", seen="update"), Step(AGENT, "home", "fdatasync")] + [
+        Step(AGENT, "first", seen="answer"), Step(NODE, "end", seen="update"), Step(AGENT, "end", seen="answer"),
+        Step(AGENT, "home", "fdatasync")] + [
     Step(end, "move", "sendto", number) for number in (2, 6) for end in (NODE, AGENT)] + [
     Step(end, trigger, delay=delay) for trigger, delay in (("refresh", 0.01), ("first", 0.5), ("end", 0.02), ("home", 0.1))
     for end in (NODE, AGENT)]
@@ -50,6 +49,8 @@ class Killing:
     def __init__(self, lab):
         self.lab = lab
         self.recorder = ordering.Recorder(["ar1", "ar2", "home"])
+        self.deadly = {end: Preloaded(f"kill-at.{end}") for end in (NODE, AGENT)}
+        lab.environment |= {end: one.env for end, one in self.deadly.items()}
         self.known = {}
         self.on_first_link = self.key_mobility = True
         self.bad = {what: [] for what in ("missed", "not registered", "not at home", "first not accepted", "next not accepted",
@@ -76,6 +77,7 @@ class Killing:
 
     def kill(self, step):
         """False if the registration went by without the step, or did not begin."""
+        self.known.update(esp.keys("mn"))
         if step.trigger == "start":
             self.lab.stop(step.victim, signal.SIGKILL)
         elif step.trigger == "first":
@@ -83,7 +85,11 @@ class Killing:
             time.sleep(0.1)  # the recorder may be a little behind
         before = ordering.node()
         there = self.happened(step)
-        died = kill_at(self.lab, step, lambda: self.trigger(step), lambda: self.happened(step) > there)
+
+        def seen():
+            self.known.update(esp.keys("mn"))  # some live for a second
+            return self.happened(step) > there
+        died = self.deadly[step.victim].kill_at(self.lab, step, lambda: self.trigger(step), seen)
         if not died:
             self.lab.checks.note(f"node before {before}, and after {ordering.node()}")
         self.known.update(esp.keys("mn"))  # under which it may have sent, and which it may replace
@@ -110,7 +116,7 @@ class Killing:
             self.bad["not registered"].append((step, ordering.node()))
 
     def registered(self):
-        self.known.update(esp.keys("mn"))  # some live for a second
+        self.known.update(esp.keys("mn"))
         return ordering.registered()
 
     def first_answer(self, step, begin):
@@ -192,10 +198,14 @@ class Killing:
             self.bad["old update accepted"].append((step, held, held_after, self.lab.xfrm_errors("ha")))
 
 
+def prepare():
+    Preloaded.make()
+
+
 def scenario(lab, steps=tuple(STEPS), refused=tuple(REFUSED)):
     common.charons(lab, "ha", "mn")
-    lab.agent()
     killing = Killing(lab)
+    lab.agent()
     for index, step in enumerate((*steps, *refused)):
         if index == len(steps):
             lab.check("from now on the home agent refuses K, and the node knows", killing.refuse_key_mobility(),
