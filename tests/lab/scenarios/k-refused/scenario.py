@@ -1,9 +1,13 @@
 """K refused, with an update every 20 ms: not one update and not one acknowledgement is lost for want of an SA while IKE is
 established anew, after soft and hard moves, over a re-key asked by the node, and after the clock was set back, when the
-kernel takes the old states for the newest. Never more than two IKE_SAs. What the policy names is always there."""
+kernel takes the old states for the newest. Never more than two IKE_SAs. What the policy names is always there. Where charon
+hangs the old keys carry on. Then the home agent's mind changes: it comes back with K, without it again, and with a state
+folder of the beginning; each time the node goes the new way with the next acknowledgement."""
 
 import contextlib
 import re
+import shutil
+import signal
 import threading
 import time
 
@@ -13,7 +17,7 @@ import ordering
 import vici
 import wire
 from flood import Stream
-from lab import HOME_ADDRESS, HOME_AGENT, NODES, REQID_AGENT, run, say, wait_for
+from lab import HOME_ADDRESS, HOME_AGENT, NODES, REQID_AGENT, RUN, run, say, wait_for
 
 CLOCK_BACK = 100  # seconds
 MOVES = 6  # and re-keys, in each of which an SA goes
@@ -25,8 +29,11 @@ def scenario(lab):
     for namespace in ("ar1", "ar2"):
         run("tc", "-n", namespace, "qdisc", "add", "dev", "acc", "root", "netem", "delay", NEAR, "limit", "10000")
     lab.agent_extra = "tolerate = all"  # this stream is what scenario ill-behaved is about
+    # Of 30 seconds: what a move has left of an IKE_SA_INIT is not to be there at the end.
+    lab.charon_extra["ha"] = "half_open_timeout = 8"
     if not common.begin(lab, capture=False, key_mobility=False):
         return
+    shutil.copytree(RUN / "ha.state", RUN / "ha.backup")
     # Both links are there; what was lost while they came up is nobody's.
     wait_for(lambda: lab.care_of("mn", "w2"), 6)
     before = {n: lab.xfrm_errors(n) for n in ("mn", "ha")}
@@ -53,7 +60,10 @@ def scenario(lab):
         check_count(lab, namespace, watches[namespace])
     within_the_exchange(lab)
     during_a_rekey(lab)
+    charon_hangs(lab, "up", "w1", 4)  # longer than the node waits for its answer
+    changes_its_mind(lab)
     unpinned(lab)
+    common.stop_and_compare(lab)
 
 
 def moves(lab, stream, when):
@@ -188,7 +198,7 @@ def distance(delay):
 def unpinned(lab):
     """A state that somebody else removes is named by no policy after the next update, though the kernel makes another one of
     the same name, without keys, for what it sends meanwhile: charon may remove the old one between look and answer."""
-    lab.status("mn", "refresh")
+    ordering.refresh()  # an update still on its way would make the home agent look in between
     check_policy(lab, "after them and an update")
     spi = policy_spi()
     run("ip", "xfrm", "state", "delete", "src", HOME_AGENT, "dst", HOME_ADDRESS, "proto", "esp", "spi", hex(spi),
@@ -201,3 +211,67 @@ def unpinned(lab):
     lab.status("mn", "refresh")
     lab.check("a policy never stays with a state that is gone", spi and wait_for(lambda: policy_spi() == 0, 5, 0.1),
               hex(policy_spi()))
+    rekey_child(lab)  # so that the end is answered
+
+
+def connection(lab):
+    """Initiator SPIs of the IKE_SAs at the node: what a new connection changes, and a move does not."""
+    return {sa["initiator-spi"] for sa in vici.ike_sas(lab.vici_socket("mn"))}
+
+
+def charon_hangs(lab, state, target, seconds):
+    """The node's: what is to be replaced serves until its replacement is there, however long that takes."""
+    charon, old = lab.processes["charon.mn"], connection(lab)
+    before, end = ordering.node()["counters"], time.monotonic() + seconds
+    charon.send_signal(signal.SIGSTOP)
+    at = common.move_to(lab, "w1", state, target)
+    answered = [ordering.refresh()]
+    while all(answered) and time.monotonic() < end:
+        time.sleep(1)
+        answered.append(ordering.refresh())
+    after = ordering.node()["counters"]
+    lab.check("charon hangs: the move is registered, and updates are answered, each with its first sending",
+              at and all(answered) and after["retransmissions"] == before["retransmissions"], (at, answered, before, after))
+    charon.send_signal(signal.SIGCONT)
+    lab.check("when it goes on there is one IKE_SA, a new one, from there at both ends",
+              settled(lab, target) and wait_for(lambda: len(connection(lab) - old) == len(connection(lab)) == 1, 5, 0.1),
+              (lab.ike_endpoints(), lab.status("mn")))
+
+
+# --- the home agent's mind ---
+
+def changes_its_mind(lab):
+    """There and back by its settings, then as somebody who goes back to a backup."""
+    first = connection(lab)
+    answers(lab, "K agreed from now on", True)
+    answers(lab, "K refused again", False)
+    lab.check("the node has not moved meanwhile: nothing is established anew", connection(lab) == first, connection(lab))
+    second = moved(lab, "K refused again", "down", "w2")
+    lab.check("for the move IKE was established anew", len(second) == 1 and second != first, (first, second))
+    answers(lab, "an old state folder, and K agreed", True, RUN / "ha.backup")
+    lab.check("the home address is reachable", wait_for(lambda: lab.ping("cn", HOME_ADDRESS) >= 2, 5))
+    third = moved(lab, "an old state folder, and K agreed", "up", "w1")
+    lab.check("the move costs no new connection", third == second, (second, third))
+    answers(lab, "an old state folder, and K refused", False, RUN / "ha.backup")
+    lab.check("IKE, which has moved before, is established anew at once", wait_for(
+        lambda: len(connection(lab) - third) == len(connection(lab)) == 1 and settled(lab, "w1"), 5, 0.1), connection(lab))
+    fourth = connection(lab)
+    fifth = moved(lab, "an old state folder, and K refused", "down", "w2")
+    lab.check("and so it is for the next move", len(fifth) == 1 and fifth != fourth, (fourth, fifth))
+
+
+def answers(lab, what, key_mobility, backup=None):
+    lab.stop("ha", signal.SIGKILL)
+    if backup:
+        shutil.rmtree(RUN / "ha.state")
+        shutil.copytree(backup, RUN / "ha.state")
+    lab.agent(key_mobility)
+    lab.check(f"{what}: the next acknowledgement says so", ordering.ready(lab) and ordering.refresh() and
+              lab.status("mn").get("key_mobility") is key_mobility, lab.status("mn"))
+
+
+def moved(lab, what, state, target):
+    common.link("w1", state)
+    lab.check(f"{what}: a move is registered, both ends of the one IKE_SA follow", settled(lab, target),
+              (lab.ike_endpoints(), lab.status("mn")))
+    return connection(lab)
