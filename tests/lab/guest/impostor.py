@@ -6,7 +6,7 @@ import threading
 
 
 class Impostor:
-    """Listens at `path` until stop(). manner: "nonsense", "nothing" (not a word, but connections stay) or "closes"."""
+    """Listens at `path` until stop(). manner: "nonsense", or "nothing" (not a word, but connections stay)."""
 
     def __init__(self, path, manner):
         self.manner, self.accepted, self.connections = manner, 0, []
@@ -30,7 +30,7 @@ class Impostor:
         if self.manner == "nothing":
             return
         try:
-            while self.manner == "nonsense" and connection.recv(4096):
+            while connection.recv(4096):
                 connection.sendall(b"\x00\x00\x00\x08HTTP/1.1 400 What?\r\n" + os.urandom(64))
         except OSError:
             pass

@@ -1,11 +1,9 @@
 """K agreed, and the IKE endpoint cannot move: the kernel refuses, or charon never hears of it. The node sees that, sets up
-IKE anew, says why and does not set K again. The home agent sees it at its end, says why and does not promise K, or takes it back with its
-next answer. And where charon only hangs, or has died, K stays: a charon that hangs follows when it goes on, and the registration
-outlives one that is gone."""
+IKE anew, says why and does not set K again. The home agent sees it at its end, says why, and does not promise K or takes it
+back with its next answer. Where charon only hangs, or has died, K stays: scenario `charon`."""
 
 import os
 import signal
-import time
 from pathlib import Path
 
 import common
@@ -25,8 +23,6 @@ def scenario(lab):
     anew(lab)
     kernel_refuses(lab)
     anew(lab)
-    charon_hangs(lab)
-    charon_dies(lab)
     the_agents_kernel_refuses(lab)
     the_agents_events_are_lost(lab)
 
@@ -35,10 +31,10 @@ def connection(lab):
     return {sa["initiator-spi"] for sa in vici.ike_sas(lab.vici_socket("mn"))}
 
 
-def settled(lab, at, timeout=10):
-    """Registered at `at`, and both ends of the one IKE_SA are there."""
+def settled(lab, at, ends=2):
+    """Registered at `at`, and both ends of the one IKE_SA are there; or the node's alone."""
     return at and wait_for(lambda: lab.registered_at("mn") == at and
-                           all(e == [at] for e in lab.ike_endpoints()[:2]), timeout, 0.2)
+                           all(e == [at] for e in lab.ike_endpoints()[:ends]), 10, 0.2)
 
 
 def why(lab):
@@ -54,9 +50,10 @@ def anew(lab):
               wait_for(lambda: lab.status("mn").get("key_mobility") is True, 5), why(lab))
 
 
-def fell_back(lab, what, old, at, words):
+def fell_back(lab, what, old, at, words, ends=2):
     new = wait_for(lambda: len(connection(lab)) == 1 and connection(lab) != old, 10, 0.2)
-    lab.check(f"{what}: registered all the same, IKE is established anew from there, once", new and settled(lab, at), why(lab))
+    lab.check(f"{what}: registered all the same, IKE is established anew from there, once", new and settled(lab, at, ends),
+              why(lab))
     said = lab.status("mn")
     error = said.get("last_error") or {}
     lab.check(f"{what}: status says that moving keys failed, and why", said.get("keying", {}).get("migration_failed") and
@@ -85,7 +82,8 @@ def events_are_lost(lab):
     agreed = lab.status("mn").get("key_mobility")
     charon.send_signal(signal.SIGCONT)
     lab.check("charon misses its events: the move is registered, K agreed", at and agreed is True, why(lab))
-    fell_back(lab, "charon misses its events", old, at, "did not follow")
+    # The old one's DELETE can't leave: the home agent would keep its end for ten seconds, but for the next move.
+    fell_back(lab, "charon misses its events", old, at, "did not follow", ends=1)
     next_without_k(lab, "charon missed its events", "up", "w1")
 
 
@@ -107,32 +105,6 @@ def kernel_refuses(lab):
     lab.check("the policy that was missing is there again, so that nothing in the clear gets in", there())
     next_without_k(lab, "the kernel refused", "down", "w2")
     next_without_k(lab, "the kernel refused", "up", "w1")
-
-
-def charon_hangs(lab):
-    old, charon = connection(lab), lab.processes["charon.mn"]
-    charon.send_signal(signal.SIGSTOP)
-    common.link("w1", "down")
-    at = lab.wait_registered("mn", lab.care_of("mn", "w2"), 5)
-    agreed = lab.status("mn").get("key_mobility")
-    time.sleep(5)  # longer than charon is waited for
-    charon.send_signal(signal.SIGCONT)
-    lab.check("charon hangs: the move is registered, K agreed", at and agreed is True, why(lab))
-    lab.check("when it goes on, both ends of the same IKE_SA are where the node is",
-              settled(lab, at) and connection(lab) == old, why(lab))
-
-
-def charon_dies(lab):
-    lab.stop("charon.mn", signal.SIGKILL)
-    at = None
-    common.link("w1", "up")
-    lab.check("charon dies: the next move is registered, K agreed",
-              wait_for(lambda: lab.care_of("mn", "w1") and lab.registered_at("mn") == lab.care_of("mn", "w1"), 8, 0.2) and
-              lab.status("mn").get("key_mobility") is True, lab.status("mn"))
-    at = lab.care_of("mn", "w1")
-    lab.check("and the home address is reachable", lab.ping("cn", HOME_ADDRESS) >= 2)
-    lab.charon("mn")
-    lab.check("when it is back, IKE is established from where the node is, once", settled(lab, at, 20), why(lab))
 
 
 # --- the home agent's end ---
