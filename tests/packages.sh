@@ -7,7 +7,7 @@ packages_build=(cmake ninja-build g++ pkg-config libboost-dev libboost-program-o
   nlohmann-json3-dev libexpected-dev libnl-3-dev libnl-route-3-dev libsqlite3-dev libssl-dev libsystemd-dev)
 packages_run=(charon-systemd libstrongswan-standard-plugins strongswan-pki)
 packages_bench=(libbenchmark-dev)
-packages_test=(catch2 clang-format tshark "${packages_bench[@]}")
+packages_test=(catch2 clang-format tshark prometheus "${packages_bench[@]}")
 packages_fuzz=(clang-19 libclang-rt-19-dev llvm-19 python3-minimal)
 packages_lab=("${packages_run[@]}" user-mode-linux strongswan-swanctl radvd tcpdump iproute2 iputils-ping kmod procps
   python3-minimal python3 openssl strace e2fsprogs iptables gcc libc6-dev)
@@ -48,6 +48,7 @@ install_packages() {
     for package in "${missing[@]}"; do
       case $package in
         charon-systemd) systemctl disable --quiet strongswan.service || true ;;
+        prometheus) systemctl disable --quiet prometheus.service || true ;;
         radvd) systemctl disable --quiet radvd.service || true ;;
       esac
     done

@@ -14,6 +14,8 @@ import topology
 from lab import HOME_PREFIX, RUN, ask, inside, program, run
 
 ADDRESS = "2001:db8:1::2"
+WAN = "2001:db8:f5::2"  # on its other link
+WAN_OF_FIRST = "2001:db8:f3::2"
 ANYCAST = "2001:db8:1:0:fdff:ffff:ffff:fffe"
 PREFERENCE = 5  # less than that of ha
 REQUEST, REPLY = 144, 145
@@ -24,14 +26,18 @@ def make(lab):
     topology.batch(["netns add ha2", "link add home netns ha2 type veth peer name ha2 netns hl",
                     "link add wan netns ha2 type veth peer name r5 netns core"])
     inside("ha2", lambda: topology.configure("ha", False))
-    inside("ha2", lambda: topology.batch(["link set lo up", "link set home up", "link set wan up",
-                                          "addr add 2001:db8:f5::2/64 dev wan nodad", f"addr add {ADDRESS}/64 dev home nodad",
-                                          "route add default via 2001:db8:f5::1"]))
+    bring_up()
     inside("hl", lambda: topology.batch(["link set ha2 up", "link set ha2 master br0"]))
     inside("core", lambda: topology.batch(["link set r5 up", "addr add 2001:db8:f5::1/64 dev r5 nodad",
-                                           f"route add {ADDRESS}/128 via 2001:db8:f5::2"]))
+                                           f"route add {ADDRESS}/128 via {WAN}"]))
     topology.advertise("ha2", "home", f"{ADDRESS}/64", PREFERENCE)
     lab.mac = {namespace: inside(namespace, lambda: hardware_address("home")) for namespace in ("ha", "ha2")}
+
+
+def bring_up():
+    inside("ha2", lambda: topology.batch(["link set lo up", "link set home up", "link set wan up",
+                                          f"addr add {WAN}/64 dev wan nodad", f"addr add {ADDRESS}/64 dev home nodad",
+                                          "route add default via 2001:db8:f5::1"]))
 
 
 def hardware_address(interface):
@@ -77,14 +83,18 @@ def crash(lab, name="ha"):
         lab.stop(process, signal.SIGKILL)
     tunnel = [index for index, device in inside(name, socket.if_nameindex) if device == "mip6ha"]  # SIGTERM has taken it out
     inside(name, lambda: topology.batch([*["link del mip6ha" for _ in tunnel], "xfrm state flush", "xfrm policy flush"]))
-    route_home_prefix("2001:db8:f5::2" if name == "ha" else "2001:db8:f3::2")
+    route_home_prefix(WAN if name == "ha" else WAN_OF_FIRST)
 
 
-def boot(lab):
-    """It is back, without having been told anything."""
-    topology.bring_up("ha")
+def boot(lab, name="ha"):
+    """It is back, without having been told anything; who routes goes by the first one, where that is there."""
+    if name == "ha":
+        topology.bring_up("ha")
+    else:
+        bring_up()
     inside("core", lambda: topology.batch(["neigh flush all"]))
-    route_home_prefix("2001:db8:f3::2")
+    route_home_prefix(WAN_OF_FIRST)
+    lab.charon(name)
 
 
 def neighbour(home_address, namespace="hh"):

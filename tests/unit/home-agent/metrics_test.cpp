@@ -1,6 +1,8 @@
 // The text of the metrics: read by a strict reader, which is itself shown to find mistakes.
 #include "examples/home-agent/metrics.hpp"
 
+#include <cstdio>
+
 #include "tests/catch.hpp"
 #include "tests/unit/home-agent/exposition.hpp"
 
@@ -42,6 +44,14 @@ TEST_CASE("the metrics keep to both forms, full and empty", "[metrics]") {
   const Exposition read{text, form};
   CHECK(read.mistakes() == std::vector<std::string>{});
   CHECK(read.samples() > 30);
+}
+
+TEST_CASE("promtool accepts the metrics as text, full and empty", "[metrics]") {
+  const auto text = metrics_text(GENERATE(true, false) ? filled() : Metrics{}, MetricsForm::kText);
+  FILE* promtool = ::popen("promtool check metrics", "w");
+  REQUIRE(promtool != nullptr);
+  CHECK(std::fwrite(text.data(), 1, text.size(), promtool) == text.size());
+  CHECK(::pclose(promtool) == 0);
 }
 
 TEST_CASE("the metrics have their values under their names", "[metrics]") {

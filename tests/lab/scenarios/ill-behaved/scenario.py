@@ -14,6 +14,7 @@ import attack
 import common
 import handmade
 import kernel
+import vici
 from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, NODES, RUN, ask, wait_for
 
 GOOD, ILL = NODES["mn"], NODES["mn2"]
@@ -90,13 +91,16 @@ def served(lab):
 
 # --- the node that moves as fast as it can ---
 def thrash(lab):
-    accepted = figure("mip6_ha_updates_received_total")
+    accepted, other = figure("mip6_ha_updates_received_total"), lab.ike_endpoints()[2]
     for state in (False, True) * 5:
         kernel.set_link("mn", "w1", state)
         time.sleep(0.1)
     settled = wait_for(lambda: lab.registered_at("mn") and figure("mip6_ha_updates_received_total") > accepted, 20, 0.2)
     lab.check("ten changes in a second are borne: nothing is held against the node", settled and not of(GOOD, "replay") and
               not of(GOOD, "too many updates") and not attack.entry(GOOD["name"]).get("banned"), log()[-1000:])
+    lab.check("its IKE endpoint moves, the other node's does not", wait_for(
+        lambda: lab.ike_endpoints()[1] == [lab.registered_at("mn")], 10, 0.2) and lab.ike_endpoints()[2] == other != [],
+              (other, lab.ike_endpoints()))
 
 
 # --- the one that behaves ill ---
@@ -168,14 +172,20 @@ def back(lab, after):
 
 
 def restarted(lab):
-    """Killed and started again: with what is left of the ban."""
+    """Killed and started again, with its charon, as in a boot: with what is left of the ban."""
     before = attack.entry(ILL["name"]).get("banned")
-    lab.stop("ha", signal.SIGKILL)
+    for name in ("ha", "charon.ha"):
+        lab.stop(name, signal.SIGKILL)
+    lab.charon("ha")
     lab.agent()
     wait_for(lambda: attack.entry(GOOD["name"]).get("care_of"), 20, 0.1)
     lab.check("after a restart it is still banned, since then and for that, and the metrics have it", before and
               attack.entry(ILL["name"]).get("banned") == before and
               figure(f'mip6_ha_node_banned{{node="{ILL["name"]}"}}') == 1, (before, attack.entry(ILL["name"])))
+    loaded = wait_for(lambda: [one for one in vici.connections(lab.vici_socket("ha")) if GOOD["name"] in one], 10, 0.1)
+    lab.check("the new charon has no connection for it, and one for the other node", loaded and not [
+        one for one in vici.connections(lab.vici_socket("ha")) if ILL["name"] in one] and attack.entry(ILL["name"]).get("banned"),
+              vici.connections(lab.vici_socket("ha")))
     return calendar.timegm(time.strptime(before["since"], "%Y-%m-%dT%H:%M:%SZ")) if before else 0
 
 

@@ -69,7 +69,7 @@ class Laptop:
         drop_in = self.etc / "mnd/mnd.conf.d"
         for folder in (drop_in, self.state):
             folder.mkdir(parents=True)
-        (drop_in / "lab.conf").write_text(f"prefer = w1 w2\nvici-socket = {lab.vici_socket('mn')}\ncontrol-socket = "
+        (drop_in / "lab.conf").write_text(f"vici-socket = {lab.vici_socket('mn')}\ncontrol-socket = "
                                           f"{RUN}/mn.control\nstate-directory = {self.state}\n", encoding="utf-8")
 
     def put(self):

@@ -2,7 +2,8 @@
 their preference, and a flood of questions is bounded and counted. When the first one is ended, the node registers with
 the second by itself; when its machine is back, it sees on the home link that the address is served, and leaves it alone. A
 node that has to ask for home agents is refused by the one that is not to claim the address, and finds the other. When that
-one's machine is lost without a word, the node finds out when its update is not answered, and goes back to the first."""
+one's machine is lost without a word, the node finds out when its update is not answered, and goes back to the first; and the
+second one, back too, leaves it there."""
 
 import signal
 
@@ -61,6 +62,11 @@ def discovery(lab):
               listed())
     replies = second.discover()
     lab.check("who asks the anycast address is told of both, by preference", replies == [[HOME_AGENT, second.ADDRESS]], replies)
+    second.route_home_prefix(second.WAN)
+    replies = second.discover()
+    second.route_home_prefix(second.WAN_OF_FIRST)
+    lab.check("the other one tells the same", replies == [[HOME_AGENT, second.ADDRESS]] and
+              second.status("ha2")["counters"].get("discovery_answered") == 1, (replies, second.status("ha2").get("counters")))
     answered = len(second.discover(200, 1))
 
     def counted():
@@ -85,18 +91,22 @@ def ended(lab, at):
 
 def back(lab, at):
     second.boot(lab)
-    lab.charon("ha")
     lab.agent(extra="preference = 10")
-    lab.check("the first one, back again, finds that the address is served", wait_for(
-        lambda: "binding ended: the home address is claimed on the home link" in log_of("ha"), 20, 0.3), log_of("ha")[-900:])
-    lab.check("and binds it no longer", not second.binding("ha", HOME_ADDRESS) and
-              second.binding("ha2", HOME_ADDRESS) == at, second.status("ha"))
-    proxied = run("ip", "-n", "ha", "-6", "neigh", "show", "proxy")
-    lab.check("nor does it intercept it", HOME_ADDRESS not in proxied and not common.agent_route("ha"), proxied)
+    leaves_it(lab, "the first one", "ha", "ha2", at)
     seen = [second.neighbour(HOME_ADDRESS) for _ in range(3)]
     lab.check("the neighbours go on knowing it by the second", set(seen) - {None} == {lab.mac["ha2"]}, (seen, lab.mac))
     reachable(lab, "by the way through the first one's router")
     lab.check("the node stays with the second", ordering.refresh() and serves(lab, second.ADDRESS, 10), lab.status())
+
+
+def leaves_it(lab, which, name, other, at):
+    """A home agent that is back where another one serves."""
+    lab.check(f"{which}, back again, finds that the address is served", wait_for(
+        lambda: "binding ended: the home address is claimed on the home link" in log_of(name), 20, 0.3), log_of(name)[-900:])
+    lab.check(f"{which} binds it no longer", not second.binding(name, HOME_ADDRESS) and
+              second.binding(other, HOME_ADDRESS) == at, second.status(name))
+    proxied = run("ip", "-n", name, "-6", "neigh", "show", "proxy")
+    lab.check(f"nor does {which} intercept it", HOME_ADDRESS not in proxied and not common.agent_route(name), proxied)
 
 
 def link_away(lab, at):
@@ -147,6 +157,10 @@ def lost(lab, at):
     lab.check("the first one has tested the address, found it free, and intercepts it", known_by(lab, "ha"),
               second.neighbour(HOME_ADDRESS))
     reachable(lab, "by the first one again")
+    second.boot(lab, "ha2")
+    second.start(lab)
+    leaves_it(lab, "the second one", "ha2", "ha", at)
+    reachable(lab, "with the second one back")
 
 
 def stopped(lab):
