@@ -233,15 +233,16 @@ void HomeAgent::on(const KeysMoved& event, BootTime now, Actions& out) {
   // Wherever it has stayed, it is not where it should be: the next update replaces it, or the one that waits for this.
   if (!event.possible) {
     entry->keys_at = Ipv6Address{};
-    if (awaited) {
-      entry->record.key_mobility = entry->pending->record.key_mobility = false;
-      ++entry->unasked_stores;
-      out.push_back(StoreRecord{entry->record});
-    }
   }
   if (!awaited) return;
   const auto done = std::move(entry->pending);
-  acknowledge(*entry, *done, now, out);
+  const bool ended = done->record.care_of && !entry->bound();  // meanwhile: the node asks again
+  if (!event.possible && !ended) {
+    entry->record.key_mobility = done->record.key_mobility = false;
+    ++entry->unasked_stores;
+    out.push_back(StoreRecord{entry->record});
+  }
+  if (!ended) acknowledge(*entry, *done, now, out);
   take_next(*entry, *done, now, out);
   reschedule(*entry);
 }
@@ -340,9 +341,9 @@ void HomeAgent::end_binding(Entry& entry, std::string_view why, Actions& out) {
 }
 
 // A binding ends with its lifetime or with the validity of its prefix (section 10.3.1). While an update is being stored
-// its answer decides: the binding is renewed, ended, or expires after all. One whose keys move is answered first.
+// its answer decides: the binding is renewed, ended, or expires after all.
 BootTime HomeAgent::end_of(const Entry& entry) const {
-  if (!entry.bound() || (entry.pending && entry.pending->phase != Pending::Phase::kProbing)) return kForever;
+  if (!entry.bound() || (entry.pending && entry.pending->phase == Pending::Phase::kStoring)) return kForever;
   return std::min(entry.expires, end_of_validity(policy_.home_prefixes, entry.record.home_address));
 }
 

@@ -270,6 +270,7 @@ class Director:
     def finish(self):
         """SIGTERM to node and home agent: what is left of theirs."""
         lab = self.lab
+        self.sent_again = lab.agent_status()["counters"]["sent_again"]
         status = {name: lab.stop(name) for name in ("mnd.mn", "mnd.mn2", "ha")}
         time.sleep(0.3)
         left = {n: leftovers.difference(before, leftovers.snapshot(n, lab.vici_socket(n)))
@@ -372,4 +373,6 @@ def check_replacement(lab, director):
                   and not late, f"{len(ups)} replacements for {len(director.moves)} moves; late {late}")
     for namespace in ("mn", "ha"):
         errors = lab.xfrm_errors(namespace)
-        lab.check(f"{namespace}: nothing is lost for want of an SA", not errors.get("XfrmOutNoStates"), errors)
+        # charon may remove the old SA just when an answer is sent under it, which is sent once more then.
+        again = director.sent_again if namespace == "ha" else 0
+        lab.check(f"{namespace}: nothing is lost for want of an SA", errors.get("XfrmOutNoStates", 0) <= again, (errors, again))

@@ -126,6 +126,17 @@ TEST_CASE("an update that comes while the keys move waits for them, and the newe
   CHECK(find_action<StoreRecord>(moved)->record.sequence == SequenceNumber{4});
 }
 
+TEST_CASE("a binding that ends while the keys move is not promised", "[agent][keys]") {
+  Harness agent;
+  agent.run(registration(1, kCareOf1));
+  agent.handle(registration(2, kCareOf2));
+  agent.handle(RecordStored{kHome, true});
+  CHECK(count_of<RemoveBinding>(agent.handle(HomePrefixesChanged{{}})) == 1);
+  const bool possible = GENERATE(true, false);
+  CHECK(agent.handle(KeysMoved{kHome, possible}).empty());
+  CHECK_FALSE(agent.core.find(kHome)->care_of);
+}
+
 TEST_CASE("service that ends while the keys move: nobody is answered", "[agent][keys]") {
   Harness agent;
   agent.run(registration(1, kCareOf1));
