@@ -49,7 +49,7 @@ class Agent {
       case 10:
         return answer_store();
       case 11:
-        return give(KeysMoved{fuzz::draw_address(in_), in_.flag()});
+        return keys_moved({fuzz::draw_address(in_), in_.flag()});
       case 12:
         return give(KeysRenewed{fuzz::draw_address(in_), maybe_address()});
       case 13:
@@ -168,6 +168,7 @@ class Agent {
     }
     service_ends_ = true;
     give(ServiceEnded{home_address});
+    moving_.erase(home_address);
     service_ends_ = false;
     const auto* record = core_.find(home_address);
     require(stopped_ || record == nullptr || !record->care_of, "with the service the binding ends");
@@ -193,6 +194,16 @@ class Agent {
           "no binding outlives its prefix");
   }
   BootTime valid_until(const Ipv6Address& home_address) const { return end_of_validity(prefixes_, home_address); }
+  // A binding that has ended while its keys moved is not acknowledged; its number counts as used all the same.
+  void keys_moved(const KeysMoved& event) {
+    give(event);
+    const auto unanswered = moving_.extract(event.home_address);
+    if (!unanswered) return;
+    const auto last = accepted_.find(event.home_address);
+    if (last == accepted_.end() || unanswered.mapped().follows(last->second))
+      accepted_[event.home_address] = unanswered.mapped();
+  }
+
   bool being_stored(const Ipv6Address& home_address) const {
     return std::ranges::find(stores_, home_address, &BindingRecord::home_address) != stores_.end();
   }
@@ -230,9 +241,11 @@ class Agent {
     const auto known = durable_.find(install.home_address);
     require(known != durable_.end() && known->second.care_of == install.care_of, "a binding is durable before it acts");
   }
+  void check(const MoveKeys& move) { moving_[move.home_address] = durable_[move.home_address].sequence; }
   void check(const StartDad& dad) { require(served(dad.home_address), "only served addresses are probed"); }
   void check(const SendAcknowledgement& send) {
     const auto& acknowledgement = send.acknowledgement;
+    if (is_accepted(acknowledgement.status)) moving_.erase(send.home_address);
     const auto known = durable_.find(send.home_address);
     const bool stored = known != durable_.end() && known->second.sequence == acknowledgement.sequence;
     if (is_accepted(acknowledgement.status)) {
@@ -267,6 +280,7 @@ class Agent {
   std::size_t heap_ = 0;
   std::map<Ipv6Address, BindingRecord> durable_;
   std::map<Ipv6Address, SequenceNumber> accepted_;
+  std::map<Ipv6Address, SequenceNumber> moving_;  // whose keys are to move before they are answered
   std::deque<BindingRecord> stores_;
   long errors_ = 0;
 };
