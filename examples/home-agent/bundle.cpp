@@ -7,13 +7,16 @@
 #include <cassert>
 #include <cstring>
 
+#include "ike-glue/method.hpp"
+
 namespace mip6ha {
 namespace {
 
 constexpr std::size_t kBlock = 512;
 
 // Settings that both ends must have alike.
-constexpr std::array<std::string_view, 4> kShared{"ike-proposals", "esp-proposals", "signature-hash", "protect"};
+constexpr std::array<std::string_view, 5> kShared{"ike-proposals", "esp-proposals", "signature-hash", "protect",
+                                                  ike::kConsentKey};
 
 struct Header {  // ustar; numbers are octal digits
   char name[100];
@@ -103,8 +106,12 @@ std::string_view secret_name(Method method) {
   return {};
 }
 
-std::string mnd_conf(const Config& config, const mnd::kernel::ConfigSection& top, const NodeConfig& node,
-                     Method method) {
+std::string mnd_conf(const Config& config, const mnd::kernel::ConfigSection& top, const mnd::kernel::ConfigSection* own,
+                     const NodeConfig& node, Method method) {
+  const auto find = [&](std::string_view key) {
+    const auto* setting = own != nullptr ? own->find(key) : nullptr;
+    return setting != nullptr ? setting : top.find(key);
+  };
   const auto* prefix = config.prefix_of(node.home_address);
   const bool is_next = prefix != nullptr && prefix != &config.prefix;
   auto text = fmt::format("home-address = {}/{}\nhome-agent = {}\n", node.home_address.to_string(),
@@ -113,11 +120,11 @@ std::string mnd_conf(const Config& config, const mnd::kernel::ConfigSection& top
   if (method == Method::kManual) return text + fmt::format("keying = manual\nmanual-keys = {}\n", secret_name(method));
   text += fmt::format("identity = {}\n{} = {}\nkeying = ", node.identity,
                       method == Method::kCertificate ? "certificate" : "secret-file", secret_name(method));
-  const auto* keying = top.find("keying");
+  const auto* keying = find("keying");
   text += (keying != nullptr ? keying->value : "ikev2") + '\n';
   if (config.identity != config.address.to_string()) text += fmt::format("home-agent-identity = {}\n", config.identity);
   for (const auto key : kShared)
-    if (const auto* setting = top.find(key)) text += fmt::format("{} = {}\n", key, setting->value);
+    if (const auto* setting = find(key)) text += fmt::format("{} = {}\n", key, setting->value);
   return text;
 }
 

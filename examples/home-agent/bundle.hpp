@@ -22,9 +22,10 @@ std::string archive(const std::vector<ArchivedFile>& files, std::int64_t written
 enum class Method { kPreSharedKey, kCertificate, kManual };
 std::string_view name_of(Method method);  // as in the options: "psk", "certificate", "manual"
 
-// The node's mnd.conf. `top`: the settings at the top of our configuration, of which the node needs some as well.
-std::string mnd_conf(const Config& config, const mnd::kernel::ConfigSection& top, const NodeConfig& node,
-                     Method method);
+// The node's mnd.conf. Some settings of our configuration the node needs as well: `own`, those of its section, if it
+// has one, come before `top`, those that stand in no section.
+std::string mnd_conf(const Config& config, const mnd::kernel::ConfigSection& top, const mnd::kernel::ConfigSection* own,
+                     const NodeConfig& node, Method method);
 // Where the node looks for it, beside its mnd.conf.
 std::string_view secret_name(Method method);
 // mnd/mnd.conf and mnd/SECRET.

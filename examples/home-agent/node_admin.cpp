@@ -101,7 +101,7 @@ NodeReport hand_out(const Draft& draft, const Site& site, const Output& output, 
                   .home_address = draft.node.home_address,
                   .identity = draft.method == Method::kManual ? std::string{} : draft.node.identity,
                   .method = draft.method,
-                  .mnd_conf = mnd_conf(site.config, site.top, draft.node, draft.method),
+                  .mnd_conf = mnd_conf(site.config, site.top, site.section(draft.node.name), draft.node, draft.method),
                   .secret = {},
                   .bundle = {}};
   if (output.path.empty() && !output.standard) {

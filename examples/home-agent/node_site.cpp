@@ -40,11 +40,16 @@ std::filesystem::path Site::kept(const std::string& name, Method method) const {
   return nodes_folder(path) / (name + std::string{kEndings[static_cast<std::size_t>(method)]});
 }
 
+const mnd::kernel::ConfigSection* Site::section(const std::string& name) const {
+  const auto found = std::find_if(content.sections.begin(), content.sections.end(),
+                                  [&](auto& one) { return one.kind == "node" && one.argument == name; });
+  return found == content.sections.end() ? nullptr : &*found;
+}
+
 tl::expected<KnownNode, ConfigMistake> Site::find(const std::string& name) const {
   const auto node = std::find_if(config.nodes.begin(), config.nodes.end(), [&](auto& one) { return one.name == name; });
-  const auto section = std::find_if(content.sections.begin(), content.sections.end(),
-                                    [&](auto& one) { return one.kind == "node" && one.argument == name; });
-  if (node == config.nodes.end() || section == content.sections.end())
+  const auto* section = this->section(name);
+  if (node == config.nodes.end() || section == nullptr)
     return tl::unexpected(told(fmt::format("there is no node {}", printable(name)), "mip6-ha list names them all"));
   const auto file = section_file(name).string();
   const auto together = std::count_if(content.sections.begin(), content.sections.end(),

@@ -38,6 +38,7 @@ struct Site {
   Authority authority;
 
   std::filesystem::path section_file(const std::string& name) const;
+  const mnd::kernel::ConfigSection* section(const std::string& name) const;  // of a node; nullptr: there is none
   // Where the secret, the manual keys or the certificate of a node are kept.
   std::filesystem::path kept(const std::string& name, Method method) const;
   // A node that was made by command. The mistake: there is none, or its section stands elsewhere.

@@ -192,6 +192,18 @@ TEST_CASE("rotate gives another secret, in the new bundle too, and asks for a re
   CHECK(secret_of(here.loaded().nodes[0]) == secret_of(after));
 }
 
+TEST_CASE("what was written into a node's section by hand is the node's after rotate, too", "[operator]") {
+  Operator here;
+  REQUIRE(here.add({.name = "laptop"}, "old.tar"));
+  std::ofstream{here.nodes / "laptop.conf", std::ios::app}
+      << "keying = ikev1\naggressive-mode-exposes-secret-to-guessing = accepted\nprotect = payload\n";
+  const auto rotated = here.rotate("laptop", "new.tar");
+  REQUIRE(rotated);
+  for (const auto* line :
+       {"keying = ikev1\n", "aggressive-mode-exposes-secret-to-guessing = accepted\n", "protect = payload\n"})
+    CHECK(has(rotated->nodes[0].mnd_conf, line));
+}
+
 TEST_CASE("manual keys are noted as new where no home agent runs, and are others after rotate", "[operator]") {
   Operator here;
   const auto added = here.add({.name = "laptop", .method = Method::kManual}, "old.tar");
