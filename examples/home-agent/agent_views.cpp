@@ -46,8 +46,8 @@ BindingView Agent::binding_of(const NodeConfig& node) const {
     view.sequence = record->sequence.value();
     view.key_mobility = record->key_mobility;
     if (record->care_of && record->expires_boot) {
-      const auto end =
-          std::min(*record->expires_boot, mip6::agent::end_of_validity(home_prefixes(), node.home_address));
+      const auto valid = config_.prefix.contains(node.home_address) ? prefix_end_ : mip6::agent::kForever;
+      const auto end = std::min(*record->expires_boot, valid);
       if (end > now) view.lifetime_left = std::chrono::duration_cast<std::chrono::seconds>(end - now).count();
     }
   }

@@ -11,6 +11,7 @@
 #include "examples/home-agent/store.hpp"
 #include "ike-glue/agent_keying.hpp"
 #include "libmip6/agent/home_agent.hpp"
+#include "tests/agreeing_kernel.hpp"
 
 namespace bench {
 
@@ -27,40 +28,14 @@ class DiskFolder {
   std::filesystem::path path_;
 };
 
-class AgreeingKernel final : public mip6ha::KernelPort {
+class CountingKernel final : public mip6ha::AgreeingKernel<mip6ha::KernelPort> {
  public:
   std::uint64_t sent = 0;
 
-  using Address = mip6::Ipv6Address;
-  Result bind(const Address&, const Address&) override { return {}; }
-  Result forget_care_of(const Address&, const Address&) override { return {}; }
-  Result unbind(const Address&) override { return {}; }
-  std::vector<mnd::kernel::BoundCareOf> bound() const override { return {}; }
-  tl::expected<std::vector<Address>, mip6::Error> intercepted() override { return {}; }
-  Result intercept(const Address&) override { return {}; }
-  Result release(const Address&) override { return {}; }
-  Result advertise(const Address&) override { return {}; }
-  Result route_through(const Address&, const Address&) override { return {}; }
-  Result route_straight(const Address&) override { return {}; }
   Result send(std::span<const std::uint8_t>, const Address&, bool) override {
     ++sent;
     return {};
   }
-  Result send_prefixes(std::span<const std::uint8_t>, const Address&) override { return {}; }
-  Result start_dad(const Address&, bool, int, std::function<void(bool)>) override { return {}; }
-  Result move_key_endpoint(const Address&, std::uint32_t, const Address&) override { return {}; }
-  Result send_payload_to(const Address&, const Address&) override { return {}; }
-  tl::expected<std::vector<std::uint32_t>, mip6::Error> state_spis(const Address&, std::uint32_t) override {
-    return {};
-  }
-  Result delete_states_except(const Address&, std::uint32_t, const std::vector<std::uint32_t>&,
-                              const std::optional<std::vector<std::uint32_t>>&) override {
-    return {};
-  }
-  ike::KeyPairUse look_up(const Address&, const ike::KeyPair& pair) override {
-    return {.pair = pair, .there = true, .used = true};
-  }
-  Result send_under(const Address&, std::uint32_t, std::uint32_t) override { return {}; }
 };
 
 // The configuration of a home agent with `nodes` nodes, each with a secret of its own.
@@ -84,7 +59,7 @@ class AgentWorld {
 
   mip6ha::Config config_;
   std::unique_ptr<mip6ha::Store> store_;
-  AgreeingKernel kernel_;
+  CountingKernel kernel_;
   std::map<mip6::Ipv6Address, std::uint32_t> reqids_;
   std::set<mip6::Ipv6Address> numbers_known_;
   mip6::agent::ServedNodes served_;

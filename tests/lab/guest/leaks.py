@@ -15,7 +15,7 @@ from pathlib import Path
 
 import common
 import pki
-from lab import HOME_AGENT, NODES, OUT, RUN, program, run, wait_for
+from lab import HOME_AGENT, NODES, OUT, RUN, program, wait_for
 from search import REQUESTS, asked, check_logs_and_state, forms, looked_for, of_esp
 
 DAEMONS = ("mnd.mn", "mnd.mn2", "ha")
@@ -28,8 +28,7 @@ MISTAKES = OUT / "mistakes.json"
 
 def prepare():
     """Before the boot: a process costs a tenth of what it costs in there."""
-    THIRD["manual_keys"].touch(mode=0o640)
-    THIRD["manual_keys"].write_text(run(program("mnd"), "--make-keys"), encoding="utf-8")
+    common.make_keys("third", OUT)
     MISTAKES.write_text(json.dumps([*mistakes()]), encoding="utf-8")
 
 

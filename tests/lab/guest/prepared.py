@@ -5,6 +5,7 @@ import json
 import sqlite3
 import subprocess
 
+import common
 from lab import HOME_ADDRESS, HOME_AGENT, NODES, program
 
 
@@ -39,10 +40,7 @@ def set_agent_number(lab, last):
 
 def manual_keys(folder):
     """For prepare(): a file of manual keys of `mn`, its path; folder/mn.state and folder/ha.state say that they are new."""
-    keys = folder / "mn.keys"
-    keys.touch(mode=0o640)
-    keys.write_text(subprocess.run([program("mnd"), "--make-keys"], capture_output=True, text=True, check=True).stdout,
-                    encoding="utf-8")
+    keys = common.make_keys("mn", folder)
     node = f"home-address = {HOME_ADDRESS}/64\nhome-agent = {HOME_AGENT}\nkeying = manual"
     agent = f"address = {HOME_AGENT}\ninterface = home\nprefix = 2001:db8:1::/64"
     section = f"[node {NODES['mn']['name']}]\nhome-address = {HOME_ADDRESS}"

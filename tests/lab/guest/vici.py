@@ -4,6 +4,7 @@ import socket
 import struct
 import threading
 import time
+from pathlib import Path
 
 SECTION_START, SECTION_END, KEY_VALUE, LIST_START, LIST_ITEM, LIST_END = range(1, 7)
 (CMD_REQUEST, CMD_RESPONSE, CMD_UNKNOWN, EVENT_REGISTER, EVENT_UNREGISTER, EVENT_CONFIRM, EVENT_UNKNOWN,
@@ -140,6 +141,11 @@ def ike_sas(path):
         return [dict(section, connection=name) for name, section in client.streamed("list-sas", "list-sa")]
     finally:
         client.close()
+
+
+def half_open(path):
+    """IKE_SAs that are being established; none where there is no charon."""
+    return [sa for sa in ike_sas(path) if sa["state"] == "CONNECTING"] if Path(path).exists() else []
 
 
 def connections(path):

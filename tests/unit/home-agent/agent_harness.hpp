@@ -15,6 +15,7 @@
 #include "examples/home-agent/agent.hpp"
 #include "libmip6/wire/message.hpp"
 #include "mnd/linux/boot_timer.hpp"
+#include "tests/agreeing_kernel.hpp"
 #include "tests/unit/home-agent/operator_harness.hpp"
 
 namespace mip6ha {
@@ -30,9 +31,9 @@ struct KernelState {
   bool all_removed = false;
 };
 
-class KernelInMemory final : public AgentKernel {
+class KernelInMemory final : public AgreeingKernel<AgentKernel> {
  public:
-  using Address = mip6::Ipv6Address;
+  using AgreeingKernel::release;
   KernelInMemory(boost::asio::io_context& loop, KernelState& state) : loop_{loop}, state_{state} {}
 
   Result protect(const NodeTable& nodes) override {
@@ -77,46 +78,25 @@ class KernelInMemory final : public AgentKernel {
     state_.tunnels[home_address] = care_of;
     return {};
   }
-  Result forget_care_of(const Address&, const Address&) override { return {}; }
   Result unbind(const Address& home_address) override {
     state_.tunnels.erase(home_address);
     return {};
   }
-  Result intercept(const Address&) override { return {}; }
-  Result release(const Address&) override { return {}; }
   std::vector<mnd::kernel::BoundCareOf> bound() const override {
     std::vector<mnd::kernel::BoundCareOf> all;
     for (const auto& [home_address, care_of] : state_.tunnels) all.push_back({home_address, care_of});
     return all;
   }
-  tl::expected<std::vector<Address>, mip6::Error> intercepted() override { return {}; }
-  Result advertise(const Address&) override { return {}; }
-  Result route_through(const Address&, const Address&) override { return {}; }
-  Result route_straight(const Address&) override { return {}; }
   Result send(std::span<const std::uint8_t> message, const Address&, bool) override {
     const auto parsed = mip6::parse_message(message);
     if (const auto* one = parsed ? std::get_if<mip6::BindingAcknowledgement>(&*parsed) : nullptr)
       state_.acknowledgements.push_back(*one);
     return {};
   }
-  Result send_prefixes(std::span<const std::uint8_t>, const Address&) override { return {}; }
   Result start_dad(const Address&, bool, int, std::function<void(bool)> done) override {
     boost::asio::post(loop_, [done = std::move(done)] { done(false); });
     return {};
   }
-  Result move_key_endpoint(const Address&, std::uint32_t, const Address&) override { return {}; }
-  Result send_payload_to(const Address&, const Address&) override { return {}; }
-  tl::expected<std::vector<std::uint32_t>, mip6::Error> state_spis(const Address&, std::uint32_t) override {
-    return {};
-  }
-  Result delete_states_except(const Address&, std::uint32_t, const std::vector<std::uint32_t>&,
-                              const std::optional<std::vector<std::uint32_t>>&) override {
-    return {};
-  }
-  ike::KeyPairUse look_up(const Address&, const ike::KeyPair& pair) override {
-    return {.pair = pair, .there = true, .used = true};
-  }
-  Result send_under(const Address&, std::uint32_t, std::uint32_t) override { return {}; }
 
  private:
   boost::asio::io_context& loop_;

@@ -39,16 +39,22 @@ void establish_all(Node& node) {
   node.forget();
 }
 
-}  // namespace
-
-TEST_CASE("the connection has the payload's child, in tunnel mode and with a reqid of its own", "[node-children]") {
-  Node node{{kPayload}};
+// The children of the connection that a node loads for its first attempt.
+Section loaded_children(Node& node) {
   node.connect();
   node.handle(EstablishAsked{kFirst});
   REQUIRE(node.answer("load-shared"));
   Request load;
   REQUIRE(node.take("load-conn", &load));
-  const auto* pay = load.message.section(Node::name(1))->section("children")->section("pay");
+  return *load.message.section(Node::name(1))->section("children");
+}
+
+}  // namespace
+
+TEST_CASE("the connection has the payload's child, in tunnel mode and with a reqid of its own", "[node-children]") {
+  Node node{{kPayload}};
+  const auto children = loaded_children(node);
+  const auto* pay = children.section("pay");
   REQUIRE(pay);
   CHECK(pay->text_or("mode", "") == "tunnel");
   CHECK(pay->text_or("policies", "") == "no");
@@ -61,15 +67,10 @@ TEST_CASE("the connection has the payload's child, in tunnel mode and with a req
 
 TEST_CASE("selectors name protocols by number: a machine without /etc/protocols knows no names", "[node-children]") {
   Node node{{kPrefixes}};
-  node.connect();
-  node.handle(EstablishAsked{kFirst});
-  REQUIRE(node.answer("load-shared"));
-  Request load;
-  REQUIRE(node.take("load-conn", &load));
-  const auto* children = load.message.section(Node::name(1))->section("children");
-  CHECK(*children->section("reg")->list("local_ts") == Section::List{"2001:db8:1::42/128[135]"});
-  CHECK(*children->section("mpd")->list("local_ts") == Section::List{"2001:db8:1::42/128[58/37376]"});
-  CHECK(*children->section("mpd")->list("remote_ts") == Section::List{"2001:db8:1::1/128[58/37632]"});
+  const auto children = loaded_children(node);
+  CHECK(*children.section("reg")->list("local_ts") == Section::List{"2001:db8:1::42/128[135]"});
+  CHECK(*children.section("mpd")->list("local_ts") == Section::List{"2001:db8:1::42/128[58/37376]"});
+  CHECK(*children.section("mpd")->list("remote_ts") == Section::List{"2001:db8:1::1/128[58/37632]"});
 }
 
 TEST_CASE("the payload's child is brought up in the same IKE_SA once the registration has its keys",

@@ -30,14 +30,14 @@ def prepare():
     """Keys, and what `mnd --check` says of wrong ones: a process costs a tenth of what it costs in there."""
     KEYS.mkdir()
     for name in ("mn2", *(f"mn.{number}" for number in range(SETS_OF_KEYS))):
-        (KEYS / name).write_text(run(program("mnd"), "--make-keys"), encoding="utf-8")
+        common.make_keys(name, KEYS)
     CHECKED.write_text(json.dumps(list(checked())), encoding="utf-8")
 
 
 def scenario(lab):
-    lab.unused_keys = iter(sorted(KEYS.glob("mn.*")))
+    lab.unused_keys = iter(sorted(KEYS.glob("mn.*.keys")))
     NODES["mn"]["manual_keys"] = installed(next(lab.unused_keys), "mn")
-    NODES["mn2"]["manual_keys"] = installed(KEYS / "mn2", "mn2")
+    NODES["mn2"]["manual_keys"] = installed(KEYS / "mn2.keys", "mn2")
     lab.captures = {link: lab.capture(link, *where, lab.MOBILITY) for link, where in lab.LINKS.items()}
     lab.before = {n: leftovers.snapshot(n, lab.vici_socket(n)) for n in ("mn", "ha")}
     lab.known = {}
@@ -90,7 +90,7 @@ def findings(lab):
 
 def checked():
     """(what, whether it is so, what was said)"""
-    good = (KEYS / "mn2").read_text(encoding="utf-8")
+    good = (KEYS / "mn2.keys").read_text(encoding="utf-8")
 
     def refusal(text, mode=0o640):
         path, config = OUT / "bad.keys", OUT / "bad.conf"
