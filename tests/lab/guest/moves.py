@@ -270,8 +270,11 @@ class Director:
     def finish(self):
         """SIGTERM to node and home agent: what is left of theirs."""
         lab = self.lab
+        status = {name: lab.stop(name) for name in ("mnd.mn", "mnd.mn2")}
+        # Of one moment: the last acknowledgements are sent while the nodes that end take their SAs with them.
         self.sent_again = lab.agent_status()["counters"]["sent_again"]
-        status = {name: lab.stop(name) for name in ("mnd.mn", "mnd.mn2", "ha")}
+        self.errors = {n: lab.xfrm_errors(n) for n in ("mn", "ha")}
+        status["ha"] = lab.stop("ha")
         time.sleep(0.3)
         left = {n: leftovers.difference(before, leftovers.snapshot(n, lab.vici_socket(n)))
                 for n, before in self.before.items()}
@@ -372,7 +375,7 @@ def check_replacement(lab, director):
         lab.check(f"{namespace}: the old IKE_SA is gone within a second of the new one", len(ups) >= len(director.moves)
                   and not late, f"{len(ups)} replacements for {len(director.moves)} moves; late {late}")
     for namespace in ("mn", "ha"):
-        errors = lab.xfrm_errors(namespace)
+        errors = director.errors[namespace]
         # charon may remove the old SA just when an answer is sent under it, which is sent once more then.
         again = director.sent_again if namespace == "ha" else 0
         lab.check(f"{namespace}: nothing is lost for want of an SA", errors.get("XfrmOutNoStates", 0) <= again, (errors, again))
