@@ -2,6 +2,8 @@
 
 #include <linux/if_addr.h>
 
+#include <algorithm>
+
 namespace mnd {
 
 namespace {
@@ -36,10 +38,14 @@ std::vector<mip6::Candidate> candidates(const kernel::NetworkState& network) {
                               .deprecated = has(IFA_F_DEPRECATED),
                               .temporary = has(IFA_F_TEMPORARY),
                               .gateway = {},
-                              .metric = 0};
+                              .metric = 0,
+                              .router_unreachable = false};
     if (const auto* route = best_default_route(network, address.interface)) {
       candidate.gateway = route->gateway;
       candidate.metric = route->metric;
+      candidate.router_unreachable =
+          std::ranges::find(network.unreachable_routers, kernel::Router{route->interface, route->gateway}) !=
+          network.unreachable_routers.end();
     }
     found.push_back(std::move(candidate));
   }

@@ -47,7 +47,7 @@ class Daemon {
 
  private:
   using KeyingEvent = ike::NodeKeyingEvent;
-  // --- daemon.cpp: start, movement, deadlines, stop ---
+  // --- daemon.cpp: start, deadlines, stop ---
   void bring_up();
   tl::expected<void, mip6::Error> bring_up_kernel();
   tl::expected<void, mip6::Error> bring_up_payload();
@@ -55,6 +55,13 @@ class Daemon {
   void start_keying();
   void charon_connected();
   void charon_lost(const mip6::Error& why);
+  void deadline();
+  void rearm();
+  void stop(const std::string& why);
+  void clean_up();
+  void delete_esp_states_except(std::uint32_t reqid, const std::vector<std::uint32_t>& spis);
+
+  // --- movement.cpp: which address the node is reachable at ---
   void network_changed(const kernel::NetworkState& network);
   void solicit_on_new_links(const kernel::NetworkState& network);
   // Returns those that are new.
@@ -62,11 +69,6 @@ class Daemon {
   void announce(const std::vector<mip6::Attachment>& care_of_addresses, const kernel::NetworkState& network);
   void remove_stale_care_of_routes(const std::vector<mip6::Choice>& usable);
   void follow(const std::vector<mip6::Choice>& usable);
-  void deadline();
-  void rearm();
-  void stop(const std::string& why);
-  void clean_up();
-  void delete_esp_states_except(std::uint32_t reqid, const std::vector<std::uint32_t>& spis);
 
   // With the present home agent; nullptr before the start.
   const mip6::node::HomeRegistration* registration() const { return node_ ? &node_->registration() : nullptr; }

@@ -33,6 +33,7 @@ struct Candidate {
   bool temporary = false;
   std::optional<Ipv6Address> gateway;  // default router on that interface; none: not usable
   std::uint32_t metric = 0;            // of that default route; lower is preferred
+  bool router_unreachable = false;     // neighbour unreachability detection says so of that router
 };
 
 struct MovementPolicy {

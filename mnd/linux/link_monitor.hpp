@@ -42,10 +42,17 @@ struct DefaultRoute {  // main table, not ours, with a gateway
   std::uint32_t metric = 0;
   bool operator==(const DefaultRoute&) const = default;
 };
+struct Router {
+  std::uint32_t interface = 0;
+  mip6::Ipv6Address address;  // link-local
+  bool operator==(const Router&) const = default;
+};
 struct NetworkState {
   std::map<std::uint32_t, Link> links;
   std::vector<Address> addresses;
   std::vector<DefaultRoute> default_routes;
+  // Neighbours that the kernel found unreachable (RFC 4861 section 7.3) and has not heard since.
+  std::vector<Router> unreachable_routers;
   bool operator==(const NetworkState&) const = default;
 };
 
