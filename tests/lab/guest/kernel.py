@@ -186,7 +186,8 @@ def set_link(namespace, interface, up):
         with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as any_socket:
             flags = _flags(any_socket, interface)
             flags = flags | 1 if up else flags & ~1  # IFF_UP
-            fcntl.ioctl(any_socket, 0x8914, interface.encode().ljust(16, b"\0") + struct.pack("=h", flags) + bytes(22))  # SIOCSIFFLAGS
+            request = interface.encode().ljust(16, b"\0") + struct.pack("=h", flags) + bytes(22)
+            fcntl.ioctl(any_socket, 0x8914, request)  # SIOCSIFFLAGS
     inside(namespace, change)
 
 

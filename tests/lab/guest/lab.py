@@ -143,7 +143,9 @@ class Lab:
     def linked(self):
         """Waits until the nodes' links have addresses, but for self.down. What needs none starts before."""
         for namespace, interface in (("mn", "w1"), ("mn", "w2"), ("mn2", "w1")):
-            if (namespace, interface) != ("mn", self.down) and not wait_for(lambda n=namespace, i=interface: self.care_of(n, i), 15):
+            if (namespace, interface) == ("mn", self.down):
+                continue
+            if not wait_for(lambda n=namespace, i=interface: self.care_of(n, i), 15):
                 raise RuntimeError(f"no address on {interface} of {namespace}: is radvd running?")
 
     def care_of(self, namespace, interface):

@@ -25,7 +25,7 @@ def after_each_kind(lab, director):
         after = spis(socket)
         endpoints = lab.ike_endpoints()
         lab.check(f"after {kind} a re-key works from the new address, for IKE_SA and child",
-                  names and before[0] != after[0] and before[1] != after[1] and endpoints[0] == [move.new] and endpoints[1] == [move.new],
+                  names and before[0] != after[0] and before[1] != after[1] and endpoints[0] == endpoints[1] == [move.new],
                   f"{before} {after} {endpoints}, should be at {move.new}")
         spans.append((begin, time.time()))
         # A re-keyed child's old inbound SA stays for some seconds; the next move must not be confused by it.

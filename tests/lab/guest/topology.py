@@ -78,7 +78,8 @@ def advertise(namespace, interface, prefix, preference=None):
 }};
 """, encoding="utf-8")
     config.chmod(0o600)
-    command = ["radvd", "-n", "-C", str(config), "-m", "logfile", "-l", str(RUN / f"{name}.log"), "-p", str(RUN / f"{name}.pid")]
+    command = ["radvd", "-n", "-C", str(config), "-m", "logfile", "-l", str(RUN / f"{name}.log"),
+               "-p", str(RUN / f"{name}.pid")]
     inside(namespace, lambda: subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                                stderr=subprocess.DEVNULL))
 

@@ -191,8 +191,9 @@ class BadInput:
                        grown)
         held = deluge.fragments_held()
         header = struct.pack("!BBHI", spoof.MOBILITY, 0, 1, 0)
-        self.sprayed(f"{count} first pieces of messages", spoof.ipv6(FORGED, HOME_AGENT, FRAGMENT, header + message[:1024]), count,
-                     [(8 + 8, 8)], lambda grown: grown.get(NO_PIECE, 0) + deluge.fragments_held() - held)
+        packet = spoof.ipv6(FORGED, HOME_AGENT, FRAGMENT, header + message[:1024])
+        self.sprayed(f"{count} first pieces of messages", packet, count, [(8 + 8, 8)],
+                     lambda grown: grown.get(NO_PIECE, 0) + deluge.fragments_held() - held)
 
     # --- from a node with keys ---
     def garbage_under_esp(self, count=150):
@@ -260,8 +261,8 @@ class BadInput:
         self.lab.check(f"{what}: each of the others is asked for a cookie, or counted as one without room",
                        sent >= count and asked > 0 and sent - lost <= asked + keys + dropped <= arrived.count(),
                        (sent, arrived.total, asked, keys, dropped, lost))
-        self.lab.checks.note(f"{what}: {sent} in {seconds:.1f} s, {keys} agreed, {asked} cookies, {dropped} without room, {lost} "
-                             "lost by the link")
+        self.lab.checks.note(f"{what}: {sent} in {seconds:.1f} s, {keys} agreed, {asked} cookies, {dropped} without room, "
+                             f"{lost} lost by the link")
         return keys
 
     def from_one_address(self, udp, count=20):
@@ -294,12 +295,14 @@ class BadInput:
         name = "keys_refused/not finished in time"
         wait_for(lambda: more(self.begin, seen()).get(name, 0) >= self.forgotten, 2 * SETTINGS["half_open_timeout"], 0.2)
         grown = more(self.begin, seen()).get(name, 0)
-        self.lab.check("half-open IKE_SAs are forgotten, each counted by name", grown == self.forgotten, (grown, self.forgotten))
+        self.lab.check("half-open IKE_SAs are forgotten, each counted by name", grown == self.forgotten,
+                       (grown, self.forgotten))
 
     # --- the control socket and the metrics' port ---
     def beside_greedy(self, what, place, clients, request):
         """The served node moves while others ask as fast as they are answered."""
-        self.lab.start("greedy", "ha", "/usr/bin/python3", "-B", str(HERE / "guest/greedy.py"), str(place), str(clients), request)
+        self.lab.start("greedy", "ha", "/usr/bin/python3", "-B", str(HERE / "guest/greedy.py"), str(place), str(clients),
+                       request)
         begin = self.lab.usage("ha")["cpu_ms"]
         wait_for(lambda: self.lab.usage("ha")["cpu_ms"] > begin + 100, 10)  # it is at work
         now = self.service()
@@ -311,7 +314,8 @@ class BadInput:
         self.before_slow = seen()
         self.slow = [web_client(b"GET /met") for _ in range(METRICS_CLIENTS // 2)]  # they have their time to be too slow
         what, before = "hostile clients at the control socket", seen()
-        forms = (b'{"command": "li', b"x" * 70_000, b'{"command": "list"}\n' * 3_000, b"[" * 60_000 + b"\n", b"\xff\xfe\0\n" * 100)
+        forms = (b'{"command": "li', b"x" * 70_000, b'{"command": "list"}\n' * 3_000, b"[" * 60_000 + b"\n",
+                 b"\xff\xfe\0\n" * 100)
         clients = [client() for _ in range(50)]
         for number, one in enumerate(clients):
             one.setblocking(False)

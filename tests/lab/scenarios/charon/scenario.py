@@ -221,8 +221,8 @@ def orphans(lab):
     lab.agent()
     wait_for(lambda: keys_up() > before, ordering.PATIENCE, 0.01)
     add_state("ha", YOUNG, reqid)
-    lab.check("what a dead charon left at the home agent is removed", wait_for(lambda: ORPHAN not in states(), ordering.PATIENCE),
-              states())
+    lab.check("what a dead charon left at the home agent is removed",
+              wait_for(lambda: ORPHAN not in states(), ordering.PATIENCE), states())
     if lab.check("and what is installed meanwhile is not", YOUNG in states(), states()):
         run("ip", "-n", "ha", "xfrm", "state", "delete", "src", HOME_ADDRESS, "dst", HOME_AGENT, "proto", "esp", "spi", YOUNG)
 

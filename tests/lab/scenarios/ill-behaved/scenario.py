@@ -183,9 +183,10 @@ def restarted(lab):
               attack.entry(ILL["name"]).get("banned") == before and
               figure(f'mip6_ha_node_banned{{node="{ILL["name"]}"}}') == 1, (before, attack.entry(ILL["name"])))
     loaded = wait_for(lambda: [one for one in vici.connections(lab.vici_socket("ha")) if GOOD["name"] in one], 10, 0.1)
-    lab.check("the new charon has no connection for it, and one for the other node", loaded and not [
-        one for one in vici.connections(lab.vici_socket("ha")) if ILL["name"] in one] and attack.entry(ILL["name"]).get("banned"),
-              vici.connections(lab.vici_socket("ha")))
+    connections = vici.connections(lab.vici_socket("ha"))
+    lab.check("the new charon has no connection for it, and one for the other node",
+              loaded and not [one for one in connections if ILL["name"] in one] and attack.entry(ILL["name"]).get("banned"),
+              connections)
     return calendar.timegm(time.strptime(before["since"], "%Y-%m-%dT%H:%M:%SZ")) if before else 0
 
 

@@ -146,8 +146,9 @@ def rekeyed(lab):
     clear(lab)
     made = wait_for(lambda: vici.rekeyed(watch, "mpd"), REKEY + 5)
     lab.check("the SA of prefix discovery, older than its limit, is re-keyed in time", made, watch.events)
-    lab.check("the node asked for it, the home agent's charon for none", not common.charon_said(
-        "ha", "generating CREATE_CHILD_SA request") and common.charon_said("mn", "vici rekey CHILD_SA 'mpd'") >= len(made), made)
+    lab.check("the node asked for it, the home agent's charon for none",
+              not common.charon_said("ha", "generating CREATE_CHILD_SA request") and
+              common.charon_said("mn", "vici rekey CHILD_SA 'mpd'") >= len(made), made)
     shortened(lab, 120, key_mobility=False)
     lab.check("and the prefixes are learned again under the new keys", ordering.refresh() and learned(lab, 120), events(lab))
 

@@ -242,11 +242,12 @@ def the_agents_kernel_refuses(lab):
     at = common.move_to(lab, "w1", "down", "w2")
     failed = wait_for(lambda: lab.agent_status()["counters"]["kernel_failures"] > failures, 5)
     run("ip", "xfrm", "state", "delete", *obstacle, namespace="ha")
-    lab.check("the home agent's kernel refuses to move payload's SAs: registered, and mip6-ha says why", failed and
-              at == target and "cannot move the payload's SAs" in (RUN / "ha.log").read_text(encoding="utf-8"), lab.agent_status())
+    said = (RUN / "ha.log").read_text(encoding="utf-8")
+    lab.check("the home agent's kernel refuses to move payload's SAs: registered, and mip6-ha says why",
+              failed and at == target and "cannot move the payload's SAs" in said, lab.agent_status())
     anew = wait_for(lambda: connection(lab) != old and lab.ike_endpoints()[:2] == ([at], [at]), 10, 0.2)
-    lab.check("its answer to that very update is without K, IKE is established anew from there, and the node is reached", anew and
-              wait_for(lambda: protected(lab) == at, 5) and lab.status().get("key_mobility") is False and
+    lab.check("its answer to that very update is without K, IKE is established anew from there, and the node is reached",
+              anew and wait_for(lambda: protected(lab) == at, 5) and lab.status().get("key_mobility") is False and
               reached(), f"{lab.ike_endpoints()[:2]} {tunnel_ends('ha')} {lab.status()}")
     at = common.move_to(lab, "w1", "up", "w1")
     lab.check("under the new keys K is agreed again", at and protected(lab) == at and lab.status().get("key_mobility") and

@@ -96,7 +96,8 @@ def weak():
             yield program, what, text, f"check.conf:{number}: {key}", reason
     group = f"group-secret-file = {secret}\n"
     for program, text, number in (("mnd", node + group, 5), ("mip6-ha", agent + group + section, 4)):
-        yield program, "a secret of a group", text, f"check.conf:{number}: group-secret-file", "could pose as another.* or as the home agent"
+        yield (program, "a secret of a group", text, f"check.conf:{number}: group-secret-file",
+               "could pose as another.* or as the home agent")
 
 
 def judged(program, what, text, place, reason):
@@ -175,8 +176,8 @@ def by_certificate(lab):
     agent_with(lab, "ha", keep_node=True)
     common.link("w1", "up")
     trouble.recovers(lab, "the right certificates", 60)
-    common.check_events(lab, "certificate of home agent", "has expired", "renew it, or check the clock here", "was revoked by its CA",
-                        "key compromise); have the CA issue another", "IKE established from")
+    common.check_events(lab, "certificate of home agent", "has expired", "renew it, or check the clock here",
+                        "was revoked by its CA", "key compromise); have the CA issue another", "IKE established from")
 
 
 def by_secret(lab):
@@ -189,7 +190,8 @@ def by_secret(lab):
     node_with(lab, extra="esp-proposals = aes256gcm16")
     refused(lab, "no proposal for ESP in common", "none of our proposals for ESP", "no proposal for ESP in common")
     node_with(lab, identity="nobody@example.org")
-    refused(lab, "a wrong identity", "wrong secret or identity.*AUTHENTICATION_FAILED", "nobody@example.org.*no node with this identity")
+    refused(lab, "a wrong identity", "wrong secret or identity.*AUTHENTICATION_FAILED",
+            "nobody@example.org.*no node with this identity")
     node_with(lab, secret="not the secret of this node")
     refused(lab, "a wrong secret", "wrong secret or identity", "laptop@example.org.*MAC mismatched")
     loaded_again(lab, before, failed, begin)

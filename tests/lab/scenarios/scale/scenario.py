@@ -46,7 +46,8 @@ def scenario(lab):
     ratio = FIGURE["update_ratio"] = round(last["update_ms"] / first["update_ms"], 2)
     lab.checks.note(f"an update takes {ratio:.2f} times as long with {SIZES[-1]} nodes as with {SIZES[0]}; wanted: below "
                     f"{RATIO}")
-    lab.check(f"an update does not take {RATIO * GUARD:.0f} times as long with {SIZES[-1]} nodes", ratio < RATIO * GUARD, FIGURE)
+    lab.check(f"an update does not take {RATIO * GUARD:.0f} times as long with {SIZES[-1]} nodes", ratio < RATIO * GUARD,
+              FIGURE)
     FIGURE["devices"] = devices.compare(lab, DEVICES)
     (OUT / "result.json").write_text(json.dumps(FIGURE, indent=1) + "\n", encoding="utf-8")
     show(lab)

@@ -20,7 +20,8 @@ def named(lab, pattern, what, timeout=20, namespace="mn"):
     told, remedy = lab.trouble(namespace)
     event = common.event_of(lab, told, namespace)
     text = lab.status_text(namespace)
-    lab.check(f"{what}: status names it and its remedy", ok and " ".join(remedy.split()) in " ".join(text.split()), f"'{told}' remedy '{remedy}' text '{text}'")
+    lab.check(f"{what}: status names it and its remedy", ok and " ".join(remedy.split()) in " ".join(text.split()),
+              f"'{told}' remedy '{remedy}' text '{text}'")
     lab.check(f"{what}: an event tells both", ok and event.get("remedy") == remedy, f"'{told}' remedy '{remedy}' event {event}")
 
 
