@@ -1,5 +1,5 @@
-# Debian packages of the build, the programs, the tests and the lab, in one place; sourced by tests/run.sh,
-# examples/demo.sh and packaging/install.sh.
+# Debian packages of the build, the programs, the tests and the lab, in one place; sourced by what
+# installs them: tests/run.sh, examples/demo.sh, packaging/install.sh and the run of simulation, fuzz and bench.
 # shellcheck shell=bash
 # shellcheck disable=SC2034
 

@@ -3,7 +3,7 @@
 # usage: tests/run.sh [--long] [--list] [LABEL...]
 #   LABEL   unit, lab, simulation, fuzz, keying, home-agent, movement or system; none: all tests
 #   --long  also the tests that take too long for every day
-#   --list  only the names of the tests and of the lab's scenarios
+#   --list  only the names of the tests and of the lab's scenarios; installs and builds nothing
 # Unit, simulation and fuzz tests run under ASan and UBSan (preset dev), the lab's programs with UBSan (preset lab).
 set -euo pipefail
 cd "$(dirname "$(realpath "$0")")/.."
@@ -23,11 +23,13 @@ for argument in "$@"; do
        wanted+=("$argument") ;;
   esac
 done
-become_root "$(realpath tests/run.sh)" "$@"
-
-install_packages "${packages_build[@]}" "${packages_test[@]}" "${packages_lab[@]}"
-[ -f build/dev/build.ninja ] || cmake --preset dev >/dev/null
-cmake -S . -B build/dev >/dev/null # new tests and scenarios are found
+if [ -z "$list" ]; then
+  become_root "$(realpath tests/run.sh)" "$@"
+  install_packages "${packages_build[@]}" "${packages_test[@]}" "${packages_lab[@]}"
+fi
+[ -f build/dev/build.ninja ] || cmake --preset dev >/dev/null ||
+  { echo "tests/run.sh: cannot tell tests without the packages of a build; without --list they are installed" >&2; exit 1; }
+[ ! -w build/dev ] || cmake -S . -B build/dev >/dev/null # new tests and scenarios are found
 
 select_label() { # options of ctest for a regular expression of labels
   selection=(--test-dir build/dev)
