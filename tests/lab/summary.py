@@ -67,13 +67,13 @@ def main(path):
         print(f"{m['n']:4} {m['kind']:4} {shown(m['to']):40} {shown(m['bu_after_ms']):>7} "
               f"{shown(m['registered_ms']):>7} {shown(m['gap_ms']):>7} {shown(m['lost']):>4} {shown(m['ike_packets']):>3} "
               f"{'yes' if m['k'] else 'no':3} {shown(m['sequence']):>5}")
-    print(f"\n{'median of':46} {'here':>7}   {'wanted':20} {'reference in the same lab'}")
+    print(f"\n{'median of':46} {'here':>7}   {'wanted':20} others, measured earlier")
     good = True
     slow = 0
     for figure, seen, wanted, as_wanted, held, reference in rows(result):
         good = good and held
         slow += held and not as_wanted
-        print(f"{figure:46} {shown(seen):>7} {' ' if as_wanted else '!'} {wanted:20} {reference}")
+        print(f"{figure:46} {shown(seen):>7} {' ' if as_wanted else '!'} {wanted:20} {reference}".rstrip())
     if slow:
         print(f"! slower than wanted: {slow} (is the machine busy?)")
     tcp, wire = result["tcp"], result["wire"]
