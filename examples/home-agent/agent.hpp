@@ -158,6 +158,7 @@ class Agent final : public Steering {
   void forget_behaviour(const NodeConfig& node);
   void open_metrics();
   Metrics metrics() const;
+  Figures figures() const;  // agent_views.cpp
   // agent_prefixes.cpp: what is advertised of the home link, and mobile prefix discovery
   mip6::agent::HomePrefixes home_prefixes() const;
   void begin_prefix_lifetime();

@@ -54,11 +54,26 @@ BindingView Agent::binding_of(const NodeConfig& node) const {
   return view;
 }
 
+Figures Agent::figures() const {
+  Figures figures;
+  figures.charon_connected = fast_connected_ && slow_connected_;
+  if (home_agent_ == nullptr) return figures;  // asked while still starting
+  figures.counters = home_agent_->counters();
+  figures.malformed = malformed();
+  figures.keys_refused = keys_refused_;
+  figures.kernel = mnd::kernel::read_kernel_counters(mnd::kernel::kAgentTunnelName);
+  figures.socket_dropped = kernel_->drops().by_kernel;
+  if (control_ != nullptr) figures.control_refused = control_->refusals();
+  if (metrics_ != nullptr) figures.metrics_refused = metrics_->refusals();
+  figures.kernel_failures = performer_->kernel_failures();
+  return figures;
+}
+
 Snapshot Agent::snapshot() const {
   Snapshot snapshot;
+  static_cast<Figures&>(snapshot) = figures();
   snapshot.address = config_.address;
   snapshot.interface = config_.interface;
-  snapshot.charon_connected = fast_connected_ && slow_connected_;
   snapshot.charon_needed = needs_charon();
   snapshot.advice = advice();
   snapshot.trouble = trouble_;
@@ -68,12 +83,6 @@ Snapshot Agent::snapshot() const {
                                    .remedy = std::string{ike::kAggressiveRisk.remedy}});
   if (home_agent_ == nullptr) return snapshot;  // asked while still starting
 
-  snapshot.counters = home_agent_->counters();
-  snapshot.malformed = malformed();
-  snapshot.socket_dropped = kernel_->drops().by_kernel;
-  if (control_ != nullptr) snapshot.control_refused = control_->refusals();
-  if (metrics_ != nullptr) snapshot.metrics_refused = metrics_->refusals();
-  snapshot.keys_refused = keys_refused_;
   snapshot.requests_answered = requests_answered_;
   snapshot.other_agents = others_->known();
   if (list_ != nullptr)
@@ -82,8 +91,6 @@ Snapshot Agent::snapshot() const {
   for (std::size_t i = 0; i < mip6::agent::kOffences; ++i)
     if (const auto count = behaviour_.totals().offences.at(i); count > 0)
       snapshot.offences[std::string{mip6::agent::name_of(static_cast<mip6::agent::Offence>(i))}] = count;
-  snapshot.kernel = mnd::kernel::read_kernel_counters(mnd::kernel::kAgentTunnelName);
-  snapshot.kernel_failures = performer_->kernel_failures();
   snapshot.sent_again = performer_->sent_again();
   return snapshot;
 }

@@ -154,20 +154,12 @@ void Agent::open_metrics() {
 
 Metrics Agent::metrics() const {
   Metrics metrics;
+  static_cast<Figures&>(metrics) = figures();
   metrics.nodes = config_.nodes.size();
   metrics.bindings = performer_->bound().size();
   metrics.tunnel_ends = performer_->tunnel_ends();
   metrics.nodes_with_keys = keys_up_.size();
   metrics.banned_for_a_while = banned_for_a_while_.size();
-  metrics.charon_connected = fast_connected_ && slow_connected_;
-  metrics.counters = home_agent_->counters();
-  metrics.malformed = malformed();
-  metrics.socket_dropped = kernel_->drops().by_kernel;
-  if (control_ != nullptr) metrics.control_refused = control_->refusals();
-  if (metrics_ != nullptr) metrics.metrics_refused = metrics_->refusals();
-  metrics.keys_refused = keys_refused_;
-  metrics.kernel = mnd::kernel::read_kernel_counters(mnd::kernel::kAgentTunnelName);
-  metrics.kernel_failures = performer_->kernel_failures();
   metrics.store_seconds = performer_->store_seconds();
   metrics.records_stored = performer_->records_stored();
   metrics.sequence_advances = sequence_use_.advances();

@@ -4,16 +4,14 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "examples/home-agent/figures.hpp"
 #include "examples/home-agent/histogram.hpp"
 #include "examples/home-agent/sequence_use.hpp"
 #include "libmip6/agent/behaviour.hpp"
-#include "libmip6/agent/home_agent.hpp"
-#include "mnd/linux/kernel_counters.hpp"
 
 namespace mip6ha {
 
@@ -29,21 +27,12 @@ struct NodeMetrics {
   mip6::agent::Behaviour::Record record;
 };
 
-struct Metrics {
+struct Metrics : Figures {
   std::uint64_t nodes = 0;               // that are served
   std::uint64_t bindings = 0;            // in the kernel
   std::uint64_t tunnel_ends = 0;         // as Performer::tunnel_ends()
   std::uint64_t nodes_with_keys = 0;     // an SA pair is there
   std::uint64_t banned_for_a_while = 0;  // nodes
-  bool charon_connected = false;
-  mip6::agent::Counters counters;
-  std::map<std::string, std::uint64_t, std::less<>> malformed;  // by reason
-  std::map<std::string, std::uint64_t> keys_refused;            // by reason
-  mnd::kernel::KernelCounters kernel;
-  std::uint64_t socket_dropped = 0;
-  std::map<std::string, std::uint64_t, std::less<>> control_refused;  // by reason
-  std::map<std::string, std::uint64_t, std::less<>> metrics_refused;  // by reason
-  std::uint64_t kernel_failures = 0;
   Histogram store_seconds{kStoreSeconds};
   std::uint64_t records_stored = 0;
   Histogram sequence_advances = SequenceUse{}.advances();

@@ -10,14 +10,11 @@
 #include <string>
 #include <vector>
 
+#include "examples/home-agent/figures.hpp"
 #include "libmip6/address.hpp"
-#include "libmip6/agent/home_agent.hpp"
 #include "libmip6/error.hpp"
-#include "mnd/linux/kernel_counters.hpp"
 
 namespace mip6ha {
-
-using Counts = std::map<std::string, std::uint64_t, std::less<>>;
 
 // Service refused by name, until it is lifted.
 struct Ban {
@@ -50,27 +47,18 @@ TroubleView trouble_of(mip6::Error error);
 using Bindings = std::function<std::vector<BindingView>()>;
 
 // All but the bindings, which may be very many.
-struct Snapshot {
+struct Snapshot : Figures {
   mip6::Ipv6Address address;
   std::string interface;
-  bool charon_connected = false;
-  bool charon_needed = true;  // false: all nodes have manual keys
-  mip6::agent::Counters counters;
-  std::map<std::string, std::uint64_t, std::less<>> malformed;  // by reason
-  std::map<std::string, std::uint64_t> keys_refused;            // by charon, to whoever asked; by reason
-  mnd::kernel::KernelCounters kernel;                           // what no update of was ever seen here
-  std::uint64_t socket_dropped = 0;                             // by the kernel, of messages for us
-  Counts control_refused{};                                     // at the control socket, by reason
-  Counts metrics_refused{};                                     // at the metrics' port, by reason
-  std::map<std::string, std::uint64_t> offences;                // of nodes that behave ill, by kind
-  std::map<mip6::Ipv6Address, std::uint16_t> listed_agents{};   // others on the home link by now, with preference
-  std::set<mip6::Ipv6Address> other_agents{};                   // that were ever seen there
-  std::uint64_t requests_answered = 0;                          // of who asked for home agents
-  std::uint64_t kernel_failures = 0;                            // calls that the kernel or the disk refused
-  std::uint64_t sent_again = 0;                                 // acknowledgements whose SA went meanwhile
-  std::vector<TroubleView> warnings;                            // what works, but is dangerous
-  std::optional<TroubleView> trouble;                           // the last one
-  std::vector<TroubleView> advice;                              // what could be better, and nodes that are refused
+  bool charon_needed = true;                                   // false: all nodes have manual keys
+  std::map<std::string, std::uint64_t> offences;               // of nodes that behave ill, by kind
+  std::map<mip6::Ipv6Address, std::uint16_t> listed_agents{};  // others on the home link by now, with preference
+  std::set<mip6::Ipv6Address> other_agents{};                  // that were ever seen there
+  std::uint64_t requests_answered = 0;                         // of who asked for home agents
+  std::uint64_t sent_again = 0;                                // acknowledgements whose SA went meanwhile
+  std::vector<TroubleView> warnings;                           // what works, but is dangerous
+  std::optional<TroubleView> trouble;                          // the last one
+  std::vector<TroubleView> advice;                             // what could be better, and nodes that are refused
 };
 
 // A member of an answer as text, whatever it is: strings without quotes, null as "-", missing as "?".
