@@ -1,17 +1,17 @@
 // mnd: keeps this machine reachable at its home address while it moves.
 #include <fmt/format.h>
 
-#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/program_options.hpp>
 #include <csignal>
 #include <exception>
-#include <filesystem>
 #include <iostream>
 
 #include "mnd/daemon.hpp"
 #include "mnd/linux/log.hpp"
 #include "mnd/linux/manual_keys.hpp"
 #include "mnd/linux/secrecy.hpp"
+#include "mnd/linux/unix_socket.hpp"
 #include "mnd/manual_store.hpp"
 
 namespace options = boost::program_options;
@@ -40,21 +40,12 @@ int make_keys() {
   return kOk;
 }
 
-// Whether a daemon listens there.
-bool answers(const std::filesystem::path& socket) {
-  boost::asio::io_context loop;
-  boost::asio::local::stream_protocol::socket probe{loop};
-  boost::system::error_code error;
-  probe.connect(socket.string(), error);
-  return !error;
-}
-
 int take_keys_as_new(const mnd::Config& config) {
   if (!config.manual_keys)
     return fail({.tried = "take the keys as new",
                  .reason = "they are not manual keys",
                  .remedy = "write 'keying = manual', or leave keys to key management"});
-  if (answers(config.control_socket))
+  if (mnd::kernel::connect_to(config.control_socket.native()))
     return fail({.tried = "take the keys as new",
                  .reason = "mnd is running",
                  .remedy = "stop it first (systemctl stop mnd), and start it afterwards"});

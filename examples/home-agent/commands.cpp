@@ -3,8 +3,6 @@
 
 #include <fmt/format.h>
 #include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +14,7 @@
 #include "examples/home-agent/answers.hpp"
 #include "examples/home-agent/backup.hpp"
 #include "mnd/linux/os_error.hpp"
+#include "mnd/linux/unix_socket.hpp"
 
 namespace mip6ha {
 namespace {
@@ -164,21 +163,7 @@ Error failure(const std::filesystem::path& socket, int number) {
   return mnd::kernel::os_error(number == EAGAIN ? ETIMEDOUT : number, "ask mip6-ha", socket.string(), remedy);
 }
 
-class Descriptor {
- public:
-  explicit Descriptor(int value) : value_{value} {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (value_ >= 0) ::close(value_);
-  }
-  int get() const { return value_; }
-
- private:
-  int value_;
-};
-
-tl::expected<std::string, Error> exchange(const Descriptor& peer, const std::filesystem::path& socket,
+tl::expected<std::string, Error> exchange(const mnd::kernel::Descriptor& peer, const std::filesystem::path& socket,
                                           const std::string& request) {
   if (::send(peer.get(), request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size()))
     return tl::unexpected(failure(socket, errno));
@@ -300,22 +285,12 @@ mnd::kernel::ControlServer::Answer answer_request(Steering& steering, const json
 }
 
 tl::expected<json, Error> ask_daemon(const std::filesystem::path& socket, const json& request) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  const std::string path = socket.string();
-  if (path.size() >= sizeof address.sun_path) return tl::unexpected(failure(socket, ENAMETOOLONG));
-  std::memcpy(address.sun_path, path.data(), path.size());
-
-  const Descriptor peer{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
   const auto said = [&](const char* key) { return request.is_object() ? request.value(key, json{}) : json{}; };
   const bool long_work = said("command") == "reload" || said("placed") == true;
-  const timeval limit{.tv_sec = long_work ? kWorkTimeout : kAnswerTimeout, .tv_usec = 0};
-  if (peer.get() < 0 || ::setsockopt(peer.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) != 0 ||
-      ::setsockopt(peer.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) != 0 ||
-      ::connect(peer.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-    return tl::unexpected(failure(socket, errno));
+  const auto peer = mnd::kernel::connect_to(socket.native(), long_work ? kWorkTimeout : kAnswerTimeout);
+  if (!peer) return tl::unexpected(failure(socket, peer.error()));
 
-  const auto line = exchange(peer, socket, request.dump() + '\n');
+  const auto line = exchange(*peer, socket, request.dump() + '\n');
   if (!line) return tl::unexpected(line.error());
   json answer = json::parse(*line, nullptr, false);
   if (!answer.is_object()) return tl::unexpected(failure(socket, EBADMSG));

@@ -1,6 +1,7 @@
 // The commands of the control socket, on both of its sides: one table for server, client, usage and man page.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -52,9 +53,10 @@ std::string_view argument_of(const Command& command);  // in the usage: "NAME [-
 mnd::kernel::ControlServer::Answer answer_request(Steering& steering, const nlohmann::json& request,
                                                   mnd::kernel::Asker asker);
 
-// Client: sends one request to a running mip6-ha and waits for its answer, or a piece of it, at most so many seconds.
-inline constexpr int kAnswerTimeout = 60;
-inline constexpr int kWorkTimeout = 1800;  // of reload and import: tens of thousands of nodes, one after the other
+// Client: sends one request to a running mip6-ha and waits for its answer, or a piece of it, at most so long.
+inline constexpr std::chrono::seconds kAnswerTimeout{60};
+inline constexpr std::chrono::seconds kWorkTimeout{
+    1800};  // of reload and import: tens of thousands of nodes, one after the other
 tl::expected<nlohmann::json, mip6::Error> ask_daemon(const std::filesystem::path& socket,
                                                      const nlohmann::json& request);
 

@@ -6,7 +6,6 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/statvfs.h>
-#include <sys/un.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -22,8 +21,8 @@
 #include <sstream>
 #include <string_view>
 
-#include "mnd/linux/descriptor.hpp"
 #include "mnd/linux/kernel.hpp"
+#include "mnd/linux/unix_socket.hpp"
 
 namespace mip6ha {
 namespace {
@@ -131,15 +130,7 @@ CharonLimits read_limits(const MachinePaths& paths) {
   return {.half_open = half_open.value_or("0") != "0", .cookies = cookies != "0"};
 }
 
-bool charon_answers(const Config& config) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  const auto path = config.vici_socket.string();
-  if (path.size() >= sizeof address.sun_path) return false;
-  std::memcpy(address.sun_path, path.data(), path.size());
-  const mnd::kernel::Descriptor peer{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-  return peer && ::connect(peer.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-}
+bool charon_answers(const Config& config) { return mnd::kernel::connect_to(config.vici_socket.native()).has_value(); }
 
 // --- kernel modules ---
 

@@ -4,13 +4,13 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <utility>
+
+#include "mnd/linux/unix_socket.hpp"
 
 namespace mip6ctl {
 
@@ -25,27 +25,16 @@ Failure unreachable(const std::string& path, int number) {
 }  // namespace
 
 tl::expected<Client, Failure> Client::connect(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof address.sun_path) return tl::unexpected(unreachable(path, ENAMETOOLONG));
-  std::memcpy(address.sun_path, path.data(), path.size());
-  Client client{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-  if (client.fd_ < 0 || ::connect(client.fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-    return tl::unexpected(unreachable(path, errno));
-  return client;
-}
-
-Client::Client(Client&& other) noexcept : fd_{std::exchange(other.fd_, -1)}, input_{std::move(other.input_)} {}
-
-Client::~Client() {
-  if (fd_ >= 0) ::close(fd_);
+  auto peer = mnd::kernel::connect_to(path);
+  if (!peer) return tl::unexpected(unreachable(path, peer.error()));
+  return Client{std::move(*peer)};
 }
 
 tl::expected<void, Failure> Client::send(const json& request) {
   auto line = one_line(request) + "\n";
   std::string_view left{line};
   while (!left.empty()) {
-    const auto sent = ::send(fd_, left.data(), left.size(), MSG_NOSIGNAL);
+    const auto sent = ::send(peer_.get(), left.data(), left.size(), MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0) return tl::unexpected(Failure{"mnd closed the connection", "look at its log: journalctl -u mnd"});
     left.remove_prefix(static_cast<std::size_t>(sent));
@@ -66,12 +55,12 @@ tl::expected<json, Failure> Client::receive(std::optional<std::chrono::milliseco
     if (input_.size() > kMaxLine)
       return tl::unexpected(Failure{"the answer is too long", "name mnd's control-socket with --socket"});
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-    pollfd readable{.fd = fd_, .events = POLLIN, .revents = 0};
+    pollfd readable{.fd = peer_.get(), .events = POLLIN, .revents = 0};
     const int ready = ::poll(&readable, 1, timeout ? static_cast<int>(std::max<long>(left.count(), 0)) : -1);
     if (ready < 0 && errno == EINTR) continue;
     if (ready == 0) return tl::unexpected(Failure{"mnd does not answer", "look at its log: journalctl -u mnd"});
     std::array<char, 16384> block{};
-    const auto got = ::read(fd_, block.data(), block.size());
+    const auto got = ::read(peer_.get(), block.data(), block.size());
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return tl::unexpected(Failure{"mnd closed the connection", "look at its log: journalctl -u mnd"});
     input_.append(block.data(), static_cast<std::size_t>(got));

@@ -5,8 +5,10 @@
 #include <optional>
 #include <string>
 #include <tl/expected.hpp>
+#include <utility>
 
 #include "mnd/ctl/json.hpp"
+#include "mnd/linux/descriptor.hpp"
 
 namespace mip6ctl {
 
@@ -23,17 +25,14 @@ class Client {
 
   // A failure: the daemon cannot be reached.
   static tl::expected<Client, Failure> connect(const std::string& path);
-  Client(Client&& other) noexcept;
-  Client& operator=(Client&&) = delete;
-  ~Client();
 
   tl::expected<void, Failure> send(const json& request);
   // The next object. Empty `timeout`: waits for ever.
   tl::expected<json, Failure> receive(std::optional<std::chrono::milliseconds> timeout);
 
  private:
-  explicit Client(int fd) : fd_{fd} {}
-  int fd_;
+  explicit Client(mnd::kernel::Descriptor peer) : peer_{std::move(peer)} {}
+  mnd::kernel::Descriptor peer_;
   std::string input_;
 };
 
