@@ -11,6 +11,7 @@
 #include "mnd/linux/log.hpp"
 #include "mnd/linux/manual_keys.hpp"
 #include "mnd/linux/secrecy.hpp"
+#include "mnd/linux/service_manager.hpp"
 #include "mnd/linux/unix_socket.hpp"
 #include "mnd/manual_store.hpp"
 
@@ -76,6 +77,8 @@ int run(const std::string& file, bool only_check, bool keys_are_new) {
     mnd::kernel::log(mnd::kernel::Level::kError, started.error().to_string());
     return kFailed;
   }
+  const mnd::kernel::Watchdog watchdog{loop};
+  mnd::kernel::tell_ready();
   loop.run();
   return kOk;
 }

@@ -85,6 +85,7 @@ int run_daemon(const std::string& path, bool check_only) {
     if (!error) agent.stop();
   });
   reload_at_hangup(hangups, agent);
+  const mnd::kernel::Watchdog watchdog{loop};
   mnd::kernel::tell_ready();
   loop.run();
   return 0;
