@@ -72,6 +72,39 @@ TEST_CASE("every command is in the manual page and in the completion") {
   }
 }
 
+// What a daemon has said, in the lab.
+TEST_CASE("what the manual page shows is what is printed") {
+  const auto manual = file_of_project("packaging/man/mip6ctl.1");
+  const auto shows = [&](const std::string& command, const std::string& printed) {
+    INFO(printed);
+    CHECK(manual.find("\n$ " + command + "\n" + printed) != std::string::npos);
+  };
+  shows("mip6ctl",
+        render_status(json::parse(
+                          R"({"advice":[],"attachment":{"at_home":false,"care_of":"2001:db8:a1:0:38c6:e5ff:fe15:a7f6",
+  "interface":"w1","reason":"preferred interface w1"},"counters":{"acknowledged":3,"binding_errors":0,"dropped":{},
+  "ignored":0,"kernel":{},"malformed":0,"parameter_problems":0,"rate_limited":0,"refused":0,"retransmissions":0,
+  "sent_for_new_keys":0,"tunnel_dropped":0,"updates_sent":3},"expires_in_s":418.046682368,
+  "home_address":"2001:db8:1::42","home_agent":"2001:db8:1::1","key_mobility":true,
+  "keying":{"endpoint":"2001:db8:a1:0:38c6:e5ff:fe15:a7f6","method":"ikev2","migration_failed":false,
+  "state":"established"},"last_error":null,"lifetime_s":420,"payload":"not protected",
+  "registered_at":"2001:db8:a1:0:38c6:e5ff:fe15:a7f6","sequence":2,"state":"registered","version":1,"warnings":[]})"),
+                      Colours::kOff));
+  shows("mip6ctl sequence", render_sequence(json::parse(R"({"forecast":[
+  {"per_ten_minutes":4.0,"rate":"present","until_half_s":4914600.0,"until_whole_s":9829800.0},
+  {"per_ten_minutes":0.6666666666666666,"rate":"average","until_half_s":29487600.0,"until_whole_s":58978800.0},
+  {"per_ten_minutes":4.0,"rate":"highest","until_half_s":4914600.0,"until_whole_s":9829800.0},
+  {"per_ten_minutes":1.0,"rate":"every 10 minutes","until_half_s":19658400.0,"until_whole_s":39319200.0}],
+  "last":3,"limit":32768,"method":"ikev2","reserved_until":64,"used":4,"version":1})")));
+  const auto event = [](const char* time, const char* kind, const char* text) {
+    return render_event({{"time", time}, {"kind", kind}, {"text", text}}, Colours::kOff) + "\n";
+  };
+  shows("mip6ctl events",
+        event("2026-11-27T08:22:35.785Z", "registered",
+              "care-of 2001:db8:a2:0:c44e:3eff:feb4:7ce6 registered in 26.4 ms for 420 s (seq 1, K agreed)") +
+            event("2026-11-27T08:22:36.004Z", "keys", "IKE endpoint moved to 2001:db8:a2:0:c44e:3eff:feb4:7ce6"));
+}
+
 TEST_CASE("status asks for the status and is well without trouble") {
   PlayedDaemon daemon{"{\"version\":1,\"state\":\"registered\"}\n"};
   CHECK(run_status(daemon.options) == kOk);

@@ -10,8 +10,8 @@ namespace {
 
 json registered() {
   return json::parse(R"({"version":1,"state":"registered","home_address":"2001:db8:1::42","home_agent":"2001:db8:1::1",
-    "attachment":{"interface":"w1","care_of":"2001:db8:a1::7","at_home":false,"reason":"preferred interface"},
-    "registered_at":"2026-11-23T18:00:00Z","lifetime_s":420,"expires_in_s":398.2,"sequence":41208,"key_mobility":true,
+    "attachment":{"interface":"w1","care_of":"2001:db8:a1::7","at_home":false,"reason":"preferred interface w1"},
+    "registered_at":"2001:db8:a1::7","lifetime_s":420,"expires_in_s":398.2,"sequence":41208,"key_mobility":true,
     "keying":{"method":"ikev2","state":"established","endpoint":"2001:db8:a1::7","migration_failed":false},
     "counters":{"updates_sent":13,"acknowledged":12,"retransmissions":1,"refused":0,"malformed":0},
     "last_error":null})");
@@ -34,7 +34,7 @@ TEST_CASE("a status fits one screen and says where the node is registered and fo
   const auto text = render_status(registered(), Colours::kOff);
   CHECK(std::count(text.begin(), text.end(), '\n') <= 23);
   CHECK(has(text, "state         registered, for another 6 min 38 s of 7 min\n"));
-  CHECK(has(text, "attached      w1, care-of address 2001:db8:a1::7 (preferred interface)\n"));
+  CHECK(has(text, "attached      w1, care-of address 2001:db8:a1::7 (preferred interface w1)\n"));
   CHECK(has(text, "sequence      41208\n"));
   CHECK(has(text, "keys          ikev2, established from 2001:db8:a1::7\n"));
   CHECK(has(text, "key mobility  agreed"));
@@ -96,7 +96,7 @@ TEST_CASE("members of another type than expected are as good as missing") {
 TEST_CASE("at home the link is named instead of a care-of address") {
   auto status = registered();
   status["attachment"]["at_home"] = true;
-  CHECK(has(render_status(status, Colours::kOff), "attached      home link on w1 (preferred interface)\n"));
+  CHECK(has(render_status(status, Colours::kOff), "attached      home link on w1 (preferred interface w1)\n"));
 }
 
 TEST_CASE("nothing that the daemon sends can steer the terminal") {
@@ -127,7 +127,7 @@ TEST_CASE("a change is one line without what changes by itself") {
   later["counters"]["malformed"] = 7;
   CHECK(render_change(registered(), Colours::kOff) == render_change(later, Colours::kOff));
   CHECK(render_change(registered(), Colours::kOff) ==
-        "registered: w1, care-of address 2001:db8:a1::7 (preferred interface), sequence 41208, keys established");
+        "registered: w1, care-of address 2001:db8:a1::7 (preferred interface w1), sequence 41208, keys established");
 }
 
 TEST_CASE("an event is one line with time, kind and text") {
