@@ -112,7 +112,9 @@ void Agent::make_cores() {
   }
   home_agent_ = std::make_unique<mip6::agent::HomeAgent>(policy, served_);
   const mip6::agent::PrefixAdvertiserPolicy advertised{.address = policy.address,
-                                                       .home_prefixes = policy.home_prefixes};
+                                                       .home_prefixes = policy.home_prefixes,
+                                                       .max_interval = config_.max_prefix_interval,
+                                                       .min_interval = config_.min_prefix_interval};
   advertiser_ = std::make_unique<mip6::agent::PrefixAdvertiser>(advertised, served_, random_);
   keying_ = std::make_unique<ike::AgentKeying>(std::move(keying));
   tell_banned();

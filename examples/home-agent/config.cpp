@@ -17,14 +17,16 @@
 namespace mip6ha {
 namespace {
 
-std::optional<mip6::Lifetime> read_seconds(Reader& reader, std::string_view key, long most) {
+std::optional<mip6::Lifetime> read_seconds(Reader& reader, std::string_view key, long most,
+                                           std::string_view kind = "a lifetime") {
   const ConfigSetting* setting = reader.find(key);
   if (setting == nullptr) return std::nullopt;
   long seconds = 0;
   const char* end = setting->value.data() + setting->value.size();
   const auto parsed = std::from_chars(setting->value.data(), end, seconds);
   if (parsed.ec == std::errc{} && parsed.ptr == end && seconds >= 4 && seconds <= most) return mip6::Lifetime{seconds};
-  reader.mistake(*setting, "is not a lifetime", fmt::format("write seconds from 4 to {}, such as 3600", most));
+  reader.mistake(*setting, fmt::format("is not {}", kind),
+                 fmt::format("write seconds from 4 to {}, such as 3600", most));
   return std::nullopt;
 }
 
@@ -84,6 +86,20 @@ void read_next_prefix(Reader& reader, Config& config) {
     reader.mistake(*setting, "has the present prefix in it", "write the prefix that is to follow it");
 }
 
+// MinMobPfxAdvInterval and MaxMobPfxAdvInterval (RFC 6275 section 13).
+void read_prefix_intervals(Reader& reader, Config& config) {
+  const auto most = mip6::Lifetime{std::chrono::days{49}}.count();
+  config.min_prefix_interval =
+      read_seconds(reader, "min-prefix-interval", most, "an interval").value_or(config.min_prefix_interval);
+  config.max_prefix_interval =
+      read_seconds(reader, "max-prefix-interval", most, "an interval").value_or(config.max_prefix_interval);
+  if (config.min_prefix_interval <= config.max_prefix_interval) return;
+  const auto* setting = reader.find("min-prefix-interval");
+  reader.mistake(setting != nullptr ? *setting : *reader.find("max-prefix-interval"),
+                 "leaves no time between the two intervals",
+                 fmt::format("write max-prefix-interval = {} or more", config.min_prefix_interval.count()));
+}
+
 void read_home_link(Reader& reader, Config& config) {
   if (const auto* setting = reader.require("interface", "home")) {
     if (setting->value.empty() || setting->value.size() >= IFNAMSIZ || setting->value.find('/') != std::string::npos)
@@ -123,6 +139,7 @@ void read_top(const ConfigSection& section, Config& config, Mistakes& mistakes) 
   read_discovery(reader, config);
   read_next_prefix(reader, config);
   config.prefix_lifetime = read_seconds(reader, "prefix-lifetime", mip6::kInfiniteLifetime.count() - 1);
+  read_prefix_intervals(reader, config);
   config.vici_socket = reader.path("vici-socket").value_or(config.vici_socket);
   config.control_socket = reader.path("control-socket").value_or(config.control_socket);
   config.state_directory = reader.path("state-directory").value_or(config.state_directory);

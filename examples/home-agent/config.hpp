@@ -13,6 +13,7 @@
 #include "ike-glue/credentials.hpp"
 #include "libmip6/address.hpp"
 #include "libmip6/agent/behaviour.hpp"
+#include "libmip6/agent/prefix_advertiser.hpp"
 #include "libmip6/wire/message.hpp"
 #include "mnd/linux/config_file.hpp"
 #include "mnd/linux/manual_keys.hpp"
@@ -45,6 +46,9 @@ struct Config {
   mip6::Lifetime lifetime{3600};
   // In seconds, from the start or the reload that has set it; empty: the prefix is for ever.
   std::optional<mip6::Lifetime> prefix_lifetime;
+  // min-prefix-interval, max-prefix-interval: in which nodes are told unasked (RFC 6275 section 13).
+  mip6::Lifetime min_prefix_interval = mip6::agent::PrefixAdvertiserPolicy{}.min_interval;
+  mip6::Lifetime max_prefix_interval = mip6::agent::PrefixAdvertiserPolicy{}.max_interval;
   std::optional<mip6::Ipv6Prefix> next_prefix;  // next-prefix = P: what the home link is being renumbered to
   bool discovery = true;         // discovery = yes|no: who asks for home agents is answered, others are listed
   std::uint16_t preference = 0;  // preference = N: ours among them, as our router advertisements have it

@@ -68,6 +68,8 @@ void compare_tops(const Config& before, const Config& after, Difference& differe
   note(restart, before.state_directory == after.state_directory, "state-directory");
   difference.prefix_lifetime = before.prefix_lifetime != after.prefix_lifetime;
   difference.prefixes = difference.prefix_lifetime || before.next_prefix != after.next_prefix;
+  note(restart, before.min_prefix_interval == after.min_prefix_interval, "min-prefix-interval");
+  note(restart, before.max_prefix_interval == after.max_prefix_interval, "max-prefix-interval");
   note(restart, before.discovery == after.discovery, "discovery");
   note(restart, before.preference == after.preference, "preference");
   note(restart, before.metrics == after.metrics, "metrics");

@@ -102,6 +102,25 @@ TEST_CASE("the home prefix is for ever, or as long as is said", "[ha-config]") {
     CHECK(checker.only_mistake(std::string{kTop} + "prefix-lifetime = " + bad + "\n" + good_node, 4, "lifetime"));
 }
 
+TEST_CASE("the intervals of prefix advertisements can be configured", "[ha-config]") {
+  const Checker checker;
+  const auto good_node = node("laptop", "2001:db8:1::42", checker.secret);
+  const auto with = [&](const std::string& lines) { return std::string{kTop} + lines + good_node; };
+  const auto usual = checker.check(with(""));
+  REQUIRE(usual);
+  CHECK(usual->min_prefix_interval == mip6::Lifetime{600});
+  CHECK(usual->max_prefix_interval == mip6::Lifetime{86400});
+  const auto other = checker.check(with("min-prefix-interval = 10\nmax-prefix-interval = 10\n"));
+  REQUIRE(other);
+  CHECK(other->min_prefix_interval == mip6::Lifetime{10});
+  CHECK(other->max_prefix_interval == mip6::Lifetime{10});
+  for (const char* name : {"min-prefix-interval", "max-prefix-interval"})
+    for (const char* bad : {"3", "4233601", "a day"})
+      CHECK(checker.only_mistake(with(fmt::format("{} = {}\n", name, bad)), 4, "interval"));
+  CHECK(checker.only_mistake(with("min-prefix-interval = 86401\n"), 4, "no time between"));
+  CHECK(checker.only_mistake(with("max-prefix-interval = 599\n"), 4, "no time between"));
+}
+
 TEST_CASE("other home agents: preference, discovery, and the prefix that comes next", "[ha-config]") {
   const Checker checker;
   const auto nodes = node("laptop", "2001:db8:1::42", checker.secret);

@@ -129,6 +129,14 @@ TEST_CASE("what counts only after a restart is named, and does not count before"
     after.state_directory = "/other";
     CHECK(changed("state-directory"));
   }
+  SECTION("min-prefix-interval") {
+    after.min_prefix_interval = mip6::Lifetime{60};
+    CHECK(changed("min-prefix-interval"));
+  }
+  SECTION("max-prefix-interval") {
+    after.max_prefix_interval = mip6::Lifetime{6000};
+    CHECK(changed("max-prefix-interval"));
+  }
   SECTION("discovery") {
     after.discovery = false;
     CHECK(changed("discovery"));

@@ -1,8 +1,9 @@
 """Mobile prefix discovery: solicitation and advertisement under an ESP SA of their own, both ways; in the clear refused
-on both sides; status 1 brings a solicitation; a move with K keeps both CHILD_SAs, one without makes both anew, and the
-second one's re-key works. The home link is renumbered: the binding is cut to what is left of the old prefix, an address
-in the new one is not used by the node and not bound for who has no security association for it, and the user is told
-what to do; with the node's section edited at both ends it is served in the new prefix."""
+on both sides; status 1 brings a solicitation, and so does an advertisement that nobody asked for; a move with K keeps
+both CHILD_SAs, one without makes both anew, and the second one's re-key works. The home link is renumbered: the binding
+is cut to what is left of the old prefix, an address in the new one is not used by the node and not bound for who has no
+security association for it, and the user is told what to do; with the node's section edited at both ends it is served in
+the new prefix."""
 
 import re
 import signal
@@ -117,10 +118,10 @@ def told_by_agent():
             if "told of the home prefix" in line]
 
 
-def shortened(lab, lifetime, key_mobility=True):
+def shortened(lab, lifetime, key_mobility=True, extra=""):
     """The home agent is started again, and the prefix ends earlier than the node knows: its next answer has status 1."""
     lab.stop("ha", signal.SIGKILL)
-    lab.agent(key_mobility, f"prefix-lifetime = {lifetime}\nnext-prefix = {NEXT_PREFIX}")
+    lab.agent(key_mobility, f"prefix-lifetime = {lifetime}\nnext-prefix = {NEXT_PREFIX}\n{extra}")
     lab.check(f"the home agent is there again, the prefix valid for {lifetime} s", ordering.ready(lab), ordering.agent())
 
 
@@ -149,8 +150,18 @@ def rekeyed(lab):
     lab.check("the node asked for it, the home agent's charon for none",
               not common.charon_said("ha", "generating CREATE_CHILD_SA request") and
               common.charon_said("mn", "vici rekey CHILD_SA 'mpd'") >= len(made), made)
-    shortened(lab, 120, key_mobility=False)
+    told_unasked(lab, 120)
     lab.check("and the prefixes are learned again under the new keys", ordering.refresh() and learned(lab, 120), events(lab))
+
+
+def told_unasked(lab, lifetime):
+    """A home agent with another lifetime, and a node that has no reason to ask: it is told, and asks then."""
+    sent, told = lab.status()["counters"]["updates_sent"], len(told_by_agent())
+    shortened(lab, lifetime, key_mobility=False, extra="min-prefix-interval = 4\nmax-prefix-interval = 5")
+    lab.check("a node that sends no update is told unasked, and learns the prefixes by asking then",
+              learned(lab, lifetime) and len(told_by_agent()) >= told + 2 and
+              lab.status()["counters"]["updates_sent"] == sent,
+              f"{sent} {lab.status()['counters']} {told} {told_by_agent()} {events(lab)}")
 
 
 def under_the_new_prefix(lab):
