@@ -1,9 +1,11 @@
 """The home agent on a router that has other duties: the administrator's packet filter with a policy of drop, tunnel, rules,
 routes, proxy entry, IPsec by hand and by the same charon, and another program with raw sockets and a policy of its own.
-All of it is what it was, and works, when mip6-ha has started, was killed and restarted, and has ended. The packet filter is
+All of it is what it was, and works, when mip6-ha has started, was killed and restarted, when another node came, got another
+secret and went by command, and when mip6-ha has ended. The packet filter is
 ip6tables': this kernel has nf_tables without any family that sees IPv6 (CONFIG_NF_TABLES_IPV6, _INET and _NETDEV are not
 set); the hooks behind both are the same."""
 
+import json
 import os
 import re
 import signal
@@ -15,8 +17,9 @@ import attack
 import common
 import leftovers
 import spoof
+import vici
 from foreign import FAR, NEAR, Foreign
-from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, NODES, inside, run, wait_for
+from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, NODES, RUN, inside, program, run, wait_for
 
 OTHER_ADDRESS = "2001:db8:f3::2"  # of the same machine
 # What a home agent needs of a packet filter stands in mip6-ha(8), in nftables' words.
@@ -67,22 +70,24 @@ def scenario(lab):
     NODES.pop("mn2")
     common.charons(lab, "ha", "mn")
     theirs(lab)
-    program = Program()
+    other = Program()
     lab.before = {"ha": state(lab)}
-    program.works(lab, "before")
+    other.works(lab, "before")
     lab.agent()
     lab.node("mn")
     lab.check("the node registers through the packet filter", lab.wait_registered("mn", timeout=40), lab.status("mn"))
     strangers(lab)
-    works(lab, "while mip6-ha runs", program, serving=True)
+    works(lab, "while mip6-ha runs", other, serving=True)
     lab.stop("ha", signal.SIGKILL)
-    works(lab, "after SIGKILL", program, serving=True)
+    works(lab, "after SIGKILL", other, serving=True)
     lab.agent()
     wait_for(lambda: attack.entry(NODES["mn"]["name"]).get("keys_up"), 10)
-    works(lab, "after a restart", program, serving=True)
+    works(lab, "after a restart", other, serving=True)
     there(lab, "after a restart", lab.before["ha"], serving=True)
+    by_command(lab)
+    works(lab, "after nodes by command", other, serving=True)
     lab.stop("ha")
-    works(lab, "after SIGTERM", program)
+    works(lab, "after SIGTERM", other)
     now = there(lab, "after SIGTERM", lab.before["ha"])
     more = leftovers.difference(lab.before["ha"], now)
     lab.check("and nothing is there that was not", not more, more)
@@ -116,6 +121,26 @@ def strangers(lab, count=5):
     grown = attack.more(before, attack.counted(attack.agent_status()))
     lab.check("what strangers send in the clear is dropped and counted by the filter, and no work of mip6-ha", counted and
               not [name for name in grown if name.startswith("malformed") or name == "socket_dropped"], (dropped(), grown))
+
+
+def by_command(lab):
+    """Another node; the same charon's connections and secrets change each time."""
+    def ours():
+        return [line for line in vici.loaded(lab.vici_socket("ha")) if "tablet" in line]
+    theirs = lab.foreign.present("ha"), lab.foreign.sas("ha")
+    node = lab.agent_status()["bindings"]
+    for command, wanted in (("add", True), ("rotate", True), ("remove", False)):
+        said = json.loads(run(program("mip6-ha"), command, "tablet", "--config", str(RUN / "ha.conf"), "--json",
+                              namespace="ha"))
+        done = wait_for(lambda w=wanted: bool(ours()) == w, 10, 0.1)
+        now = lab.foreign.present("ha"), lab.foreign.sas("ha")
+        lab.check(f"{command} changes our connections and secrets alone, the administrator's IKE_SA is the same",
+                  said["agent"] == "reloaded" and done and theirs[0] and theirs[1] and now == theirs,
+                  f"{said} {ours()} {theirs} {now}")
+        there(lab, f"after {command}", lab.before["ha"], serving=True)
+    served = [one["care_of"] for one in lab.agent_status()["bindings"]]
+    lab.check("and the node that is served noticed nothing", served == [one["care_of"] for one in node] and
+              attack.entry(NODES["mn"]["name"]).get("keys_up"), (node, lab.agent_status()))
 
 
 def batch(namespace, text):
@@ -182,9 +207,9 @@ def there(lab, when, before, serving=False):
     return now
 
 
-def works(lab, when, program, serving=False):
+def works(lab, when, other, serving=False):
     lab.check(f"{when} the administrator's two tunnels carry packets", lab.ping("cn", BRANCH, 2) == 2 and
               lab.ping("mn", FAR, 2, NEAR) == 2)
-    program.works(lab, when)
+    other.works(lab, when)
     if serving:
         lab.check(f"{when} the correspondent reaches the node", lab.ping("cn", HOME_ADDRESS, 2) >= 1)
