@@ -253,10 +253,18 @@ void AgentKeying::Impl::advance(mip6::BootTime now) {
   }
   drop_due(now);
   tell_refusals(now);
-  for (auto& node : nodes) {
+  for (auto one = waiting.begin(); one != waiting.end();) {
+    auto& node = *one->second;
     if (node.delete_orphans_at && *node.delete_orphans_at <= now) delete_orphans(node);
     if (node.verification && node.verification->request == 0 && node.verification->at <= now) verify(node, now);
+    one = waits(node) ? std::next(one) : waiting.erase(one);
   }
+}
+
+// For what next_deadline() tells, or for an answer that is to be looked at again.
+bool AgentKeying::Impl::waits(const Node& node) {
+  return node.delete_orphans_at || node.verification ||
+         std::ranges::any_of(node.sas, [](const auto& one) { return one.second.drop_at.has_value(); });
 }
 
 std::optional<mip6::BootTime> AgentKeying::Impl::next_deadline() const {
@@ -273,10 +281,10 @@ std::optional<mip6::BootTime> AgentKeying::Impl::next_deadline() const {
   for (const auto& [uniqueid, attempt] : attempts) {
     if (attempt.tell_at) consider(*attempt.tell_at);
   }
-  for (const auto& node : nodes) {
-    if (node.delete_orphans_at) consider(*node.delete_orphans_at);
-    if (node.verification && node.verification->request == 0) consider(node.verification->at);
-    for (const auto& [uniqueid, sa] : node.sas) {
+  for (const auto& [number, node] : waiting) {
+    if (node->delete_orphans_at) consider(*node->delete_orphans_at);
+    if (node->verification && node->verification->request == 0) consider(node->verification->at);
+    for (const auto& [uniqueid, sa] : node->sas) {
       if (sa.drop_at) consider(*sa.drop_at);
     }
   }
@@ -308,12 +316,17 @@ void AgentKeying::Impl::terminate(Purpose purpose, std::uint64_t uniqueid, bool 
 
 AgentKeying::Impl::Node* AgentKeying::Impl::node_of_name(const std::string& name) {
   const auto found = by_name.find(name);
-  return found == by_name.end() ? nullptr : found->second;
+  return found == by_name.end() ? nullptr : may_wait(*found->second);
 }
 
 AgentKeying::Impl::Node* AgentKeying::Impl::node_of_address(const mip6::Ipv6Address& home_address) {
   const auto found = by_address.find(home_address);
-  return found == by_address.end() ? nullptr : found->second;
+  return found == by_address.end() ? nullptr : may_wait(*found->second);
+}
+
+AgentKeying::Impl::Node* AgentKeying::Impl::may_wait(Node& node) {
+  waiting[node.number] = &node;
+  return &node;
 }
 
 // --- the face ---

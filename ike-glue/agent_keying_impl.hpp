@@ -75,6 +75,7 @@ struct AgentKeying::Impl {
   };
 
   struct Node {
+    std::uint64_t number = 0;  // counts upwards in the order of `nodes`
     AgentKeyingNode configured;
     std::string name;  // of connection and secret
     std::map<std::uint64_t, Sa> sas;
@@ -143,6 +144,7 @@ struct AgentKeying::Impl {
   void look_for_missing(mip6::BootTime now);
   void load_missing(const Answered& answer);
   void advance(mip6::BootTime now);
+  static bool waits(const Node& node);
   std::optional<mip6::BootTime> next_deadline() const;
 
   // agent_upkeep.cpp
@@ -188,6 +190,7 @@ struct AgentKeying::Impl {
   void terminate(Purpose purpose, std::uint64_t uniqueid, bool force);
   Node* node_of_name(const std::string& name);
   Node* node_of_address(const mip6::Ipv6Address& home_address);
+  Node* may_wait(Node& node);
   void trouble(Trouble value) { out.emplace_back(std::move(value)); }
   void step(std::string what) { out.emplace_back(ike::Step{std::move(what)}); }
 
@@ -195,6 +198,10 @@ struct AgentKeying::Impl {
   std::list<Node> nodes;                                // others point into it
   std::unordered_map<std::string_view, Node*> by_name;  // of the connection
   std::unordered_map<mip6::Ipv6Address, Node*> by_address;
+  // Those that wait for a time, and those that the present event is about, which may begin to, in the order of `nodes`:
+  // only these are looked at, of very many.
+  std::map<std::uint64_t, Node*> waiting;
+  std::uint64_t last_number = 0;
   std::set<std::string> leaving;       // names of connections whose IKE_SAs are being listed, to be ended
   std::set<std::uint64_t> ended;       // IKE_SAs of dismissed nodes, until charon tells that they are down
   std::set<std::string> secrets_left;  // of nodes that were dismissed while charon was away

@@ -16,7 +16,8 @@ constexpr std::size_t kMostEnded = 4096;
 }  // namespace
 
 void AgentKeying::Impl::add(const AgentKeyingNode& configured) {
-  nodes.push_back(Node{.configured = configured,
+  nodes.push_back(Node{.number = ++last_number,
+                       .configured = configured,
                        .name = "mip6ha-" + configured.name,
                        .sas = {},
                        .loaded_again = {},
@@ -60,6 +61,7 @@ void AgentKeying::Impl::on(const PeerDismissed& event, mip6::BootTime) {
     pending[id].name = node->name;
     step(node->configured.name + ": its connection leaves charon, its IKE ends");
   }
+  waiting.erase(node->number);
   by_name.erase(node->name);
   by_address.erase(event.home_address);
   nodes.remove_if([node](const Node& one) { return &one == node; });

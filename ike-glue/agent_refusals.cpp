@@ -73,9 +73,8 @@ void AgentKeying::Impl::attempt_log(const Section& message, std::int64_t unix_ti
   }
   if (id == 0) return;
   if (const auto ends = ends_of_packet(*line)) {
-    const bool established =
-        std::any_of(nodes.begin(), nodes.end(), [id](const Node& n) { return n.sas.contains(id); });
-    if (established) return;
+    const auto* node = node_of_name(message.text_or("ikesa-name", ""));
+    if (node && node->sas.contains(id)) return;  // established
     auto& attempt = attempt_of(id);
     attempt.from = cut(ends->first);
     attempt.to = cut(ends->second);

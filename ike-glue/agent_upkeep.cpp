@@ -153,7 +153,7 @@ void AgentKeying::Impl::forget_connections(const Answered& answer, Purpose purpo
   if (!names) return;
   const bool stopping = purpose == Purpose::kStopConnections;
   for (const auto& name : *names) {
-    if (!name.starts_with("mip6ha-") || (!stopping && node_of_name(name))) continue;
+    if (!name.starts_with("mip6ha-") || (!stopping && by_name.contains(name))) continue;
     request(stopping ? Purpose::kStopStep : Purpose::kWhatever, nullptr, "unload-conn", named("name", name));
   }
 }
@@ -207,7 +207,7 @@ void AgentKeying::Impl::drop_third(Node& node, std::uint64_t uniqueid, mip6::Boo
 void AgentKeying::Impl::delete_orphans_soon(Node& node, mip6::BootTime now) {
   if (!listed || !node.orphans || live_spis(node).empty()) return;
   out.emplace_back(NotePeerStates{node.configured.home_address, node.configured.reqid});
-  node.delete_orphans_at = now + kLeaveItToTheNode;
+  may_wait(node)->delete_orphans_at = now + kLeaveItToTheNode;
 }
 
 void AgentKeying::Impl::delete_orphans(Node& node) {
@@ -260,16 +260,16 @@ void AgentKeying::Impl::childless(const Node& node, std::uint64_t uniqueid, cons
 
 // ike-updown takes it out of the list. One of which nothing is told even after a second time is not there.
 void AgentKeying::Impl::drop_due(mip6::BootTime now) {
-  for (auto& node : nodes) {
+  for (auto& [number, node] : waiting) {
     std::vector<std::uint64_t> given_up;
-    for (auto& [uniqueid, sa] : node.sas) {
+    for (auto& [uniqueid, sa] : node->sas) {
       if (!sa.drop_at || *sa.drop_at > now) continue;
-      childless(node, uniqueid, sa);
+      childless(*node, uniqueid, sa);
       terminate(Purpose::kWhatever, uniqueid, true);
       sa.drop_at = now + kDropAgainAfter;
       if (std::exchange(sa.drop_asked, true)) given_up.push_back(uniqueid);
     }
-    for (const auto uniqueid : given_up) gone(node, uniqueid);
+    for (const auto uniqueid : given_up) gone(*node, uniqueid);
   }
 }
 
