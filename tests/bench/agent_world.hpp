@@ -15,13 +15,14 @@
 
 namespace bench {
 
-// On the disk that the present folder is on; gone with its end.
-class DiskFolder {
+// Gone with its end. kHere: on the disk that the present folder is on; kMemory: on none, if this machine has /dev/shm.
+class Folder {
  public:
-  DiskFolder();
-  ~DiskFolder();
-  DiskFolder(const DiskFolder&) = delete;
-  DiskFolder& operator=(const DiskFolder&) = delete;
+  enum class Where { kHere, kMemory };
+  explicit Folder(Where where);
+  ~Folder();
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
   const std::filesystem::path& path() const { return path_; }
 
  private:
@@ -40,8 +41,11 @@ class CountingKernel final : public mip6ha::AgreeingKernel<mip6ha::KernelPort> {
 
 // The configuration of a home agent with `nodes` nodes, each with a secret of its own.
 mip6ha::Config many_nodes(std::uint64_t nodes);
+// Writes it as mip6-ha.conf into `folder`, each node with a file and a secret of its own, as `mip6-ha add` does; gives
+// its path.
+std::filesystem::path write_configuration(const mip6ha::Config& config, const std::filesystem::path& folder);
 
-// What Agent makes at a start, in its order, without sockets and charon.
+// What Agent makes at a start, in its order, without sockets; charon is connected, and says nothing.
 class AgentWorld {
  public:
   // Opens the database in `folder` and takes up what is there; an error is an exception.
@@ -54,8 +58,10 @@ class AgentWorld {
 
  private:
   mip6ha::NodeTable take_up_nodes();
+  void make_keying();
   void take_up_bindings();
   void drain();
+  void look_for_deadlines();
 
   mip6ha::Config config_;
   std::unique_ptr<mip6ha::Store> store_;

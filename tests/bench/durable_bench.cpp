@@ -1,5 +1,6 @@
 // What durability costs the home agent: updates that are stored on this disk before they are acknowledged, in groups
-// and alone, beside the disk's syncs; what a node takes of memory; how long a start with many bindings takes.
+// and alone, beside the disk's syncs; what a node takes of memory; how long a start with many bindings takes, from the
+// configuration's files on.
 #include <benchmark/benchmark.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 
 #include "tests/bench/agent_world.hpp"
 #include "tests/bench/heap.hpp"
+#include "tests/bench/syncs.hpp"
 
 namespace {
 
@@ -20,7 +22,7 @@ std::uint64_t nodes() {
 
 // A page appended to a log and made durable: what one transaction cannot go without.
 void disk_sync(benchmark::State& state) {
-  const bench::DiskFolder folder;
+  const bench::Folder folder{bench::Folder::Where::kHere};
   const int file = ::open((folder.path() / "log").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
   std::array<char, 4096> page{};
   off_t end = 0;
@@ -41,7 +43,7 @@ BENCHMARK(disk_sync)->Name("DiskSync")->UseRealTime();
 
 // Home agents of 100,000 nodes, all of them bound, are costly to make: one serves several benches.
 struct Shared {
-  bench::DiskFolder folder;
+  bench::Folder folder{bench::Folder::Where::kHere};
   std::unique_ptr<bench::AgentWorld> world;
   std::int64_t bytes = 0;  // from the heap, with all of them bound
   bool good = true;
@@ -66,21 +68,36 @@ Shared& shared() {
 void durable_updates(benchmark::State& state) {
   auto& agent = shared();
   const auto group = static_cast<std::uint64_t>(state.range(0));
+  const auto before = bench::syncs();
   for (auto _ : state) agent.good = agent.good && agent.world->updates_arrive(group);
   if (!agent.good) state.SkipWithError("an update was not accepted");
   state.SetItemsProcessed(state.iterations() * state.range(0));
+  state.counters["syncs"] =
+      benchmark::Counter(static_cast<double>(bench::syncs() - before), benchmark::Counter::kAvgIterations);
   state.counters["bytes_per_binding"] = static_cast<double>(agent.bytes) / static_cast<double>(nodes());
 }
 BENCHMARK(durable_updates)->Name("DurableUpdates")->UseRealTime()->Arg(1)->Arg(64)->Arg(256);
 
+// In memory: what the disk needs for so many files is its own.
+const std::filesystem::path& configuration() {
+  static const bench::Folder folder{bench::Folder::Where::kMemory};
+  static const auto path = bench::write_configuration(bench::many_nodes(nodes()), folder.path());
+  return path;
+}
+
 void start_up(benchmark::State& state) {
   auto& agent = shared();
+  const auto& path = configuration();
   for (auto _ : state) {
     state.PauseTiming();
     agent.world.reset();
-    auto config = bench::many_nodes(nodes());
     state.ResumeTiming();
-    agent.world = std::make_unique<bench::AgentWorld>(agent.folder.path(), std::move(config));
+    auto config = mip6ha::load_config(path);
+    if (!config) {
+      state.SkipWithError("the configuration is not read");
+      return;
+    }
+    agent.world = std::make_unique<bench::AgentWorld>(agent.folder.path(), std::move(*config));
     agent.good = agent.good && agent.world->updates_arrive(1);
   }
   if (!agent.good || agent.world->bindings() != nodes()) state.SkipWithError("a binding or an update is missing");

@@ -218,6 +218,21 @@ TEST_CASE("where only banned nodes are left, who asks is counted as such, and cl
   CHECK(agent.last<PeerRefused>()->reason == "no node with keys by IKE");
 }
 
+TEST_CASE("what was to be done later for a node that is dismissed is not done", "[agent-peers]") {
+  Agent agent;
+  agent.connect();
+  agent.up(agent.first);
+  agent.up(agent.second);  // the first is to be dropped, states that nobody knows are to be deleted
+  agent.handle(PeerEndpointMoved{kHome, kFirst});
+  REQUIRE(agent.core.next_deadline());
+  agent.handle(PeerDismissed{kHome});
+  CHECK_FALSE(agent.core.next_deadline());
+  agent.forget();
+  agent.pass(60s);
+  CHECK(agent.count<Request>() == 0);
+  CHECK(agent.count<DeletePeerStatesExcept>() == 0);
+}
+
 TEST_CASE("nobody comes or goes while it stops", "[agent-peers]") {
   Agent agent;
   agent.connect();
