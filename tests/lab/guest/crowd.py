@@ -2,13 +2,16 @@
 and payload of each of them, looked at where it arrives. Their care-of addresses are all in namespace `cn`."""
 
 import contextlib
+import json
 import select
 import socket
 import sqlite3
 import struct
 import subprocess
+import tempfile
 import time
 from collections import namedtuple
+from pathlib import Path
 
 import attack
 import many
@@ -19,6 +22,8 @@ from spoof import packed
 CARE_OF_PREFIX = "2001:db8:a6:"
 FIRST_REQID = 627500
 SECRETS = OUT / "secrets"
+ADDED = OUT / "added.json"  # what `mip6-ha add --from` takes on this machine
+GROWING = 10  # nodes that a home agent has before thousands more are added
 IN_FLIGHT = 64  # as many packets at once as every queue on the way has room for
 IN_A_FILE = 1000
 NO_NEXT_HEADER, TUNNEL = 59, 41
@@ -39,16 +44,41 @@ def prepare(sizes, more=0):
         one.secret.touch(mode=0o600)
         one.secret.write_text(f"a secret of node {index} that is long enough\n", encoding="utf-8")
     for size in sizes:
-        prepare_database(size)
+        prepare_database(size, state_directory(size))
+    prepare_database(GROWING, state_directory("growing"))
+    time_add(max(sizes))
 
 
 def state_directory(size):
     return OUT / f"state{size}"
 
 
-def prepare_database(size):
+def table(path, count):
+    """Of that many new nodes, for `mip6-ha add --from`; their names."""
+    names = [f"phone{index}" for index in range(count)]
+    path.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    return names
+
+
+def time_add(count):
+    """On this machine, without a home agent that runs."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "state").mkdir(mode=0o700)
+        (folder / "mip6-ha.conf").write_text(
+            f"address = {HOME_AGENT}\ninterface = home\nprefix = 2001:db8:1::/64\nstate-directory = {folder}/state\n"
+            f"control-socket = {folder}/control\n", encoding="utf-8")
+        names, begin = table(folder / "table", count), time.monotonic()
+        subprocess.run([program("mip6-ha"), "--config", f"{folder}/mip6-ha.conf", "add", "--from", f"{folder}/table"],
+                       check=True, stdout=subprocess.DEVNULL)
+        seconds = time.monotonic() - begin
+        made = {path.stem for path in (folder / "nodes.d").iterdir() if path.suffix == ".conf"}
+    ADDED.write_text(json.dumps({"seconds": round(seconds, 1), "all": made == set(names)}), encoding="utf-8")
+
+
+def prepare_database(size, state):
     """As a home agent left it with all of them bound; made by itself, filled here. One more, with manual keys, is new."""
-    config, state = OUT / f"prepare{size}.conf", state_directory(size)
+    config = state.with_suffix(".conf")
     state.mkdir(mode=0o700)
     keys = many.key_files(OUT / "keys", 1)["node0"]
     config.write_text(f"address = {HOME_AGENT}\ninterface = home\nprefix = 2001:db8:1::/64\nstate-directory = {state}\n"
