@@ -203,11 +203,14 @@ def unpinned(lab):
     spi = policy_spi()
     run("ip", "xfrm", "state", "delete", "src", HOME_AGENT, "dst", HOME_ADDRESS, "proto", "esp", "spi", hex(spi),
         namespace="ha")
-    with contextlib.suppress(OSError):
-        attack.Speaker("ha", HOME_AGENT, HOME_ADDRESS).acknowledgement(0)
-    made = run("ip", "xfrm", "state", "get", "src", HOME_AGENT, "dst", HOME_ADDRESS, "proto", "esp", "spi", hex(spi),
-               namespace="ha", check=False)
-    lab.check("the kernel waits for a state of that name", hex(spi) in made and "enc" not in made, made)
+
+    def made():
+        with contextlib.suppress(OSError):
+            attack.Speaker("ha", HOME_AGENT, HOME_ADDRESS).acknowledgement(0)
+        return run("ip", "xfrm", "state", "get", "src", HOME_AGENT, "dst", HOME_ADDRESS, "proto", "esp", "spi", hex(spi),
+                   namespace="ha", check=False)
+    waits = wait_for(lambda: hex(spi) in (state := made()) and "enc" not in state, 5, 0.1)
+    lab.check("the kernel waits for a state of that name", waits, (made(), hex(policy_spi())))
     lab.status("mn", "refresh")
     lab.check("a policy never stays with a state that is gone", spi and wait_for(lambda: policy_spi() == 0, 5, 0.1),
               hex(policy_spi()))
