@@ -4,22 +4,17 @@
 
 #include "libmip6/agent/home_agent.hpp"
 #include "tests/bench/heap.hpp"
+#include "tests/bench/turns.hpp"
 
 namespace {
 
 using namespace mip6;
 using namespace mip6::agent;
 using namespace std::chrono_literals;
-
-constexpr std::uint64_t kStride = 7919;  // prime to the sizes of the caches
+using bench::kStride;
+using bench::numbered;
 
 Ipv6Address address(const char* text) { return Ipv6Address::parse(text).value(); }
-
-// The address with this number as its last 32 bits.
-Ipv6Address numbered(Ipv6Address address, std::uint64_t number) {
-  for (std::size_t i = 0; i < 4; ++i) address.bytes[15 - i] = static_cast<std::uint8_t>(number >> 8 * i);
-  return address;
-}
 
 // A home agent with `nodes` nodes that move in turn, and a disk that answers at once.
 class Cache {

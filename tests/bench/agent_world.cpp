@@ -9,6 +9,7 @@
 
 #include "examples/home-agent/manual_keys.hpp"
 #include "mnd/linux/kernel.hpp"
+#include "tests/bench/turns.hpp"
 
 namespace bench {
 namespace {
@@ -16,18 +17,12 @@ namespace {
 using mip6::Ipv6Address;
 namespace agent = mip6::agent;
 
-constexpr std::uint64_t kStride = 7919;  // prime to the numbers of nodes: no cache can follow
 constexpr std::int64_t kUnixTime = 1'700'000'000;
 
 const Ipv6Address kAgent = Ipv6Address::parse("2001:db8:1:0:1::1").value();
 const Ipv6Address kHome = Ipv6Address::parse("2001:db8:1::").value();
 const Ipv6Address kCareOf[] = {Ipv6Address::parse("2001:db8:a1::").value(),
                                Ipv6Address::parse("2001:db8:a2::").value()};
-
-Ipv6Address numbered(Ipv6Address address, std::uint64_t number) {
-  for (std::size_t i = 0; i < 4; ++i) address.bytes[15 - i] = static_cast<std::uint8_t>(number >> 8 * i);
-  return address;
-}
 
 template <class T>
 T good(tl::expected<T, mip6::Error> result) {
@@ -44,15 +39,13 @@ void write(const std::filesystem::path& path, const std::string& text) {
 
 }  // namespace
 
-Folder::Folder(Where where) {
-  std::error_code none;
-  const bool memory = where == Where::kMemory && std::filesystem::is_directory("/dev/shm", none);
-  std::string name = ((memory ? "/dev/shm" : std::filesystem::current_path()) / "bench-XXXXXX").string();
+DiskFolder::DiskFolder() {
+  std::string name = (std::filesystem::current_path() / "bench-XXXXXX").string();
   if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error{"cannot make " + name};
   path_ = name;
 }
 
-Folder::~Folder() {
+DiskFolder::~DiskFolder() {
   std::error_code ignored;
   std::filesystem::remove_all(path_, ignored);
 }

@@ -15,14 +15,13 @@
 
 namespace bench {
 
-// Gone with its end. kHere: on the disk that the present folder is on; kMemory: on none, if this machine has /dev/shm.
-class Folder {
+// On the disk that the present folder is on; gone with its end.
+class DiskFolder {
  public:
-  enum class Where { kHere, kMemory };
-  explicit Folder(Where where);
-  ~Folder();
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
+  DiskFolder();
+  ~DiskFolder();
+  DiskFolder(const DiskFolder&) = delete;
+  DiskFolder& operator=(const DiskFolder&) = delete;
   const std::filesystem::path& path() const { return path_; }
 
  private:

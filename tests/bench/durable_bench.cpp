@@ -22,7 +22,7 @@ std::uint64_t nodes() {
 
 // A page appended to a log and made durable: what one transaction cannot go without.
 void disk_sync(benchmark::State& state) {
-  const bench::Folder folder{bench::Folder::Where::kHere};
+  const bench::DiskFolder folder;
   const int file = ::open((folder.path() / "log").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
   std::array<char, 4096> page{};
   off_t end = 0;
@@ -43,7 +43,7 @@ BENCHMARK(disk_sync)->Name("DiskSync")->UseRealTime();
 
 // Home agents of 100,000 nodes, all of them bound, are costly to make: one serves several benches.
 struct Shared {
-  bench::Folder folder{bench::Folder::Where::kHere};
+  bench::DiskFolder folder;
   std::unique_ptr<bench::AgentWorld> world;
   std::int64_t bytes = 0;  // from the heap, with all of them bound
   bool good = true;
@@ -78,9 +78,10 @@ void durable_updates(benchmark::State& state) {
 }
 BENCHMARK(durable_updates)->Name("DurableUpdates")->UseRealTime()->Arg(1)->Arg(64)->Arg(256);
 
-// In memory: what the disk needs for so many files is its own.
+// Written a moment before, so that the kernel still has the files in memory: what the disk needs for so many is its
+// own.
 const std::filesystem::path& configuration() {
-  static const bench::Folder folder{bench::Folder::Where::kMemory};
+  static const bench::DiskFolder folder;
   static const auto path = bench::write_configuration(bench::many_nodes(nodes()), folder.path());
   return path;
 }

@@ -3,19 +3,15 @@
 #include <fmt/format.h>
 
 #include "ike-glue/agent_keying.hpp"
+#include "tests/bench/turns.hpp"
 
 namespace {
 
 using namespace mip6;
-
-constexpr std::uint64_t kStride = 7919;  // prime to the numbers of nodes: no cache can follow
+using bench::kStride;
+using bench::numbered;
 
 Ipv6Address address(const char* text) { return Ipv6Address::parse(text).value(); }
-
-Ipv6Address numbered(Ipv6Address address, std::uint64_t number) {
-  for (std::size_t i = 0; i < 4; ++i) address.bytes[15 - i] = static_cast<std::uint8_t>(number >> 8 * i);
-  return address;
-}
 
 // The kernel has moved the node's keys, and the next move replaces them. After each event the next deadline is asked
 // for, as by the loop.

@@ -71,9 +71,9 @@ def show(lab):
 
 def grow(lab, size):
     """`mip6-ha add --from` beside a home agent that runs: no node before it notices, and one after it is served."""
-    figure = FIGURE["grown"] = {"add_s_here": json.loads(crowd.ADDED.read_text(encoding="utf-8"))["seconds"]}
-    lab.check(f"mip6-ha add --from makes {size} nodes on this machine",
-              json.loads(crowd.ADDED.read_text(encoding="utf-8"))["all"], figure)
+    here = json.loads(crowd.ADDED.read_text(encoding="utf-8"))
+    figure = FIGURE["grown"] = {"add_s_here": here["seconds"]}
+    lab.check(f"mip6-ha add --from makes {size} nodes on this machine", here["all"], figure)
     lab.charon("ha")
     small = Size(lab, crowd.GROWING, crowd.state_directory("growing"))
     small.start()
