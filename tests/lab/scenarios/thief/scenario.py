@@ -184,7 +184,7 @@ def third_party(lab):
     lab.number += 1
     lab.thief.update(lab.number, CORRESPONDENT)
     told = wait_for(lambda: attack.entry(THIEF["name"]).get("care_of") == CORRESPONDENT, 3)
-    hit = sent_there()
+    hit = wait_for(sent_there, 10)
     listed = run(program("mip6-ha"), "--socket", str(control), "list").splitlines()
     line = next((line for line in listed if THIEF["name"] in line.split()), "")
     log = (RUN / "ha.log").read_text(encoding="utf-8")
