@@ -57,7 +57,7 @@ def scenario(lab, kills=len(STEPS)):
     many.take_the_place_of_the_others(many.key_files(OUT / "keys", COUNT + 2))
     DISK.mkdir()
     run("modprobe", "-d", os.environ["LAB_MODULES"], "-S", os.environ["LAB_KERNEL"], "ext4")
-    run("mount", "-t", "ext4", "/dev/ubda", str(DISK))
+    run("mount", "-t", "ext4", os.environ["LAB_DISK_DEVICE"], str(DISK))
     lab.state = DISK
     time.clock_settime(time.CLOCK_REALTIME, time.time() + years(BOOT) * YEAR)
     if BOOT == 1:

@@ -42,7 +42,7 @@ def scenario(lab):
         NODES["mn"]["manual_keys"] = OUT / "mn.keys"
     DISK.mkdir()
     run("modprobe", "-d", os.environ["LAB_MODULES"], "-S", os.environ["LAB_KERNEL"], "ext4")
-    run("mount", "-t", "ext4", "/dev/ubda", str(DISK))
+    run("mount", "-t", "ext4", os.environ["LAB_DISK_DEVICE"], str(DISK))
     lab.state = DISK
     the_lab.PLUGINS += pki.PLUGINS
     lab.agent_extra = f"certificate = {pki.bundle('ha')}"
