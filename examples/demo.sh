@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Shows a laptop that keeps its home address while it moves: installs, builds, boots the lab (user-mode Linux; this
+# Shows a laptop that keeps its home address while it moves: installs, builds, boots the lab (a kernel of its own; this
 # machine's network is left alone), moves, measures.
-# usage: examples/demo.sh [--json FILE] [--k agree|refuse] [--moves N] [--keep DIR]
+# usage: examples/demo.sh [--json FILE] [--k agree|refuse] [--moves N] [--kernel KERNEL] [--keep DIR]
 #   --json FILE       the figures
 #   --k agree|refuse  what the home agent answers to the K flag (default agree)
 #   --moves N         how many moves (default 12: all four kinds)
+#   --kernel KERNEL   uml (default): user-mode Linux; stock12, stock13: Debian's kernels in qemu, slower; native: this
+#                     machine's own, in namespaces
 #   --keep DIR        logs and captures
 # Exit status 0 only if everything held.
 set -euo pipefail
@@ -12,19 +14,20 @@ root=$(realpath "$(dirname "$(realpath "$0")")/..")
 # shellcheck source=tests/packages.sh
 . "$root/tests/packages.sh"
 
-json='' k=agree moves=12 keep=''
+json='' k=agree moves=12 kernel=uml keep=''
 original=("$@")
 usage() { echo "demo.sh: $1; try --help" >&2; exit 2; }
 while [ $# -gt 0 ]; do
   case $1 in
     --help | -h) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; exit 0 ;;
-    --json | --k | --moves | --keep) [ $# -ge 2 ] || usage "$1 needs a value" ;;
+    --json | --k | --moves | --kernel | --keep) [ $# -ge 2 ] || usage "$1 needs a value" ;;
     *) usage "unknown argument $1" ;;
   esac
   case $1 in
     --json) json=$(realpath "$2") ;;
     --k) k=$2; [[ $k = agree || $k = refuse ]] || usage "--k is agree or refuse" ;;
     --moves) moves=$2; [[ $moves =~ ^[1-9][0-9]{0,2}$ ]] || usage "--moves is a number from 1 to 999" ;;
+    --kernel) kernel=$2; [[ $kernel =~ ^(uml|stock1[23]|native)$ ]] || usage "--kernel is uml, stock12, stock13 or native" ;;
     --keep) keep=$(realpath "$2") ;;
   esac
   shift 2
@@ -33,6 +36,7 @@ become_root "$(realpath "$0")" "${original[@]}"
 cd "$root"
 
 install_packages "${packages_build[@]}" "${packages_lab[@]}"
+[[ $kernel != stock* ]] || tests/lab/fetch-kernel "$kernel"
 build_preset release mnd mip6ctl mip6-ha
 cat <<'EOT'
 
@@ -48,9 +52,10 @@ EOT
 echo "booting; $moves moves, the home agent $([ "$k" = agree ] && echo "agrees to" || echo "refuses") the K flag"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-status=0
-LAB_BIN_DIR=$root/build/release LAB_MOVES=$moves LAB_DEMO=1 LAB_SECONDS=$((120 + 4 * moves)) \
-  tests/lab/run --progress --keep "${keep:-$work}" --json "$work/result.json" "moves-$k" || status=1
+status=0 seconds=120
+[[ $kernel != stock* ]] || seconds=600
+LAB_BIN_DIR=$root/build/release LAB_MOVES=$moves LAB_DEMO=1 LAB_SECONDS=$((seconds + 4 * moves)) \
+  tests/lab/run --kernel "$kernel" --progress --keep "${keep:-$work}" --json "$work/result.json" "moves-$k" || status=1
 if [ -f "$work/result.json" ]; then
   [ -z "$json" ] || cp "$work/result.json" "$json"
   /usr/bin/python3 -B tests/lab/summary.py "$work/result.json" || status=1

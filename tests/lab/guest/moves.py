@@ -208,7 +208,7 @@ class Director:
         length = statistics.median(lengths)
         self.transfer = self.transfer_result()
         return {
-            "version": 1, "lab": "uml", "k": "agree" if self.key_mobility else "refuse",
+            "version": 1, "lab": os.environ["LAB_KIND"], "k": "agree" if self.key_mobility else "refuse",
             "steady_gap_ms": self.rounded(statistics.median(
                 self.pings.longest_gap(a, min(b, a + length)) for a, b in self.steady)),
             "moves": moves,
