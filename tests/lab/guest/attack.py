@@ -157,6 +157,8 @@ class Tunnel:
         self.state = states(namespace)[self.ends][0]
         self.used = 0
         self.sender = Sender(namespace, interface)
+        # Else the kernel may choose the home address, and put what the lab has sealed under the real SA.
+        self.sender.socket.bind((source, 0))
 
     def send(self, source, destination, count=1):
         """Echo requests with "forged" in them, from and to any inner address."""
