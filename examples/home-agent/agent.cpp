@@ -240,6 +240,8 @@ void Agent::handle(const ike::AgentKeyingEvent& event) {
 }
 
 void Agent::received(const mnd::kernel::MobilityPacket& packet) {
+  if (!reqids_.contains(packet.source)) watch_stranger();
+  if (packet.too_long) return drop("longer than any message", packet.source);
   const auto message = mip6::parse_message(packet.message);
   if (!message) return drop(message.error().reason, packet.source);
   if (!is_about_bindings(*message)) return unrecognized(*message, packet);
@@ -270,25 +272,21 @@ void Agent::drop(std::string_view reason, const Ipv6Address& source) {
                      fmt::format("message dropped from={} reason=\"{}\" count={}", source.to_string(), reason, *count));
 }
 
-Counts Agent::malformed() const {
-  auto counts = malformed_.totals();
-  if (const auto count = kernel_->drops().too_long; count > 0) counts.emplace("longer than any message", count);
-  return counts;
-}
-
 void Agent::deadline_reached() {
   post(mip6::agent::Event{mip6::agent::DeadlineReached{}});
   post(ike::AgentKeyingEvent{ike::DeadlineReached{}});
   advertise(mip6::agent::DeadlineReached{});
   behave(mip6::agent::DeadlineReached{});
   if (list_ != nullptr) discover(mip6::agent::DeadlineReached{});
+  look_at_strangers();
 }
 
 void Agent::arm_timer() {
   if (timer_ == nullptr) return;
   auto deadline = home_agent_->next_deadline();
   const auto listed = list_ != nullptr ? list_->next_deadline() : std::nullopt;
-  for (const auto& other : {keying_->next_deadline(), advertiser_->next_deadline(), behaviour_.next_deadline(), listed})
+  for (const auto& other : {keying_->next_deadline(), advertiser_->next_deadline(), behaviour_.next_deadline(), listed,
+                            strangers_.next_deadline()})
     if (!deadline || (other && *other < *deadline)) deadline = other;
   timer_->arm(deadline);
 }

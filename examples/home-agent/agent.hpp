@@ -29,6 +29,7 @@
 #include "examples/home-agent/snapshot.hpp"
 #include "examples/home-agent/steering.hpp"
 #include "examples/home-agent/store.hpp"
+#include "examples/home-agent/strangers.hpp"
 #include "ike-glue/agent_keying.hpp"
 #include "ike-glue/session.hpp"
 #include "libmip6/agent/behaviour.hpp"
@@ -147,12 +148,14 @@ class Agent final : public Steering {
   void on(const ike::Stopped& stopped);
 
   void received(const mnd::kernel::MobilityPacket& packet);
-  // agent_watch.cpp: nodes that behave ill, and the metrics
+  // agent_watch.cpp: nodes that behave ill, floods of strangers, and the metrics
   bool admits(const mip6::BindingUpdate& update, const mip6::Ipv6Address& home_address);
   void watch(const mip6::agent::Action& action);
   void behave(const mip6::agent::BehaviourEvent& event);
   void on(const mip6::agent::BanNode& action);
   void on(const mip6::agent::UnbanNode& action);
+  void watch_stranger();
+  void look_at_strangers();
   void take_up_ban(const StoredBan& ban);
   void forget_ban(const std::string& name);
   void forget_behaviour(const NodeConfig& node);
@@ -179,7 +182,6 @@ class Agent final : public Steering {
   void link_changed(const mnd::kernel::NetworkState& network);
   void unrecognized(const mip6::Message& message, const mnd::kernel::MobilityPacket& packet);
   void drop(std::string_view reason, const mip6::Ipv6Address& source);
-  Counts malformed() const;  // what drop() was told of, and what did not get as far
   void session_connected(bool slow);
   void session_lost(bool slow, const mip6::Error& why);
   void deadline_reached();
@@ -249,6 +251,8 @@ class Agent final : public Steering {
   bool lost_while_stopping_ = false;
   bool finished_ = false;
   RateLimit malformed_;
+  StrangerLimit strangers_;
+  bool strangers_refused_ = false;  // by a policy of ours
   struct Keys {
     mip6::BootTime since{};
     std::uint32_t spi_in = 0;  // of the last pair that came up

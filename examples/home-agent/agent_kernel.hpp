@@ -42,8 +42,13 @@ class AgentKernel : public KernelPort {
   // `prefixes`: hears Mobile Prefix Solicitations.
   virtual Result listen(mnd::kernel::MobilitySocket::Received received,
                         mnd::kernel::MobilitySocket::Received prefixes) = 0;
-  // Of the messages since then.
-  virtual mnd::kernel::MobilityDrops drops() const = 0;
+  // At its socket since then, see MobilitySocket.
+  virtual std::uint64_t drops() const = 0;
+  // Mobility messages that no node's policies are for come no further than the kernel, or as far as received() again.
+  virtual Result refuse_strangers() = 0;
+  virtual Result admit_strangers() = 0;
+  // How many the kernel has refused by a policy, of all time; others' policies count as well.
+  virtual std::uint64_t refused_by_policy() const = 0;
   // Hears what other hosts of the home link say is theirs.
   virtual Result watch_home_link(mnd::kernel::ClaimWatch::Claimed claimed) = 0;
   // Has all that waits in the sockets by now received, see MobilitySocket.

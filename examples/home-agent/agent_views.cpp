@@ -59,10 +59,10 @@ Figures Agent::figures() const {
   figures.charon_connected = fast_connected_ && slow_connected_;
   if (home_agent_ == nullptr) return figures;  // asked while still starting
   figures.counters = home_agent_->counters();
-  figures.malformed = malformed();
+  figures.malformed = malformed_.totals();
   figures.keys_refused = keys_refused_;
   figures.kernel = mnd::kernel::read_kernel_counters(mnd::kernel::kAgentTunnelName);
-  figures.socket_dropped = kernel_->drops().by_kernel;
+  figures.socket_dropped = kernel_->drops();
   if (control_ != nullptr) figures.control_refused = control_->refusals();
   if (metrics_ != nullptr) figures.metrics_refused = metrics_->refusals();
   figures.kernel_failures = performer_->kernel_failures();

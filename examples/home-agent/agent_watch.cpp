@@ -1,4 +1,4 @@
-// The home agent as a program: nodes that behave ill, and the metrics.
+// The home agent as a program: nodes that behave ill, floods of strangers, and the metrics.
 #include <fmt/format.h>
 
 #include <boost/asio/post.hpp>
@@ -141,6 +141,33 @@ void Agent::take_up_ban(const StoredBan& ban) {
   retold.end->at.expires_boot = now + left;
   retold.end->at.expires_unix = wall_clock + std::chrono::ceil<std::chrono::seconds>(left).count();
   if (const auto stored = store_->ban(retold); !stored) note(stored.error());
+}
+
+// Refused by the kernel it costs next to nothing, and takes no room from updates.
+void Agent::watch_stranger() {
+  const auto now = mnd::kernel::boot_now();
+  if (stopping_ || !strangers_.arrived(now)) return;
+  strangers_.refuse(now, kernel_->refused_by_policy());
+  arm_timer();
+  if (const auto refused = kernel_->refuse_strangers(); !refused) return note(refused.error());
+  strangers_refused_ = true;
+  const auto what = fmt::format("more than {} messages in a second of no node: the kernel refuses all such",
+                                StrangerLimit::kPermitted);
+  tell(std::string_view{}, what);
+  mnd::kernel::log(Level::kWarning, what);
+}
+
+void Agent::look_at_strangers() {
+  const auto now = mnd::kernel::boot_now();
+  const auto due = strangers_.next_deadline();
+  if (stopping_ || !due || now < *due) return;
+  const auto refused = kernel_->refused_by_policy();
+  if (!strangers_.look(now, refused)) return arm_timer();
+  if (!std::exchange(strangers_refused_, false)) return;
+  if (const auto admitted = kernel_->admit_strangers(); !admitted) return note(admitted.error());
+  const auto what = "messages of no node are few, and read again";
+  tell(std::string_view{}, what);
+  mnd::kernel::log(Level::kInfo, what);
 }
 
 // Nodes are served whether anybody can watch it or not: an error is told, and no more.

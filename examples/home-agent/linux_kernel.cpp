@@ -14,6 +14,7 @@
 
 #include "libmip6/wire/prefix_discovery.hpp"
 #include "mnd/linux/kernel.hpp"
+#include "mnd/linux/kernel_counters.hpp"
 #include "mnd/linux/os_error.hpp"
 
 namespace mip6ha {
@@ -140,6 +141,12 @@ Result LinuxKernel::listen(mnd::kernel::MobilitySocket::Received received,
   socket_ = std::move(*socket);
   prefix_socket_ = std::move(*prefix_socket);
   return {};
+}
+
+std::uint64_t LinuxKernel::refused_by_policy() const {
+  const auto counts = mnd::kernel::read_xfrm_counters();
+  const auto found = counts.find("XfrmInPolBlock");
+  return found == counts.end() ? 0 : found->second;
 }
 
 void LinuxKernel::take_waiting() {

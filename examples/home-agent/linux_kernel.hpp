@@ -33,9 +33,10 @@ class LinuxKernel final : public AgentKernel {
   Result set_up_tunnel() override;
   Result listen(mnd::kernel::MobilitySocket::Received received,
                 mnd::kernel::MobilitySocket::Received prefixes) override;
-  mnd::kernel::MobilityDrops drops() const override {
-    return socket_ ? socket_->drops() : mnd::kernel::MobilityDrops{};
-  }
+  std::uint64_t drops() const override { return socket_ ? socket_->drops() : 0; }
+  Result refuse_strangers() override { return xfrm_.refuse_strangers(home_agent_); }
+  Result admit_strangers() override { return xfrm_.admit_strangers(home_agent_); }
+  std::uint64_t refused_by_policy() const override;
   Result watch_home_link(mnd::kernel::ClaimWatch::Claimed claimed) override;
   void take_waiting() override;
   void stop_listening() override;

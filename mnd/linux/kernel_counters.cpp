@@ -83,10 +83,11 @@ std::optional<std::uint64_t> parse_drop_count(const NetlinkMessage& message) {
   return counted.packets;
 }
 
+std::map<std::string, std::uint64_t> read_xfrm_counters() { return parse_xfrm_stat(read_all(kXfrmStat)); }
+
 KernelCounters read_kernel_counters(const char* tunnel_device) {
-  return {.xfrm = parse_xfrm_stat(read_all(kXfrmStat)),
-          .ip = parse_snmp6(read_all(kSnmp6)),
-          .tunnel_dropped = count_drops(tunnel_device)};
+  return {
+      .xfrm = read_xfrm_counters(), .ip = parse_snmp6(read_all(kSnmp6)), .tunnel_dropped = count_drops(tunnel_device)};
 }
 
 }  // namespace mnd::kernel

@@ -20,6 +20,8 @@ struct KernelCounters {
   std::optional<std::uint64_t> tunnel_dropped;
 };
 
+// KernelCounters::xfrm alone.
+std::map<std::string, std::uint64_t> read_xfrm_counters();
 // All are read anew at each call, a status' worth of work. What cannot be read is left out.
 KernelCounters read_kernel_counters(const char* tunnel_device);
 

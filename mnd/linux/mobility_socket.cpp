@@ -67,12 +67,12 @@ class RawMobilitySocket final : public MobilitySocket, public std::enable_shared
     return send_from(descriptor_.native_handle(), local_, message, destination);
   }
 
-  MobilityDrops drops() override {
+  std::uint64_t drops() override {
     // The kernel counts in 32 bits.
     const auto counted = drops_of(descriptor_.native_handle());
-    by_kernel_ += static_cast<std::uint32_t>(counted - last_counted_);
+    drops_ += static_cast<std::uint32_t>(counted - last_counted_);
     last_counted_ = counted;
-    return {.too_long = too_long_, .by_kernel = by_kernel_};
+    return drops_;
   }
 
   void wait() {
@@ -116,16 +116,14 @@ class RawMobilitySocket final : public MobilitySocket, public std::enable_shared
     const auto got = ::recvmsg(descriptor_.native_handle(), &header, MSG_DONTWAIT);
     if (got < 0) return errno == EINTR;
     // a message cut short, or one whose extension headers did not fit, is nothing we can judge
-    if (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
-      ++too_long_;
-      return true;
-    }
+    const bool too_long = (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0;
     const auto ancillary = read_ancillary(header);
     received_({.source = from_in6(sender.sin6_addr),
                .destination = ancillary.destination.value_or(local_),
                .home_address_option = ancillary.home_address_option,
                .routing_header = ancillary.routing_header,
-               .message = std::span{buffer_}.first(static_cast<std::size_t>(got))});
+               .too_long = too_long,
+               .message = std::span{buffer_}.first(too_long ? 0 : static_cast<std::size_t>(got))});
     return true;
   }
 
@@ -134,8 +132,7 @@ class RawMobilitySocket final : public MobilitySocket, public std::enable_shared
   Received received_;
   std::array<std::uint8_t, kMaxMessage> buffer_{};
   bool closed_ = false;
-  std::uint64_t too_long_ = 0;
-  std::uint64_t by_kernel_ = 0;
+  std::uint64_t drops_ = 0;
   std::uint32_t last_counted_ = 0;
 };
 
@@ -152,7 +149,7 @@ class MobilitySocketHandle final : public MobilitySocket {
                                        const mip6::Ipv6Address& destination) override {
     return socket_->send(message, destination);
   }
-  MobilityDrops drops() override { return socket_->drops(); }
+  std::uint64_t drops() override { return socket_->drops(); }
   void take_waiting() override { socket_->take_waiting(); }
 
  private:

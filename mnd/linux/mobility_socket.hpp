@@ -20,13 +20,9 @@ struct MobilityPacket {
   mip6::Ipv6Address destination;
   std::optional<mip6::Ipv6Address> home_address_option;  // the IP source (care-of) address, if that option was there
   bool routing_header = false;                           // came through a type 2 routing header
-  std::span<const std::uint8_t> message;                 // from Payload Proto on; valid during the call
-};
-
-// What nobody was told of, since the socket was opened.
-struct MobilityDrops {
-  std::uint64_t too_long = 0;   // longer than a message can be, or with more extension headers than anybody would send
-  std::uint64_t by_kernel = 0;  // refused by IPsec at this socket, with a wrong checksum, or without room
+  // Longer than a message can be, or with more extension headers than anybody would send.
+  bool too_long = false;
+  std::span<const std::uint8_t> message;  // from Payload Proto on, empty if that is too long; valid during the call
 };
 
 class MobilitySocket {
@@ -45,7 +41,9 @@ class MobilitySocket {
   // Never blocks; an error tells what the kernel said (EAGAIN included).
   virtual tl::expected<void, mip6::Error> send(std::span<const std::uint8_t> message,
                                                const mip6::Ipv6Address& destination) = 0;
-  virtual MobilityDrops drops() = 0;
+  // What the kernel has dropped at this socket since it was opened: refused by IPsec, with a wrong checksum, or without
+  // room.
+  virtual std::uint64_t drops() = 0;
   // Gives what is there by now to `received` at once: what came before a policy is never read after it.
   virtual void take_waiting() = 0;
 };

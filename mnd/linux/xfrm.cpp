@@ -221,6 +221,16 @@ tl::expected<void, mip6::Error> Xfrm::refuse_home_address_options(const mip6::Ip
                         "refuse home address options", home_agent.to_string(), absent);
 }
 
+tl::expected<void, mip6::Error> Xfrm::refuse_strangers(const mip6::Ipv6Address& home_agent) {
+  return impl_->perform({new_block_policy(strangers(home_agent), kStrangersPriority)}, "refuse messages without ESP",
+                        home_agent.to_string(), never);
+}
+
+tl::expected<void, mip6::Error> Xfrm::admit_strangers(const mip6::Ipv6Address& home_agent) {
+  return impl_->perform({delete_policy(strangers(home_agent))}, "admit messages without ESP", home_agent.to_string(),
+                        absent);
+}
+
 tl::expected<void, mip6::Error> Xfrm::Impl::move_key_endpoint(const PolicyKey& policy, std::uint32_t reqid,
                                                               const mip6::Ipv6Address& local,
                                                               const mip6::Ipv6Address& remote) {
@@ -338,6 +348,8 @@ tl::expected<void, mip6::Error> Xfrm::remove_all(std::uint32_t first_reqid, std:
   if (!policies) return tl::unexpected(netlink_error("list the IPsec policies", "all", policies.error()));
   for (const NetlinkMessage& message : *policies) {
     const auto policy = parse_policy(message);
+    if (policy && policy->blocks && policy->priority == kStrangersPriority && policy->key == strangers(home_agent))
+      removals.push_back(delete_policy(policy->key));
     if (!policy || !policy->first) continue;
     if (policy->selector_protocol != kMobilityHeader && policy->selector_protocol != kIcmpv6) continue;
     if (policy->destination_length != 128) continue;

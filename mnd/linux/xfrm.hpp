@@ -67,6 +67,11 @@ class Xfrm {
   tl::expected<void, mip6::Error> accept_home_address_options(const mip6::Ipv6Address& home_agent);
   tl::expected<void, mip6::Error> refuse_home_address_options(const mip6::Ipv6Address& home_agent);
 
+  // Agent: Mobility Header messages from whomever no ESP policy is for are refused, counted as XfrmInPolBlock, or no
+  // longer. Refused already, by us or somebody else: an error. remove_all() admits them.
+  tl::expected<void, mip6::Error> refuse_strangers(const mip6::Ipv6Address& home_agent);
+  tl::expected<void, mip6::Error> admit_strangers(const mip6::Ipv6Address& home_agent);
+
   // K flag: tells charon, through the kernel, that the IKE endpoints of the SA with `reqid` are now `local` and
   // `remote`. XFRM_MSG_MIGRATE for the type-less `in` policy whose endpoints stay the same, with KMADDRESS. No packet
   // is sent.

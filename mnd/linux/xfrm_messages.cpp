@@ -138,6 +138,15 @@ NetlinkMessage allow_policy(const PolicyKey& key, std::uint32_t priority) {
   return message.bytes();
 }
 
+NetlinkMessage new_block_policy(const PolicyKey& key, std::uint32_t priority) {
+  auto info = policy_info(key, priority);
+  info.action = XFRM_POLICY_BLOCK;
+  MessageBuilder message(XFRM_MSG_NEWPOLICY, 0);
+  message.header(info);
+  put_policy_type(message, key.sub);
+  return message.bytes();
+}
+
 NetlinkMessage update_policy(const PolicyKey& key, const PolicyTemplate& wanted, std::uint32_t priority) {
   xfrm_user_tmpl item{};
   item.id.daddr = raw(wanted.destination);
@@ -281,6 +290,7 @@ std::optional<DumpedPolicy> parse_policy(const NetlinkMessage& message) {
   policy.destination_length = policy.key.destination_length = info->sel.prefixlen_d;
   policy.selector_protocol = policy.key.protocol = info->sel.proto;
   policy.priority = info->priority;
+  policy.blocks = info->action == XFRM_POLICY_BLOCK;
   if (info->sel.sport_mask != 0) policy.key.type = static_cast<std::uint8_t>(ntohs(info->sel.sport));
   if (info->sel.dport_mask != 0) policy.key.code = static_cast<std::uint8_t>(ntohs(info->sel.dport));
 

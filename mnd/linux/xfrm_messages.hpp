@@ -35,6 +35,7 @@ struct PolicyKey {
   std::optional<std::uint8_t> type;  // also of an ICMPv6 message
   std::optional<std::uint8_t> code = std::nullopt;
   bool sub = false;  // XFRM_POLICY_TYPE_SUB
+  bool operator==(const PolicyKey&) const = default;
 };
 
 // The one transformation that a policy asks for.
@@ -50,6 +51,8 @@ struct PolicyTemplate {
 
 NetlinkMessage update_policy(const PolicyKey& key, const PolicyTemplate& wanted, std::uint32_t priority);
 NetlinkMessage allow_policy(const PolicyKey& key, std::uint32_t priority);  // as it is, without transformation
+// Refuses what it applies to. EEXIST if there is a policy for the same already.
+NetlinkMessage new_block_policy(const PolicyKey& key, std::uint32_t priority);
 NetlinkMessage delete_policy(const PolicyKey& key);
 NetlinkMessage dump_policies();
 
@@ -99,6 +102,7 @@ struct DumpedPolicy {
   std::uint8_t selector_protocol = 0;
   std::uint8_t destination_length = 0;
   std::uint32_t priority = 0;
+  bool blocks = false;
   std::optional<PolicyTemplate> first;  // first template
 };
 std::optional<DumpedPolicy> parse_policy(const NetlinkMessage& message);

@@ -52,6 +52,12 @@ Policy any_home_address(const mip6::Ipv6Address& home_agent) {
   return {key, any_option(), kSubPriority};
 }
 
+PolicyKey strangers(const mip6::Ipv6Address& home_agent) {
+  auto key = any_home_address(home_agent).key;
+  key.sub = false;
+  return key;
+}
+
 std::vector<Policy> prefix_policies(Side side, const Ends& ends, std::uint32_t reqid) {
   const auto esp = prefix_directions(side, ends, false);
   std::vector<Policy> all;

@@ -13,6 +13,8 @@ namespace mnd::kernel {
 
 inline constexpr std::uint32_t kEspPriority = 1;
 inline constexpr std::uint32_t kSubPriority = 2;
+// Behind those of all nodes. Also how ours is known among those of others.
+inline constexpr std::uint32_t kStrangersPriority = 6275'135;
 
 struct Policy {
   PolicyKey key;
@@ -40,6 +42,9 @@ PolicyTemplate along(const PolicyKey& key, std::uint8_t protocol, std::uint32_t 
 
 // Home address options of whoever sends a Mobility Header to the agent: ESP policies decide.
 Policy any_home_address(const mip6::Ipv6Address& home_agent);
+
+// Mobility Header to the agent of whomever no other policy is for.
+PolicyKey strangers(const mip6::Ipv6Address& home_agent);
 
 // ESP for prefix discovery, in the order in which they are to be installed. On the agent also what takes the home
 // address option in front: of this home address only, since up to Linux 6.6 it means every ICMPv6 message behind such

@@ -28,6 +28,8 @@ struct KernelState {
   std::vector<mip6::BindingAcknowledgement> acknowledgements;  // all that were sent
   std::function<void(const mip6::Ipv6Address&)> releasing;     // called while a node's policies go
   mnd::kernel::MobilitySocket::Received received;
+  bool strangers_refused = false;
+  std::uint64_t refused_by_policy = 0;
   bool all_removed = false;
 };
 
@@ -62,7 +64,16 @@ class KernelInMemory final : public AgreeingKernel<AgentKernel> {
     state_.received = std::move(received);
     return {};
   }
-  mnd::kernel::MobilityDrops drops() const override { return {}; }
+  std::uint64_t drops() const override { return 0; }
+  Result refuse_strangers() override {
+    state_.strangers_refused = true;
+    return {};
+  }
+  Result admit_strangers() override {
+    state_.strangers_refused = false;
+    return {};
+  }
+  std::uint64_t refused_by_policy() const override { return state_.refused_by_policy; }
   Result watch_home_link(mnd::kernel::ClaimWatch::Claimed) override { return {}; }
   void take_waiting() override {}
   void stop_listening() override { state_.received = nullptr; }

@@ -267,6 +267,25 @@ TEST_CASE("payload policies in tunnel mode are those of ip xfrm policy", "[xfrm]
                         " 00*7"));
 }
 
+TEST_CASE("strangers are refused behind the policies of all nodes, by one policy that is known again", "[xfrm]") {
+  // ip xfrm policy add src ::/0 dst AGENT proto 135 dir in action block priority 6275135
+  const auto message = new_block_policy(strangers(kAgent), kStrangersPriority);
+  CHECK(message == golden::message(XFRM_MSG_NEWPOLICY, 0,
+                                   "20010db80001 00*9 01 00*16 00*8 0a008000 87 00*11 ff*32 00*64 3fc05f00 00*4 00 01"
+                                   " 00*6"));
+  CHECK(kStrangersPriority > kEspPriority);
+  const auto dumped = parse_policy(message);
+  REQUIRE(dumped);
+  CHECK(dumped->blocks);
+  CHECK(dumped->priority == kStrangersPriority);
+  CHECK(dumped->key == strangers(kAgent));
+  CHECK_FALSE(dumped->first);
+
+  const auto allowed = parse_policy(allow_policy(strangers(kAgent), kStrangersPriority));
+  REQUIRE(allowed);
+  CHECK_FALSE(allowed->blocks);
+}
+
 TEST_CASE("both SAs of a tunnel move by one MIGRATE, with the key manager or without", "[xfrm]") {
   const auto next = address("2001:db8:a2::7");
   const PolicyKey out{.source = kHome, .destination = {}, .destination_length = 0, .protocol = 0, .type = std::nullopt};

@@ -26,9 +26,10 @@ SETTINGS = {name: int(value) for name, value in re.findall(r"^ *(\w+) = (\d+)", 
 CLIENTS = 64  # that the control socket serves
 METRICS_CLIENTS = 16
 GROWTH = 4096  # KiB that a daemon may grow
-MISMATCH, TOO_SHORT, NO_PIECE, NO_ROOM = ("kernel/XfrmInTmplMismatch", "ip_refused/Icmp6OutParmProblems",
-                                          "ip_refused/Ip6ReasmFails", "ip_refused/Udp6RcvbufErrors")
-FRAGMENT = 44
+MISMATCH, REFUSED = "kernel/XfrmInTmplMismatch", "kernel/XfrmInPolBlock"
+TOO_SHORT, NO_PIECE, NO_ROOM = ("ip_refused/Icmp6OutParmProblems", "ip_refused/Ip6ReasmFails",
+                                "ip_refused/Udp6RcvbufErrors")
+FRAGMENT, HOME_TEST_INIT = 44, 1
 
 
 def prepare():
@@ -107,11 +108,11 @@ class BadInput:
         self.lab.check(f"{what}: {name} has grown by less than {most} KiB", grown < most, grown)
         self.lab.checks.note(f"{what}: {name} has grown by {grown} KiB")
 
-    def sprayed(self, what, packet, count, parts, named, pace=()):
+    def sprayed(self, what, packet, count, parts, named):
         """A flood, beside which the served node moves. named: how many of it the counters that have grown tell of. Those are
         all of it, but for those that the link lost, among which others may be. Gives what has grown."""
         before, lost = seen(), deluge.link_drops()
-        flood = deluge.Spray(packet, count, parts, *pace)
+        flood = deluge.Spray(packet, count, parts)
         now = self.service()
         during = flood.running()
         sent, seconds = flood.end()
@@ -142,7 +143,7 @@ class BadInput:
         self.lab.check(f"{what}: none has moved the node", bound == self.lab.care_of(SERVED, "w1"), bound)
 
     def garbage_in_the_clear(self, count):
-        """From addresses that are no node's: no policy stops them, and the home agent's socket has room for some."""
+        """From addresses that are no node's: no policy stops them before the home agent asks for one."""
         def message(kind, body):
             return spoof.ipv6(FORGED, HOME_AGENT, spoof.MOBILITY, spoof.mobility(FORGED, HOME_AGENT, kind, body))
 
@@ -152,11 +153,18 @@ class BadInput:
         def malformed(grown):
             return sum(value for name, value in grown.items() if name.startswith("malformed/"))
         noise = message(spoof.UPDATE, struct.pack("!HHH", 1, 0xD000, 100) + bytes(1004))
-        # At a pace that the home agent can follow in this kernel. Of more there is no room for some, among which updates of
-        # nodes may be.
         grown = self.sprayed(f"{count} messages of garbage", noise, count, [(40 + 12, 1004)],
-                             lambda grown: malformed(grown) + no_room(grown), (8, 2_000))
-        self.lab.check("messages of garbage are malformed by name", malformed(grown) > 0, grown)
+                             lambda grown: malformed(grown) + no_room(grown))
+        read, refused = malformed(grown), grown.get(REFUSED, 0)
+        self.lab.check("messages of garbage are malformed by name, until the kernel refuses them, which are most",
+                       0 < read and read + no_room(grown) - refused < refused, grown)
+        self.lab.checks.note(f"messages of garbage: {read} read, {no_room(grown) - refused} without room")
+        stranger, before = attack.Sender("core"), seen()
+
+        def read_again():
+            stranger.send(message(HOME_TEST_INIT, bytes(10)), HOME_AGENT)
+            return more(before, seen()).get("malformed/unknown type of message")
+        self.lab.check("when there are few, messages of strangers are read again", wait_for(read_again, 10, 0.1), seen())
         wrong = bytearray(message(spoof.UPDATE, struct.pack("!HHH", 1, 0xD000, 100) + bytes(4)))
         wrong[40 + 4] ^= 0xFF
         before, body = seen(), struct.pack("!BBBBHH", spoof.NO_NEXT_HEADER, 0, spoof.UPDATE, 0, 0, 1)
