@@ -4,8 +4,15 @@
   mn  -w2- ar2 -wan- core      ar1, ar2: access routers with router advertisements; core: the router between all
   mn2 -w1- ar1                 ha: home agent; hl: the switch of the home link with ha (home), hh (eth0), mn (wh)
   mn  -wh- hl  -home- ha -wan- core      cn: the correspondent
+
+Only where a scenario asks for it (third_link(), second_router()), for a namespace and its radvd cost half a second:
+
+  mn  -w3- ar3 -wan- core      ar3: acc is a bridge, the switch of that link
+           ar3 -acc- ar4 -wan- core      ar4: a second router on it
 """
 
+import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -13,7 +20,7 @@ import kernel
 from lab import RUN, inside
 
 NAMESPACES = ("mn", "mn2", "ar1", "ar2", "core", "ha", "hl", "hh", "cn")
-ROUTERS = ("ar1", "ar2", "core", "ha")
+ROUTERS = ("ar1", "ar2", "ar3", "ar4", "core", "ha")
 # The namespace and interface of one end, and of the other.
 LINKS = (("ar1", "wan", "core", "r1"), ("ar2", "wan", "core", "r2"), ("ha", "wan", "core", "r3"), ("cn", "wan", "core", "r4"),
          ("ha", "home", "hl", "ha"), ("hh", "eth0", "hl", "hh"), ("mn", "wh", "hl", "mn"),
@@ -65,23 +72,72 @@ def configure(namespace, dad):
         (folder / "all/forwarding").write_text("1", encoding="utf-8")
 
 
-def advertise(namespace, interface, prefix, preference=None):
-    """Router advertisements by radvd; it ends with the kernel. preference: as a home agent, whose address is in `prefix`."""
+def configure_radvd(namespace, interface, prefix, preference=None, further="", deprecated=()):
+    """preference: as a home agent, whose address is in `prefix`. further: settings of the interface, such as
+    "AdvDefaultLifetime 0;" or "AdvDefaultPreference high;". deprecated: prefixes that are no longer preferred."""
     as_home_agent = "AdvHomeAgentFlag on; AdvHomeAgentInfo on; HomeAgentLifetime 1800; HomeAgentPreference"
-    name = f"radvd.{namespace}.{interface}"
-    config = RUN / f"{name}.conf"
+    former = "".join(f"  prefix {one} {{ AdvOnLink on; AdvAutonomous on; AdvPreferredLifetime 0; }};\n" for one in deprecated)
+    config = RUN / f"radvd.{namespace}.{interface}.conf"
     config.write_text(f"""interface {interface} {{
   AdvSendAdvert on; IgnoreIfMissing on;
   MinRtrAdvInterval 0.2; MaxRtrAdvInterval 0.6; MinDelayBetweenRAs 0.03; AdvDefaultLifetime 1800;
   {f"{as_home_agent} {preference};" if preference is not None else ""}
+  {further}
   prefix {prefix} {{ AdvOnLink on; AdvAutonomous on; AdvRouterAddr on; }};
-}};
+{former}}};
 """, encoding="utf-8")
     config.chmod(0o600)
+    return config
+
+
+def advertise(namespace, interface, *what, **more):
+    """Router advertisements by radvd, as in configure_radvd(); it ends with the kernel."""
+    config = configure_radvd(namespace, interface, *what, **more)
+    name = f"radvd.{namespace}.{interface}"
     command = ["radvd", "-n", "-C", str(config), "-m", "logfile", "-l", str(RUN / f"{name}.log"),
                "-p", str(RUN / f"{name}.pid")]
     inside(namespace, lambda: subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                                stderr=subprocess.DEVNULL))
+
+
+def advertise_otherwise(namespace, interface, *what, **more):
+    """From now on; the radvd is the same."""
+    configure_radvd(namespace, interface, *what, **more)
+    os.kill(int((RUN / f"radvd.{namespace}.{interface}.pid").read_text(encoding="ascii")), signal.SIGHUP)
+
+
+def third_link(lab):
+    """ar3, and w3 of the node, which is down; 2001:db8:a4::/64. Before the captures, to be among them."""
+    _add_router("ar3", 6, "2001:db8:f6", "a4")
+    inside("ar3", lambda: batch(["link add acc type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
+                                 "link add port type veth peer name w3 netns mn", "link set port master acc",
+                                 "link set port up", "link set acc up", "addr add 2001:db8:a4::1/64 dev acc nodad"]))
+    advertise("ar3", "acc", "2001:db8:a4::/64")
+    lab.LINKS = {**lab.LINKS, "ar3": ("ar3", "acc")}
+
+
+def second_router(**more):
+    """ar4, on the link of third_link() too; the core sends what is for that link by ar3. more: of configure_radvd()."""
+    _add_router("ar4", 7, "2001:db8:f7")
+    inside("ar3", lambda: batch(["link add port2 type veth peer name acc netns ar4", "link set port2 master acc",
+                                 "link set port2 up"]))
+    inside("ar4", lambda: batch(["link set acc up", "addr add 2001:db8:a4::2/64 dev acc nodad"]))
+    advertise("ar4", "acc", "2001:db8:a4::/64", **more)
+
+
+def by_router(namespace):
+    """What is for the third link goes by this router of it: ar3 or ar4."""
+    gateway = {"ar3": "2001:db8:f6::2", "ar4": "2001:db8:f7::2"}[namespace]
+    inside("core", lambda: batch([f"route replace 2001:db8:a4::/64 via {gateway}"]))
+
+
+def _add_router(namespace, number, prefix, link=None):
+    batch([f"netns add {namespace}", f"link add wan netns {namespace} type veth peer name r{number} netns core"])
+    inside(namespace, lambda: configure(namespace, False))
+    inside(namespace, lambda: batch(["link set lo up", "link set wan up", f"addr add {prefix}::2/64 dev wan nodad",
+                                     f"route add default via {prefix}::1"]))
+    inside("core", lambda: batch([f"link set r{number} up", f"addr add {prefix}::1/64 dev r{number} nodad",
+                                  *([f"route add 2001:db8:{link}::/64 via {prefix}::2"] if link else [])]))
 
 
 def bring_up(namespace):
