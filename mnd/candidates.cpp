@@ -3,16 +3,28 @@
 #include <linux/if_addr.h>
 
 #include <algorithm>
+#include <tuple>
 
 namespace mnd {
 
 namespace {
 
-// The default route of the lowest metric on that interface, nullptr if it has none.
-const kernel::DefaultRoute* best_default_route(const kernel::NetworkState& network, std::uint32_t interface) {
+bool is_unreachable(const kernel::NetworkState& network, const kernel::DefaultRoute& route) {
+  return std::ranges::find(network.unreachable_routers, kernel::Router{route.interface, route.gateway}) !=
+         network.unreachable_routers.end();
+}
+
+// The default route of that interface by a router that can be reached (RFC 4861 section 6.3.6), of the highest
+// preference (RFC 4191 section 3.1), of the lowest metric; nullptr if it has none.
+const kernel::DefaultRoute* best_default_route(const kernel::NetworkState& network, const kernel::Link& link) {
+  const auto order = [&](const kernel::DefaultRoute& route) {
+    return std::tuple{is_unreachable(network, route), -route.preference, route.metric};
+  };
   const kernel::DefaultRoute* best = nullptr;
-  for (const auto& route : network.default_routes)
-    if (route.interface == interface && (!best || route.metric < best->metric)) best = &route;
+  for (const auto& route : network.default_routes) {
+    if (route.interface != link.index || (route.gateway.is_unspecified() && !link.no_neighbours)) continue;
+    if (!best || order(route) < order(*best)) best = &route;
+  }
   return best;
 }
 
@@ -40,12 +52,10 @@ std::vector<mip6::Candidate> candidates(const kernel::NetworkState& network) {
                               .gateway = {},
                               .metric = 0,
                               .router_unreachable = false};
-    if (const auto* route = best_default_route(network, address.interface)) {
+    if (const auto* route = best_default_route(network, link)) {
       candidate.gateway = route->gateway;
       candidate.metric = route->metric;
-      candidate.router_unreachable =
-          std::ranges::find(network.unreachable_routers, kernel::Router{route->interface, route->gateway}) !=
-          network.unreachable_routers.end();
+      candidate.router_unreachable = is_unreachable(network, *route);
     }
     found.push_back(std::move(candidate));
   }

@@ -15,6 +15,7 @@
 #include <initializer_list>
 
 #include "mnd/linux/link_table.hpp"
+#include "mnd/linux/neighbour_filter.hpp"
 #include "mnd/linux/os_error.hpp"
 
 namespace mnd::kernel {
@@ -50,7 +51,9 @@ tl::expected<NetlinkSocket, mip6::Error> subscribe() {
   // without CAP_NET_ADMIN only up to net.core.rmem_max
   if (::setsockopt(netlink_fd(*socket), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) != 0)
     ::setsockopt(netlink_fd(*socket), SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-  for (const int group : {RTNLGRP_LINK, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE})
+  if (!keep_out_other_neighbours(netlink_fd(*socket)))
+    return tl::unexpected(netlink_error("keep out what is told of other neighbours", errno));
+  for (const int group : {RTNLGRP_LINK, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE, RTNLGRP_NEIGH})
     if (nl_socket_add_membership(socket->get(), group) < 0)
       return tl::unexpected(netlink_error("subscribe to network changes", errno));
   return socket;
@@ -97,7 +100,7 @@ enum class DumpResult { kComplete, kInterrupted };
 tl::expected<DumpResult, mip6::Error> dump(const NetlinkSocket& socket, std::uint16_t request, int family,
                                            LinkTable& table, std::vector<std::uint8_t>& buffer) {
   const std::string tried = "read the network's state";
-  // ifinfomsg is the longest of the three headers; the family comes first in all of them
+  // ifinfomsg is the longest of the four headers; the family comes first in all of them
   ifinfomsg header{};
   header.ifi_family = static_cast<std::uint8_t>(family);
   if (nl_send_simple(socket.get(), request, NLM_F_REQUEST | NLM_F_DUMP, &header, sizeof header) < 0)
@@ -124,16 +127,19 @@ tl::expected<DumpResult, mip6::Error> dump(const NetlinkSocket& socket, std::uin
 }
 
 // Everything anew, until a dump was not interrupted by a change. After kMaxDumps the last one is taken: what
-// interrupted it is waiting as a notification.
-tl::expected<LinkTable, mip6::Error> dump_all(std::vector<std::uint8_t>& buffer) {
+// interrupted it is waiting as a notification. `unreachable`: routers, as far as no dump tells otherwise.
+tl::expected<LinkTable, mip6::Error> dump_all(const std::vector<Router>& unreachable,
+                                              std::vector<std::uint8_t>& buffer) {
   for (int attempt = 1;; ++attempt) {
     const auto socket = connect_netlink();
     if (!socket) return tl::unexpected(socket.error());
     ::setsockopt(netlink_fd(*socket), SOL_SOCKET, SO_RCVTIMEO, &kDumpTimeout, sizeof kDumpTimeout);
     LinkTable table;
     bool interrupted = false;
-    for (const auto& [request, family] :
-         {std::pair{RTM_GETLINK, AF_UNSPEC}, std::pair{RTM_GETADDR, AF_INET6}, std::pair{RTM_GETROUTE, AF_INET6}}) {
+    for (const auto& [request, family] : {std::pair{RTM_GETLINK, AF_UNSPEC}, std::pair{RTM_GETADDR, AF_INET6},
+                                          std::pair{RTM_GETROUTE, AF_INET6}, std::pair{RTM_GETNEIGH, AF_INET6}}) {
+      // the kernel forgets sooner or later who did not answer
+      if (request == RTM_GETNEIGH) table.assume_unreachable(unreachable);
       const auto result = dump(*socket, static_cast<std::uint16_t>(request), family, table, buffer);
       if (!result) return tl::unexpected(result.error());
       interrupted |= *result == DumpResult::kInterrupted;
@@ -186,6 +192,7 @@ struct LinkMonitor::Impl : std::enable_shared_from_this<LinkMonitor::Impl> {
         if (table.brings_back(message)) tell();
         if (stopped) return false;
         const auto effect = table.apply(message);
+        unchanged += effect == LinkTable::Effect::kNone;
         changed_since_told |= effect != LinkTable::Effect::kNone;
         reread_wanted |= effect == LinkTable::Effect::kReread;
         return true;
@@ -198,7 +205,7 @@ struct LinkMonitor::Impl : std::enable_shared_from_this<LinkMonitor::Impl> {
   // Everything anew. What is not yet read of the notifications is older or newer than the dump; applied after it, it
   // leads to the same end.
   tl::expected<void, mip6::Error> read_all() {
-    auto fresh = dump_all(buffer);
+    auto fresh = dump_all(table.state().unreachable_routers, buffer);
     if (!fresh) return tl::unexpected(fresh.error());
     changed_since_told |= fresh->state() != table.state();
     table = std::move(*fresh);
@@ -232,6 +239,7 @@ struct LinkMonitor::Impl : std::enable_shared_from_this<LinkMonitor::Impl> {
   std::vector<std::uint8_t> buffer;
   LinkTable table;
   std::optional<NetworkState> told;
+  std::uint64_t unchanged = 0;
   bool changed_since_told = false;
   bool stopped = false;
 };
@@ -248,10 +256,13 @@ LinkMonitor::~LinkMonitor() {
 tl::expected<void, mip6::Error> LinkMonitor::start() { return impl_->start(); }
 
 void LinkMonitor::reread() {
+  impl_->changed_since_told |= impl_->table.forget_unreachable();
   impl_->reread();
   impl_->tell();
 }
 
 const NetworkState& LinkMonitor::state() const { return impl_->table.state(); }
+
+std::uint64_t LinkMonitor::unchanged() const { return impl_->unchanged; }
 
 }  // namespace mnd::kernel

@@ -1,4 +1,5 @@
-// Links, addresses and default routes of this network namespace, kept up to date by netlink notifications.
+// Links, addresses, default routes and their routers of this network namespace, kept up to date by netlink
+// notifications.
 #pragma once
 
 #include <array>
@@ -23,8 +24,9 @@ struct Link {
   bool running = false;  // carrier (IFF_LOWER_UP and operational state up or unknown)
   bool loopback = false;
   bool ours = false;  // the tunnel device of ours
-  // Tunnel or VPN device of somebody else (ip6tnl, wireguard, tun, PPP, ...): no care-of addresses.
+  // Tunnel or VPN device of somebody else (ip6tnl, wireguard, tun and tap, PPP, ...): no care-of addresses.
   bool tunnel = false;
+  bool no_neighbours = false;  // IFF_POINTOPOINT or IFF_NOARP: a default route needs no gateway there
   std::array<std::uint8_t, 6> ethernet{};
   bool operator==(const Link&) const = default;
 };
@@ -36,10 +38,11 @@ struct Address {
   bool ours = false;        // put there by us: the home address on the home link
   bool operator==(const Address&) const = default;
 };
-struct DefaultRoute {  // main table, not ours, with a gateway
+struct DefaultRoute {  // main table, not ours
   std::uint32_t interface = 0;
-  mip6::Ipv6Address gateway;
+  mip6::Ipv6Address gateway;  // ::, everybody is on that link
   std::uint32_t metric = 0;
+  int preference = 0;  // RFC 4191 section 2.1: -1 low, 0 medium, 1 high
   bool operator==(const DefaultRoute&) const = default;
 };
 struct Router {
@@ -51,7 +54,7 @@ struct NetworkState {
   std::map<std::uint32_t, Link> links;
   std::vector<Address> addresses;
   std::vector<DefaultRoute> default_routes;
-  // Neighbours that the kernel found unreachable (RFC 4861 section 7.3) and has not heard since.
+  // Gateways of `default_routes` that the kernel found unreachable (RFC 4861 section 7.3) and has not heard since.
   std::vector<Router> unreachable_routers;
   bool operator==(const NetworkState&) const = default;
 };
@@ -65,9 +68,12 @@ class LinkMonitor {
   LinkMonitor(boost::asio::io_context& loop, Changed changed);
   ~LinkMonitor();
   tl::expected<void, mip6::Error> start();
-  // Reads everything again (after sleep); `changed` is called if something differs.
+  // Reads everything again (after sleep, when what was known of routers is worth nothing); `changed` is called if
+  // something differs.
   void reread();
   const NetworkState& state() const;
+  // Notifications that changed nothing of `state()`: each router advertisement renews addresses.
+  std::uint64_t unchanged() const;
 
  private:
   struct Impl;

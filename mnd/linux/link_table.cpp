@@ -1,10 +1,12 @@
 // See link_table.hpp. Parsed by hand: this stands between a notification and the Binding Update.
 #include "mnd/linux/link_table.hpp"
 
+#include <linux/icmpv6.h>
 #include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_arp.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
@@ -16,6 +18,7 @@
 #include <optional>
 #include <string_view>
 #include <tuple>
+#include <utility>
 
 #include "mnd/linux/kernel.hpp"
 
@@ -64,6 +67,12 @@ std::string_view kind_of(const nlattr* link_info) {
   return text_of(info[IFLA_INFO_KIND]);
 }
 
+// Ethernet over something; "tun" is a tap device, too.
+constexpr std::array<std::string_view, 7> kEthernetTunnels{"tun",       "gretap", "ip6gretap", "erspan",
+                                                           "ip6erspan", "vxlan",  "geneve"};
+
+// PPP is a VPN's as often as a modem's, and tells nothing apart. A modem that speaks PPP then shows as no usable
+// address; a care-of address inside a VPN would not show at all.
 bool is_tunnel(std::uint16_t hardware, std::string_view kind) {
   switch (hardware) {
     case ARPHRD_TUNNEL:
@@ -76,6 +85,8 @@ bool is_tunnel(std::uint16_t hardware, std::string_view kind) {
     case ARPHRD_NONE:
       // cellular modems have this type too, but no kind, or "wwan"
       return !kind.empty() && kind != "wwan";
+    case ARPHRD_ETHER:
+      return std::ranges::find(kEthernetTunnels, kind) != kEthernetTunnels.end();
     default:
       return false;
   }
@@ -83,6 +94,7 @@ bool is_tunnel(std::uint16_t hardware, std::string_view kind) {
 
 auto order_of(const Address& address) { return std::tie(address.interface, address.address); }
 auto order_of(const DefaultRoute& route) { return std::tie(route.interface, route.gateway, route.metric); }
+auto order_of(const Router& router) { return std::tie(router.interface, router.address); }
 
 // The place of `item` in a sorted list, or where it belongs.
 template <class T>
@@ -126,7 +138,7 @@ std::optional<Address> parse_address(const nlmsghdr& message) {
 }
 
 // The next hops of RTA_MULTIPATH that have a gateway.
-void add_hops(const nlattr* multipath, std::uint32_t metric, std::vector<DefaultRoute>& routes) {
+void add_hops(const nlattr* multipath, const DefaultRoute& common, std::vector<DefaultRoute>& routes) {
   auto left = static_cast<std::size_t>(nla_len(multipath));
   const auto* data = static_cast<const std::uint8_t*>(nla_data(multipath));
   while (left >= sizeof(rtnexthop)) {
@@ -137,7 +149,7 @@ void add_hops(const nlattr* multipath, std::uint32_t metric, std::vector<Default
     auto* first = reinterpret_cast<nlattr*>(const_cast<std::uint8_t*>(data + sizeof hop));
     if (nla_parse(found.data(), RTA_MAX, first, hop.rtnh_len - static_cast<int>(sizeof hop), nullptr) == 0)
       if (const auto gateway = address_of(found[RTA_GATEWAY]))
-        routes.push_back({static_cast<std::uint32_t>(hop.rtnh_ifindex), *gateway, metric});
+        routes.push_back({static_cast<std::uint32_t>(hop.rtnh_ifindex), *gateway, common.metric, common.preference});
     const std::size_t step = RTNH_ALIGN(hop.rtnh_len);
     if (step >= left) return;
     data += step;
@@ -145,7 +157,19 @@ void add_hops(const nlattr* multipath, std::uint32_t metric, std::vector<Default
   }
 }
 
-// The next hops with a gateway of a default route of the main table that is not ours; empty: another kind of route.
+// RFC 4191 section 2.1; the reserved value counts as medium.
+int preference_of(const nlattr* attribute) {
+  switch (number_of<std::uint8_t>(attribute).value_or(ICMPV6_ROUTER_PREF_MEDIUM)) {
+    case ICMPV6_ROUTER_PREF_HIGH:
+      return 1;
+    case ICMPV6_ROUTER_PREF_LOW:
+      return -1;
+    default:
+      return 0;
+  }
+}
+
+// The next hops of a default route of the main table that is not ours; empty: another kind of route.
 std::optional<std::vector<DefaultRoute>> parse_route(const nlmsghdr& message) {
   Attributes<RTA_MAX> found{};
   if (!parse_attributes<rtmsg, RTA_MAX>(message, found)) return std::nullopt;
@@ -154,14 +178,15 @@ std::optional<std::vector<DefaultRoute>> parse_route(const nlmsghdr& message) {
       header->rtm_type != RTN_UNICAST || header->rtm_protocol == kRouteProtocol || (header->rtm_flags & RTM_F_CLONED))
     return std::nullopt;
   if (number_of<std::uint32_t>(found[RTA_TABLE]).value_or(header->rtm_table) != RT_TABLE_MAIN) return std::nullopt;
-  const auto metric = number_of<std::uint32_t>(found[RTA_PRIORITY]).value_or(0);
+  DefaultRoute route{.interface = number_of<std::uint32_t>(found[RTA_OIF]).value_or(0),
+                     .gateway = address_of(found[RTA_GATEWAY]).value_or(mip6::Ipv6Address{}),
+                     .metric = number_of<std::uint32_t>(found[RTA_PRIORITY]).value_or(0),
+                     .preference = preference_of(found[RTA_PREF])};
   std::vector<DefaultRoute> routes;
-  if (found[RTA_MULTIPATH]) {
-    add_hops(found[RTA_MULTIPATH], metric, routes);
-  } else if (const auto gateway = address_of(found[RTA_GATEWAY])) {
-    if (const auto interface = number_of<std::uint32_t>(found[RTA_OIF]))
-      routes.push_back({*interface, *gateway, metric});
-  }
+  if (found[RTA_MULTIPATH])
+    add_hops(found[RTA_MULTIPATH], route, routes);
+  else if (route.interface != 0 && !found[RTA_VIA])
+    routes.push_back(route);
   return routes;
 }
 
@@ -196,6 +221,8 @@ LinkTable::Effect LinkTable::apply(const nlmsghdr& message) {
     case RTM_NEWROUTE:
     case RTM_DELROUTE:
       return apply_route(message);
+    case RTM_NEWNEIGH:
+      return apply_neighbour(message);
     default:
       return Effect::kNone;
   }
@@ -217,6 +244,7 @@ LinkTable::Effect LinkTable::apply_link(const nlmsghdr& message) {
   link.up = (header->ifi_flags & IFF_UP) != 0;
   link.running = (header->ifi_flags & IFF_LOWER_UP) && (operational == IF_OPER_UP || operational == IF_OPER_UNKNOWN);
   link.loopback = (header->ifi_flags & IFF_LOOPBACK) != 0;
+  link.no_neighbours = (header->ifi_flags & (IFF_POINTOPOINT | IFF_NOARP)) != 0;
   link.ours = link.name == kTunnelName || link.name == kAgentTunnelName;
   link.tunnel = !link.ours && is_tunnel(header->ifi_type, kind_of(found[IFLA_LINKINFO]));
   if (header->ifi_type == ARPHRD_ETHER && found[IFLA_ADDRESS] && nla_len(found[IFLA_ADDRESS]) == 6)
@@ -228,6 +256,8 @@ LinkTable::Effect LinkTable::apply_link(const nlmsghdr& message) {
   // Hops of a multipath route come back to life untold. And with sysctl skip_notify_on_dev_down, routes went untold:
   // they did no harm while the link was down.
   const bool comes_up = known.index != 0 && !known.up && link.up;
+  // The cable may be plugged in elsewhere next.
+  if (!link.running) std::erase_if(state_.unreachable_routers, [&](const auto& one) { return one.interface == index; });
   known = std::move(link);
   return comes_up ? Effect::kReread : Effect::kChanged;
 }
@@ -235,6 +265,7 @@ LinkTable::Effect LinkTable::apply_link(const nlmsghdr& message) {
 LinkTable::Effect LinkTable::remove_link(std::uint32_t index) {
   bool changed = state_.links.erase(index) != 0;
   changed |= std::erase_if(state_.default_routes, [&](const auto& route) { return route.interface == index; }) != 0;
+  std::erase_if(state_.unreachable_routers, [&](const auto& router) { return router.interface == index; });
   changed |= std::erase_if(state_.addresses, [&](const auto& address) { return address.interface == index; }) != 0;
   if (changed) downed_links_.insert(index);
   return changed ? Effect::kChanged : Effect::kNone;
@@ -258,7 +289,38 @@ LinkTable::Effect LinkTable::apply_route(const nlmsghdr& message) {
   for (const auto& route : *routes)
     changed |=
         message.nlmsg_type == RTM_NEWROUTE ? put(state_.default_routes, route) : take(state_.default_routes, route);
+  if (changed) std::erase_if(state_.unreachable_routers, [&](const Router& router) { return !is_gateway(router); });
   return changed ? Effect::kChanged : Effect::kNone;
+}
+
+// Only who was given up is unreachable, and only who was heard is so no more: what is being asked (INCOMPLETE, DELAY,
+// PROBE) is what it was before.
+LinkTable::Effect LinkTable::apply_neighbour(const nlmsghdr& message) {
+  Attributes<NDA_MAX> found{};
+  if (!parse_attributes<ndmsg, NDA_MAX>(message, found)) return Effect::kNone;
+  const auto* header = static_cast<const ndmsg*>(nlmsg_data(&message));
+  const auto address = address_of(found[NDA_DST]);
+  if (header->ndm_family != AF_INET6 || !address) return Effect::kNone;
+  const Router router{.interface = static_cast<std::uint32_t>(header->ndm_ifindex), .address = *address};
+  bool changed = false;
+  if (header->ndm_state & NUD_FAILED)
+    changed = is_gateway(router) && put(state_.unreachable_routers, router);
+  else if (header->ndm_state & (NUD_REACHABLE | NUD_STALE))
+    changed = take(state_.unreachable_routers, router);
+  return changed ? Effect::kChanged : Effect::kNone;
+}
+
+void LinkTable::assume_unreachable(const std::vector<Router>& routers) {
+  for (const auto& router : routers)
+    if (is_gateway(router)) put(state_.unreachable_routers, router);
+}
+
+bool LinkTable::forget_unreachable() { return !std::exchange(state_.unreachable_routers, {}).empty(); }
+
+bool LinkTable::is_gateway(const Router& router) const {
+  return std::ranges::any_of(state_.default_routes, [&](const DefaultRoute& route) {
+    return route.interface == router.interface && route.gateway == router.address;
+  });
 }
 
 }  // namespace mnd::kernel

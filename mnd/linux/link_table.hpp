@@ -1,4 +1,4 @@
-// rtnetlink messages about links, addresses and routes -> NetworkState. No socket: bytes in, state out.
+// rtnetlink messages about links, addresses, routes and neighbours -> NetworkState. No socket: bytes in, state out.
 #pragma once
 
 #include <linux/netlink.h>
@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "mnd/linux/link_monitor.hpp"
 
@@ -23,9 +24,12 @@ class LinkTable {
   // it deserves to be seen: the kernel dropped the routes that belonged to it.
   bool brings_back(const nlmsghdr& message) const;
   // Applies one message of the kernel, from a dump or a notification. What is malformed or not about links, IPv6
-  // addresses and IPv6 routes is ignored.
+  // addresses, routes and neighbours is ignored.
   Effect apply(const nlmsghdr& message);
   void forget_removals();
+  // Those of `routers` that a default route goes by.
+  void assume_unreachable(const std::vector<Router>& routers);
+  bool forget_unreachable();  // true if there were some
   const NetworkState& state() const { return state_; }
 
  private:
@@ -34,7 +38,9 @@ class LinkTable {
   Effect apply_link(const nlmsghdr& message);
   Effect apply_address(const nlmsghdr& message);
   Effect apply_route(const nlmsghdr& message);
+  Effect apply_neighbour(const nlmsghdr& message);
   Effect remove_link(std::uint32_t index);
+  bool is_gateway(const Router& router) const;
 
   NetworkState state_;
   std::set<AddressKey> removed_addresses_;

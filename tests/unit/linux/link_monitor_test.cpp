@@ -2,16 +2,20 @@
 // far as that goes without privileges. Real changes are watched in the lab.
 #include "mnd/linux/link_monitor.hpp"
 
+#include <linux/icmpv6.h>
 #include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_arp.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cstring>
 
 #include "mnd/linux/kernel.hpp"
 #include "mnd/linux/link_table.hpp"
+#include "mnd/linux/neighbour_filter.hpp"
 #include "mnd/linux/netlink.hpp"
 #include "tests/catch.hpp"
 
@@ -75,6 +79,7 @@ struct RouteMessage {
   const char* gateway = "fe80::1";
   std::uint32_t interface = 3;
   std::uint32_t metric = 1024;
+  std::optional<std::uint8_t> preference = {};
   std::vector<std::pair<std::uint32_t, const char*>> hops = {};
 };
 
@@ -108,6 +113,7 @@ NetlinkMessage bytes(const RouteMessage& route) {
   header.rtm_protocol = route.protocol;
   header.rtm_type = RTN_UNICAST;
   builder.header(header).attribute(RTA_TABLE, route.table).attribute(RTA_PRIORITY, route.metric);
+  if (route.preference) builder.attribute(RTA_PREF, *route.preference);
   if (!route.hops.empty()) {
     const auto hops = hop_bytes(route);
     // two hops, each of 8 + 4 + 16 bytes
@@ -122,10 +128,39 @@ NetlinkMessage bytes(const RouteMessage& route) {
   return builder.bytes();
 }
 
+struct NeighbourMessage {
+  int state = NUD_FAILED;
+  std::uint8_t flags = NTF_ROUTER;
+  const char* address = "fe80::1";
+  std::uint16_t type = RTM_NEWNEIGH;
+  std::uint8_t family = AF_INET6;
+  int interface = 3;
+};
+
+NetlinkMessage bytes(const NeighbourMessage& neighbour) {
+  MessageBuilder builder{neighbour.type, 0};
+  ndmsg header{};
+  header.ndm_family = neighbour.family;
+  header.ndm_ifindex = neighbour.interface;
+  header.ndm_state = static_cast<std::uint16_t>(neighbour.state);
+  header.ndm_flags = neighbour.flags;
+  builder.header(header).attribute(NDA_DST, address(neighbour.address));
+  if (neighbour.state != NUD_FAILED) builder.attribute(NDA_LLADDR, std::array<std::uint8_t, 6>{2, 0, 0, 0, 0, 1});
+  return builder.bytes();
+}
+
 const nlmsghdr& as_header(const NetlinkMessage& message) { return *reinterpret_cast<const nlmsghdr*>(message.data()); }
 Effect feed(LinkTable& table, const NetlinkMessage& message) { return table.apply(as_header(message)); }
 Effect feed(LinkTable& table, const LinkMessage& link) { return feed(table, bytes(link)); }
 Effect feed(LinkTable& table, const RouteMessage& route) { return feed(table, bytes(route)); }
+Effect feed(LinkTable& table, const NeighbourMessage& neighbour) { return feed(table, bytes(neighbour)); }
+
+LinkTable with_router() {
+  LinkTable table;
+  feed(table, LinkMessage{});
+  feed(table, RouteMessage{});
+  return table;
+}
 
 }  // namespace
 
@@ -155,6 +190,10 @@ TEST_CASE("tunnels of others and devices of ours are told apart from links that 
   CHECK(link(ARPHRD_NONE, "tun").tunnel);
   CHECK(link(ARPHRD_TUNNEL6, "ip6tnl").tunnel);
   CHECK(link(ARPHRD_PPP, "ppp").tunnel);
+  for (const char* kind : {"tun", "gretap", "ip6gretap", "erspan", "ip6erspan", "vxlan", "geneve"})
+    CHECK(link(ARPHRD_ETHER, kind).tunnel);
+  CHECK_FALSE(link(ARPHRD_NONE, "wwan").tunnel);
+  CHECK_FALSE(link(ARPHRD_ETHER, "").tunnel);
   CHECK_FALSE(link(ARPHRD_NONE, "").tunnel);  // a cellular modem
   CHECK_FALSE(link(ARPHRD_ETHER, "veth").tunnel);
   CHECK(link(ARPHRD_TUNNEL6, "ip6tnl", kTunnelName).ours);
@@ -215,20 +254,46 @@ TEST_CASE("the order in which addresses come makes no difference") {
   CHECK(one.state() == other.state());
 }
 
-TEST_CASE("default routes are those of the main table with a gateway, and not ours") {
+TEST_CASE("default routes are those of the main table that are not ours") {
   LinkTable table;
   CHECK(feed(table, RouteMessage{.length = 64}) == Effect::kNone);
   CHECK(feed(table, RouteMessage{.source_length = 128}) == Effect::kNone);
   CHECK(feed(table, RouteMessage{.protocol = kRouteProtocol}) == Effect::kNone);
   CHECK(feed(table, RouteMessage{.table = kHomeTable}) == Effect::kNone);
   CHECK(feed(table, RouteMessage{.table = RT_TABLE_LOCAL}) == Effect::kNone);
-  CHECK(feed(table, RouteMessage{.gateway = nullptr}) == Effect::kNone);
   CHECK(feed(table, RouteMessage{}) == Effect::kChanged);
   CHECK(feed(table, RouteMessage{}) == Effect::kNone);
-  CHECK(table.state().default_routes == std::vector<DefaultRoute>{{3, address("fe80::1"), 1024}});
+  CHECK(table.state().default_routes == std::vector<DefaultRoute>{{3, address("fe80::1"), 1024, 0}});
   CHECK(feed(table, RouteMessage{.type = RTM_DELROUTE, .metric = 5}) == Effect::kNone);
   CHECK(feed(table, RouteMessage{.type = RTM_DELROUTE}) == Effect::kChanged);
   CHECK(table.state().default_routes.empty());
+}
+
+TEST_CASE("a default route without a gateway is one to everybody on the link") {
+  LinkTable table;
+  CHECK(feed(table, RouteMessage{.gateway = nullptr}) == Effect::kChanged);
+  CHECK(table.state().default_routes == std::vector<DefaultRoute>{{3, mip6::Ipv6Address{}, 1024, 0}});
+  CHECK(feed(table, RouteMessage{.type = RTM_DELROUTE, .gateway = nullptr}) == Effect::kChanged);
+  feed(table, LinkMessage{});
+  CHECK_FALSE(table.state().links.at(3).no_neighbours);
+  for (const unsigned flag : {unsigned{IFF_POINTOPOINT}, unsigned{IFF_NOARP}}) {
+    feed(table, LinkMessage{.flags = unsigned{IFF_UP} | unsigned{IFF_LOWER_UP} | flag, .hardware = ARPHRD_NONE});
+    CHECK(table.state().links.at(3).no_neighbours);
+  }
+}
+
+TEST_CASE("a router's preference is told, and that it is another one") {
+  LinkTable table;
+  const auto preference = [&](std::uint8_t told) {
+    feed(table, RouteMessage{.preference = told});
+    REQUIRE(table.state().default_routes.size() == 1);
+    return table.state().default_routes[0].preference;
+  };
+  CHECK(preference(ICMPV6_ROUTER_PREF_HIGH) == 1);
+  CHECK(preference(ICMPV6_ROUTER_PREF_MEDIUM) == 0);
+  CHECK(preference(ICMPV6_ROUTER_PREF_LOW) == -1);
+  CHECK(preference(ICMPV6_ROUTER_PREF_INVALID) == 0);
+  CHECK(feed(table, RouteMessage{.preference = ICMPV6_ROUTER_PREF_HIGH}) == Effect::kChanged);
 }
 
 TEST_CASE("every next hop of a multipath route is a default route") {
@@ -236,7 +301,7 @@ TEST_CASE("every next hop of a multipath route is a default route") {
   const RouteMessage route{.hops = {{3, "fe80::1"}, {4, "fe80::2"}}};
   CHECK(feed(table, route) == Effect::kChanged);
   CHECK(table.state().default_routes ==
-        std::vector<DefaultRoute>{{3, address("fe80::1"), 1024}, {4, address("fe80::2"), 1024}});
+        std::vector<DefaultRoute>{{3, address("fe80::1"), 1024, 0}, {4, address("fe80::2"), 1024, 0}});
   CHECK(feed(table, RouteMessage{.type = RTM_DELROUTE}) == Effect::kChanged);
   CHECK(table.state().default_routes.size() == 1);
 }
@@ -270,17 +335,108 @@ TEST_CASE("a link that went down and comes up is noticed") {
   CHECK_FALSE(table.brings_back(as_header(bytes(LinkMessage{.flags = 0}))));
 }
 
+TEST_CASE("a router that was given up is unreachable until it is heard again, not while it is asked") {
+  LinkTable table = with_router();
+  CHECK(feed(table, NeighbourMessage{.state = NUD_STALE}) == Effect::kNone);
+  CHECK(feed(table, NeighbourMessage{}) == Effect::kChanged);
+  CHECK(table.state().unreachable_routers == std::vector<Router>{{3, address("fe80::1")}});
+  CHECK(feed(table, NeighbourMessage{}) == Effect::kNone);
+  for (const int state : {NUD_INCOMPLETE, NUD_DELAY, NUD_PROBE})
+    CHECK(feed(table, NeighbourMessage{.state = state}) == Effect::kNone);
+  CHECK(feed(table, NeighbourMessage{.type = RTM_DELNEIGH}) == Effect::kNone);
+  CHECK(table.state().unreachable_routers.size() == 1);
+  for (const int state : {NUD_REACHABLE, NUD_STALE}) {
+    CHECK(feed(table, NeighbourMessage{.state = state}) == Effect::kChanged);
+    CHECK(table.state().unreachable_routers.empty());
+    CHECK(feed(table, NeighbourMessage{.flags = 0}) == Effect::kChanged);  // it never answered: not known as a router
+  }
+}
+
+TEST_CASE("of neighbours only the gateways of default routes matter") {
+  LinkTable table = with_router();
+  CHECK(feed(table, NeighbourMessage{.address = "fe80::2"}) == Effect::kNone);
+  CHECK(feed(table, NeighbourMessage{.interface = 4}) == Effect::kNone);
+  CHECK(feed(table, NeighbourMessage{.family = AF_INET}) == Effect::kNone);
+  CHECK(table.state().unreachable_routers.empty());
+}
+
+TEST_CASE("an unreachable router is forgotten with its last default route, its link's carrier and its link") {
+  const auto unreachable = [] {
+    LinkTable table = with_router();
+    feed(table, RouteMessage{.metric = 5});
+    feed(table, NeighbourMessage{});
+    return table;
+  };
+  LinkTable table = unreachable();
+  feed(table, RouteMessage{.type = RTM_DELROUTE, .metric = 5});
+  CHECK(table.state().unreachable_routers.size() == 1);
+  feed(table, RouteMessage{.type = RTM_DELROUTE});
+  CHECK(table.state().unreachable_routers.empty());
+  table = unreachable();
+  feed(table, LinkMessage{.flags = IFF_UP});
+  CHECK(table.state().unreachable_routers.empty());
+  table = unreachable();
+  feed(table, LinkMessage{.type = RTM_DELLINK});
+  CHECK(table.state().unreachable_routers.empty());
+  table = unreachable();
+  CHECK(table.forget_unreachable());
+  CHECK(table.state().unreachable_routers.empty());
+  CHECK_FALSE(table.forget_unreachable());
+}
+
+TEST_CASE("what was known to be unreachable is assumed of the gateways that are there") {
+  LinkTable table = with_router();
+  table.assume_unreachable({{3, address("fe80::2")}, {3, address("fe80::1")}, {4, address("fe80::1")}});
+  CHECK(table.state().unreachable_routers == std::vector<Router>{{3, address("fe80::1")}});
+  feed(table, NeighbourMessage{.state = NUD_REACHABLE});
+  CHECK(table.state().unreachable_routers.empty());
+}
+
+// Any datagram socket runs the program as a netlink socket does.
+TEST_CASE("of neighbours only what may be a router that was given up or heard again wakes us up") {
+  std::array<int, 2> ends{};
+  REQUIRE(::socketpair(AF_UNIX, SOCK_DGRAM, 0, ends.data()) == 0);
+  REQUIRE(keep_out_other_neighbours(ends[0]));
+  const auto let_in = [&](const NetlinkMessage& message) {
+    REQUIRE(::send(ends[1], message.data(), message.size(), 0) == static_cast<ssize_t>(message.size()));
+    std::array<std::uint8_t, 512> buffer{};
+    const auto got = ::recv(ends[0], buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (got >= 0) CHECK(got == static_cast<ssize_t>(message.size()));
+    return got >= 0;
+  };
+  CHECK(let_in(bytes(LinkMessage{})));
+  CHECK(let_in(address_bytes(RTM_NEWADDR, "2001:db8:a1::7")));
+  CHECK(let_in(address_bytes(RTM_DELADDR, "2001:db8:a1::7")));
+  CHECK(let_in(bytes(RouteMessage{})));
+  CHECK(let_in(bytes(RouteMessage{.type = RTM_DELROUTE})));
+  CHECK(let_in(bytes(NeighbourMessage{})));
+  CHECK(let_in(bytes(NeighbourMessage{.flags = 0})));
+  CHECK(let_in(bytes(NeighbourMessage{.state = NUD_REACHABLE})));
+  CHECK(let_in(bytes(NeighbourMessage{.state = NUD_STALE, .flags = NTF_ROUTER | NTF_EXT_LEARNED})));
+  CHECK_FALSE(let_in(bytes(NeighbourMessage{.state = NUD_REACHABLE, .flags = 0})));
+  CHECK_FALSE(let_in(bytes(NeighbourMessage{.state = NUD_STALE, .flags = NTF_EXT_LEARNED})));
+  for (const int state : {NUD_INCOMPLETE, NUD_DELAY, NUD_PROBE, NUD_PERMANENT, NUD_NOARP})
+    CHECK_FALSE(let_in(bytes(NeighbourMessage{.state = state})));
+  CHECK_FALSE(let_in(bytes(NeighbourMessage{.family = AF_INET})));
+  CHECK_FALSE(let_in(bytes(NeighbourMessage{.type = RTM_DELNEIGH})));
+  CHECK_FALSE(let_in(bytes(NeighbourMessage{.type = RTM_GETNEIGH})));
+  for (const int end : ends) ::close(end);
+}
+
 TEST_CASE("a message cut short anywhere changes nothing, or what it says up to there") {
-  for (const auto& message : {bytes(LinkMessage{.kind = "veth"}), address_bytes(RTM_NEWADDR, "2001:db8:a1::7"),
-                              bytes(RouteMessage{}), bytes(RouteMessage{.hops = {{3, "fe80::1"}, {4, "fe80::2"}}})}) {
+  for (const auto& message :
+       {bytes(LinkMessage{.kind = "veth"}), address_bytes(RTM_NEWADDR, "2001:db8:a1::7"), bytes(RouteMessage{}),
+        bytes(RouteMessage{.hops = {{3, "fe80::1"}, {4, "fe80::2"}}}), bytes(NeighbourMessage{})}) {
     for (std::size_t size = sizeof(nlmsghdr); size < message.size(); ++size) {
       auto cut = NetlinkMessage(message.begin(), message.begin() + static_cast<std::ptrdiff_t>(size));
       const auto length = static_cast<std::uint32_t>(size);
       std::memcpy(cut.data(), &length, sizeof length);
       LinkTable table;
+      feed(table, RouteMessage{});
       feed(table, cut);
       table.brings_back(as_header(cut));
-      CHECK(table.state().addresses.size() + table.state().default_routes.size() <= 2);
+      CHECK(table.state().unreachable_routers.empty());
+      CHECK(table.state().addresses.size() + table.state().default_routes.size() <= 3);
     }
   }
 }

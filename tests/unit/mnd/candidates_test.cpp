@@ -47,6 +47,30 @@ TEST_CASE("the default route of the lowest metric gives the router") {
   CHECK(only_candidate(state).gateway == address("fe80::2"));
 }
 
+TEST_CASE("of the routers on a link the reachable one wins, then the more preferred one, then the lower metric") {
+  auto state = network();
+  const auto gateway = [&] { return only_candidate(state).gateway.value(); };
+  state.default_routes.push_back({.interface = 2, .gateway = address("fe80::2"), .metric = 2048, .preference = 1});
+  CHECK(gateway() == address("fe80::2"));
+  CHECK(only_candidate(state).metric == 2048);
+  state.default_routes.push_back({.interface = 2, .gateway = address("fe80::3"), .metric = 100, .preference = 1});
+  CHECK(gateway() == address("fe80::3"));
+  state.unreachable_routers = {{2, address("fe80::3")}, {3, address("fe80::2")}};
+  CHECK(gateway() == address("fe80::2"));
+  CHECK_FALSE(only_candidate(state).router_unreachable);
+  state.unreachable_routers = {{2, address("fe80::1")}, {2, address("fe80::2")}, {2, address("fe80::3")}};
+  CHECK(gateway() == address("fe80::3"));
+  CHECK(only_candidate(state).router_unreachable);
+}
+
+TEST_CASE("a default route without a gateway will do on a link without neighbours, as modems have") {
+  auto state = network();
+  state.default_routes[0].gateway = {};
+  CHECK_FALSE(only_candidate(state).gateway);
+  state.links[2].no_neighbours = true;
+  CHECK(only_candidate(state).gateway == mip6::Ipv6Address{});
+}
+
 TEST_CASE("a tentative address is one unless it is optimistic") {
   auto state = network();
   state.addresses[0].flags = IFA_F_TENTATIVE;
