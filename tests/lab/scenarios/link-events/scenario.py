@@ -1,0 +1,208 @@
+"""What happens to the links of a node: another one of three, a new name, plugged in anew, addresses taken away, renumbered,
+temporary ones in rotation, the MTU, IPv6 switched off for one link and for all, a router that ends its service, two changes
+in one round trip, a daemon that was dead meanwhile. After each the node is registered at the right address without a
+restart, `mip6ctl status` says why there, and the home address is reachable."""
+
+import re
+import signal
+from pathlib import Path
+
+import common
+import kernel
+import topology
+from lab import HOME_ADDRESS, inside, run, wait_for
+
+PREFIXES = {"w1": "2001:db8:a1:", "w2": "2001:db8:a2:", "w3": "2001:db8:a4:", "usb0": "2001:db8:a1:"}
+ONLY = "only usable address"
+NEW_PREFIX = "2001:db8:a8:"
+FAR = "700ms"  # from the node to the home agent
+
+
+def scenario(lab):
+    topology.third_link(lab)
+    common.begin(lab, capture=False)
+    three_links(lab)
+    same_address_again(lab)
+    router_ends(lab)
+    temporary(lab)
+    renumbered(lab)
+    routers(lab)
+    renamed_and_replugged(lab)
+    within_a_round_trip(lab)
+    dead_meanwhile(lab)
+    common.stop_and_compare(lab)
+
+
+def ip(*commands, namespace="mn"):
+    inside(namespace, lambda: topology.batch(commands))
+
+
+def setting(name, value, namespace="mn"):
+    inside(namespace, lambda: Path(f"/proc/sys/net/ipv6/conf/{name}").write_text(str(value), encoding="ascii"))
+
+
+def at(lab, interface, reason=None, prefix=None, timeout=12):
+    """The address at which the node is registered, once it is one of this interface, for that reason."""
+    prefix = prefix or PREFIXES[interface]
+
+    def there():
+        place = lab.registered_at()
+        attachment = lab.status().get("attachment") or {}
+        right = place and place.startswith(prefix) and attachment.get("interface") == interface
+        return place if right and reason in (None, attachment["reason"]) else None
+    return wait_for(there, timeout, 0.05)
+
+
+def check_at(lab, what, interface, reason=None, prefix=None):
+    there = at(lab, interface, reason, prefix)
+    reachable = there and lab.ping("cn", HOME_ADDRESS, count=1)
+    return lab.check(f"{what}: registered on {interface}{f', {reason}' if reason else ''}, reachable", reachable,
+                     (there, lab.status()))
+
+
+def told(lab, words):
+    return sum(words in one["text"] for one in lab.status(command="events").get("events", []))
+
+
+def three_links(lab):
+    lab.check("status says why there", at(lab, "w1", "preferred interface w1"), lab.status())
+    common.link("w3", "up")
+    common.link("w1", "down")
+    check_at(lab, "from the first link to the second", "w2", "preferred interface w2")
+    common.link("w2", "down")
+    check_at(lab, "from the second to the third", "w3", ONLY)
+
+
+def same_address_again(lab):
+    """Each takes all addresses of the only link away."""
+    def delete():
+        ip(f"addr del {lab.care_of('mn', 'w3')}/64 dev w3")
+
+    def small():
+        ip("link set w3 mtu 1279")
+
+    def off():
+        setting("w3/disable_ipv6", 1)
+    for what, begin, end in (("the address is taken away and comes back", delete, lambda: None),
+                             ("an MTU too small for IPv6, and back", small, lambda: ip("link set w3 mtu 1500")),
+                             ("IPv6 off and on for this link", off, lambda: setting("w3/disable_ipv6", 0))):
+        before = told(lab, "no usable address is left")
+        begin()
+        lab.check(f"{what}: noticed", wait_for(lambda b=before: told(lab, "no usable address is left") > b, 5), lab.status())
+        end()
+        check_at(lab, what, "w3", ONLY)
+    counted = lab.status()["counters"]["updates_sent"]
+    ip("link set w3 mtu 1400")
+    wait_for(lambda: " mtu 1400 " in run("ip", "link", "show", "w3", namespace="mn"), 3)
+    lab.check("another MTU moves nothing", at(lab, "w3") and lab.status()["counters"]["updates_sent"] == counted,
+              lab.status())
+    ip("link set w3 mtu 1500")
+
+
+def router_ends(lab):
+    common.link("w2", "up")
+    lab.check("a link that is preferred comes up", at(lab, "w2", "preferred interface w2"), lab.status())
+    topology.advertise_otherwise("ar2", "acc", "2001:db8:a2::/64", further="AdvDefaultLifetime 0;")
+    check_at(lab, "a router that is none any longer (lifetime 0)", "w3", ONLY)
+    topology.advertise_otherwise("ar2", "acc", "2001:db8:a2::/64")
+    check_at(lab, "and is one again", "w2", "preferred interface w2")
+
+
+def temporary(lab):
+    """Of an interface with stable addresses too, nothing is seen of the rotation of its temporary ones."""
+    common.link("w2", "down")
+    stable = at(lab, "w3", ONLY)
+    lifetimes = {"w3/temp_valid_lft": 60, "w3/temp_prefered_lft": 4, "w3/regen_max_retry": 1, "w3/max_desync_factor": 0}
+    for name, value in lifetimes.items():
+        setting(name, value)
+    setting("w3/use_tempaddr", 2)
+    there = wait_for(lambda: temporary_addresses(), 5)
+    counted = lab.status()["counters"]["updates_sent"]
+    rotated = wait_for(lambda: temporary_addresses() - there, 12)
+    lab.check("temporary addresses come and are replaced", there and rotated, temporary_addresses())
+    lab.check("the stable one stays in use, without an update", at(lab, "w3", "stable address") == stable and
+              lab.status()["counters"]["updates_sent"] == counted, lab.status())
+    setting("w3/use_tempaddr", 0)
+
+
+def temporary_addresses():
+    lines = run("ip", "-6", "-o", "addr", "show", "dev", "w3", "temporary", namespace="mn")
+    return set(re.findall(r"inet6 (\S+)/", lines))
+
+
+def renumbered(lab):
+    ip(f"addr add {NEW_PREFIX}:1/64 dev acc nodad", namespace="ar3")
+    ip(f"route add {NEW_PREFIX}:/64 via 2001:db8:f6::2", namespace="core")
+    topology.advertise_otherwise("ar3", "acc", f"{NEW_PREFIX}:/64", deprecated=["2001:db8:a4::/64"])
+    check_at(lab, "the link has another prefix", "w3", ONLY, NEW_PREFIX)
+    topology.advertise_otherwise("ar3", "acc", "2001:db8:a4::/64", deprecated=[f"{NEW_PREFIX}:/64"])
+    check_at(lab, "and the former one again", "w3", ONLY)
+
+
+def renamed_and_replugged(lab):
+    ip("link set w1 name lan5", "link set lan5 up")
+    settled = wait_for(lambda: lab.care_of("mn", "lan5"), 5)
+    lab.check("a link of a name that is not preferred comes up, none is left",
+              settled and at(lab, "w3", "already in use"), lab.status())
+    ip("link set lan5 down", "link set lan5 name w1", "link set w1 up")
+    check_at(lab, "the same link under a name that is preferred", "w1", "preferred interface w1")
+    ip("link del w1")
+    check_at(lab, "it is unplugged", "w3", ONLY)
+    common.link("w3", "down")
+    ip("link add acc type veth peer name usb0 netns mn", "link set acc up", "addr add 2001:db8:a1::1/64 dev acc nodad",
+       namespace="ar1")
+    common.link("usb0", "up")
+    check_at(lab, "and plugged in, which gives it another name", "usb0", ONLY)
+
+
+def within_a_round_trip(lab):
+    """Away and back before the answer to the first update is there."""
+    run("tc", "-n", "core", "qdisc", "add", "dev", "r3", "root", "netem", "delay", FAR)
+    before = lab.status()["counters"]
+    common.link("w2", "up")
+    wait_for(lambda: lab.status()["counters"]["updates_sent"] > before["updates_sent"], 5, 0.02)
+    common.link("w2", "down")
+    wait_for(lambda: lab.status()["counters"]["updates_sent"] > before["updates_sent"] + 1, 5, 0.02)
+    after = lab.status()["counters"]
+    lab.check("two moves in one round trip", after["updates_sent"] == before["updates_sent"] + 2 and
+              after["acknowledged"] == before["acknowledged"], (before, after))
+    run("tc", "-n", "core", "qdisc", "del", "dev", "r3", "root")
+    check_at(lab, "after both", "usb0", ONLY)
+
+
+def dead_meanwhile(lab):
+    lab.stop("mnd.mn", signal.SIGKILL)
+    ip("link del usb0")
+    common.link("w2", "up")
+    wait_for(lambda: lab.care_of("mn", "w2"), 5)
+    lab.node("mn")
+    check_at(lab, "the node moves while its daemon is dead", "w2", ONLY)
+
+
+def routers(lab):
+    """Two on one link: the one that says it is better, then the one that can still be reached."""
+    for name, value in (("delay_first_probe_time", 1), ("retrans_time_ms", 100), ("base_reachable_time_ms", 500)):
+        inside("mn", lambda n=name, v=value: Path(f"/proc/sys/net/ipv6/neigh/w3/{n}").write_text(str(v), encoding="ascii"))
+    topology.second_router(further="AdvDefaultPreference high;")
+    first, second = link_local("ar3"), link_local("ar4")
+    lab.check("of two routers on a link the one of the higher preference is used",
+              wait_for(lambda: used_router() == second, 5), (first, second, used_router()))
+    ip(f"addr del {second}/64 dev acc", namespace="ar4")
+    lab.check("it is there no longer, the other one is used: reachable",
+              wait_for(lambda: lab.ping("cn", HOME_ADDRESS, count=1) and used_router() == first, 12, 0.05),
+              (first, second, used_router()))
+    ip(f"addr add {second}/64 dev acc nodad", namespace="ar4")
+    lab.check("it is heard again and used again", wait_for(lambda: used_router() == second, 8), used_router())
+    check_at(lab, "after that", "w3", ONLY)
+
+
+def link_local(namespace):
+    return re.search(r"inet6 (\S+)/", run("ip", "-6", "-o", "addr", "show", "dev", "acc", "scope", "link",
+                                          namespace=namespace))[1]
+
+
+def used_router():
+    """Of w3, for what comes from the care-of address."""
+    routes = run("ip", "-6", "route", "show", "proto", "175", namespace="mn")
+    found = set(re.findall(r"from \S+ via (\S+) dev w3 ", routes))
+    return found.pop() if len(found) == 1 else None
