@@ -127,19 +127,18 @@ tl::expected<DumpResult, mip6::Error> dump(const NetlinkSocket& socket, std::uin
 }
 
 // Everything anew, until a dump was not interrupted by a change. After kMaxDumps the last one is taken: what
-// interrupted it is waiting as a notification. `unreachable`: routers, as far as no dump tells otherwise.
-tl::expected<LinkTable, mip6::Error> dump_all(const std::vector<Router>& unreachable,
-                                              std::vector<std::uint8_t>& buffer) {
+// interrupted it is waiting as a notification. `former`: what no dump tells.
+tl::expected<LinkTable, mip6::Error> dump_all(const LinkTable& former, std::vector<std::uint8_t>& buffer) {
   for (int attempt = 1;; ++attempt) {
     const auto socket = connect_netlink();
     if (!socket) return tl::unexpected(socket.error());
     ::setsockopt(netlink_fd(*socket), SOL_SOCKET, SO_RCVTIMEO, &kDumpTimeout, sizeof kDumpTimeout);
-    LinkTable table;
+    LinkTable table = former.successor();
     bool interrupted = false;
     for (const auto& [request, family] : {std::pair{RTM_GETLINK, AF_UNSPEC}, std::pair{RTM_GETADDR, AF_INET6},
                                           std::pair{RTM_GETROUTE, AF_INET6}, std::pair{RTM_GETNEIGH, AF_INET6}}) {
       // the kernel forgets sooner or later who did not answer
-      if (request == RTM_GETNEIGH) table.assume_unreachable(unreachable);
+      if (request == RTM_GETNEIGH) table.assume_unreachable(former.state().unreachable_routers);
       const auto result = dump(*socket, static_cast<std::uint16_t>(request), family, table, buffer);
       if (!result) return tl::unexpected(result.error());
       interrupted |= *result == DumpResult::kInterrupted;
@@ -205,7 +204,7 @@ struct LinkMonitor::Impl : std::enable_shared_from_this<LinkMonitor::Impl> {
   // Everything anew. What is not yet read of the notifications is older or newer than the dump; applied after it, it
   // leads to the same end.
   tl::expected<void, mip6::Error> read_all() {
-    auto fresh = dump_all(table.state().unreachable_routers, buffer);
+    auto fresh = dump_all(table, buffer);
     if (!fresh) return tl::unexpected(fresh.error());
     changed_since_told |= fresh->state() != table.state();
     table = std::move(*fresh);
@@ -262,6 +261,8 @@ void LinkMonitor::reread() {
 }
 
 const NetworkState& LinkMonitor::state() const { return impl_->table.state(); }
+
+void LinkMonitor::watch_own_routes(std::uint32_t port) { impl_->table.watch_own_routes(port); }
 
 std::uint64_t LinkMonitor::unchanged() const { return impl_->unchanged; }
 

@@ -56,6 +56,8 @@ struct NetworkState {
   std::vector<DefaultRoute> default_routes;
   // Gateways of `default_routes` that the kernel found unreachable (RFC 4861 section 7.3) and has not heard since.
   std::vector<Router> unreachable_routers;
+  // How many routes of ours others have taken away, of links that are up; see watch_own_routes().
+  std::uint64_t own_routes_taken = 0;
   bool operator==(const NetworkState&) const = default;
 };
 
@@ -72,6 +74,8 @@ class LinkMonitor {
   // something differs.
   void reread();
   const NetworkState& state() const;
+  // From now on own_routes_taken counts; what is changed by way of the netlink socket with this port is our own doing.
+  void watch_own_routes(std::uint32_t port);
   // Notifications that changed nothing of `state()`: each router advertisement renews addresses.
   std::uint64_t unchanged() const;
 

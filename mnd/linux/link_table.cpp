@@ -130,10 +130,14 @@ std::optional<Address> parse_address(const nlmsghdr& message) {
   // with a peer, IFA_ADDRESS is the peer's
   const auto own = address_of(found[IFA_LOCAL] ? found[IFA_LOCAL] : found[IFA_ADDRESS]);
   if (!own) return std::nullopt;
+  auto flags = number_of<std::uint32_t>(found[IFA_FLAGS]).value_or(header->ifa_flags);
+  // An advertisement that goes on deprecating its prefix takes the flag away, and the kernel's timer sets it again.
+  if (const auto times = number_of<ifa_cacheinfo>(found[IFA_CACHEINFO]); times && times->ifa_prefered == 0)
+    flags |= IFA_F_DEPRECATED;
   return Address{.interface = header->ifa_index,
                  .address = *own,
                  .prefix_length = header->ifa_prefixlen,
-                 .flags = number_of<std::uint32_t>(found[IFA_FLAGS]).value_or(header->ifa_flags),
+                 .flags = flags,
                  .ours = number_of<std::uint8_t>(found[IFA_PROTO]) == kRouteProtocol};
 }
 
@@ -280,7 +284,30 @@ LinkTable::Effect LinkTable::apply_address(const nlmsghdr& message) {
   return Effect::kChanged;
 }
 
+// With a link that goes down, or an interface that goes, the kernel takes our routes along: it says so before.
+bool LinkTable::takes_own_route(const nlmsghdr& message) const {
+  if (message.nlmsg_type != RTM_DELROUTE || own_ports_.empty() || own_ports_.count(message.nlmsg_pid) != 0)
+    return false;
+  Attributes<RTA_MAX> found{};
+  if (!parse_attributes<rtmsg, RTA_MAX>(message, found)) return false;
+  const auto* header = static_cast<const rtmsg*>(nlmsg_data(&message));
+  if (header->rtm_family != AF_INET6 || header->rtm_protocol != kRouteProtocol) return false;
+  const auto link = state_.links.find(number_of<std::uint32_t>(found[RTA_OIF]).value_or(0));
+  return link != state_.links.end() && link->second.up;
+}
+
+LinkTable LinkTable::successor() const {
+  LinkTable table;
+  table.own_ports_ = own_ports_;
+  table.state_.own_routes_taken = state_.own_routes_taken;
+  return table;
+}
+
 LinkTable::Effect LinkTable::apply_route(const nlmsghdr& message) {
+  if (takes_own_route(message)) {
+    ++state_.own_routes_taken;
+    return Effect::kChanged;
+  }
   const auto routes = parse_route(message);
   if (!routes) return Effect::kNone;
   // the route that was replaced is told by nobody

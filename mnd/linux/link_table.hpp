@@ -30,6 +30,10 @@ class LinkTable {
   // Those of `routers` that a default route goes by.
   void assume_unreachable(const std::vector<Router>& routers);
   bool forget_unreachable();  // true if there were some
+  // As LinkMonitor's; the ports of several sockets add up.
+  void watch_own_routes(std::uint32_t port) { own_ports_.insert(port); }
+  // Empty, but for what no dump tells: the ports, and how many routes of ours were taken away.
+  LinkTable successor() const;
   const NetworkState& state() const { return state_; }
 
  private:
@@ -40,9 +44,11 @@ class LinkTable {
   Effect apply_route(const nlmsghdr& message);
   Effect apply_neighbour(const nlmsghdr& message);
   Effect remove_link(std::uint32_t index);
+  bool takes_own_route(const nlmsghdr& message) const;
   bool is_gateway(const Router& router) const;
 
   NetworkState state_;
+  std::set<std::uint32_t> own_ports_;
   std::set<AddressKey> removed_addresses_;
   std::set<std::uint32_t> downed_links_;
 };

@@ -240,6 +240,25 @@ TEST_CASE("an address comes, changes its flags and goes") {
   CHECK(feed(table, address_bytes(RTM_DELADDR, "2001:db8:a1::7")) == Effect::kNone);
 }
 
+TEST_CASE("an address that is preferred for no time is deprecated, whether its flag says so or not") {
+  LinkTable table;
+  const auto told = [&](std::uint32_t flags, std::uint32_t preferred) {
+    MessageBuilder builder{RTM_NEWADDR, 0};
+    builder.header(
+        ifaddrmsg{.ifa_family = AF_INET6, .ifa_prefixlen = 64, .ifa_flags = 0, .ifa_scope = 0, .ifa_index = 3});
+    builder.attribute(IFA_ADDRESS, address("2001:db8:a1::7"));
+    builder.attribute(IFA_CACHEINFO,
+                      ifa_cacheinfo{.ifa_prefered = preferred, .ifa_valid = 1800, .cstamp = 0, .tstamp = 0});
+    builder.attribute(IFA_FLAGS, flags);
+    return feed(table, builder.bytes());
+  };
+  CHECK(told(0, 1800) == Effect::kChanged);
+  CHECK_FALSE(table.state().addresses.at(0).flags & IFA_F_DEPRECATED);
+  CHECK(told(IFA_F_DEPRECATED, 0) == Effect::kChanged);
+  CHECK(told(0, 0) == Effect::kNone);
+  CHECK(told(0, 1800) == Effect::kChanged);
+}
+
 TEST_CASE("with a peer, the address is our own end") {
   LinkTable table;
   feed(table, address_bytes(RTM_NEWADDR, "2001:db8:a1::7", 0, 3, "2001:db8:a1::8"));
@@ -294,6 +313,34 @@ TEST_CASE("a router's preference is told, and that it is another one") {
   CHECK(preference(ICMPV6_ROUTER_PREF_LOW) == -1);
   CHECK(preference(ICMPV6_ROUTER_PREF_INVALID) == 0);
   CHECK(feed(table, RouteMessage{.preference = ICMPV6_ROUTER_PREF_HIGH}) == Effect::kChanged);
+}
+
+TEST_CASE("routes of ours that others take away are counted, those of links that go down are not") {
+  LinkTable table;
+  feed(table, LinkMessage{});
+  const auto taken = [&table](RouteMessage route, std::uint32_t by) {
+    route.type = RTM_DELROUTE;
+    route.protocol = kRouteProtocol;
+    auto message = bytes(route);
+    reinterpret_cast<nlmsghdr*>(message.data())->nlmsg_pid = by;
+    const auto before = table.state().own_routes_taken;
+    const auto effect = feed(table, message);
+    CHECK((effect == Effect::kChanged) == (table.state().own_routes_taken == before + 1));
+    return table.state().own_routes_taken != before;
+  };
+  CHECK_FALSE(taken({}, 999));
+  table.watch_own_routes(17);
+  table.watch_own_routes(18);
+  CHECK(taken({}, 999));
+  CHECK(taken({}, 0));  // the kernel itself: IPv6 was switched off
+  CHECK(taken({.length = 64, .source_length = 128, .table = kHomeTable}, 999));
+  CHECK_FALSE(taken({}, 17));
+  CHECK_FALSE(taken({}, 18));
+  CHECK_FALSE(taken({.interface = 9}, 999));
+  CHECK(feed(table, RouteMessage{.type = RTM_DELROUTE, .gateway = "fe80::9"}) == Effect::kNone);  // not ours
+  CHECK(table.successor().state().own_routes_taken == table.state().own_routes_taken);
+  feed(table, LinkMessage{.flags = 0});
+  CHECK_FALSE(taken({}, 0));
 }
 
 TEST_CASE("every next hop of a multipath route is a default route") {
