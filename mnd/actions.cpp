@@ -96,18 +96,20 @@ void Daemon::perform(const node::SendUpdate& action) {
 void Daemon::perform(const node::SwitchOutbound& action) {
   if (!tunnel_) return;
   const auto& attachment = action.attachment;
-  bool switched = false;
   // From an address that still works packets of the home agent may be on their way: they are taken until it has moved,
   // too.
   using Scope = kernel::EspTunnel::Scope;
   if (esp_tunnel_ && !attachment.at_home)
     done("payload protection", esp_tunnel_->move(Side::kNode, ends_, kernel::kNodePayloadReqid, attachment.care_of,
                                                  leaving_usable_ ? Scope::kSending : Scope::kBoth));
-  if (!attachment.at_home)
-    switched = done("tunnel", tunnel_->send_through_tunnel(attachment.care_of));
-  else if (attachment.gateway)
-    switched = done("tunnel", tunnel_->send_through_home_link(attachment.interface, *attachment.gateway));
-  if (switched) prefer_home_address(true);
+  outbound_ = attachment;
+  if (done("tunnel", send_by(attachment))) prefer_home_address(true);
+}
+
+tl::expected<void, mip6::Error> Daemon::send_by(const mip6::Attachment& attachment) {
+  if (!attachment.at_home) return tunnel_->send_through_tunnel(attachment.care_of);
+  if (attachment.gateway) return tunnel_->send_through_home_link(attachment.interface, *attachment.gateway);
+  return {};
 }
 
 void Daemon::leave_home_link() {
@@ -122,6 +124,7 @@ void Daemon::prefer_home_address(bool preferred) {
 }
 
 void Daemon::perform(const node::StopOutbound&) {
+  outbound_.reset();
   if (!tunnel_) return;
   done("tunnel", tunnel_->stop_outbound());
   leave_home_link();

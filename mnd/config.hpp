@@ -49,6 +49,7 @@ struct Config {
   std::chrono::seconds ike_rekey{4 * 3600};  // ike-rekey = 14400 (those of the IKE connection)
   std::vector<std::string> preference;       // prefer = eth* wl* (interface patterns, most preferred first)
   std::vector<std::string> exclude;          // exclude = docker*
+  std::vector<std::string> optimistic_dad;   // [interface "wl*"] optimistic-dad = yes: interfaces where it is asked for
   std::filesystem::path vici_socket = "/var/run/charon.vici";      // vici-socket
   std::filesystem::path control_socket = "/run/mnd/control.sock";  // control-socket
   std::filesystem::path state_directory = "/var/lib/mnd";          // state-directory

@@ -53,7 +53,9 @@ Daemon::Daemon(boost::asio::io_context& loop, Config config)
       movement_{movement_policy(config_, ends_.home_agent)},
       manual_store_{config_.state_directory, config_.home_address, first_of(config_.home_agents)},
       signals_{loop, SIGTERM, SIGINT, SIGHUP},
-      timer_{loop, [this] { deadline(); }} {
+      timer_{loop, [this] { deadline(); }},
+      resume_{loop, [this](mip6::Duration slept) { resumed(slept); }},
+      optimistic_dad_{config_.state_directory / "interface-settings", kernel::boot_id()} {
   enter_keying();
 }
 
@@ -121,6 +123,7 @@ tl::expected<void, mip6::Error> Daemon::bring_up_kernel() {
         loop_, [this](const kernel::NetworkState& network) { network_changed(network); });
     if (auto started = monitor->start(); !started) return started;
     monitor_ = std::move(monitor);
+    if (tunnel_) monitor_->watch_own_routes(tunnel_->port());
   }
   return {};
 }
@@ -148,6 +151,7 @@ tl::expected<void, mip6::Error> Daemon::bring_up_payload() {
     tunnel_ = std::move(*opened);
   }
   if (auto made = tunnel_->set_up(); !made) return made;
+  if (monitor_) monitor_->watch_own_routes(tunnel_->port());
   if (!socket_) {
     auto opened = kernel::MobilitySocket::open(loop_, config_.home_address,
                                                [this](const kernel::MobilityPacket& packet) { received(packet); });
@@ -235,14 +239,16 @@ void Daemon::deadline() {
     clean_up();
     return;
   }
+  resume_.look();
   if (bring_up_again_ && now >= *bring_up_again_) bring_up();
+  if (repair_at_ && now >= *repair_at_) repair();
   if (node_) feed(mip6::node::DeadlineReached{});
   feed(KeyingEvent{ike::DeadlineReached{}});
 }
 
 void Daemon::rearm() {
-  timer_.arm(earliest(
-      {node_ ? node_->next_deadline() : std::nullopt, keying_->next_deadline(), bring_up_again_, stop_guard_}));
+  timer_.arm(earliest({node_ ? node_->next_deadline() : std::nullopt, keying_->next_deadline(), bring_up_again_,
+                       repair_at_, stop_guard_}));
 }
 
 void Daemon::stop(const std::string& why) {
@@ -266,6 +272,11 @@ void Daemon::clean_up() {
   if (!tunnel_)
     if (auto opened = kernel::NodeTunnel::open(config_.home_address, ends_.home_agent)) tunnel_ = std::move(*opened);
   if (tunnel_) done("tunnel", tunnel_->remove_all());
+  done("optimistic detection", optimistic_dad_.restore([this](std::uint32_t interface) -> std::optional<std::string> {
+    if (!monitor_) return std::nullopt;
+    const auto link = monitor_->state().links.find(interface);
+    return link == monitor_->state().links.end() ? std::nullopt : std::optional{link->second.name};
+  }));
   // After the home address has gone: nothing of it leaves in the clear meanwhile.
   done("payload protection", remove_payload_protection());
   if (xfrm_) {

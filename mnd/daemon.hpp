@@ -26,8 +26,10 @@
 #include "mnd/linux/esp_tunnel.hpp"
 #include "mnd/linux/icmp6_socket.hpp"
 #include "mnd/linux/icmp_error_socket.hpp"
+#include "mnd/linux/interface_settings.hpp"
 #include "mnd/linux/link_monitor.hpp"
 #include "mnd/linux/mobility_socket.hpp"
+#include "mnd/linux/resume.hpp"
 #include "mnd/linux/system_random.hpp"
 #include "mnd/linux/tunnel.hpp"
 #include "mnd/linux/xfrm.hpp"
@@ -61,8 +63,17 @@ class Daemon {
   void clean_up();
   void delete_esp_states_except(std::uint32_t reqid, const std::vector<std::uint32_t>& spis);
 
+  // --- repair.cpp: what happened behind our back ---
+  void resumed(mip6::Duration slept);
+  // Whether device, home address and routes are as we have made them.
+  bool is_complete(const kernel::NetworkState& network) const;
+  void look_after_ours(const kernel::NetworkState& network);
+  void repair();
+  tl::expected<void, mip6::Error> set_up_again();
+
   // --- movement.cpp: which address the node is reachable at ---
   void network_changed(const kernel::NetworkState& network);
+  void ask_for_optimistic_dad(const kernel::NetworkState& network);
   void solicit_on_new_links(const kernel::NetworkState& network);
   // Returns those that are new.
   std::vector<mip6::Attachment> add_care_of_routes(const std::vector<mip6::Choice>& usable);
@@ -128,6 +139,8 @@ class Daemon {
   tl::expected<void, mip6::Error> remove_payload_protection();
   // Our own IKE endpoint becomes `local`; true if the kernel took it.
   bool move_key_endpoint(const mip6::Ipv6Address& local);
+  // Payload leaves this way from now on.
+  tl::expected<void, mip6::Error> send_by(const mip6::Attachment& attachment);
   void leave_home_link();
   void prefer_home_address(bool preferred);
   // Reports a failed kernel call of that kind, or that the kind works again; true if it succeeded.
@@ -171,6 +184,8 @@ class Daemon {
   ManualStore manual_store_;
   boost::asio::signal_set signals_;
   kernel::BootTimer timer_;
+  kernel::ResumeWatch resume_;
+  kernel::OptimisticDad optimistic_dad_;
 
   std::unique_ptr<kernel::ControlServer> control_;
   std::optional<kernel::Xfrm> xfrm_;
@@ -215,6 +230,10 @@ class Daemon {
   bool settled_ = true;         // as the keying core was told
   bool ready_to_send_ = false;  // the kernel has what an update from the attachment needs
   std::string attachment_reason_;
+  std::optional<mip6::Attachment> outbound_;  // the way that payload leaves, if it may
+  std::uint64_t routes_taken_ = 0;            // those that are repaired
+  std::optional<mip6::BootTime> repair_at_;
+  mip6::Duration repair_backoff_{};
   std::optional<bool> preferred_;  // new connections choose the home address; unknown after a start
   Troubles troubles_;
   std::map<std::string, std::uint64_t, std::less<>> dropped_;  // Mobility Header messages, by reason

@@ -1,5 +1,6 @@
 // Which address the node is reachable at: what the kernel tells of the network becomes the core's attachment, and what
 // each care-of address needs before it is used.
+#include <fnmatch.h>
 #include <linux/if_addr.h>
 
 #include <algorithm>
@@ -15,12 +16,25 @@ using mip6::Choice;
 
 void Daemon::network_changed(const kernel::NetworkState& network) {
   if (!node_ || stopping_) return;
+  resume_.look();
   const auto usable = mip6::usable_attachments(candidates(network), movement_, registration()->attachment());
   const auto fresh = add_care_of_routes(usable);
   follow(usable);
   announce(fresh, network);
   remove_stale_care_of_routes(usable);
   solicit_on_new_links(network);
+  ask_for_optimistic_dad(network);
+  look_after_ours(network);
+}
+
+void Daemon::ask_for_optimistic_dad(const kernel::NetworkState& network) {
+  for (const auto& [index, link] : network.links) {
+    if (link.loopback || link.ours || link.tunnel) continue;
+    const bool wanted = std::ranges::any_of(config_.optimistic_dad, [&name = link.name](const std::string& pattern) {
+      return ::fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
+    });
+    if (wanted) done("optimistic detection", optimistic_dad_.ask(index, link.name));
+  }
 }
 
 // The kernel waits up to a second before it asks for a router; we don't (RFC 4861 section 6.3.7 allows it after a

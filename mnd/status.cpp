@@ -119,6 +119,7 @@ json Daemon::status() const {
                        {"sent_for_new_keys", counters.sent_for_new_keys},
                        {"binding_errors", counters.binding_errors},
                        {"parameter_problems", counters.parameter_problems},
+                       {"unchanged_notifications", monitor_->unchanged()},
                        {"malformed", dropped},
                        {"dropped", dropped_}};
   const auto kernel = kernel::read_kernel_counters(kernel::kTunnelName);

@@ -170,6 +170,12 @@ tl::expected<NetlinkSocket, Answer> NetlinkSocket::open(int protocol) {
   return opened;
 }
 
+std::uint32_t NetlinkSocket::port() const {
+  sockaddr_nl local{};
+  socklen_t size = sizeof local;
+  return ::getsockname(descriptor_, reinterpret_cast<sockaddr*>(&local), &size) == 0 ? local.nl_pid : 0;
+}
+
 Answer NetlinkSocket::send(std::span<const std::uint8_t> bytes) {
   sockaddr_nl kernel{};
   kernel.nl_family = AF_NETLINK;

@@ -90,6 +90,9 @@ class NetlinkSocket {
   // One object (RTM_GETLINK by name, for instance); `keep` as for dump().
   tl::expected<NetlinkMessage, Answer> get(const NetlinkMessage& message, std::size_t keep = SIZE_MAX);
 
+  // By which notifications of what it has changed name it (nlmsg_pid).
+  std::uint32_t port() const;
+
   static constexpr std::size_t kBatch = 64;
   static constexpr int kAnswerTimeoutMs = 1000;
   static constexpr int kDumpAttempts = 5;

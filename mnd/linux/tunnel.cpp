@@ -255,6 +255,8 @@ tl::expected<void, mip6::Error> NodeTunnel::prefer_home_address(bool preferred) 
                  preferred ? "prefer the home address" : "deprecate the home address", impl_->home_address.to_string());
 }
 
+std::uint32_t NodeTunnel::port() const { return impl_->socket.port(); }
+
 tl::expected<void, mip6::Error> NodeTunnel::remove_all() {
   impl_->device = 0;
   NetlinkSocket& socket = impl_->socket;

@@ -52,6 +52,8 @@ class NodeTunnel {
   tl::expected<void, mip6::Error> stop_outbound();
   // The home address is chosen by new connections (registered), or not (deprecated).
   tl::expected<void, mip6::Error> prefer_home_address(bool preferred);
+  // By which notifications name who asked for a change: this.
+  std::uint32_t port() const;
   // Everything of ours goes, also without set_up(): device, addresses, rules, routes by protocol number; each also if
   // another could not be removed. The first error.
   tl::expected<void, mip6::Error> remove_all();
