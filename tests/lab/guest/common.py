@@ -1,6 +1,7 @@
 """What most scenarios begin with."""
 
 import json
+import re
 import socket
 import time
 
@@ -8,7 +9,12 @@ import kernel
 import leftovers
 import vici
 import wire
-from lab import HOME_ADDRESS, HOME_AGENT, NODES, RUN, inside, program, run, wait_for
+from lab import HERE, HOME_ADDRESS, HOME_AGENT, NODES, RUN, inside, program, run, wait_for
+
+# Settings of charon. Without them it may look for another path in one of the moments in which an address is deprecated, and
+# give the IKE_SA up.
+EXAMPLE = HERE.parent.parent / "packaging/strongswan/mnd.conf"
+NO_ROAMING = re.search(r"plugins \{.*\n  \}\n", EXAMPLE.read_text(encoding="utf-8"), re.DOTALL)[0]
 
 
 def charons(lab, *namespaces):

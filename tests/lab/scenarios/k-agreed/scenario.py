@@ -3,7 +3,6 @@ and the node moved before they are back; re-keys on time, asked by the node and 
 of the home agent that swallows an update. IKE is established once and never anew, and its endpoint is where the node is;
 but for re-keys it costs not one packet. All that is Mobile IPv6 goes to the home agent and to nobody else."""
 
-import re
 import signal
 import time
 
@@ -14,11 +13,8 @@ import kernel
 import ordering
 import vici
 import wire
-from lab import HERE, HOME_ADDRESS, HOME_AGENT, RUN, run, wait_for
+from lab import HOME_ADDRESS, HOME_AGENT, RUN, run, wait_for
 
-# Without it charon may look for another path in one of the moments in which an address is deprecated, and give the IKE_SA up.
-EXAMPLE = HERE.parent.parent / "packaging/strongswan/mnd.conf"
-NO_ROAMING = re.search(r"plugins \{.*\n  \}\n", EXAMPLE.read_text(encoding="utf-8"), re.DOTALL)[0]
 AGAIN = "retransmit_timeout = 1.5"  # seconds, instead of 4: of what a move in the midst of a re-key swallows
 FAR = "500ms"  # from the home agent to the node: IKE_SA_INIT and IKE_AUTH take a second
 FURTHER = "2s"
@@ -30,7 +26,7 @@ def scenario(lab):
     for interface in ("r1", "r2"):
         run("tc", "-n", "core", "qdisc", "add", "dev", interface, "root", "netem", "limit", "10000")
     captures = lab.capture_all()
-    lab.charon_extra["mn"] = NO_ROAMING + AGAIN
+    lab.charon_extra["mn"] = common.NO_ROAMING + AGAIN
     common.charons(lab, "ha", "mn")
     lab.agent()
     move_during_authentication(lab)

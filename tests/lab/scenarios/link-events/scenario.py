@@ -5,21 +5,33 @@ restart, `mip6ctl status` says why there, and the home address is reachable."""
 
 import re
 import signal
+import struct
+import subprocess
+import time
 from pathlib import Path
 
 import common
 import kernel
 import topology
-from lab import HOME_ADDRESS, inside, run, wait_for
+from lab import HERE, HOME_ADDRESS, OUT, RUN, inside, run, wait_for
 
 PREFIXES = {"w1": "2001:db8:a1:", "w2": "2001:db8:a2:", "w3": "2001:db8:a4:", "usb0": "2001:db8:a1:"}
 ONLY = "only usable address"
 NEW_PREFIX = "2001:db8:a8:"
+LIBRARY, ASLEEP = OUT / "asleep.so", RUN / "asleep"
+LONG, SHORT = 1000, 60  # seconds of sleep: longer than the registration's lifetime, and not
 FAR = "700ms"  # from the node to the home agent
+
+
+def prepare():
+    subprocess.run(["cc", "-O2", "-Wall", "-shared", "-fPIC", "-o", str(LIBRARY), str(HERE / "guest/asleep.c")], check=True)
 
 
 def scenario(lab):
     topology.third_link(lab)
+    lab.charon_extra["mn"] = common.NO_ROAMING
+    ASLEEP.write_bytes(struct.pack("=q", 0))
+    lab.environment["mnd.mn"] = {"LD_PRELOAD": str(LIBRARY), "ASLEEP": str(ASLEEP)}
     common.begin(lab, capture=False)
     three_links(lab)
     same_address_again(lab)
@@ -30,6 +42,8 @@ def scenario(lab):
     renamed_and_replugged(lab)
     within_a_round_trip(lab)
     dead_meanwhile(lab)
+    taken_away(lab)
+    asleep(lab)
     common.stop_and_compare(lab)
 
 
@@ -206,3 +220,52 @@ def used_router():
     routes = run("ip", "-6", "route", "show", "proto", "175", namespace="mn")
     found = set(re.findall(r"from \S+ via (\S+) dev w3 ", routes))
     return found.pop() if len(found) == 1 else None
+
+
+def taken_away(lab):
+    """What the node itself has put into the kernel, by others; on w2."""
+    for what, take in (("the device", lambda: ip("link del mip6")),
+                       ("the home address", lambda: ip(f"addr del {HOME_ADDRESS}/128 dev mip6")),
+                       ("the home address's routes",
+                        lambda: run("ip", "-6", "route", "flush", "table", "6275", namespace="mn"))):
+        before = told(lab, "set up again")
+        take()
+        lab.check(f"{what} taken away: noticed", wait_for(lambda b=before: told(lab, "set up again") > b, 8), lab.status())
+        check_at(lab, "and there again", "w2", ONLY)
+    before = told(lab, "no usable address is left")
+    setting("all/disable_ipv6", 1)
+    lab.check("IPv6 off everywhere: noticed", wait_for(lambda: told(lab, "no usable address is left") > before, 5),
+              lab.status())
+    setting("all/disable_ipv6", 0)
+    check_at(lab, "and on again", "w2", ONLY)
+    lab.check("nothing to complain about", not lab.trouble()[0], lab.status())
+
+
+def asleep(lab):
+    """The daemon stands still, as in sleep; then the clocks are what they are after one, and the kernel tells it as after
+    one."""
+    def sleep(seconds, meanwhile=lambda: None):
+        mnd = lab.processes["mnd.mn"]
+        mnd.send_signal(signal.SIGSTOP)
+        meanwhile()
+        ASLEEP.write_bytes(struct.pack("=q", seconds + struct.unpack("=q", ASLEEP.read_bytes())[0]))
+        time.clock_settime(time.CLOCK_REALTIME, time.time() + 1)
+        mnd.send_signal(signal.SIGCONT)
+        return wait_for(lambda: told(lab, f"slept {seconds} s"), 5)
+
+    def move():
+        common.link("w2", "down")
+        common.link("w3", "up")
+        lab.check("another network while it sleeps", wait_for(lambda: lab.care_of("mn", "w3"), 8))
+    lab.check("a long sleep is noticed", sleep(LONG, move), lab.status(command="events"))
+    check_at(lab, "after a sleep longer than the registration", "w3", ONLY)
+    before, listed = lab.status()["counters"], told(lab, "found in charon")
+    lab.check("a short sleep is noticed", sleep(SHORT), lab.status(command="events"))
+    lab.check("the registration is refreshed, by one update",
+              wait_for(lambda: lab.status()["counters"]["acknowledged"] > before["acknowledged"], 5) and
+              lab.status()["counters"]["updates_sent"] == before["updates_sent"] + 1, (before, lab.status()))
+    lab.check("charon's list is read", wait_for(lambda: told(lab, "found in charon") > listed, 5))
+    check_at(lab, "after a short sleep", "w3", ONLY)
+    told_before = told(lab, "slept")
+    time.clock_settime(time.CLOCK_REALTIME, time.time() - 1)
+    lab.check("a clock that is set is no sleep", at(lab, "w3") and told(lab, "slept") == told_before)
