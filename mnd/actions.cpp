@@ -69,7 +69,6 @@ void Daemon::perform(const node::UseAttachment& action) {
            esp_tunnel_->require(Side::kNode, ends_, kernel::kNodePayloadReqid, attachment.care_of));
     return;
   }
-  if (esp_tunnel_) done("payload protection", esp_tunnel_->remove(Side::kNode, ends_));
   ready_to_send_ = done("xfrm", xfrm_->clear_care_of(Side::kNode, ends_));
   if (attachment.gateway)
     ready_to_send_ &= done(
@@ -103,12 +102,16 @@ void Daemon::perform(const node::SwitchOutbound& action) {
     done("payload protection", esp_tunnel_->move(Side::kNode, ends_, kernel::kNodePayloadReqid, attachment.care_of,
                                                  leaving_usable_ ? Scope::kSending : Scope::kBoth));
   outbound_ = attachment;
-  if (done("tunnel", send_by(attachment))) prefer_home_address(true);
+  if (!done("tunnel", send_by(attachment))) return;
+  // After the tunnel's routes have gone: nothing of it leaves in the clear meanwhile.
+  if (esp_tunnel_ && attachment.at_home) done("payload protection", esp_tunnel_->remove(Side::kNode, ends_));
+  prefer_home_address(true);
 }
 
 tl::expected<void, mip6::Error> Daemon::send_by(const mip6::Attachment& attachment) {
   if (!attachment.at_home) return tunnel_->send_through_tunnel(attachment.care_of);
-  if (attachment.gateway) return tunnel_->send_through_home_link(attachment.interface, *attachment.gateway);
+  if (attachment.gateway)
+    return tunnel_->send_through_home_link(attachment.interface, config_.home_prefix.length, *attachment.gateway);
   return {};
 }
 
@@ -127,7 +130,8 @@ void Daemon::perform(const node::StopOutbound&) {
   outbound_.reset();
   if (!tunnel_) return;
   done("tunnel", tunnel_->stop_outbound());
-  leave_home_link();
+  // Where the node may be at home, the de-registration goes on.
+  if (const auto& attachment = registration()->attachment(); !attachment || !attachment->at_home) leave_home_link();
   prefer_home_address(false);
 }
 

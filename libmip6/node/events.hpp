@@ -67,7 +67,8 @@ using Event =
 
 // --- actions ---
 // Home address option and routing header states for it; at home: none of them, but the home address on the home link,
-// which it must leave with the UseAttachment of the next attachment away (the home agent looks for duplicates then).
+// which it must leave with the UseAttachment of the next attachment away (the home agent looks for duplicates then),
+// and the way to the home agent there. The payload stays where it is, and as it is: with SwitchOutbound it follows.
 struct UseAttachment {
   Attachment attachment;
 };
@@ -78,7 +79,7 @@ struct SwitchOutbound {  // payload with the home address as source leaves this 
   Attachment attachment;
 };
 // No binding (of ours, or any longer one of a former process), or home left: no payload from the home address, new
-// connections do not choose it.
+// connections do not choose it. What UseAttachment made at home stays there until the node is somewhere else.
 struct StopOutbound {};
 struct ReserveSequence {  // make both durable as SequenceState; answer with SequenceReserved or ...ReservationFailed
   SequenceNumber end;     // exclusive
@@ -103,8 +104,8 @@ struct RenewKeys {
   bool used_up = false;          // also if it runs from here already
   bool left_behind = false;      // the same
 };
-// RFC 6275 section 11.5.5: Neighbor Advertisement with Override on the home link; once the home agent has agreed, its
-// binding has expired, or the interface there is another one.
+// RFC 6275 section 11.5.5: Neighbor Advertisement with Override on the home link; once the home agent has agreed, and
+// never before.
 struct AnnounceHomeAddress {
   Attachment attachment;
 };

@@ -16,6 +16,10 @@ constexpr Duration kBindingErrorInterval = std::chrono::seconds{10};
 
 bool same_care_of(const Attachment& a, const Attachment& b) { return a.care_of == b.care_of && a.at_home == b.at_home; }
 
+// What the home agent has said of one is true of the other. Its acknowledgement of a de-registration shows that the
+// node is at home behind one router; of another one it says nothing.
+bool same_for_agent(const Attachment& a, const Attachment& b) { return same_care_of(a, b) && (!a.at_home || a == b); }
+
 void earliest(std::optional<BootTime>& deadline, BootTime candidate) {
   if (!deadline || candidate < *deadline) deadline = candidate;
 }
@@ -78,7 +82,7 @@ std::optional<BootTime> HomeRegistration::next_deadline() const {
 // --- moves ---
 
 void HomeRegistration::on(const Attached& event) {
-  if (attachment_ && same_care_of(*attachment_, event.attachment)) {
+  if (attachment_ && same_for_agent(*attachment_, event.attachment)) {
     if (*attachment_ != event.attachment) follow_same_care_of(event.attachment);
     return;
   }
@@ -106,16 +110,11 @@ void HomeRegistration::on(const Attached& event) {
 
 // Another router or interface for the same care-of address: nothing that the home agent would have to know.
 void HomeRegistration::follow_same_care_of(const Attachment& attachment) {
-  const bool other_interface = attachment_->interface != attachment.interface;
   attachment_ = attachment;
   if (binding_ && same_care_of(binding_->attachment, attachment)) binding_->attachment = attachment;
   if (acknowledged_at_ && same_care_of(*acknowledged_at_, attachment)) acknowledged_at_ = attachment;
   actions_.push_back(UseAttachment{attachment});
-  if (!outbound_ || !same_care_of(*outbound_, attachment)) return;
-  switch_outbound();
-  // The neighbours on the home link know the home address by the link-layer address of the former interface. Before the
-  // home agent has agreed, nothing is announced (RFC 6275 section 11.5.5): that comes with its acknowledgement.
-  if (attachment.at_home && other_interface) actions_.push_back(AnnounceHomeAddress{attachment});
+  if (outbound_ && same_care_of(*outbound_, attachment)) switch_outbound();
 }
 
 // Who leaves home gives up the home address there, soft move or not: the home agent is about to look for duplicates
@@ -260,14 +259,10 @@ void HomeRegistration::expire_inheritance() {
   if (!binding_) go_on_without_binding();
 }
 
-// The home agent defends the home address no longer: at home it is ours, whether the de-registration is answered or
-// not; away it cannot be used.
+// Nothing that is sent for the home address arrives any more. Where the link says that it is the home link, too: only
+// the home agent's acknowledgement shows that (RFC 6275 section 11.5.5), anybody's router can advertise the home
+// prefix. A node that is home, with a home agent that is gone for good, has its other addresses there.
 void HomeRegistration::go_on_without_binding() {
-  if (attachment_ && attachment_->at_home) {
-    if (outbound_ != attachment_) switch_outbound();
-    actions_.push_back(AnnounceHomeAddress{*attachment_});
-    return;
-  }
   outbound_.reset();
   actions_.push_back(StopOutbound{});
 }

@@ -19,8 +19,11 @@ namespace {
 
 // Behind those of the signalling, in front of those that charon makes for others.
 constexpr std::uint32_t kTunnelPriority = 6275;
-// What a node says to itself, before that. It has no template to be known by: its priority is the mark.
+// What a node says to itself, and what it and its neighbours say about the home address, before that. It has no
+// template to be known by: its priority is the mark.
 constexpr std::uint32_t kLoopbackPriority = 6274;
+constexpr std::uint8_t kNeighbourSolicitation = 135;
+constexpr std::uint8_t kNeighbourAdvertisement = 136;
 
 PolicyKey payload(const mip6::Ipv6Address& source, std::uint8_t source_length, const mip6::Ipv6Address& destination,
                   std::uint8_t destination_length, std::uint8_t direction) {
@@ -42,6 +45,29 @@ PolicyKey to_home(const Ends& ends, std::uint8_t direction) {
 }
 PolicyKey loopback(const Ends& ends, std::uint8_t direction) {
   return payload(ends.home_address, 128, ends.home_address, 128, direction);
+}
+
+// Everything of a node that needs no ESP. At home it has to answer who asks for the home address before the home
+// agent's acknowledgement can reach it (RFC 6275 section 11.5.5), and until then payload stays under ESP.
+std::vector<PolicyKey> exempt(const Ends& ends) {
+  std::vector<PolicyKey> keys;
+  for (const std::uint8_t direction : {std::uint8_t{XFRM_POLICY_IN}, std::uint8_t{XFRM_POLICY_OUT}}) {
+    keys.push_back(loopback(ends, direction));
+    for (const std::uint8_t type : {kNeighbourSolicitation, kNeighbourAdvertisement}) {
+      auto key = direction == XFRM_POLICY_OUT ? from_home(ends, direction) : to_home(ends, direction);
+      key.protocol = IPPROTO_ICMPV6;
+      key.type = type;
+      keys.push_back(key);
+    }
+  }
+  return keys;
+}
+
+bool looks_exempt(const PolicyKey& key) {
+  const bool to_itself = key.source == key.destination && key.source_length == 128;
+  const bool of_neighbours =
+      key.protocol == IPPROTO_ICMPV6 && (key.type == kNeighbourSolicitation || key.type == kNeighbourAdvertisement);
+  return to_itself || of_neighbours;
 }
 
 PolicyKey sending(Side side, const Ends& ends) {
@@ -141,11 +167,10 @@ tl::expected<void, mip6::Error> EspTunnel::Impl::send_to(Side side, const Ends& 
 // Where the peer's SAs end changes with each move, and what is inside an SA is not judged by its outer address: the
 // template leaves that end open.
 tl::expected<void, mip6::Error> EspTunnel::require_of_node(const Ends& ends, std::uint32_t reqid) {
-  return impl_->perform(
-      {update_policy(to_home(ends, XFRM_POLICY_IN), tunnel(ends.home_agent, {}, reqid), kTunnelPriority),
-       allow_policy(loopback(ends, XFRM_POLICY_IN), kLoopbackPriority),
-       allow_policy(loopback(ends, XFRM_POLICY_OUT), kLoopbackPriority)},
-      "require ESP of payload", text(ends), never);
+  std::vector<NetlinkMessage> messages{
+      update_policy(to_home(ends, XFRM_POLICY_IN), tunnel(ends.home_agent, {}, reqid), kTunnelPriority)};
+  for (const auto& key : exempt(ends)) messages.push_back(allow_policy(key, kLoopbackPriority));
+  return impl_->perform(messages, "require ESP of payload", text(ends), never);
 }
 
 tl::expected<void, mip6::Error> EspTunnel::Impl::require_of_agent(const Ends& ends, std::uint32_t reqid) {
@@ -176,8 +201,7 @@ tl::expected<void, mip6::Error> EspTunnel::remove(Side side, const Ends& ends) {
   std::vector<NetlinkMessage> messages{delete_policy(sending(side, ends))};
   if (side == Side::kNode) {
     messages.push_back(delete_policy(to_home(ends, XFRM_POLICY_IN)));
-    messages.push_back(delete_policy(loopback(ends, XFRM_POLICY_IN)));
-    messages.push_back(delete_policy(loopback(ends, XFRM_POLICY_OUT)));
+    for (const auto& key : exempt(ends)) messages.push_back(delete_policy(key));
   } else {
     messages.push_back(delete_policy(from_home(ends, XFRM_POLICY_IN)));
     messages.push_back(delete_policy(from_home(ends, XFRM_POLICY_FWD)));
@@ -265,8 +289,7 @@ tl::expected<void, mip6::Error> EspTunnel::remove_all(std::uint32_t first_reqid,
     if (!policy || policy->key.sub) continue;
     const auto& first = policy->first;
     const bool ours = first ? first->tunnel && first->reqid >= first_reqid && first->reqid <= last_reqid
-                            : policy->priority == kLoopbackPriority && policy->key.source == policy->key.destination &&
-                                  policy->key.source_length == 128;
+                            : policy->priority == kLoopbackPriority && looks_exempt(policy->key);
     if (ours) removals.push_back(delete_policy(policy->key));
   }
   return impl_->perform(removals, "remove the payload's IPsec policies", "all", absent);

@@ -29,6 +29,7 @@ class EspTunnel {
                                           const mip6::Ipv6Address& care_of);
   // Of that, what needs no care-of address: nothing that comes to the node's home address without ESP is taken. What
   // says that it comes from the home address itself is: the kernel cannot tell it from what the node says to itself.
+  // Neighbor Solicitations and Advertisements about the home address are taken and sent, too: they stay on one link.
   tl::expected<void, mip6::Error> require_of_node(const Ends& ends, std::uint32_t reqid);
   tl::expected<void, mip6::Error> remove(Side side, const Ends& ends);
   bool required(Side side, const Ends& ends) const;

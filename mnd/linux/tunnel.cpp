@@ -35,10 +35,20 @@ struct NodeTunnel::Impl {
     return {
         .interface = device, .address = home_address, .prefix_length = 128, .home_flag = true, .preferred = preferred};
   }
+  // The `home` flag stays with the tunnel's address: the kernel asks for any that has it.
+  HomeAddress on_home_link(std::uint32_t interface, std::uint8_t prefix_length, bool preferred) const {
+    return {.interface = interface, .address = home_address, .prefix_length = prefix_length, .preferred = preferred};
+  }
   Route home_table_default() const {
     Route route;
     route.table = kHomeTable;
     route.metric = kDefaultMetric;
+    return route;
+  }
+  // At home, beside the payload's way.
+  Route home_table_to_agent() const {
+    Route route = home_table_default();
+    route.destination = {home_agent, 128};
     return route;
   }
   Route main_default() const {
@@ -210,35 +220,40 @@ tl::expected<void, mip6::Error> NodeTunnel::send_through_tunnel(const mip6::Ipv6
 
 tl::expected<void, mip6::Error> NodeTunnel::attach_home_link(std::uint32_t interface, std::uint8_t prefix_length,
                                                              const mip6::Ipv6Address& gateway) {
-  // The `home` flag stays with the tunnel's address: the kernel asks for any that has it.
-  const HomeAddress on_link{.interface = interface, .address = impl_->home_address, .prefix_length = prefix_length};
+  const auto on_link = impl_->on_home_link(interface, prefix_length, false);
   auto done = perform(impl_->socket, {add_address(on_link)}, Harmless::kPresent,
                       "add the home address to the home link", impl_->home_address.to_string());
   if (!done) return done;
   // Only by the router, whose link-layer address its advertisement has told: the node must not solicit neighbours from
   // the home address as long as the home agent defends it (RFC 6275 section 11.5.5).
-  const Route route = Impl::via(impl_->home_table_default(), interface, gateway);
-  return perform(impl_->socket, {replace_route(route)}, Harmless::kNothing, "send by the home link's router",
-                 gateway.to_string());
+  const Route route = Impl::via(impl_->home_table_to_agent(), interface, gateway);
+  return perform(impl_->socket, {replace_route(route)}, Harmless::kNothing,
+                 "reach the home agent by the home link's router", gateway.to_string());
 }
 
-tl::expected<void, mip6::Error> NodeTunnel::send_through_home_link(std::uint32_t interface,
+tl::expected<void, mip6::Error> NodeTunnel::send_through_home_link(std::uint32_t interface, std::uint8_t prefix_length,
                                                                    const mip6::Ipv6Address& gateway) {
   return perform(impl_->socket,
                  {replace_route(Impl::via(impl_->home_table_default(), interface, gateway)),
-                  replace_route(Impl::via(impl_->main_default(), interface, gateway))},
+                  replace_route(Impl::via(impl_->main_default(), interface, gateway)),
+                  change_address(impl_->on_home_link(interface, prefix_length, true))},
                  Harmless::kNothing, "send by the home link's router", gateway.to_string());
 }
 
 tl::expected<void, mip6::Error> NodeTunnel::detach_home_link(std::uint32_t interface) {
+  const Route to_agent = impl_->home_table_to_agent();
   if (interface == 0) {
     if (auto known = impl_->know_device(); !known) return known;
+    auto done = perform(impl_->socket, {delete_route(to_agent)}, Harmless::kAbsent, "remove the home link's routes",
+                        "any link");
+    if (!done) return done;
     return impl_->remove_addresses([&](const HomeAddress& held) { return held.interface != impl_->device; });
   }
   Route own = impl_->home_table_default();
   Route main = impl_->main_default();
-  own.interface = main.interface = interface;
-  auto done = perform(impl_->socket, {delete_route(own), delete_route(main)}, Harmless::kAbsent,
+  Route agent = to_agent;
+  own.interface = main.interface = agent.interface = interface;
+  auto done = perform(impl_->socket, {delete_route(own), delete_route(main), delete_route(agent)}, Harmless::kAbsent,
                       "remove the home link's routes", fmt::format("link {}", interface));
   if (!done) return done;
   return impl_->remove_addresses([&](const HomeAddress& held) { return held.interface == interface; });

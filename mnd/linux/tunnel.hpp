@@ -41,10 +41,13 @@ class NodeTunnel {
   // Outbound through the tunnel, outer source `care_of`: ONE route replaced in table 6275, and the main default route
   // with the home address as preferred source (metric kDefaultMetric) so that new connections choose it.
   tl::expected<void, mip6::Error> send_through_tunnel(const mip6::Ipv6Address& care_of);
-  // At home: table 6275 has the home link's router; the home address on that interface too (no DAD: section 11.5.5).
+  // What a de-registration at home needs: table 6275 has the home link's router on the way to the home agent, the home
+  // address is on that interface too (no DAD: section 11.5.5; deprecated). The payload's way is what it was: whether
+  // this is the home link, the home agent's acknowledgement tells.
   tl::expected<void, mip6::Error> attach_home_link(std::uint32_t interface, std::uint8_t prefix_length,
                                                    const mip6::Ipv6Address& gateway);
-  tl::expected<void, mip6::Error> send_through_home_link(std::uint32_t interface, const mip6::Ipv6Address& gateway);
+  tl::expected<void, mip6::Error> send_through_home_link(std::uint32_t interface, std::uint8_t prefix_length,
+                                                         const mip6::Ipv6Address& gateway);
   // The home address and the routes of attach_home_link() and send_through_home_link() go from that interface; with 0
   // the home address goes from whatever interface beside the tunnel a former process put it on.
   tl::expected<void, mip6::Error> detach_home_link(std::uint32_t interface);

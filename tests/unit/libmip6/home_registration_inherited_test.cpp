@@ -31,22 +31,24 @@ using Seen = std::vector<std::pair<BootTime, std::string>>;
 
 }  // namespace
 
-TEST_CASE("at home with a silent home agent the node takes its address back when the binding expires",
-          "[registration]") {
+TEST_CASE(
+    "a silent home agent: a link that claims to be home gets neither payload nor announcement, before the binding's "
+    "end or after it",
+    "[registration]") {
   Node node;
   node.register_at(kA1);
   const auto expires = *node.core.expires();
   node.give(Attached{kHome, GENERATE(true, false)});
-  CHECK(in_silence(node, 500s) == Seen{{expires, "SwitchOutbound"}, {expires, "AnnounceHomeAddress"}});
+  CHECK(in_silence(node, 500s) == Seen{{expires, "StopOutbound"}});
   CHECK_FALSE(node.core.expires());
   CHECK_FALSE(node.core.registered_at());
 
-  SECTION("the de-registration is still tried") {
+  SECTION("the de-registration is still tried, and its answer shows that it is the home link") {
     CHECK(node.core.state() == State::kDeregistering);
     REQUIRE(node.core.next_deadline());
     CHECK(order(node.next()) == "SendUpdate");
     // The silence has made key management begin anew from here already.
-    CHECK(order(node.acknowledge(Status::kAccepted, 0s)) == "AnnounceHomeAddress Registered");
+    CHECK(order(node.acknowledge(Status::kAccepted, 0s)) == "SwitchOutbound AnnounceHomeAddress Registered");
   }
   SECTION("who leaves then gives the address up as after any time at home") {
     CHECK(all<StopOutbound>(node.give(Attached{kA2, false})).size() == 1);
@@ -69,11 +71,11 @@ TEST_CASE("what a former process left is stopped when its binding must have expi
   CHECK(in_silence(node, 1000s) == Seen{{started + 420s, "StopOutbound"}});
 }
 
-TEST_CASE("at home the node takes its address back from a former process's binding", "[registration]") {
+TEST_CASE("at home, too, what a former process left is stopped when its binding must have expired", "[registration]") {
   auto node = restarted();
   const auto ends = node.now + 420s;
   node.give(Attached{kHome, false});
-  CHECK(in_silence(node, 1000s) == Seen{{ends, "SwitchOutbound"}, {ends, "AnnounceHomeAddress"}});
+  CHECK(in_silence(node, 1000s) == Seen{{ends, "StopOutbound"}});
 }
 
 TEST_CASE("an acknowledgement settles what a former process left", "[registration]") {

@@ -319,28 +319,29 @@ TEST_CASE("fresh keys after there were none: the binding may be gone with the fo
   }
 }
 
-TEST_CASE("another interface for the home link is announced there, another router is not", "[registration]") {
+TEST_CASE("another interface or router at home: the home agent has to say that this is the home link, too",
+          "[registration]") {
   Node node;
   node.register_at(kHome);
   auto other = kHome;
-  SECTION("interface") {
-    other.interface = 9;
-    const auto actions = node.give(Attached{other, GENERATE(true, false)});
-    CHECK(order(actions) == "UseAttachment SwitchOutbound AnnounceHomeAddress");
-    CHECK(only<AnnounceHomeAddress>(actions).attachment == other);
-  }
-  SECTION("router") {
-    other.gateway = address("fe80::beef");
-    CHECK(order(node.give(Attached{other, true})) == "UseAttachment SwitchOutbound");
-  }
+  SECTION("interface") { other.interface = 9; }
+  SECTION("router") { other.gateway = address("fe80::beef"); }
+  const auto actions = node.give(Attached{other, GENERATE(true, false)});
+  CHECK(order(actions) == "UseAttachment SendUpdate");
+  CHECK(only<SendUpdate>(actions).update.lifetime == 0s);
+  CHECK(node.core.state() == State::kDeregistering);
+  const auto agreed = node.acknowledge(Status::kNotHomeAgentForThisNode, 0s);
+  CHECK(order(agreed) == "SwitchOutbound AnnounceHomeAddress Registered");
+  CHECK(only<AnnounceHomeAddress>(agreed).attachment == other);
 }
 
-TEST_CASE("before the home agent has agreed another interface for the home link is not announced", "[registration]") {
+TEST_CASE("before the home agent has agreed nothing is announced, whatever else claims to be the home link",
+          "[registration]") {
   Node node;
   node.register_at(kA1);
   node.give(Attached{kHome, true});
   auto other = kHome;
   other.interface = 9;
-  CHECK(order(node.give(Attached{other, true})) == "UseAttachment");
+  CHECK(order(node.give(Attached{other, true})) == "UseAttachment SendUpdate");
   CHECK(only<AnnounceHomeAddress>(node.acknowledge(Status::kAccepted, 0s)).attachment == other);
 }
