@@ -192,6 +192,7 @@ void Daemon::perform(const node::AnnounceHomeAddress& action) {
 
 void Daemon::perform(const node::Registered& action) {
   troubles_.over("registration");
+  link_health_.acknowledged(action.attachment);
   const auto took = std::chrono::duration<double, std::milli>(action.took).count();
   if (action.attachment.at_home)
     journal_.add("home", fmt::format("at home, de-registered in {:.1f} ms (seq {})", took, action.sequence.value()));
@@ -217,6 +218,13 @@ void Daemon::perform(const node::PrefixDiscoveryNecessary&) {
 
 // Trouble has told the user; the core looks for another home agent, if there may be one.
 void Daemon::perform(const node::NotServed&) {}
+void Daemon::perform(const node::Unanswered& action) {
+  const auto& attachment = action.attachment;
+  journal_.add("link", fmt::format("the home agent does not answer {} by {}", attachment.care_of.to_string(),
+                                   interface_name(attachment.interface)));
+  reconsider();
+}
+
 void Daemon::perform(const node::AgentSilent&) { restore_manual_states(); }
 
 void Daemon::perform(const node::Stopped& action) {

@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "libmip6/wire/icmp_message.hpp"
-#include "mnd/candidates.hpp"
 #include "mnd/daemon.hpp"
 #include "mnd/linux/kernel.hpp"
 #include "mnd/linux/log.hpp"
@@ -86,8 +85,9 @@ void Daemon::perform(const node::UseHomeAgent& action) {
     bring_up_again_ = kernel::boot_now() + bring_up_backoff_;
     return;
   }
-  // Care-of addresses that are there have their routes to the new one before it is talked to.
-  add_care_of_routes(mip6::usable_attachments(candidates(monitor_->state()), movement_, registration()->attachment()));
+  // Care-of addresses that are there have their routes to the new one before it is talked to; each may lead there.
+  link_health_.forget();
+  reconsider();
 }
 
 // There is a key for the configured home address only, so the core never has another one to take.

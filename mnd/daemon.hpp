@@ -16,8 +16,10 @@
 
 #include "ike-glue/node_keying.hpp"
 #include "ike-glue/session.hpp"
+#include "libmip6/node/link_health.hpp"
 #include "libmip6/node/mobile_node.hpp"
 #include "libmip6/node/movement.hpp"
+#include "libmip6/node/router_solicitation.hpp"
 #include "mnd/config.hpp"
 #include "mnd/doctor.hpp"
 #include "mnd/journal.hpp"
@@ -74,7 +76,9 @@ class Daemon {
   // --- movement.cpp: which address the node is reachable at ---
   void network_changed(const kernel::NetworkState& network);
   void ask_for_optimistic_dad(const kernel::NetworkState& network);
-  void solicit_on_new_links(const kernel::NetworkState& network);
+  void reconsider();  // what is known of links or home agents has changed, the network has not
+  std::vector<mip6::Choice> usable_attachments(const kernel::NetworkState& network);
+  void solicit_routers(const kernel::NetworkState& network);
   // Returns those that are new.
   std::vector<mip6::Attachment> add_care_of_routes(const std::vector<mip6::Choice>& usable);
   void announce(const std::vector<mip6::Attachment>& care_of_addresses, const kernel::NetworkState& network);
@@ -123,6 +127,7 @@ class Daemon {
   void perform(const mip6::node::Trouble& action);
   void perform(const mip6::node::PrefixDiscoveryNecessary& action);
   void perform(const mip6::node::NotServed& action);
+  void perform(const mip6::node::Unanswered& action);
   void perform(const mip6::node::AgentSilent& action);
   void perform(const mip6::node::Stopped& action);
   void perform(const ike::Request& action);
@@ -218,7 +223,8 @@ class Daemon {
   bool draining_ = false;
 
   std::map<std::pair<std::uint32_t, mip6::Ipv6Address>, mip6::Ipv6Address> care_of_routes_;  // -> gateway
-  std::map<std::uint32_t, bool> link_running_;
+  mip6::node::LinkHealth link_health_;
+  mip6::node::RouterSolicitation solicitation_{random_};
   // A former process may have left the home address on the home link, we don't know which: interface 0 is any.
   bool maybe_on_home_link_ = true;
   std::uint32_t home_link_ = 0;

@@ -17,14 +17,15 @@ using mip6::Choice;
 void Daemon::network_changed(const kernel::NetworkState& network) {
   if (!node_ || stopping_) return;
   resume_.look();
-  const auto usable = mip6::usable_attachments(candidates(network), movement_, registration()->attachment());
+  const auto usable = usable_attachments(network);
   const auto fresh = add_care_of_routes(usable);
   follow(usable);
   announce(fresh, network);
   remove_stale_care_of_routes(usable);
-  solicit_on_new_links(network);
+  solicit_routers(network);
   ask_for_optimistic_dad(network);
   look_after_ours(network);
+  rearm();
 }
 
 void Daemon::ask_for_optimistic_dad(const kernel::NetworkState& network) {
@@ -37,28 +38,36 @@ void Daemon::ask_for_optimistic_dad(const kernel::NetworkState& network) {
   }
 }
 
-// The kernel waits up to a second before it asks for a router; we don't (RFC 4861 section 6.3.7 allows it after a
-// move).
-void Daemon::solicit_on_new_links(const kernel::NetworkState& network) {
-  std::map<std::uint32_t, bool> running;
+void Daemon::reconsider() {
+  if (monitor_) network_changed(monitor_->state());
+}
+
+std::vector<Choice> Daemon::usable_attachments(const kernel::NetworkState& network) {
+  return link_health_.choose(candidates(network), movement_, registration()->attachment(), node_->unanswered(),
+                             kernel::boot_now());
+}
+
+void Daemon::solicit_routers(const kernel::NetworkState& network) {
+  std::vector<mip6::node::LinkRouters> links;
   for (const auto& [index, link] : network.links) {
-    if (link.loopback || link.ours || link.tunnel) continue;
-    running[index] = link.up && link.running;
-    const auto before = link_running_.find(index);
-    const bool came_up = running[index] && before != link_running_.end() && !before->second;
-    const auto leads_there = [interface = index](const auto& route) { return route.interface == interface; };
-    if (came_up && std::ranges::none_of(network.default_routes, leads_there))
-      if (const auto sent = kernel::solicit_routers(index); !sent)
-        kernel::log(kernel::Level::kDebug, sent.error().to_string());
+    if (link.loopback || link.ours || link.tunnel || mip6::is_excluded(link.name, movement_)) continue;
+    const bool reachable = std::ranges::any_of(network.default_routes, [&, interface = index](const auto& route) {
+      const kernel::Router router{route.interface, route.gateway};
+      return route.interface == interface &&
+             std::ranges::find(network.unreachable_routers, router) == network.unreachable_routers.end();
+    });
+    links.push_back({.interface = index, .up = link.up && link.running, .reachable = reachable});
   }
-  link_running_ = std::move(running);
+  for (const auto index : solicitation_.handle(links, kernel::boot_now()))
+    if (const auto sent = kernel::solicit_routers(index); !sent)
+      kernel::log(kernel::Level::kDebug, sent.error().to_string());
 }
 
 std::vector<mip6::Attachment> Daemon::add_care_of_routes(const std::vector<Choice>& usable) {
   std::vector<mip6::Attachment> fresh;
   if (!tunnel_) return fresh;
   troubles_.over("care-of route");  // of an address that may be gone by now; said again below if it is not
-  for (const auto& [attachment, reason] : usable) {
+  for (const auto& [attachment, reason, failing] : usable) {
     if (attachment.at_home || !attachment.gateway) continue;
     const auto key = std::pair{attachment.interface, attachment.care_of};
     const auto known = care_of_routes_.find(key);
@@ -112,10 +121,10 @@ void Daemon::follow(const std::vector<Choice>& usable) {
   attachment_reason_ = usable.front().reason;
   const mip6::Attachment& best = usable.front().attachment;
   if (current == best) return;
-  const bool previous_usable =
-      current && std::ranges::any_of(usable, [&](const Choice& choice) {
-        return choice.attachment.interface == current->interface && choice.attachment.care_of == current->care_of;
-      });
+  const bool previous_usable = current && std::ranges::any_of(usable, [&](const Choice& choice) {
+                                 return !choice.failing && choice.attachment.interface == current->interface &&
+                                        choice.attachment.care_of == current->care_of;
+                               });
   leaving_usable_ = previous_usable;
   feed(mip6::node::Attached{.attachment = best, .previous_usable = previous_usable});
 }

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "mnd/candidates.hpp"
 #include "mnd/daemon.hpp"
 #include "mnd/linux/kernel.hpp"
 
@@ -30,9 +29,12 @@ void Daemon::resumed(mip6::Duration slept) {
   if (stopping_) return;
   journal_.add("resumed", fmt::format("slept {} s", std::chrono::round<std::chrono::seconds>(slept).count()));
   if (!node_) return;
+  link_health_.forget();
+  solicitation_.forget();
   const auto before = registration()->attachment();
   if (charon_told_) feed(ike::CharonConnected{});
   monitor_->reread();
+  reconsider();
   if (before && registration()->attachment() == before) feed(mip6::node::RefreshAsked{});
 }
 
@@ -77,7 +79,7 @@ tl::expected<void, mip6::Error> Daemon::set_up_again() {
   preferred_.reset();
   care_of_routes_.clear();
   const auto& attachment = registration()->attachment();
-  add_care_of_routes(mip6::usable_attachments(candidates(monitor_->state()), movement_, attachment));
+  add_care_of_routes(usable_attachments(monitor_->state()));
   if (attachment && attachment->at_home && attachment->gateway)
     if (auto attached =
             tunnel_->attach_home_link(attachment->interface, config_.home_prefix.length, *attachment->gateway);

@@ -146,6 +146,9 @@ kernel::ControlServer::Answer Daemon::control(const json& request) {
   if (command == "refresh") {
     if (!registration() || !registration()->attachment())
       return {to_line(error_answer("there is nothing to refresh: no usable address", "connect to a network first"))};
+    // Somebody may have logged in, or mended something.
+    link_health_.forget();
+    reconsider();
     feed(mip6::node::RefreshAsked{});
     return {to_line({{"version", kernel::kControlVersion}, {"result", "ok"}})};
   }

@@ -92,18 +92,36 @@ void MobileNode::perform(const std::vector<DiscoveryAction>& actions) {
 }
 
 // Also while a binding lives: a home agent that is ended takes the keys away, and serves nobody from then on. One whose
-// key management alone is away looks the same from here.
-void MobileNode::give_up_waiting_for_keys() {
-  const bool waits =
-      registration_.state() == State::kWaitingForKeys || (registration_.lacks_keys() && key_management_reachable_);
-  if (!away() || !has_choice() || !waits) {
-    waiting_for_keys_since_.reset();
-    return;
-  }
+// key management alone is away looks the same from here. At home nothing is waited for once the home agent has agreed.
+bool MobileNode::waits_for_keys() const {
+  if (!attachment_ || registration_.state() == State::kAtHome) return false;
+  return registration_.state() == State::kWaitingForKeys || (registration_.lacks_keys() && key_management_reachable_);
+}
+
+void MobileNode::stop_waiting_for_keys() {
+  waiting_for_keys_since_.reset();
+  keys_unanswered_ = false;
+}
+
+// The attachment is given up first, then the home agent.
+void MobileNode::wait_for_keys() {
+  if (!waits_for_keys()) return stop_waiting_for_keys();
   if (!waiting_for_keys_since_) waiting_for_keys_since_ = now_;
-  if (now_ < *waiting_for_keys_since_ + kKeyPatience) return;
+  if (const auto at = keys_given_up_at(); !at || now_ < *at) return;
+  if (!keys_unanswered_ && key_management_reachable_) {
+    keys_unanswered_ = true;
+    actions_.push_back(Unanswered{*attachment_});
+  }
+  if (!away() || !has_choice() || now_ < *waiting_for_keys_since_ + kKeyPatience) return;
   waiting_for_keys_since_ = now_;
   next_agent();
+}
+
+// The next time at which something follows from it, if nothing changes.
+std::optional<BootTime> MobileNode::keys_given_up_at() const {
+  if (!waiting_for_keys_since_) return std::nullopt;
+  if (!keys_unanswered_ && key_management_reachable_) return *waiting_for_keys_since_ + kLinkKeyPatience;
+  return away() && has_choice() ? std::optional{*waiting_for_keys_since_ + kKeyPatience} : std::nullopt;
 }
 
 // --- prefixes and home addresses ---

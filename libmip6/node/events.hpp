@@ -126,6 +126,11 @@ struct PrefixDiscoveryNecessary {};  // status 1: ask for the prefixes of the ho
 struct NotServed {
   Status status{};
 };
+// The home agent was asked from there and does not answer: two updates in a row, or keys that do not come. Told once
+// for each attachment; another one may lead to it (LinkHealth), and is Attached then.
+struct Unanswered {
+  Attachment attachment;
+};
 struct AgentSilent {};  // several updates in a row stayed unanswered; told once, before the next one
 struct Stopped {
   // The home agent has agreed, now or before at home, that it serves us no longer. False: refused, given up after
@@ -134,6 +139,6 @@ struct Stopped {
 };
 using Action = std::variant<UseAttachment, SendUpdate, SwitchOutbound, StopOutbound, ReserveSequence, NeedKeys,
                             MoveOwnKeys, MoveKeys, RenewKeys, AnnounceHomeAddress, Registered, Trouble,
-                            PrefixDiscoveryNecessary, NotServed, AgentSilent, Stopped>;
+                            PrefixDiscoveryNecessary, NotServed, Unanswered, AgentSilent, Stopped>;
 
 }  // namespace mip6::node

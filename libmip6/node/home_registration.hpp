@@ -72,6 +72,7 @@ class HomeRegistration {
   bool key_mobility() const;                            // K of the last acknowledgement
   // They were asked for and are not there, also while a binding lives.
   bool lacks_keys() const { return attachment_ && !keys_; }
+  bool unanswered() const;  // the last two updates or more from this attachment, in a row
   const Counters& counters() const;
   const UpdateRate& rate() const { return rate_; }
   // Where the numbers go on with another home agent, and since when they are used: manual keys with that one may have

@@ -65,7 +65,7 @@ std::optional<BootTime> MobileNode::next_deadline() const {
   consider(discovery_.next_deadline());
   consider(prefixes_.next_deadline());
   if (change_ && away()) consider(change_->at);
-  if (waiting_for_keys_since_) consider(*waiting_for_keys_since_ + kKeyPatience);
+  consider(keys_given_up_at());
   for (const auto& prefix : known_) {
     if (prefix.home_address != home_address()) continue;
     consider(prefix.solicit_at);
@@ -78,6 +78,7 @@ void MobileNode::on(const Event& event) {
   if (const auto* attached = std::get_if<Attached>(&event)) {
     const bool same = attachment_ && attachment_->care_of == attached->attachment.care_of;
     attachment_ = attached->attachment;
+    if (!same) stop_waiting_for_keys();
     if (discovery_.running() && !same) perform(discovery_.handle(DiscoveryCancelled{}, now_));
     // Without a home agent there is nobody to register with.
     if (!knows_agent()) return;
@@ -123,14 +124,14 @@ bool MobileNode::follow(const Action& action) {
 void MobileNode::start_anew() {
   policy_.registration.may_have_binding = false;
   registration_ = HomeRegistration{policy_.registration, registration_.numbers(), registration_.rate()};
-  waiting_for_keys_since_.reset();
+  stop_waiting_for_keys();
   if (const auto* prefix = prefix_of(home_address())) tell(HomeAddressValid{prefix->valid_until});
   if (attachment_) tell(Attached{*attachment_, false});
 }
 
 void MobileNode::do_what_is_due() {
   if (stopping_) return;
-  give_up_waiting_for_keys();
+  wait_for_keys();
   change_agent();
   perform(discovery_.handle(DiscoveryDeadlineReached{}, now_));
   solicit_before_the_end();

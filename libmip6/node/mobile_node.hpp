@@ -67,6 +67,8 @@ class MobileNode {
 
   // With the present home agent; told nothing as long as none is known.
   const HomeRegistration& registration() const { return registration_; }
+  // The home agent does not answer where the node is attached: what Unanswered has told, as long as it is so.
+  bool unanswered() const { return registration_.unanswered() || keys_unanswered_; }
   Ipv6Address home_agent() const { return policy_.registration.home_agent; }  // unspecified: none is known yet
   Ipv6Address home_address() const { return policy_.registration.home_address; }
 
@@ -97,7 +99,8 @@ class MobileNode {
   void use_agent(std::size_t agent);
   void discover();
   void perform(const std::vector<DiscoveryAction>& actions);
-  void give_up_waiting_for_keys();
+  void wait_for_keys();
+  void stop_waiting_for_keys();
   bool has_choice() const { return policy_.discover || agents_.size() > 1; }
   void perform(const std::vector<PrefixAction>& actions);
   void learn(const MobilePrefixAdvertisement& advertisement);
@@ -107,6 +110,8 @@ class MobileNode {
   bool leave_ended_address();
   HomePrefix* prefix_of(const Ipv6Address& home_address);
 
+  bool waits_for_keys() const;
+  std::optional<BootTime> keys_given_up_at() const;
   bool away() const { return attachment_ && !attachment_->at_home; }
   bool knows_agent() const { return !agents_.empty(); }
 
@@ -119,8 +124,9 @@ class MobileNode {
   PrefixDiscovery prefixes_;
   std::optional<Attachment> attachment_;
   std::optional<Change> change_;
-  int failed_rounds_ = 0;  // in a row, in which no candidate served us
-  std::optional<BootTime> waiting_for_keys_since_;
+  int failed_rounds_ = 0;                           // in a row, in which no candidate served us
+  std::optional<BootTime> waiting_for_keys_since_;  // at this attachment, with this home agent
+  bool keys_unanswered_ = false;                    // for kLinkKeyPatience
   bool key_management_reachable_ = true;
   BootTime last_update_at_ = BootTime::min();
   std::vector<HomePrefix> known_;     // at most one for each home address with keys

@@ -37,10 +37,13 @@ std::size_t first_match(const std::vector<std::string>& patterns, std::string_vi
 }
 
 // What decides between two attachments, most important first.
-enum class Criterion { kHome, kPreference, kStable, kMetric, kCurrent, kOrder };
+enum class Criterion { kFailing, kHome, kPreference, kStable, kMetric, kCurrent, kOrder };
+
+enum class Failure { kNone, kSilent, kRouter };
 
 struct Ranked {
   Attachment attachment;
+  Failure failure = Failure::kNone;
   std::string interface_name;
   std::size_t preference = 0;
   bool temporary = false;
@@ -48,12 +51,15 @@ struct Ranked {
   bool current = false;
 };
 
+bool fails(const Ranked& ranked) { return ranked.failure != Failure::kNone; }
+
 // Negative: `a` is better. `by` tells what decided.
 int compare(const Ranked& a, const Ranked& b, Criterion& by) {
   const auto order = [&by](Criterion criterion, auto left, auto right) {
     by = criterion;
     return left < right ? -1 : left > right ? 1 : 0;
   };
+  if (const int c = order(Criterion::kFailing, fails(a), fails(b))) return c;
   if (const int c = order(Criterion::kHome, !a.attachment.at_home, !b.attachment.at_home)) return c;
   if (const int c = order(Criterion::kPreference, a.preference, b.preference)) return c;
   if (const int c = order(Criterion::kStable, a.temporary, b.temporary)) return c;
@@ -69,8 +75,7 @@ bool better(const Ranked& a, const Ranked& b) {
 }
 
 bool link_usable(const Candidate& candidate, const MovementPolicy& policy) {
-  return candidate.link_up && candidate.gateway &&
-         first_match(policy.exclude, candidate.interface_name) == policy.exclude.size();
+  return candidate.link_up && candidate.gateway && !is_excluded(candidate.interface_name, policy);
 }
 
 // RFC 6275 section 11.5.5: home is where the home prefix is on-link. An address that the kernel formed from the
@@ -91,7 +96,7 @@ bool fit_as_care_of(const Candidate& candidate, const MovementPolicy& policy) {
 }
 
 std::optional<Ranked> rank(const Candidate& candidate, const MovementPolicy& policy,
-                           const std::optional<Attachment>& current) {
+                           const std::optional<Attachment>& current, std::span<const Attachment> silent) {
   if (!link_usable(candidate, policy)) return std::nullopt;
   const bool at_home = shows_home_link(candidate, policy);
   if (!at_home && !fit_as_care_of(candidate, policy)) return std::nullopt;
@@ -100,6 +105,10 @@ std::optional<Ranked> rank(const Candidate& candidate, const MovementPolicy& pol
                        .care_of = at_home ? policy.home_address : candidate.address,
                        .gateway = candidate.gateway,
                        .at_home = at_home};
+  if (candidate.router_unreachable)
+    ranked.failure = Failure::kRouter;
+  else if (std::ranges::find(silent, ranked.attachment) != silent.end())
+    ranked.failure = Failure::kSilent;
   ranked.interface_name = candidate.interface_name;
   ranked.preference = first_match(policy.preference, candidate.interface_name);
   ranked.temporary = !at_home && candidate.temporary;
@@ -109,6 +118,28 @@ std::optional<Ranked> rank(const Candidate& candidate, const MovementPolicy& pol
   return ranked;
 }
 
+std::string words_for_failure(const Ranked& ranked, const Ranked& instead) {
+  if (ranked.failure == Failure::kRouter) return "the router of " + ranked.interface_name + " does not answer";
+  std::string what = ranked.interface_name;
+  if (ranked.attachment.at_home)
+    what = "the home link " + what;
+  else if (ranked.attachment.interface == instead.attachment.interface)
+    what = ranked.attachment.care_of.to_string() + " on " + what;
+  return what + " does not lead to the home agent";
+}
+
+// The best of those that would stand before `ranked` if they did not fail.
+const Ranked* spared(const Ranked& ranked, std::span<const Ranked> others) {
+  if (fails(ranked)) return nullptr;
+  const auto sound = [](Ranked one) {
+    one.failure = Failure::kNone;
+    return one;
+  };
+  const auto found =
+      std::ranges::find_if(others, [&](const Ranked& one) { return fails(one) && better(sound(one), ranked); });
+  return found == others.end() ? nullptr : &*found;
+}
+
 // Why `ranked` stands before `next`, in words.
 std::string reason_for(const Ranked& ranked, const Ranked* next) {
   if (ranked.attachment.at_home) return "home link";
@@ -116,6 +147,8 @@ std::string reason_for(const Ranked& ranked, const Ranked* next) {
   Criterion by{};
   compare(ranked, *next, by);
   switch (by) {
+    case Criterion::kFailing:
+      return words_for_failure(*next, ranked);
     case Criterion::kHome:
       return "home link";
     case Criterion::kPreference:
@@ -134,11 +167,15 @@ std::string reason_for(const Ranked& ranked, const Ranked* next) {
 
 }  // namespace
 
+bool is_excluded(std::string_view interface_name, const MovementPolicy& policy) {
+  return first_match(policy.exclude, interface_name) != policy.exclude.size();
+}
+
 std::vector<Choice> usable_attachments(std::span<const Candidate> candidates, const MovementPolicy& policy,
-                                       const std::optional<Attachment>& current) {
+                                       const std::optional<Attachment>& current, std::span<const Attachment> silent) {
   std::vector<Ranked> ranking;
   for (const auto& candidate : candidates)
-    if (auto ranked = rank(candidate, policy, current)) ranking.push_back(std::move(*ranked));
+    if (auto ranked = rank(candidate, policy, current, silent)) ranking.push_back(std::move(*ranked));
   std::sort(ranking.begin(), ranking.end(), better);
 
   std::vector<Ranked> distinct;
@@ -151,9 +188,15 @@ std::vector<Choice> usable_attachments(std::span<const Candidate> candidates, co
 
   std::vector<Choice> choices;
   for (std::size_t i = 0; i < distinct.size(); ++i) {
-    const Ranked* next = i + 1 < distinct.size() ? &distinct[i + 1] : nullptr;
-    const bool only = distinct.size() == 1 && !distinct[i].attachment.at_home;
-    choices.push_back({distinct[i].attachment, only ? "only usable address" : reason_for(distinct[i], next)});
+    const auto& ranked = distinct[i];
+    const auto others = std::span{distinct}.subspan(i + 1);
+    const bool only = distinct.size() == 1 && !ranked.attachment.at_home;
+    const Ranked* failed = spared(ranked, others);
+    choices.push_back({ranked.attachment,
+                       only     ? "only usable address"
+                       : failed ? words_for_failure(*failed, ranked)
+                                : reason_for(ranked, others.empty() ? nullptr : &others.front()),
+                       fails(ranked)});
   }
   return choices;
 }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "libmip6/address.hpp"
@@ -48,13 +49,19 @@ struct MovementPolicy {
 
 struct Choice {
   Attachment attachment;
-  std::string reason;  // why this one won, for `mip6ctl status`: "preferred interface w1", "only usable address"
+  std::string reason;    // why this one won, for `mip6ctl status`: "preferred interface w1", "only usable address"
+  bool failing = false;  // its router is unreachable, or it is among the silent ones
 };
 
-// Every usable attachment, best first, one per care-of address; empty if none is usable. An interface with an on-link
-// address of the home prefix and a router is the home link and wins over all others. `current` breaks ties: what is in
-// use stays in use.
+// Every usable attachment, best first, one per care-of address; empty if none is usable. Those that fail come after all
+// that do not: `silent` ones, from which the home agent is not heard (LinkHealth), and those whose router is
+// unreachable. Then an interface with an on-link address of the home prefix and a router, which is the home link, wins
+// over all others. `current` breaks ties: what is in use stays in use.
 std::vector<Choice> usable_attachments(std::span<const Candidate> candidates, const MovementPolicy& policy,
-                                       const std::optional<Attachment>& current);
+                                       const std::optional<Attachment>& current,
+                                       std::span<const Attachment> silent = {});
+
+// Whether `policy` never uses that interface.
+bool is_excluded(std::string_view interface_name, const MovementPolicy& policy);
 
 }  // namespace mip6

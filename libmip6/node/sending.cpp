@@ -9,6 +9,7 @@
 namespace mip6::node {
 namespace {
 
+constexpr int kUnansweredUntilElsewhere = 2;
 constexpr int kUnansweredUntilTrouble = 3;
 constexpr int kSendFailuresUntilTrouble = 3;
 constexpr std::size_t kMaxOutstanding = 16;
@@ -27,6 +28,13 @@ bool HomeRegistration::can_send(const Exchange& current) const {
          (deregisters(current) || lifetime_to_ask_for() > Lifetime{0});
 }
 
+// Where the home agent has said that this is the home link, its silence says nothing of the link.
+bool HomeRegistration::unanswered() const {
+  const Exchange* current = exchange();
+  if (!current || !attachment_ || current->unanswered < kUnansweredUntilElsewhere) return false;
+  return !attachment_->at_home || current->for_move || acknowledged_at_ != attachment_;
+}
+
 void HomeRegistration::send_if_due() {
   Exchange* current = exchange();
   if (!current || now_ < current->send_at) return;
@@ -38,7 +46,8 @@ void HomeRegistration::send_if_due() {
   }
   if (current->awaiting) {
     current->send_failures = 0;
-    ++current->unanswered;
+    if (++current->unanswered == kUnansweredUntilElsewhere && unanswered())
+      actions_.push_back(Unanswered{*attachment_});
   }
   const bool silent = current->unanswered >= kUnansweredUntilTrouble;
   if (silent && !std::exchange(current->silence_told, true)) {

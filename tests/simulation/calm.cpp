@@ -33,7 +33,7 @@ AgentHost* Simulation::agent_of(const MobileHost& node) const {
 
 bool Simulation::in_place(const MobileHost& node) const {
   const AgentHost* agent = agent_of(node);
-  if (agent == nullptr || !agent->runs() || !node.is_registered_here()) return false;
+  if (agent == nullptr || !agent->runs() || !node.is_registered_here() || node.link() != node.wanted()) return false;
   const auto here = node.attachment_at(node.link());
   const auto bound = agent->bound(node.home_address());
   return here.at_home ? !bound : bound == here.care_of;
@@ -66,7 +66,10 @@ void Simulation::calm() {
   const Time begin = world_.now;
   // With several home agents one of them may defend the home address for the rest of a binding.
   const Duration others = agents_.size() > 1 ? Duration{options_.lifetime} + 64s : Duration{};
-  const Duration most = kMostTimeToSettle + others + (any_misdated() ? Duration{options_.lifetime} : Duration{});
+  // A link that was silent is tried again at the latest then.
+  const Duration links = drawn_.dead_links != 0 ? Duration{node::kLongestLinkSilence} : Duration{};
+  const Duration most =
+      kMostTimeToSettle + others + links + (any_misdated() ? Duration{options_.lifetime} : Duration{});
   const auto in_order = [this] { return all_settled() && !any_misdated(); };
   bool done = run_while_not(in_order, most);
   if (replace_useless_keys()) done = run_while_not(in_order, most);
@@ -82,7 +85,10 @@ void Simulation::calm() {
 }
 
 void Simulation::repair() {
-  for (auto& node : nodes_) node->wake(-1);
+  for (auto& node : nodes_) {
+    node->wake(-1);
+    node->router_lives(true);
+  }
   run_while_not([this] { return std::ranges::none_of(nodes_, [](const auto& node) { return node->stops(); }); }, 5s);
   for (auto& agent : agents_) {
     agent->return_power();

@@ -23,6 +23,7 @@ Faults Faults::draw(Chance& chance) {
   faults.charon_crashes = one_in(30);
   faults.power_cuts = one_in(25);
   faults.partitions = one_in(25);
+  faults.dead_links = one_in(30);
   faults.clock_jumps = one_in(20);
   faults.state_losses = chance.percent(8) ? chance.between(20, 80) : 0;
   faults.key_mobility_changes = one_in(15);
@@ -36,10 +37,11 @@ Faults Faults::draw(Chance& chance) {
 std::string Faults::to_string() const {
   return fmt::format(
       "loss={}% duplicate={}% delay={}ms disk-refuses={}% disk-slow={}% node-crashes=1/{} agent-crashes=1/{} "
-      "charon-crashes=1/{} power-cuts=1/{} partitions=1/{} clock-jumps=1/{} state-losses=1/{} k-changes=1/{} "
+      "charon-crashes=1/{} power-cuts=1/{} partitions=1/{} dead-links=1/{} clock-jumps=1/{} state-losses=1/{} "
+      "k-changes=1/{} "
       "attacks=1/{} kernel-refusals={}% pause={}ms",
       loss, duplicate, delay / 1ms, disk_refuses, disk_slow, node_crashes, agent_crashes, charon_crashes, power_cuts,
-      partitions, clock_jumps, state_losses, key_mobility_changes, attacks, kernel_refusals, pause / 1ms);
+      partitions, dead_links, clock_jumps, state_losses, key_mobility_changes, attacks, kernel_refusals, pause / 1ms);
 }
 
 Options Options::draw(Chance& chance) {

@@ -22,6 +22,7 @@ struct Faults {
   std::uint64_t charon_crashes = 0;
   std::uint64_t power_cuts = 0;
   std::uint64_t partitions = 0;
+  std::uint64_t dead_links = 0;  // that the node uses, while another one is in reach
   std::uint64_t clock_jumps = 0;
   std::uint64_t state_losses = 0;
   std::uint64_t key_mobility_changes = 0;

@@ -104,7 +104,10 @@ void MobileHost::on(const node::ReserveSequence& action) {
   });
 }
 
+void MobileHost::on(const node::Unanswered&) { choose_link(); }
+
 void MobileHost::on(const node::Registered& action) {
+  link_health_.acknowledged(action.attachment);
   note("is registered at {:x} with {}", brief(action.attachment.care_of), action.sequence.value());
 }
 
@@ -153,6 +156,8 @@ void MobileHost::on(const node::UseHomeAgent& action) {
   agent_ = action.home_agent;
   ledger_.pause_may_restart();
   keys_wanted_from_.reset();
+  link_health_.forget();
+  choose_link();
   if (keyed_ && keyed_->address == action.home_agent) return;
   if (keying_)
     feed(ike::NodeKeyingEvent{ike::StopAsked{}});
@@ -278,12 +283,13 @@ bool MobileHost::has_address(const Ipv6Address& address) const { return !asleep_
 std::optional<BootTime> MobileHost::next_deadline() const {
   if (asleep_ || !core_) return std::nullopt;
   auto first = core_->next_deadline();
-  const auto other = keying_ ? keying_->next_deadline() : std::nullopt;
-  if (other && (!first || *other < *first)) first = other;
+  for (const auto& other : {keying_ ? keying_->next_deadline() : std::nullopt, link_health_.next_deadline()})
+    if (other && (!first || *other < *first)) first = other;
   return first;
 }
 
 void MobileHost::deadline_reached() {
+  choose_link();
   feed(node::DeadlineReached{});
   if (keying_) feed(ike::NodeKeyingEvent{ike::DeadlineReached{}});
 }

@@ -2,6 +2,7 @@
 #include "tests/simulation/mobile_host.hpp"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "libmip6/wire/icmp_message.hpp"
@@ -74,8 +75,9 @@ void MobileHost::start_process() {
   stopping_ = false;
   core_.emplace(std::move(policy), stored, dice_);
   agent_ = core_->home_agent();
+  link_health_ = {};
   process_began();
-  if (link_ >= 0 && !asleep_) feed(node::Attached{attachment_at(link_), false});
+  choose_link();
   start_keying();
 }
 
@@ -99,7 +101,8 @@ void MobileHost::cut_power() {
   power_off();
   receives_at_.reset();
   drop_all_addresses();
-  link_ = -1;
+  link_ = wanted_ = -1;
+  spare_.reset();
   asleep_ = false;
 }
 
@@ -157,7 +160,9 @@ void MobileHost::move_to(int link, bool soft) {
   ++around_.world.totals.moves;
   ++moves_;
   const std::set<Ipv6Address> former = addresses_;
-  link_ = link;
+  link_ = wanted_ = link;
+  spare_.reset();
+  wanted_router_lives_ = true;
   const Attachment attachment = attachment_at(link);
   note(soft ? "moves softly to link {}" : "moves to link {}", static_cast<std::uint64_t>(link));
   take_address(attachment.care_of);
@@ -169,18 +174,69 @@ void MobileHost::move_to(int link, bool soft) {
     around_.world.later(500ms + around_.world.chance.time(2s), [this, former, moves = moves_] {
       if (moves == moves_)
         for (const auto& address : former)
-          if (link_ >= 0 && address != attachment_at(link_).care_of) drop_address(address);
+          if (link_ >= 0 && address != attachment_at(link_).care_of &&
+              (!spare_ || address != attachment_at(*spare_).care_of))
+            drop_address(address);
     });
   }
   ledger_.pause_may_restart();
   if (core_) feed(node::Attached{attachment, previous_usable});
 }
 
+void MobileHost::reach(int link) {
+  if (asleep_ || wanted_ < 0 || spare_ || link == wanted_) return;
+  note("has link {} in reach, too", static_cast<std::uint64_t>(link));
+  spare_ = link;
+  take_address(attachment_at(link).care_of);
+  choose_link();
+}
+
+void MobileHost::router_lives(bool lives) {
+  if (asleep_ || lives == wanted_router_lives_) return;
+  note(lives ? "hears its router again" : "finds its router unreachable");
+  wanted_router_lives_ = lives;
+  choose_link();
+}
+
+Candidate MobileHost::candidate_at(int link) const {
+  const auto attachment = attachment_at(link);
+  constexpr int kFirstAtHome = 0x8000;
+  Candidate candidate;
+  candidate.interface = attachment.interface;
+  candidate.interface_name = "w" + std::to_string(link);
+  candidate.link_up = true;
+  candidate.address = attachment.at_home ? address_on(0, kFirstAtHome + index_) : attachment.care_of;
+  candidate.gateway = attachment.gateway;
+  candidate.metric = link == wanted_ ? 1 : 2;
+  candidate.router_unreachable = link == wanted_ && !wanted_router_lives_;
+  return candidate;
+}
+
+// As the daemon does it, whenever links or what is known of them has changed.
+void MobileHost::choose_link() {
+  if (!core_ || asleep_ || stopping_ || wanted_ < 0) return;
+  std::vector<Candidate> candidates{candidate_at(wanted_)};
+  if (spare_) candidates.push_back(candidate_at(*spare_));
+  const MovementPolicy policy{
+      .home_address = home_address_, .home_prefix = kHomePrefix, .home_agent = agent_, .preference = {}, .exclude = {}};
+  const auto current = core_->registration().attachment();
+  const auto usable = link_health_.choose(candidates, policy, current, core_->unanswered(), clock());
+  const auto& best = usable.front().attachment;
+  if (current == best) return;
+  link_ = best.interface == attachment_at(wanted_).interface ? wanted_ : *spare_;
+  const bool previous_usable = std::ranges::any_of(
+      usable, [&](const Choice& choice) { return choice.attachment == current && !choice.failing; });
+  if (current) note("uses link {}", static_cast<std::uint64_t>(link_));
+  ledger_.pause_may_restart();
+  feed(node::Attached{best, previous_usable});
+}
+
 void MobileHost::detach() {
   if (asleep_ || link_ < 0) return;
   note("is detached");
   ++moves_;
-  link_ = -1;
+  link_ = wanted_ = -1;
+  spare_.reset();
   drop_all_addresses();
   if (core_) feed(node::Detached{});
 }
@@ -201,7 +257,7 @@ void MobileHost::wake(int link) {
   for (const auto& address : former) take_address(address);
   if (core_) feed(node::DeadlineReached{});
   // A process that began meanwhile was told nothing yet.
-  if (core_ && link_ >= 0 && !core_->registration().attachment()) feed(node::Attached{attachment_at(link_), false});
+  choose_link();
   if (link >= 0) move_to(link, false);
   arm();
 }

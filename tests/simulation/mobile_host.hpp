@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "ike-glue/node_keying.hpp"
+#include "libmip6/node/link_health.hpp"
 #include "libmip6/node/mobile_node.hpp"
 #include "tests/simulation/disk.hpp"
 #include "tests/simulation/host.hpp"
@@ -28,7 +29,8 @@ class MobileHost final : public Host {
   const node::MobileNode* core() const { return core_ ? &*core_ : nullptr; }
   const std::vector<Peer>& peers() const { return peers_; }
   NodeLedger& ledger() { return ledger_; }
-  int link() const { return link_; }  // -1: nowhere
+  int link() const { return link_; }      // that it uses; -1: nowhere
+  int wanted() const { return wanted_; }  // the better of those in reach
   Attachment attachment_at(int link) const;
   bool asleep() const { return asleep_; }
   bool runs() const { return process_runs(); }
@@ -48,7 +50,9 @@ class MobileHost final : public Host {
   // Nobody knows what was used under the present ones, or half the numbers are: only new ones help.
   bool needs_keys() const;
   void set_manual_keys(std::vector<EspState> states);  // new ones; takes effect when the process starts
-  void move_to(int link, bool soft);
+  void move_to(int link, bool soft);                   // no other link is in reach any more
+  void reach(int link);           // from now on this one, too; what it uses is better as long as it works
+  void router_lives(bool lives);  // of the better one: what Neighbor Unreachability Detection has found
   void detach();
   void sleep();
   void wake(int link);
@@ -84,6 +88,7 @@ class MobileHost final : public Host {
   void on(const node::RenewKeys& action);
   void on(const node::Registered& action);
   void on(const node::Trouble& action);
+  void on(const node::Unanswered& action);
   void on(const node::UseHomeAgent& action);
   void on(const node::SendDiscoveryRequest& action);
   void on(const node::SendPrefixSolicitation& action);
@@ -115,6 +120,8 @@ class MobileHost final : public Host {
   void receive_mobility(const Packet& packet);
   void receive_icmp(const Packet& packet);
   bool opens(const Packet& packet);
+  void choose_link();
+  Candidate candidate_at(int link) const;
   void take_address(const Ipv6Address& address);
   void drop_address(const Ipv6Address& address);
   void drop_all_addresses();
@@ -127,6 +134,9 @@ class MobileHost final : public Host {
 
   // the body and the kernel
   int link_ = -1;
+  int wanted_ = -1;
+  std::optional<int> spare_;  // in reach beside that one
+  bool wanted_router_lives_ = true;
   bool asleep_ = false;
   bool told_settled_ = true;  // to the keying core
   std::set<Ipv6Address> addresses_;
@@ -141,6 +151,7 @@ class MobileHost final : public Host {
 
   // the process
   std::optional<node::MobileNode> core_;
+  node::LinkHealth link_health_;
   Ipv6Address agent_;  // the home agent as UseHomeAgent said it last; the core may be ahead by some actions
   std::unique_ptr<ike::NodeKeying> keying_;
   std::optional<Peer> keyed_;  // the home agent that keying_ is for

@@ -40,6 +40,7 @@ class Simulation {
   void happen();
   bool something_fails(MobileHost& node, AgentHost& agent);
   bool something_returns(MobileHost& node, AgentHost& agent);
+  void lose_link(MobileHost& node);
   void travel(MobileHost& node, Style style);
   void fall_asleep(MobileHost& node);
   void use_up_numbers(MobileHost& node);

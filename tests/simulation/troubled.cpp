@@ -69,6 +69,7 @@ bool Simulation::something_fails(MobileHost& node, AgentHost& agent) {
     network_.cut(link, world_.now + chance.time(chance.percent(50) ? 5s : 90s));
     return true;
   }
+  if (strikes(faults_.dead_links)) return lose_link(node), true;
   if (strikes(faults_.clock_jumps)) {
     const Duration by = chance.time(chance.percent(50) ? 10s : 48h);
     Host& host = chance.percent(50) ? static_cast<Host&>(node) : static_cast<Host&>(agent);
@@ -79,6 +80,25 @@ bool Simulation::something_fails(MobileHost& node, AgentHost& agent) {
     return ++crashes, agent.crash_process(), true;
   }
   return false;
+}
+
+// Without an event: its router forwards nothing any more, and the node finds that out, or not even that. Then it heals.
+void Simulation::lose_link(MobileHost& node) {
+  auto& chance = world_.chance;
+  if (node.asleep() || node.wanted() < 1 || options_.links < 2) return;
+  const int link = node.wanted();
+  node.reach(link % options_.links + 1);
+  const Duration lasts = chance.time(chance.percent(50) ? 30s : 900s);
+  network_.cut(link, world_.now + lasts);
+  if (chance.percent(40)) {
+    world_.later(3s, [&node, link] {
+      if (node.wanted() == link) node.router_lives(false);
+    });
+    world_.later(3s + lasts, [&node, link] {
+      if (node.wanted() == link) node.router_lives(true);
+    });
+  }
+  if (chance.percent(50)) node.refresh();
 }
 
 int Simulation::other_link(const MobileHost& node) {

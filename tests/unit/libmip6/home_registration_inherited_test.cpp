@@ -21,8 +21,8 @@ std::vector<std::pair<BootTime, std::string>> in_silence(Node& node, Duration ti
   const auto end = node.now + time;
   while (node.core.next_deadline() && *node.core.next_deadline() <= end)
     for (const auto& action : node.next())
-      if (const auto name = name_of_action(action);
-          name != "SendUpdate" && name != "Trouble" && name != "AgentSilent" && name != "RenewKeys")
+      if (const auto name = name_of_action(action); name != "SendUpdate" && name != "Trouble" && name != "Unanswered" &&
+                                                    name != "AgentSilent" && name != "RenewKeys")
         seen.emplace_back(node.now, name);
   return seen;
 }

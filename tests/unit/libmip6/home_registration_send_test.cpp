@@ -112,7 +112,7 @@ TEST_CASE("after three unanswered updates the user and whoever knows another hom
   node.give(KeysUsable{true, true, {}});
   node.give(Attached{kA1, false});
   CHECK(order(node.next()) == "SendUpdate");
-  CHECK(order(node.next()) == "SendUpdate");
+  CHECK(order(node.next()) == "Unanswered SendUpdate");
   const auto actions = node.next();
   CHECK(order(actions) == "AgentSilent RenewKeys SendUpdate Trouble");
   // It may have lost the keys: nothing under them would ever be answered.
@@ -127,6 +127,48 @@ TEST_CASE("after three unanswered updates the user and whoever knows another hom
   node.next();
   node.next();
   CHECK(order(node.next()) == "AgentSilent RenewKeys SendUpdate Trouble");
+}
+
+TEST_CASE("after two unanswered updates whoever knows another link is told, once for each attachment",
+          "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  CHECK_FALSE(node.core.unanswered());
+  node.give(Attached{kA2, true});
+  node.next();
+  CHECK_FALSE(node.core.unanswered());
+  CHECK(only<Unanswered>(node.next()).attachment == kA2);
+  CHECK(node.core.unanswered());
+  CHECK(all<Unanswered>(node.next()).empty());
+  SECTION("an answer ends it, a refusal too") {
+    node.acknowledge(GENERATE(Status::kAccepted, Status::kInsufficientResources));
+    CHECK_FALSE(node.core.unanswered());
+  }
+  SECTION("at the next attachment they are counted anew") {
+    node.give(Attached{kA3, false});
+    CHECK_FALSE(node.core.unanswered());
+    node.next();
+    CHECK(only<Unanswered>(node.next()).attachment == kA3);
+  }
+  SECTION("nowhere there is nothing to tell") {
+    node.give(Detached{});
+    CHECK_FALSE(node.core.unanswered());
+  }
+}
+
+TEST_CASE("at home the link is not blamed for what is asked after the home agent has agreed", "[registration]") {
+  Node node;
+  node.register_at(kHome);
+  const bool again = GENERATE(true, false);
+  if (again) {
+    node.give(RefreshAsked{});
+  } else {
+    node.give(Detached{});
+    node.give(Attached{kHome, false});
+  }
+  node.next();
+  CHECK(all<Unanswered>(node.next()).size() == (again ? 0 : 1));
+  CHECK(node.core.unanswered() != again);
 }
 
 TEST_CASE("a renewal asked in silence follows a node that goes back to where its keys were", "[registration]") {

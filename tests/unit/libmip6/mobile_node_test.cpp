@@ -188,6 +188,57 @@ TEST_CASE("a home agent that gives no keys is not waited for without an end", "[
   CHECK(node.core.home_agent() == kSecondAgent);
 }
 
+TEST_CASE("keys that do not come make the attachment suspect before the home agent", "[mobile-node]") {
+  Whole node{policy_with({kHomeAgent, kSecondAgent})};
+  node.keys_come = false;
+  node.give(Attached{kA1, false});
+  node.wait(9s);
+  CHECK(node.take<Unanswered>().empty());
+  node.wait(1s);
+  const auto told = node.take<Unanswered>();
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].attachment == kA1);
+  CHECK(node.core.unanswered());
+  SECTION("with no other link the home agent has its time") {
+    node.wait(9s);
+    CHECK(node.core.home_agent() == kHomeAgent);
+    node.wait(1s);
+    CHECK(node.core.home_agent() == kSecondAgent);
+    CHECK_FALSE(node.core.unanswered());
+  }
+  SECTION("by another link it has all of its time again") {
+    node.give(Attached{kA2, false});
+    CHECK_FALSE(node.core.unanswered());
+    node.wait(19s);
+    CHECK(node.core.home_agent() == kHomeAgent);
+    CHECK(node.take<Unanswered>().size() == 1);
+    node.wait(1s);
+    CHECK(node.core.home_agent() == kSecondAgent);
+  }
+  SECTION("keys end it") {
+    node.give(KeysUsable{true, true, kA1.care_of});
+    CHECK_FALSE(node.core.unanswered());
+  }
+}
+
+TEST_CASE("without key management, or at home where the home agent has agreed, no link is blamed for missing keys",
+          "[mobile-node]") {
+  Whole node{policy_with({kHomeAgent})};
+  if (GENERATE(true, false)) {
+    node.keys_come = false;
+    node.give(KeyManagementReachable{false});
+    node.give(Attached{kA1, false});
+  } else {
+    node.give(Attached{kHome, false});
+    node.acknowledge();
+    node.keys_come = false;
+    node.give(KeysUnusable{});
+  }
+  node.wait(100s);
+  CHECK(node.take<Unanswered>().empty());
+  CHECK_FALSE(node.core.unanswered());
+}
+
 TEST_CASE("a home agent that takes the keys away and gives no others is left though its binding lives",
           "[mobile-node]") {
   Whole node{policy_with({kHomeAgent, kSecondAgent})};

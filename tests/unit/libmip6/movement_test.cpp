@@ -147,3 +147,52 @@ TEST_CASE("the same address on two interfaces is one attachment, the better", "[
   CHECK(choices[0].attachment.interface == 3);
   CHECK(choices[0].reason == "only usable address");
 }
+
+TEST_CASE("what fails comes after all that does not, and the reason says what failed", "[movement]") {
+  auto preferred = candidate(2, "w1", "2001:db8:a1::7");
+  auto other = candidate(3, "w2", "2001:db8:a2::7");
+  auto third = candidate(4, "w3", "2001:db8:a3::7");
+  auto with = policy();
+  with.preference = {"w1", "w2"};
+  std::vector<Attachment> silent;
+  std::string reason;
+  SECTION("its router is unreachable") {
+    preferred.router_unreachable = true;
+    reason = "the router of w1 does not answer";
+  }
+  SECTION("the home agent is not heard from there") {
+    silent = {{2, preferred.address, preferred.gateway, false}};
+    reason = "w1 does not lead to the home agent";
+  }
+  SECTION("nor from another address on the same link") {
+    other.interface = 2;
+    other.interface_name = "w1";
+    preferred.metric = 1;
+    silent = {{2, preferred.address, preferred.gateway, false}};
+    reason = "2001:db8:a1::7 on w1 does not lead to the home agent";
+  }
+  SECTION("the home link") {
+    preferred.address = address("2001:db8:1::beef");
+    silent = {{2, with.home_address, preferred.gateway, true}};
+    reason = "the home link w1 does not lead to the home agent";
+  }
+  const auto choices = usable_attachments(std::vector{third, preferred, other}, with, std::nullopt, silent);
+  REQUIRE(choices.size() == 3);
+  CHECK(choices[0].attachment.care_of == other.address);
+  CHECK(choices[0].reason == reason);
+  CHECK_FALSE(choices[0].failing);
+  CHECK(choices[1].attachment.care_of == third.address);
+  CHECK(choices[2].attachment.interface == 2);
+  CHECK(choices[2].failing);
+}
+
+TEST_CASE("if all fail the order is as without, and another router is another attachment", "[movement]") {
+  auto first = candidate(2, "w1", "2001:db8:a1::7");
+  auto second = candidate(3, "w2", "2001:db8:a2::7");
+  second.metric = 2000;
+  second.router_unreachable = true;
+  const std::vector<Attachment> silent{{2, first.address, first.gateway, false}};
+  CHECK(usable_attachments(std::vector{second, first}, policy(), std::nullopt, silent)[0].attachment.interface == 2);
+  first.gateway = address("fe80::beef");
+  CHECK_FALSE(usable_attachments(std::vector{first}, policy(), std::nullopt, silent)[0].failing);
+}

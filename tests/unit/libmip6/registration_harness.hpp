@@ -36,6 +36,7 @@ inline std::string name_of_action(const Action& action) {
                                        "Trouble",
                                        "PrefixDiscoveryNecessary",
                                        "NotServed",
+                                       "Unanswered",
                                        "AgentSilent",
                                        "Stopped"};
   return kNames[action.index()];

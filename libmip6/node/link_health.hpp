@@ -1,0 +1,52 @@
+// Which of the attachments lead to the home agent, by what came back from there: a core without I/O. Captive networks
+// and access points without uplink look as sound as any other link, router and all.
+//
+// With several home agents a link is given up first, a home agent after: from an attachment with two updates unanswered
+// the node goes to the next one that does not fail, with the same home agent. From the last of them it sends a third
+// one; that unanswered too, it is the home agent that is silent (AgentSilent), and with the next one all links count as
+// sound again. So each home agent is tried by each link, and neither's failure is taken for the other's.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "libmip6/node/movement.hpp"
+#include "libmip6/time.hpp"
+
+namespace mip6::node {
+
+inline constexpr Duration kFirstLinkSilence = std::chrono::seconds{30};
+inline constexpr Duration kLongestLinkSilence = std::chrono::minutes{10};
+
+class LinkHealth {
+ public:
+  // As usable_attachments(). `unanswered`: the home agent was asked from `current` and does not answer there
+  // (MobileNode::unanswered()). If there is another attachment that does not fail, the present one counts as silent for
+  // kFirstLinkSilence, and for twice as long each time that another one led to the home agent meanwhile; then it is as
+  // good as any, to be tried again. An attachment that has gone, or whose link was down or has another router, is new
+  // when it comes. `now` never goes back.
+  std::vector<Choice> choose(std::span<const Candidate> candidates, const MovementPolicy& policy,
+                             const std::optional<Attachment>& current, bool unanswered, BootTime now);
+  void acknowledged(const Attachment& attachment);  // an update from there was accepted
+  void forget();  // nothing is known any more: there is another home agent, or the machine has slept
+
+  // Of the next silence to end: choose() again. Empty: nothing to wait for.
+  std::optional<BootTime> next_deadline() const;
+
+ private:
+  struct Silence {
+    Attachment attachment;
+    BootTime until;
+    int times = 0;         // that it was silent while another one led to the home agent
+    bool counted = false;  // this time is among them
+  };
+
+  std::vector<Attachment> silent() const;
+  void remember(const Attachment& attachment);
+
+  std::vector<Silence> silences_;  // at most one for each attachment that there is
+  BootTime now_;
+};
+
+}  // namespace mip6::node
