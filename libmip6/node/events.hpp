@@ -127,7 +127,8 @@ struct NotServed {
   Status status{};
 };
 // The home agent was asked from there and does not answer: two updates in a row, or keys that do not come. Told once
-// for each attachment; another one may lead to it (LinkHealth), and is Attached then.
+// for each attachment; another one may lead to it (LinkHealth), and is Attached then. The next update waits for the
+// next event, DeadlineReached at the latest, which is due at once.
 struct Unanswered {
   Attachment attachment;
 };

@@ -45,9 +45,12 @@ void HomeRegistration::send_if_due() {
     return;
   }
   if (current->awaiting) {
+    current->awaiting = false;
     current->send_failures = 0;
-    if (++current->unanswered == kUnansweredUntilElsewhere && unanswered())
+    if (++current->unanswered == kUnansweredUntilElsewhere && unanswered()) {
       actions_.push_back(Unanswered{*attachment_});
+      return;
+    }
   }
   const bool silent = current->unanswered >= kUnansweredUntilTrouble;
   if (silent && !std::exchange(current->silence_told, true)) {

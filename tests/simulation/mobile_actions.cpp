@@ -31,7 +31,8 @@ void MobileHost::drain() {
     pending_.pop_front();
     ++around_.world.totals.steps;
     if (const auto* for_core = std::get_if<node::MobileEvent>(&event)) {
-      if (std::holds_alternative<node::KeysUsable>(*for_core)) ledger_.pause_may_restart();
+      if (std::holds_alternative<node::KeysUsable>(*for_core) || std::holds_alternative<node::Attached>(*for_core))
+        ledger_.pause_may_restart();
       perform_all(core_->handle(*for_core, clock()));
       if (core_)
         require(core_->registration().outstanding() <= kMostOutstanding, Invariant::kBoundedMemory,
@@ -283,7 +284,8 @@ bool MobileHost::has_address(const Ipv6Address& address) const { return !asleep_
 std::optional<BootTime> MobileHost::next_deadline() const {
   if (asleep_ || !core_) return std::nullopt;
   auto first = core_->next_deadline();
-  for (const auto& other : {keying_ ? keying_->next_deadline() : std::nullopt, link_health_.next_deadline()})
+  for (const auto& other :
+       {keying_ ? keying_->next_deadline() : std::nullopt, stopping_ ? std::nullopt : link_health_.next_deadline()})
     if (other && (!first || *other < *first)) first = other;
   return first;
 }

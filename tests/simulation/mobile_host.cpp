@@ -227,7 +227,6 @@ void MobileHost::choose_link() {
   const bool previous_usable = std::ranges::any_of(
       usable, [&](const Choice& choice) { return choice.attachment == current && !choice.failing; });
   if (current) note("uses link {}", static_cast<std::uint64_t>(link_));
-  ledger_.pause_may_restart();
   feed(node::Attached{best, previous_usable});
 }
 
@@ -237,6 +236,7 @@ void MobileHost::detach() {
   ++moves_;
   link_ = wanted_ = -1;
   spare_.reset();
+  link_health_.forget();
   drop_all_addresses();
   if (core_) feed(node::Detached{});
 }

@@ -91,8 +91,8 @@ void Simulation::lose_link(MobileHost& node) {
   const Duration lasts = chance.time(chance.percent(50) ? 30s : 900s);
   network_.cut(link, world_.now + lasts);
   if (chance.percent(40)) {
-    world_.later(3s, [&node, link] {
-      if (node.wanted() == link) node.router_lives(false);
+    world_.later(3s, [this, &node, link] {
+      if (faults_.dead_links != 0 && node.wanted() == link) node.router_lives(false);
     });
     world_.later(3s + lasts, [&node, link] {
       if (node.wanted() == link) node.router_lives(true);

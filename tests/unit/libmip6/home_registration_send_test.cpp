@@ -156,6 +156,19 @@ TEST_CASE("after two unanswered updates whoever knows another link is told, once
   }
 }
 
+TEST_CASE("where there is another link to go to, the third update leaves there", "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  node.give(Attached{kA2, true});
+  node.next();
+  REQUIRE(node.core.next_deadline());
+  node.now = *node.core.next_deadline();
+  CHECK(order(node.give(DeadlineReached{})) == "Unanswered");
+  CHECK(node.core.next_deadline() == node.now);
+  CHECK(order(node.give(Attached{kA1, false})) == "UseAttachment SendUpdate SwitchOutbound");
+  CHECK(find_option<AlternateCareOfAddress>(only<SendUpdate>(node.next()).update.options)->care_of == kA1.care_of);
+}
+
 TEST_CASE("at home the link is not blamed for what is asked after the home agent has agreed", "[registration]") {
   Node node;
   node.register_at(kHome);

@@ -92,14 +92,21 @@ struct Node {
 
   Actions wait(Duration time) {
     now += time;
-    return give(DeadlineReached{});
+    return reach();
   }
 
   // To the next deadline.
   Actions next() {
     REQUIRE(core.next_deadline());
     now = std::max(now, *core.next_deadline());
-    return give(DeadlineReached{});
+    return reach();
+  }
+  // The update that Unanswered holds back leaves, too: there is no other attachment.
+  Actions reach() {
+    auto actions = give(DeadlineReached{});
+    if (all<Unanswered>(actions).empty()) return actions;
+    for (auto& later : give(DeadlineReached{})) actions.push_back(std::move(later));
+    return actions;
   }
 
   BindingAcknowledgement acknowledgement(Status status = Status::kAccepted, Lifetime granted = 420s, bool k = true) {
