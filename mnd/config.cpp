@@ -18,22 +18,28 @@ namespace mnd {
 
 namespace {
 
-constexpr long kMinLifetime = 4;                // seconds: one unit on the wire
-constexpr long kMinFirstTimeout = 100;          // milliseconds
-constexpr long kMaxFirstTimeout = 32000;        // milliseconds: later ones are no longer, either
-constexpr long kMinRekey = 10;                  // seconds
-constexpr long kMaxRekey = 86400;               // seconds
-constexpr long kMaxForecastHorizon = 36500;     // days
-constexpr std::size_t kMaxSocketPath = 107;     // sun_path
-constexpr std::size_t kMaxInterfaceName = 15;   // IFNAMSIZ - 1
+constexpr long kMinLifetime = 4;               // seconds: one unit on the wire
+constexpr long kMinFirstTimeout = 100;         // milliseconds
+constexpr long kMaxFirstTimeout = 32000;       // milliseconds: later ones are no longer, either
+constexpr long kMinRekey = 10;                 // seconds
+constexpr long kMaxRekey = 86400;              // seconds
+constexpr long kMaxForecastHorizon = 36500;    // days
+constexpr std::size_t kMaxSocketPath = 107;    // sun_path
+constexpr std::size_t kMaxInterfaceName = 15;  // IFNAMSIZ - 1
+constexpr long kMaxPreference = 1000;
+constexpr std::size_t kMaxBypass = 16;          // each is a route of every address
 constexpr std::size_t kSuggestionDistance = 3;  // letters of difference up to which a key is thought to be meant
 
-constexpr std::array<std::string_view, 25> kKeys{
-    "rekey",           "ike-rekey",        "home-address",     "home-agent",     "identity",
-    "secret-file",     "certificate",      "keying",           "ike-proposals",  "esp-proposals",
-    "signature-hash",  "lifetime",         "first-timeout",    "prefer",         "exclude",
-    "vici-socket",     "protect",          "control-socket",   "manual-keys",    "home-agent-identity",
-    "state-directory", "forecast-horizon", "prefix-discovery", ike::kConsentKey, "home-agent-prefix"};
+constexpr std::array<std::string_view, 26> kKeys{"rekey",           "ike-rekey",        "home-address",
+                                                 "home-agent",      "identity",         "secret-file",
+                                                 "certificate",     "keying",           "ike-proposals",
+                                                 "esp-proposals",   "signature-hash",   "lifetime",
+                                                 "first-timeout",   "prefer",           "exclude",
+                                                 "bypass",          "vici-socket",      "protect",
+                                                 "control-socket",  "manual-keys",      "home-agent-identity",
+                                                 "state-directory", "forecast-horizon", "prefix-discovery",
+                                                 ike::kConsentKey,  "home-agent-prefix"};
+constexpr std::array<std::string_view, 3> kInterfaceKeys{"preference", "exclude", "optimistic-dad"};
 // What others call it, or what others have; whoever writes them is told our way.
 struct Foreign {
   std::string_view key;
@@ -68,23 +74,42 @@ std::size_t distance(std::string_view from, std::string_view to) {
   return row.back();
 }
 
-std::string nearest_key(std::string_view key) {
+std::string nearest_key(std::string_view key, std::span<const std::string_view> keys) {
   std::string plain{key};
   std::replace(plain.begin(), plain.end(), '_', '-');
   const auto best = std::min_element(
-      kKeys.begin(), kKeys.end(), [&](auto one, auto other) { return distance(plain, one) < distance(plain, other); });
+      keys.begin(), keys.end(), [&](auto one, auto other) { return distance(plain, one) < distance(plain, other); });
   return distance(plain, *best) <= kSuggestionDistance ? std::string{*best} : std::string{};
+}
+
+// As the kernel has it: no bits beyond the length.
+mip6::Ipv6Prefix masked(mip6::Ipv6Prefix prefix) {
+  for (std::size_t bit = prefix.length; bit < 128; ++bit)
+    prefix.address.bytes[bit / 8] &= static_cast<std::uint8_t>(~(0x80U >> (bit % 8)));
+  return prefix;
+}
+
+// Of interfaces' names.
+bool is_pattern(std::string_view word) {
+  const bool wild = word.find_first_of("*?[") != std::string_view::npos;
+  return !word.empty() && word.find_first_of(",/\"# \t") == std::string_view::npos &&
+         (wild || word.size() <= kMaxInterfaceName);
 }
 
 bool contains(const auto& list, const auto& item) { return std::find(list.begin(), list.end(), item) != list.end(); }
 
 }  // namespace
 
+void ConfigChecker::unknown(const ConfigSetting& setting, std::span<const std::string_view> keys) {
+  const auto meant = nearest_key(setting.key, keys);
+  mistake(setting, "unknown setting",
+          meant.empty() ? "see mnd.conf(5) for the list of settings" : fmt::format("did you mean '{}'?", meant));
+}
+
 void ConfigChecker::collect(const std::vector<kernel::ConfigSection>& sections) {
   for (const auto& section : sections) {
     if (!section.name.empty()) {
-      mistakes_.push_back({section.file, section.line, fmt::format("[{}]: unknown section", section.name),
-                           "this version has no sections: remove the header, keep the settings"});
+      interface_section(section);
       continue;
     }
     for (const auto& setting : section.settings) {
@@ -95,10 +120,34 @@ void ConfigChecker::collect(const std::vector<kernel::ConfigSection>& sections) 
                  foreign != kForeign.end()) {
         mistake(setting, foreign->reason, std::string{foreign->remedy});
       } else {
-        const auto meant = nearest_key(setting.key);
-        mistake(setting, "unknown setting",
-                meant.empty() ? "see mnd.conf(5) for the list of settings" : fmt::format("did you mean '{}'?", meant));
+        unknown(setting, kKeys);
       }
+    }
+  }
+}
+
+void ConfigChecker::interface_section(const kernel::ConfigSection& section) {
+  if (section.kind != "interface" || !is_pattern(section.argument)) {
+    mistakes_.push_back(
+        {section.file, section.line,
+         fmt::format("[{}]: {}", section.name,
+                     section.kind == "interface" ? "names no interface, nor a pattern of names" : "unknown section"),
+         "write [interface \"wl*\"], with an interface's name or a pattern; all other settings stand above it"});
+    return;
+  }
+  for (const auto& setting : section.settings) {
+    if (setting.key == "preference") {
+      if (const auto preference = number(setting, "preference", "", -kMaxPreference, kMaxPreference))
+        config_.preference.push_back({section.argument, static_cast<int>(*preference)});
+    } else if (setting.key == "exclude") {
+      if (yes(setting, "the interface is not used")) config_.exclude.push_back(section.argument);
+    } else if (setting.key == "optimistic-dad") {
+      if (yes(setting, "addresses are used while they are looked for on the link"))
+        config_.optimistic_dad.push_back(section.argument);
+    } else if (contains(kKeys, setting.key)) {
+      mistake(setting, "no setting of an interface", "move the line above the first section");
+    } else {
+      unknown(setting, kInterfaceKeys);
     }
   }
 }
@@ -194,14 +243,25 @@ void ConfigChecker::prefix_discovery() {
 std::optional<long> ConfigChecker::number(std::string_view key, std::string_view what, std::string_view unit, long from,
                                           long to) {
   const auto* setting = find(key);
-  if (!setting) return std::nullopt;
-  const auto& text = setting->value;
+  return setting ? number(*setting, what, unit, from, to) : std::nullopt;
+}
+
+std::optional<long> ConfigChecker::number(const ConfigSetting& setting, std::string_view what, std::string_view unit,
+                                          long from, long to) {
+  const auto& text = setting.value;
   long value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error == std::errc{} && end == text.data() + text.size() && value >= from && value <= to) return value;
-  mistake(*setting, fmt::format("'{}' is not a {}", text, what),
-          fmt::format("write a number of {} from {} to {}", unit, from, to));
+  mistake(setting, fmt::format("'{}' is not a {}", text, what),
+          fmt::format("write a number {}from {} to {}", unit.empty() ? "" : fmt::format("of {} ", unit), from, to));
   return std::nullopt;
+}
+
+bool ConfigChecker::yes(const ConfigSetting& setting, std::string_view what) {
+  if (setting.value != "yes" && setting.value != "no")
+    mistake(setting, fmt::format("'{}' is neither yes nor no", setting.value),
+            fmt::format("write '{} = yes': {}", setting.key, what));
+  return setting.value == "yes";
 }
 
 void ConfigChecker::times() {
@@ -222,8 +282,7 @@ std::vector<std::string> ConfigChecker::patterns(std::string_view key) {
   const auto* setting = find(key);
   if (!setting) return found;
   for (auto& word : words_of(setting->value)) {
-    const bool wild = word.find_first_of("*?[") != std::string::npos;
-    if (word.find_first_of(",/\"#") != std::string::npos || (!wild && word.size() > kMaxInterfaceName))
+    if (!is_pattern(word))
       mistake(*setting, fmt::format("'{}' is no interface pattern", word),
               "write names or patterns with blanks between them, eth* wl*");
     else
@@ -238,12 +297,38 @@ std::vector<std::string> ConfigChecker::words_of(const std::string& text) {
 }
 
 void ConfigChecker::interfaces() {
-  config_.preference = patterns("prefer");
-  config_.exclude = patterns("exclude");
-  for (const auto& pattern : config_.preference)
-    if (contains(config_.exclude, pattern))
+  const auto preferred = patterns("prefer");
+  for (std::size_t i = 0; i < preferred.size(); ++i)
+    config_.preference.push_back({preferred[i], static_cast<int>(preferred.size() - i)});
+  const auto excluded = patterns("exclude");
+  for (const auto& pattern : preferred)
+    if (contains(excluded, pattern))
       mistake(*find("exclude"), fmt::format("'{}' is preferred and excluded", pattern),
               "remove it from one of the two");
+  config_.exclude.insert(config_.exclude.end(), excluded.begin(), excluded.end());
+}
+
+void ConfigChecker::bypass() {
+  const auto* setting = find("bypass");
+  if (!setting) return;
+  constexpr std::string_view kRemedy = "write prefixes with blanks between them, 2001:db8:2::/48 2001:db8:3::7/128";
+  for (const auto& word : words_of(setting->value)) {
+    const auto prefix = mip6::Ipv6Prefix::parse(word);
+    if (!prefix || word.find('/') == std::string::npos)
+      mistake(*setting, fmt::format("'{}' is not a prefix", word), std::string{kRemedy});
+    else if (prefix->length == 0)
+      mistake(*setting, fmt::format("'{}' leaves nothing for the home address", word), std::string{kRemedy});
+    else if (!prefix->address.is_global_unicast())
+      mistake(*setting, fmt::format("'{}' is not of global addresses, and never goes through the tunnel", word),
+              "remove it");
+    else if (prefix->contains(config_.home_address) || config_.home_prefix.contains(prefix->address))
+      mistake(*setting, fmt::format("'{}' is of the home network, which is reached by the home agent only", word),
+              "remove it");
+    else if (config_.bypass.size() == kMaxBypass)
+      return mistake(*setting, fmt::format("more than {} prefixes", kMaxBypass), "write shorter prefixes");
+    else
+      config_.bypass.push_back(masked(*prefix));
+  }
 }
 
 void ConfigChecker::path_of(std::string_view key, std::filesystem::path& target, bool is_socket) {

@@ -10,6 +10,7 @@
 
 #include "ike-glue/credentials.hpp"
 #include "libmip6/address.hpp"
+#include "libmip6/node/movement.hpp"
 #include "libmip6/wire/message.hpp"
 #include "mnd/linux/config_file.hpp"
 #include "mnd/linux/manual_keys.hpp"
@@ -47,9 +48,12 @@ struct Config {
   std::chrono::milliseconds first_timeout{1500};
   std::chrono::seconds rekey{3600};          // rekey = 3600 (seconds that the SAs' keys are used, at most)
   std::chrono::seconds ike_rekey{4 * 3600};  // ike-rekey = 14400 (those of the IKE connection)
-  std::vector<std::string> preference;       // prefer = eth* wl* (interface patterns, most preferred first)
-  std::vector<std::string> exclude;          // exclude = docker*
-  std::vector<std::string> optimistic_dad;   // [interface "wl*"] optimistic-dad = yes: interfaces where it is asked for
+  // [interface "wl*"] preference = 10; prefer = eth* wl* stands for sections of preference 2 and 1, after all others
+  std::vector<mip6::InterfacePreference> preference;
+  std::vector<std::string> exclude;         // [interface "docker*"] exclude = yes, or exclude = docker*
+  std::vector<std::string> optimistic_dad;  // [interface "wl*"] optimistic-dad = yes: interfaces where it is asked for
+  // bypass = 2001:db8:2::/48: prefixes that new connections reach beside the tunnel, as they do what is on-link
+  std::vector<mip6::Ipv6Prefix> bypass;
   std::filesystem::path vici_socket = "/var/run/charon.vici";      // vici-socket
   std::filesystem::path control_socket = "/run/mnd/control.sock";  // control-socket
   std::filesystem::path state_directory = "/var/lib/mnd";          // state-directory

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -42,6 +43,7 @@ class ConfigChecker {
     prefix_discovery();
     times();
     interfaces();
+    bypass();
     paths();
     if (!mistakes_.empty()) return tl::unexpected(std::move(mistakes_));
     return std::move(config_);
@@ -49,6 +51,8 @@ class ConfigChecker {
 
  private:
   void collect(const std::vector<kernel::ConfigSection>& sections);
+  void unknown(const ConfigSetting& setting, std::span<const std::string_view> keys);
+  void interface_section(const kernel::ConfigSection& section);
   void addresses();
   void home_address(const ConfigSetting& setting);
   void home_agent_prefix(const ConfigSetting& setting);
@@ -66,11 +70,15 @@ class ConfigChecker {
   void consent(ike::IkeVersion version);
   void algorithms(ike::IkeVersion version);
   std::optional<long> number(std::string_view key, std::string_view what, std::string_view unit, long from, long to);
+  std::optional<long> number(const ConfigSetting& setting, std::string_view what, std::string_view unit, long from,
+                             long to);
   void times();
   void interfaces();
+  void bypass();
   void paths();
   static std::vector<std::string> words_of(const std::string& text);
   std::vector<std::string> patterns(std::string_view key);
+  bool yes(const ConfigSetting& setting, std::string_view what);
   void path_of(std::string_view key, std::filesystem::path& target, bool is_socket);
 
   const ConfigSetting* find(std::string_view key) const {

@@ -30,10 +30,14 @@ bool matches(std::string_view pattern, std::string_view name) {
   return pattern.find_first_not_of('*', p) == std::string_view::npos;
 }
 
-std::size_t first_match(const std::vector<std::string>& patterns, std::string_view name) {
-  const auto found =
-      std::find_if(patterns.begin(), patterns.end(), [&](const auto& pattern) { return matches(pattern, name); });
-  return static_cast<std::size_t>(found - patterns.begin());
+bool matches_any(const std::vector<std::string>& patterns, std::string_view name) {
+  return std::any_of(patterns.begin(), patterns.end(), [&](const auto& pattern) { return matches(pattern, name); });
+}
+
+int preference_of(const std::vector<InterfacePreference>& preferences, std::string_view name) {
+  const auto found = std::find_if(preferences.begin(), preferences.end(),
+                                  [&](const InterfacePreference& one) { return matches(one.pattern, name); });
+  return found == preferences.end() ? 0 : found->preference;
 }
 
 // What decides between two attachments, most important first.
@@ -45,7 +49,7 @@ struct Ranked {
   Attachment attachment;
   Failure failure = Failure::kNone;
   std::string interface_name;
-  std::size_t preference = 0;
+  int preference = 0;
   bool temporary = false;
   std::uint32_t metric = 0;
   bool current = false;
@@ -61,7 +65,7 @@ int compare(const Ranked& a, const Ranked& b, Criterion& by) {
   };
   if (const int c = order(Criterion::kFailing, fails(a), fails(b))) return c;
   if (const int c = order(Criterion::kHome, !a.attachment.at_home, !b.attachment.at_home)) return c;
-  if (const int c = order(Criterion::kPreference, a.preference, b.preference)) return c;
+  if (const int c = order(Criterion::kPreference, b.preference, a.preference)) return c;
   if (const int c = order(Criterion::kStable, a.temporary, b.temporary)) return c;
   if (const int c = order(Criterion::kMetric, a.metric, b.metric)) return c;
   if (const int c = order(Criterion::kCurrent, !a.current, !b.current)) return c;
@@ -110,7 +114,7 @@ std::optional<Ranked> rank(const Candidate& candidate, const MovementPolicy& pol
   else if (std::ranges::find(silent, ranked.attachment) != silent.end())
     ranked.failure = Failure::kSilent;
   ranked.interface_name = candidate.interface_name;
-  ranked.preference = first_match(policy.preference, candidate.interface_name);
+  ranked.preference = preference_of(policy.preference, candidate.interface_name);
   ranked.temporary = !at_home && candidate.temporary;
   ranked.metric = candidate.metric;
   ranked.current = current && current->interface == candidate.interface &&
@@ -168,7 +172,7 @@ std::string reason_for(const Ranked& ranked, const Ranked* next) {
 }  // namespace
 
 bool is_excluded(std::string_view interface_name, const MovementPolicy& policy) {
-  return first_match(policy.exclude, interface_name) != policy.exclude.size();
+  return matches_any(policy.exclude, interface_name);
 }
 
 std::vector<Choice> usable_attachments(std::span<const Candidate> candidates, const MovementPolicy& policy,

@@ -37,13 +37,19 @@ struct Candidate {
   bool router_unreachable = false;     // neighbour unreachability detection says so of that router
 };
 
+// Patterns of interface names have `*` and `?` as in the shell.
+struct InterfacePreference {
+  std::string pattern;
+  int preference = 0;
+  bool operator==(const InterfacePreference&) const = default;
+};
+
 struct MovementPolicy {
   Ipv6Address home_address;
   Ipv6Prefix home_prefix;
   Ipv6Address home_agent;
-  // Patterns (`*` and `?` as in the shell) of interface names, most preferred first; a name that matches none comes
-  // after all.
-  std::vector<std::string> preference;
+  // The higher one wins. The first whose pattern matches counts; a name that matches none has 0.
+  std::vector<InterfacePreference> preference;
   std::vector<std::string> exclude;  // patterns of interfaces never used
 };
 

@@ -78,7 +78,7 @@ TEST_CASE("the home prefix on a link means home, and the care-of address is the 
   SECTION("duplicate address detection still running") { home.tentative = true; }
   SECTION("the kernel formed the home address itself") { home.address = policy().home_address; }
   auto with = policy();
-  with.preference = {"w1"};
+  with.preference = {{"w1", 1}};
   const auto choices = choose({away, home}, with);
   REQUIRE(choices.size() == 2);
   CHECK(choices[0].attachment == Attachment{9, with.home_address, home.gateway, true});
@@ -105,7 +105,7 @@ TEST_CASE("preference by name comes before kind of address, that before metric, 
   std::optional<Attachment> current{Attachment{2, second.address, second.gateway, false}};
   std::string reason;
   SECTION("preference") {
-    with.preference = {"eth*", "w8", "w*"};
+    with.preference = {{"eth*", 3}, {"w8", 2}, {"w*", 1}};
     first.temporary = true;
     reason = "preferred interface w8";
   }
@@ -127,6 +127,18 @@ TEST_CASE("preference by name comes before kind of address, that before metric, 
   REQUIRE(choices.size() == 2);
   CHECK(choices[0].attachment.care_of == first.address);
   CHECK(choices[0].reason == reason);
+}
+
+TEST_CASE("the first pattern that matches gives the preference, and one below 0 comes after all others", "[movement]") {
+  auto with = policy();
+  with.preference = {{"w2", -1}, {"w*", 5}};
+  const auto choices = choose({candidate(2, "w2", "2001:db8:a2::7"), candidate(3, "eth0", "2001:db8:a3::7"),
+                               candidate(8, "w8", "2001:db8:a8::7")},
+                              with);
+  REQUIRE(choices.size() == 3);
+  CHECK(choices[0].attachment.interface == 8);
+  CHECK(choices[1].attachment.interface == 3);
+  CHECK(choices[2].attachment.interface == 2);
 }
 
 TEST_CASE("what is in use stays in use whatever order the kernel lists", "[movement]") {

@@ -102,7 +102,7 @@ TEST_CASE("every setting is taken over, and a drop-in file wins") {
   CHECK(config->first_timeout == std::chrono::milliseconds{3000});
   CHECK(config->rekey == std::chrono::seconds{600});
   CHECK(config->ike_rekey == std::chrono::seconds{1200});
-  CHECK(config->preference == std::vector<std::string>{"eth*", "wl?an0"});
+  CHECK(config->preference == std::vector<mip6::InterfacePreference>{{"eth*", 2}, {"wl?an0", 1}});
   CHECK(config->exclude == std::vector<std::string>{"docker*"});
   CHECK(config->vici_socket == "/run/charon.vici");
   CHECK(config->control_socket == "/run/c");
@@ -389,9 +389,50 @@ TEST_CASE("sockets and folders have absolute paths that fit, and each its own") 
                "mnd.conf:6: control-socket: charon's socket and ours are the same"));
 }
 
-TEST_CASE("a section is refused, and a file that is not there") {
-  CHECK(begins(mistake_of(std::string{kFiveLines} + "[interface \"wl*\"]\n"),
-               "mnd.conf:6: [interface \"wl*\"]: unknown section"));
+TEST_CASE("sections of interfaces have a preference, exclude and optimistic-dad; the lists come after them") {
+  const Files files{std::string{kFiveLines} +
+                    "prefer = eth* wl*\nexclude = docker*\nbypass = 2001:db8:2:3::9/48 fd00::/8\n"
+                    "[interface \"wlan0\"]\npreference = -5\noptimistic-dad = yes\n"
+                    "[interface ww*]\nexclude = yes\n[interface \"usb*\"]\nexclude = no\noptimistic-dad = no\n"};
+  const auto config = mnd::load_config(files.path);
+  REQUIRE(config);
+  CHECK(config->preference == std::vector<mip6::InterfacePreference>{{"wlan0", -5}, {"eth*", 2}, {"wl*", 1}});
+  CHECK(config->exclude == std::vector<std::string>{"ww*", "docker*"});
+  CHECK(config->optimistic_dad == std::vector<std::string>{"wlan0"});
+  REQUIRE(config->bypass.size() == 2);
+  CHECK(config->bypass[0].to_string() == "2001:db8:2::/48");
+}
+
+TEST_CASE("a wrong line of a section is told with its place and what to do") {
+  const std::string section = std::string{kFiveLines} + "[interface \"wl*\"]\n";
+  CHECK(mistakes_of(section).empty());
+  CHECK(mistake_of(section + "preference = high\n") ==
+        "mnd.conf:7: preference: 'high' is not a preference; write a number from -1000 to 1000");
+  CHECK(mistake_of(section + "exclude = 1\n") ==
+        "mnd.conf:7: exclude: '1' is neither yes nor no; write 'exclude = yes': the interface is not used");
+  CHECK(begins(mistake_of(section + "optimistic_dad = yes\n"),
+               "mnd.conf:7: optimistic_dad: unknown setting; did you mean 'optimistic-dad'?"));
+  CHECK(mistake_of(section + "lifetime = 60\n") ==
+        "mnd.conf:7: lifetime: no setting of an interface; move the line above the first section");
+  CHECK(begins(mistake_of(std::string{kFiveLines} + "[interface]\n"),
+               "mnd.conf:6: [interface]: names no interface, nor a pattern of names"));
+  CHECK(begins(mistake_of(std::string{kFiveLines} + "[interface \"a b\"]\n"), "mnd.conf:6: [interface"));
+}
+
+TEST_CASE("what is bypassed are prefixes of global addresses outside the home network") {
+  const auto text = [](std::string_view value) { return std::string{kFiveLines} + "bypass = " + std::string{value}; };
+  CHECK(begins(mistake_of(text("2001:db8:2::1")), "mnd.conf:6: bypass: '2001:db8:2::1' is not a prefix"));
+  CHECK(begins(mistake_of(text("::/0")), "mnd.conf:6: bypass: '::/0' leaves nothing for the home address"));
+  CHECK(begins(mistake_of(text("fe80::/64")), "mnd.conf:6: bypass: 'fe80::/64' is not of global addresses"));
+  for (const char* home : {"2001:db8:1::/64", "2001:db8::/32", "2001:db8:1::7/128"})
+    CHECK(begins(mistake_of(text(home)), "mnd.conf:6: bypass: '" + std::string{home} + "' is of the home network"));
+  std::string many;
+  for (int i = 1; i <= 17; ++i) many += "2001:db8:2:" + std::to_string(i) + "::/64 ";
+  CHECK(begins(mistake_of(text(many)), "mnd.conf:6: bypass: more than 16 prefixes"));
+}
+
+TEST_CASE("an unknown section is refused, and a file that is not there") {
+  CHECK(begins(mistake_of(std::string{kFiveLines} + "[wlan]\n"), "mnd.conf:6: [wlan]: unknown section"));
   const auto missing = mnd::load_config("/nonexistent/mnd.conf");
   REQUIRE_FALSE(missing);
   CHECK(missing.error().size() == 1);
