@@ -85,7 +85,7 @@ void Daemon::perform(const node::UseHomeAgent& action) {
     bring_up_again_ = kernel::boot_now() + bring_up_backoff_;
     return;
   }
-  // Care-of addresses that are there have their routes to the new one before it is talked to; each may lead there.
+  // Addresses that are there have their routes to the new one before it is talked to; each link may lead there.
   link_health_.forget();
   reconsider();
 }
@@ -99,9 +99,7 @@ void Daemon::leave_agent() {
   socket_.reset();
   prefix_socket_.reset();
   perform(node::StopOutbound{});
-  for (const auto& [where, gateway] : care_of_routes_)
-    if (tunnel_) done("care-of route", tunnel_->remove_care_of_route(where.first, where.second));
-  care_of_routes_.clear();
+  if (tunnel_) done("local routes", tunnel_->set_local_paths({}));
   tunnel_.reset();
   if (esp_tunnel_)
     done("payload protection", esp_tunnel_->delete_states_except(ends_.home_agent, kernel::kNodePayloadReqid, {}));

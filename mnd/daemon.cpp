@@ -146,7 +146,8 @@ tl::expected<void, mip6::Error> Daemon::bring_up_payload() {
     if (auto required = esp_tunnel_->require_of_node(ends_, kernel::kNodePayloadReqid); !required) return required;
   }
   if (!tunnel_) {
-    auto opened = kernel::NodeTunnel::open(config_.home_address, ends_.home_agent, config_.protect_payload);
+    auto opened =
+        kernel::NodeTunnel::open(config_.home_address, ends_.home_agent, config_.protect_payload, config_.bypass);
     if (!opened) return tl::unexpected(opened.error());
     tunnel_ = std::move(*opened);
   }

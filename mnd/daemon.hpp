@@ -79,10 +79,11 @@ class Daemon {
   void reconsider();  // what is known of links or home agents has changed, the network has not
   std::vector<mip6::Choice> usable_attachments(const kernel::NetworkState& network);
   void solicit_routers(const kernel::NetworkState& network);
-  // Returns those that are new.
-  std::vector<mip6::Attachment> add_care_of_routes(const std::vector<mip6::Choice>& usable);
+  void add_path_to_home_agent(const mip6::Attachment& attachment);
+  void set_local_paths(const kernel::NetworkState& network);
+  // Those away that were not there when this was asked last.
+  std::vector<mip6::Attachment> newly_usable(const std::vector<mip6::Choice>& usable);
   void announce(const std::vector<mip6::Attachment>& care_of_addresses, const kernel::NetworkState& network);
-  void remove_stale_care_of_routes(const std::vector<mip6::Choice>& usable);
   void follow(const std::vector<mip6::Choice>& usable);
 
   // With the present home agent; nullptr before the start.
@@ -222,7 +223,7 @@ class Daemon {
   std::deque<std::variant<mip6::node::MobileEvent, KeyingEvent>> pending_;
   bool draining_ = false;
 
-  std::map<std::pair<std::uint32_t, mip6::Ipv6Address>, mip6::Ipv6Address> care_of_routes_;  // -> gateway
+  std::vector<mip6::Attachment> known_usable_;
   mip6::node::LinkHealth link_health_;
   mip6::node::RouterSolicitation solicitation_{random_};
   // A former process may have left the home address on the home link, we don't know which: interface 0 is any.

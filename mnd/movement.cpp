@@ -4,11 +4,13 @@
 #include <linux/if_addr.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "mnd/candidates.hpp"
 #include "mnd/daemon.hpp"
 #include "mnd/linux/log.hpp"
 #include "mnd/linux/neighbour.hpp"
+#include "mnd/local_paths.hpp"
 
 namespace mnd {
 
@@ -18,10 +20,11 @@ void Daemon::network_changed(const kernel::NetworkState& network) {
   if (!node_ || stopping_) return;
   resume_.look();
   const auto usable = usable_attachments(network);
-  const auto fresh = add_care_of_routes(usable);
+  // All that the Binding Update needs; what else is to be done for new addresses waits.
+  if (!usable.empty()) add_path_to_home_agent(usable.front().attachment);
   follow(usable);
-  announce(fresh, network);
-  remove_stale_care_of_routes(usable);
+  announce(newly_usable(usable), network);
+  set_local_paths(network);
   solicit_routers(network);
   ask_for_optimistic_dad(network);
   look_after_ours(network);
@@ -63,20 +66,26 @@ void Daemon::solicit_routers(const kernel::NetworkState& network) {
       kernel::log(kernel::Level::kDebug, sent.error().to_string());
 }
 
-std::vector<mip6::Attachment> Daemon::add_care_of_routes(const std::vector<Choice>& usable) {
+void Daemon::add_path_to_home_agent(const mip6::Attachment& attachment) {
+  if (!tunnel_ || attachment.at_home || !attachment.gateway) return;
+  done("care-of route",
+       tunnel_->add_path_to_home_agent({attachment.interface, attachment.care_of, *attachment.gateway}));
+}
+
+void Daemon::set_local_paths(const kernel::NetworkState& network) {
+  if (!tunnel_) return;
+  done("local routes",
+       tunnel_->set_local_paths(local_paths(network, config_.home_address, registration()->attachment())));
+}
+
+std::vector<mip6::Attachment> Daemon::newly_usable(const std::vector<Choice>& usable) {
+  std::vector<mip6::Attachment> away;
+  for (const auto& choice : usable)
+    if (!choice.attachment.at_home) away.push_back(choice.attachment);
   std::vector<mip6::Attachment> fresh;
-  if (!tunnel_) return fresh;
-  troubles_.over("care-of route");  // of an address that may be gone by now; said again below if it is not
-  for (const auto& [attachment, reason, failing] : usable) {
-    if (attachment.at_home || !attachment.gateway) continue;
-    const auto key = std::pair{attachment.interface, attachment.care_of};
-    const auto known = care_of_routes_.find(key);
-    if (known != care_of_routes_.end() && known->second == *attachment.gateway) continue;
-    if (done("care-of route",
-             tunnel_->add_care_of_route(attachment.interface, attachment.care_of, *attachment.gateway)))
-      care_of_routes_[key] = *attachment.gateway;
-    fresh.push_back(attachment);
-  }
+  std::ranges::copy_if(away, std::back_inserter(fresh),
+                       [&](const auto& one) { return std::ranges::find(known_usable_, one) == known_usable_.end(); });
+  known_usable_ = std::move(away);
   return fresh;
 }
 
@@ -92,19 +101,6 @@ void Daemon::announce(const std::vector<mip6::Attachment>& care_of_addresses, co
     if (const auto sent = kernel::advertise(attachment.interface, attachment.care_of); !sent)
       kernel::log(kernel::Level::kDebug, sent.error().to_string());
   }
-}
-
-void Daemon::remove_stale_care_of_routes(const std::vector<Choice>& usable) {
-  std::erase_if(care_of_routes_, [&](const auto& entry) {
-    const std::uint32_t interface = entry.first.first;
-    const mip6::Ipv6Address& care_of = entry.first.second;
-    const bool wanted = std::ranges::any_of(usable, [&](const Choice& choice) {
-      return !choice.attachment.at_home && choice.attachment.interface == interface &&
-             choice.attachment.care_of == care_of;
-    });
-    if (!wanted && tunnel_) done("care-of route", tunnel_->remove_care_of_route(interface, care_of));
-    return !wanted;
-  });
 }
 
 // Tells the core where we are now, if that changed.

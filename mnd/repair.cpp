@@ -77,9 +77,8 @@ void Daemon::repair() {
 tl::expected<void, mip6::Error> Daemon::set_up_again() {
   if (auto made = tunnel_->set_up(); !made) return made;
   preferred_.reset();
-  care_of_routes_.clear();
+  set_local_paths(monitor_->state());
   const auto& attachment = registration()->attachment();
-  add_care_of_routes(usable_attachments(monitor_->state()));
   if (attachment && attachment->at_home && attachment->gateway)
     if (auto attached =
             tunnel_->attach_home_link(attachment->interface, config_.home_prefix.length, *attachment->gateway);

@@ -71,6 +71,7 @@ Route host_route(const mip6::Ipv6Address& home_address) {
   Route route;
   route.destination = {home_address, 128};
   route.metric = kDefaultMetric;
+  route.advertised_mss = kTunnelMss;
   return route;
 }
 
@@ -191,6 +192,7 @@ tl::expected<void, mip6::Error> AgentTunnel::bind(const mip6::Ipv6Address& home_
   }
   Route route = host_route(home_address);
   route.interface = impl_->device;
+  if (under_esp) route.advertised_mss = kEspTunnelMss;
   if (!under_esp) route.encapsulation = Encapsulation{.source = impl_->home_agent, .destination = care_of};
   messages.push_back(replace_route(route));
   messages.push_back(add_proxy_neighbour(impl_->home_link, home_address));

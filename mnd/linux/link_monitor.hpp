@@ -45,6 +45,13 @@ struct DefaultRoute {  // main table, not ours
   int preference = 0;  // RFC 4191 section 2.1: -1 low, 0 medium, 1 high
   bool operator==(const DefaultRoute&) const = default;
 };
+struct SpecificRoute {  // main table, not ours, not the default, to global addresses, without a preferred source
+  std::uint32_t interface = 0;
+  mip6::Ipv6Prefix prefix;
+  mip6::Ipv6Address gateway;  // ::, on-link
+  std::uint32_t metric = 0;
+  bool operator==(const SpecificRoute&) const = default;
+};
 struct Router {
   std::uint32_t interface = 0;
   mip6::Ipv6Address address;  // link-local
@@ -54,6 +61,7 @@ struct NetworkState {
   std::map<std::uint32_t, Link> links;
   std::vector<Address> addresses;
   std::vector<DefaultRoute> default_routes;
+  std::vector<SpecificRoute> specific_routes;
   // Gateways of `default_routes` that the kernel found unreachable (RFC 4861 section 7.3) and has not heard since.
   std::vector<Router> unreachable_routers;
   // How many routes of ours others have taken away, of links that are up; see watch_own_routes().

@@ -95,6 +95,9 @@ bool is_tunnel(std::uint16_t hardware, std::string_view kind) {
 auto order_of(const Address& address) { return std::tie(address.interface, address.address); }
 auto order_of(const DefaultRoute& route) { return std::tie(route.interface, route.gateway, route.metric); }
 auto order_of(const Router& router) { return std::tie(router.interface, router.address); }
+auto order_of(const SpecificRoute& route) {
+  return std::tie(route.interface, route.prefix.address, route.prefix.length, route.gateway, route.metric);
+}
 
 // The place of `item` in a sorted list, or where it belongs.
 template <class T>
@@ -194,6 +197,24 @@ std::optional<std::vector<DefaultRoute>> parse_route(const nlmsghdr& message) {
   return routes;
 }
 
+std::optional<SpecificRoute> parse_specific_route(const nlmsghdr& message) {
+  Attributes<RTA_MAX> found{};
+  if (!parse_attributes<rtmsg, RTA_MAX>(message, found)) return std::nullopt;
+  const auto* header = static_cast<const rtmsg*>(nlmsg_data(&message));
+  if (header->rtm_family != AF_INET6 || header->rtm_dst_len == 0 || header->rtm_src_len != 0 ||
+      header->rtm_type != RTN_UNICAST || header->rtm_protocol == kRouteProtocol || (header->rtm_flags & RTM_F_CLONED))
+    return std::nullopt;
+  if (number_of<std::uint32_t>(found[RTA_TABLE]).value_or(header->rtm_table) != RT_TABLE_MAIN) return std::nullopt;
+  const auto destination = address_of(found[RTA_DST]);
+  const auto interface = number_of<std::uint32_t>(found[RTA_OIF]);
+  if (!destination || !destination->is_global_unicast() || !interface || found[RTA_PREFSRC] || found[RTA_ENCAP])
+    return std::nullopt;
+  return SpecificRoute{.interface = *interface,
+                       .prefix = {*destination, header->rtm_dst_len},
+                       .gateway = address_of(found[RTA_GATEWAY]).value_or(mip6::Ipv6Address{}),
+                       .metric = number_of<std::uint32_t>(found[RTA_PRIORITY]).value_or(0)};
+}
+
 }  // namespace
 
 bool LinkTable::brings_back(const nlmsghdr& message) const {
@@ -270,6 +291,7 @@ LinkTable::Effect LinkTable::remove_link(std::uint32_t index) {
   bool changed = state_.links.erase(index) != 0;
   changed |= std::erase_if(state_.default_routes, [&](const auto& route) { return route.interface == index; }) != 0;
   std::erase_if(state_.unreachable_routers, [&](const auto& router) { return router.interface == index; });
+  changed |= std::erase_if(state_.specific_routes, [&](const auto& route) { return route.interface == index; }) != 0;
   changed |= std::erase_if(state_.addresses, [&](const auto& address) { return address.interface == index; }) != 0;
   if (changed) downed_links_.insert(index);
   return changed ? Effect::kChanged : Effect::kNone;
@@ -307,6 +329,12 @@ LinkTable::Effect LinkTable::apply_route(const nlmsghdr& message) {
   if (takes_own_route(message)) {
     ++state_.own_routes_taken;
     return Effect::kChanged;
+  }
+  if (const auto specific = parse_specific_route(message)) {
+    if (message.nlmsg_type == RTM_DELROUTE)
+      return take(state_.specific_routes, *specific) ? Effect::kChanged : Effect::kNone;
+    if (message.nlmsg_flags & NLM_F_REPLACE) return Effect::kReread;
+    return put(state_.specific_routes, *specific) ? Effect::kChanged : Effect::kNone;
   }
   const auto routes = parse_route(message);
   if (!routes) return Effect::kNone;

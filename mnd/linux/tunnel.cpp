@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <linux/rtnetlink.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "mnd/linux/kernel.hpp"
@@ -21,6 +22,13 @@ namespace {
 constexpr std::uint32_t kLastMetric = 0xffffffff;
 constexpr std::uint32_t kFallbackMetric = kLastMetric - 1;
 constexpr std::uint32_t kFilterHandle = 1;
+constexpr std::uint32_t kSourceMetric = 1024;  // the kernel's default; there is one route of a kind
+
+// One takes the other's place in the kernel.
+bool same_place(const Route& one, const Route& other) {
+  return one.table == other.table && one.metric == other.metric && one.destination == other.destination &&
+         one.source == other.source;
+}
 
 }  // namespace
 
@@ -29,7 +37,9 @@ struct NodeTunnel::Impl {
   mip6::Ipv6Address home_address;
   mip6::Ipv6Address home_agent;
   bool under_esp = false;
-  std::uint32_t device = 0;  // interface index; 0: not known yet
+  std::vector<mip6::Ipv6Prefix> bypass;
+  std::vector<Route> local_routes;  // what set_local_paths() and add_path_to_home_agent() made
+  std::uint32_t device = 0;         // interface index; 0: not known yet
 
   HomeAddress tunnel_address(bool preferred) const {
     return {
@@ -43,6 +53,7 @@ struct NodeTunnel::Impl {
     Route route;
     route.table = kHomeTable;
     route.metric = kDefaultMetric;
+    route.advertised_mss = under_esp ? kEspTunnelMss : kTunnelMss;
     return route;
   }
   // At home, beside the payload's way.
@@ -52,21 +63,26 @@ struct NodeTunnel::Impl {
     return route;
   }
   Route main_default() const {
-    Route route;
-    route.metric = kDefaultMetric;
+    Route route = home_table_default();
+    route.table = kMainTable;
     route.preferred_source = home_address;
     return route;
   }
-  // One for all destinations, and one for the home agent alone: that one also beats the prefix route of a home link
-  // that is still there while a care-of address is in use.
-  std::vector<Route> care_of_routes(std::uint32_t interface, const mip6::Ipv6Address& care_of) const {
-    Route route;
-    route.source = {care_of, 128};
-    route.interface = interface;
-    Route to_home_agent = route;
-    to_home_agent.destination = {home_agent, 128};
-    return {route, to_home_agent};
+  // One for the home agent alone beats the prefix route of a home link that is still there while a care-of address is
+  // in use.
+  std::vector<mip6::Ipv6Prefix> beside_tunnel() const {
+    std::vector<mip6::Ipv6Prefix> destinations{{home_agent, 128}};
+    destinations.insert(destinations.end(), bypass.begin(), bypass.end());
+    return destinations;
   }
+  static Route from(const LocalPath& path, const mip6::Ipv6Prefix& destination) {
+    Route route;
+    route.destination = destination;
+    route.source = {path.address, 128};
+    route.metric = kSourceMetric;
+    return via(route, path.interface, path.gateway);
+  }
+  std::vector<Route> routes_of(const LocalPaths& paths) const;
   static Route via(Route route, std::uint32_t interface, const mip6::Ipv6Address& gateway) {
     route.interface = interface;
     if (!gateway.is_unspecified()) route.gateway = gateway;
@@ -88,20 +104,27 @@ struct NodeTunnel::Impl {
     return {};
   }
 
-  tl::expected<void, mip6::Error> check_foreign_default();
+  tl::expected<void, mip6::Error> read_routes();
   tl::expected<void, mip6::Error> set_up_filter_and_address();
-  tl::expected<void, mip6::Error> set_up_rule_and_fallback();
+  tl::expected<void, mip6::Error> set_up_last_routes();
+  tl::expected<void, mip6::Error> keep_rules();
+  tl::expected<void, mip6::Error> add_local_routes(const std::vector<Route>& routes);
   // Those of ours that `wanted(address)` is true for.
   template <typename Wanted>
   tl::expected<void, mip6::Error> remove_addresses(Wanted wanted);
 };
 
 tl::expected<NodeTunnel, mip6::Error> NodeTunnel::open(const mip6::Ipv6Address& home_address,
-                                                       const mip6::Ipv6Address& home_agent, bool under_esp) {
+                                                       const mip6::Ipv6Address& home_agent, bool under_esp,
+                                                       std::vector<mip6::Ipv6Prefix> bypass) {
   auto socket = NetlinkSocket::open(NETLINK_ROUTE);
   if (!socket) return tl::unexpected(netlink_error("open the routing interface", "NETLINK_ROUTE", socket.error()));
-  return NodeTunnel(std::make_unique<Impl>(Impl{
-      .socket = std::move(*socket), .home_address = home_address, .home_agent = home_agent, .under_esp = under_esp}));
+  return NodeTunnel(std::make_unique<Impl>(Impl{.socket = std::move(*socket),
+                                                .home_address = home_address,
+                                                .home_agent = home_agent,
+                                                .under_esp = under_esp,
+                                                .bypass = std::move(bypass),
+                                                .local_routes = {}}));
 }
 
 NodeTunnel::NodeTunnel(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -120,14 +143,17 @@ tl::expected<void, mip6::Error> NodeTunnel::Impl::remove_addresses(Wanted wanted
   return perform(socket, removals, Harmless::kAbsent, "remove the home address", home_address.to_string());
 }
 
-// Replacing a route asks for destination and metric only, not for whose it is.
-tl::expected<void, mip6::Error> NodeTunnel::Impl::check_foreign_default() {
+// What a former process left is taken over, and told from what is wanted. Replacing a route asks for destination and
+// metric only, not for whose it is.
+tl::expected<void, mip6::Error> NodeTunnel::Impl::read_routes() {
   const auto routes = list(socket, dump_routes(), parse_route, "routes");
   if (!routes) return tl::unexpected(routes.error());
+  local_routes.clear();
   for (const DumpedRoute& dumped : *routes) {
     const Route& route = dumped.route;
-    if (!dumped.ours && route.table == kMainTable && route.destination.length == 0 && route.source.length == 0 &&
-        route.metric == kDefaultMetric) {
+    const bool is_default = route.destination.length == 0 && route.source.length == 0;
+    if (dumped.ours && route.table == kMainTable && !is_default) local_routes.push_back(route);
+    if (!dumped.ours && route.table == kMainTable && is_default && route.metric == kDefaultMetric) {
       return tl::unexpected(mip6::Error{.tried = "keep a metric for the default route by the home agent",
                                         .on = fmt::format("metric {}", kDefaultMetric),
                                         .reason = "somebody else's default route has this metric",
@@ -157,65 +183,154 @@ tl::expected<void, mip6::Error> NodeTunnel::Impl::set_up_filter_and_address() {
   return remove_addresses([&](const HomeAddress& former) { return former.address != home_address; });
 }
 
-tl::expected<void, mip6::Error> NodeTunnel::Impl::set_up_rule_and_fallback() {
+tl::expected<void, mip6::Error> NodeTunnel::Impl::set_up_last_routes() {
   Route fallback = home_table_default();
   fallback.metric = kFallbackMetric;
   fallback.interface = device;
   Route last = home_table_default();
   last.metric = kLastMetric;
   last.unreachable = true;
-  auto done = perform(socket, {replace_route(last), replace_route(fallback)}, Harmless::kNothing, "add the last routes",
-                      fmt::format("table {}", kHomeTable));
-  if (!done) return done;
-  done = perform(socket, {add_rule(home_address)}, Harmless::kPresent, "add the rule", home_address.to_string());
-  if (!done) return done;
-  const auto rules = list(socket, dump_rules(), parse_our_rule, "rules");
-  if (!rules) return tl::unexpected(rules.error());
-  std::vector<NetlinkMessage> former;
-  for (const auto& source : *rules) {
-    if (source != home_address) former.push_back(delete_rule(source));
-  }
-  return perform(socket, former, Harmless::kAbsent, "remove the rule of a former home address", "rules");
+  return perform(socket, {replace_route(last), replace_route(fallback)}, Harmless::kNothing, "add the last routes",
+                 fmt::format("table {}", kHomeTable));
 }
 
+// Rules without a priority of their own, which a VPN's are, come before all others but those of priority 0, which stay
+// ours to leave alone: the order among others' is theirs.
+tl::expected<void, mip6::Error> NodeTunnel::Impl::keep_rules() {
+  const auto dumped = list(socket, dump_rules(), parse_rule, "rules");
+  if (!dumped) return tl::unexpected(dumped.error());
+  std::uint32_t first = kRulePriority;
+  std::vector<Rule> present;
+  for (const DumpedRule& one : *dumped) {
+    if (one.ours)
+      present.push_back(one.rule);
+    else if (one.rule.priority > 1)
+      first = std::min(first, one.rule.priority - 1);
+  }
+  const std::vector<Rule> wanted{
+      {.priority = first, .table = kHomeTable, .source = home_address, .destination = std::nullopt},
+      {.priority = first, .table = kMainTable, .source = std::nullopt, .destination = home_agent},
+      {.priority = kNewConnectionPriority,
+       .table = kMainTable,
+       .source = std::nullopt,
+       .destination = std::nullopt,
+       .no_default = true},
+      {.priority = kNewConnectionPriority,
+       .table = kHomeTable,
+       .source = home_address,
+       .destination = std::nullopt,
+       .chooses_source = true}};
+  if (present == wanted) return {};
+  // Of equal priority the older one comes first, so all but the first one are made anew; that one never goes before
+  // there is another: without it packets from the home address would leave by the main table.
+  std::vector<NetlinkMessage> out_of_order, added, former;
+  for (const Rule& rule : wanted) {
+    if (rule != wanted.front()) out_of_order.push_back(delete_rule(rule));
+    added.push_back(add_rule(rule));
+  }
+  for (const Rule& rule : present) {
+    if (std::ranges::find(wanted, rule) == wanted.end()) former.push_back(delete_rule(rule));
+  }
+  auto done = perform(socket, out_of_order, Harmless::kAbsent, "put the rules in order", home_address.to_string());
+  if (done) done = perform(socket, added, Harmless::kPresent, "add the rules", home_address.to_string());
+  if (done) done = perform(socket, former, Harmless::kAbsent, "remove the former rules", home_address.to_string());
+  return done;
+}
+
+tl::expected<void, mip6::Error> NodeTunnel::keep_rules() { return impl_->keep_rules(); }
+
 tl::expected<void, mip6::Error> NodeTunnel::set_up() {
-  if (auto free = impl_->check_foreign_default(); !free) return free;
+  if (auto free = impl_->read_routes(); !free) return free;
   const auto link = ensure_device(impl_->socket, kTunnelName);
   if (!link) return tl::unexpected(link.error());
   impl_->device = link->index;
   if (auto done = impl_->set_up_filter_and_address(); !done) return done;
-  return impl_->set_up_rule_and_fallback();
+  if (auto done = impl_->set_up_last_routes(); !done) return done;
+  return impl_->keep_rules();
 }
 
-tl::expected<void, mip6::Error> NodeTunnel::add_care_of_route(std::uint32_t interface, const mip6::Ipv6Address& care_of,
-                                                              const mip6::Ipv6Address& gateway) {
-  std::vector<NetlinkMessage> messages;
-  for (const Route& route : impl_->care_of_routes(interface, care_of)) {
-    messages.push_back(replace_route(Impl::via(route, interface, gateway)));
+// Where there are routes from some sources, the kernel does not look at one to the same destination from all of them,
+// but at shorter prefixes. So what has no source yet gets a route from `::`, and a prefix that has a route of others
+// needs none beside it.
+std::vector<Route> NodeTunnel::Impl::routes_of(const LocalPaths& paths) const {
+  std::vector<mip6::Ipv6Prefix> destinations = beside_tunnel();
+  std::erase_if(destinations, [&](const mip6::Ipv6Prefix& destination) {
+    return std::ranges::find(paths.prefixes, destination, &LocalPrefix::prefix) != paths.prefixes.end();
+  });
+  std::vector<Route> routes;
+  for (const LocalPath& path : paths.addresses) {
+    for (const auto& destination : destinations) routes.push_back(from(path, destination));
+    routes.push_back(from(path, {}));
   }
-  return perform(impl_->socket, messages, Harmless::kNothing, "add the care-of address's routes",
-                 fmt::format("{} via {}", care_of.to_string(), gateway.to_string()),
-                 "the kernel needs CONFIG_IPV6_SUBTREES (Debian's have it), and the link must be up");
+  if (const auto& path = paths.care_of) {
+    for (const auto& destination : destinations) {
+      Route route = from(*path, destination);
+      route.source = {{}, 128};
+      route.preferred_source = path->address;
+      routes.push_back(route);
+    }
+  }
+  for (const LocalPrefix& local : paths.prefixes) {
+    Route route;
+    route.destination = local.prefix;
+    route.metric = kLocalMetric;
+    route.preferred_source = local.source;
+    routes.push_back(via(route, local.interface, local.gateway));
+  }
+  return routes;
 }
 
-tl::expected<void, mip6::Error> NodeTunnel::remove_care_of_route(std::uint32_t interface,
-                                                                 const mip6::Ipv6Address& care_of) {
+// Those that cannot be made now are tried again by the next call.
+tl::expected<void, mip6::Error> NodeTunnel::Impl::add_local_routes(const std::vector<Route>& routes) {
   std::vector<NetlinkMessage> messages;
-  for (const Route& route : impl_->care_of_routes(interface, care_of)) messages.push_back(delete_route(route));
-  return perform(impl_->socket, messages, Harmless::kAbsent, "remove the care-of address's routes",
-                 care_of.to_string());
+  for (const Route& route : routes) messages.push_back(replace_route(route));
+  const auto answers = socket.request(messages);
+  FirstError result;
+  for (std::size_t i = 0; i < routes.size(); ++i) {
+    const Route& route = routes[i];
+    std::erase_if(local_routes, [&](const Route& former) { return same_place(former, route); });
+    if (answers[i].ok()) {
+      local_routes.push_back(route);
+    } else {
+      const auto on = fmt::format("{} from {}", route.destination.to_string(), route.source.to_string());
+      result.keep(tl::expected<void, mip6::Error>(tl::unexpected(
+          netlink_error("add a local address's route", on, answers[i],
+                        "the kernel needs CONFIG_IPV6_SUBTREES (Debian's have it), and the link must be up"))));
+    }
+  }
+  return result.value();
+}
+
+tl::expected<void, mip6::Error> NodeTunnel::add_path_to_home_agent(const LocalPath& care_of) {
+  const Route route = Impl::from(care_of, {impl_->home_agent, 128});
+  if (std::ranges::find(impl_->local_routes, route) != impl_->local_routes.end()) return {};
+  return impl_->add_local_routes({route});
+}
+
+tl::expected<void, mip6::Error> NodeTunnel::set_local_paths(const LocalPaths& paths) {
+  const auto wanted = impl_->routes_of(paths);
+  std::vector<NetlinkMessage> removals;
+  std::erase_if(impl_->local_routes, [&](const Route& former) {
+    if (std::ranges::any_of(wanted, [&](const Route& route) { return same_place(former, route); })) return false;
+    removals.push_back(delete_route(former));
+    return true;
+  });
+  std::vector<Route> fresh;
+  for (const Route& route : wanted)
+    if (std::ranges::find(impl_->local_routes, route) == impl_->local_routes.end()) fresh.push_back(route);
+  FirstError result;
+  result.keep(perform(impl_->socket, removals, Harmless::kAbsent, "remove a local address's routes", "main table"));
+  result.keep(impl_->add_local_routes(fresh));
+  return result.value();
 }
 
 tl::expected<void, mip6::Error> NodeTunnel::send_through_tunnel(const mip6::Ipv6Address& care_of) {
   if (auto known = impl_->know_device(); !known) return known;
-  const Encapsulation outer{.source = care_of, .destination = impl_->home_agent};
-  Route own = impl_->home_table_default();
-  Route main = impl_->main_default();
-  own.interface = main.interface = impl_->device;
-  if (!impl_->under_esp) own.encapsulation = main.encapsulation = outer;
-  // The home table first: what uses the home address already is what waits.
-  return perform(impl_->socket, {replace_route(own), replace_route(main)}, Harmless::kNothing,
-                 "send through the tunnel from", care_of.to_string());
+  Route route = impl_->home_table_default();
+  route.interface = impl_->device;
+  if (!impl_->under_esp) route.encapsulation = Encapsulation{.source = care_of, .destination = impl_->home_agent};
+  return perform(impl_->socket, {replace_route(route)}, Harmless::kNothing, "send through the tunnel from",
+                 care_of.to_string());
 }
 
 tl::expected<void, mip6::Error> NodeTunnel::attach_home_link(std::uint32_t interface, std::uint8_t prefix_length,
@@ -244,10 +359,11 @@ tl::expected<void, mip6::Error> NodeTunnel::detach_home_link(std::uint32_t inter
   const Route to_agent = impl_->home_table_to_agent();
   if (interface == 0) {
     if (auto known = impl_->know_device(); !known) return known;
-    auto done = perform(impl_->socket, {delete_route(to_agent)}, Harmless::kAbsent, "remove the home link's routes",
-                        "any link");
-    if (!done) return done;
-    return impl_->remove_addresses([&](const HomeAddress& held) { return held.interface != impl_->device; });
+    FirstError result;
+    result.keep(perform(impl_->socket, {delete_route(impl_->main_default()), delete_route(to_agent)}, Harmless::kAbsent,
+                        "remove the home link's routes", "any link"));
+    result.keep(impl_->remove_addresses([&](const HomeAddress& held) { return held.interface != impl_->device; }));
+    return result.value();
   }
   Route own = impl_->home_table_default();
   Route main = impl_->main_default();
@@ -274,6 +390,7 @@ std::uint32_t NodeTunnel::port() const { return impl_->socket.port(); }
 
 tl::expected<void, mip6::Error> NodeTunnel::remove_all() {
   impl_->device = 0;
+  impl_->local_routes.clear();
   NetlinkSocket& socket = impl_->socket;
   FirstError result;
   // The address first: without it nothing can leave by another table once the rule is gone.
@@ -286,10 +403,12 @@ tl::expected<void, mip6::Error> NodeTunnel::remove_all() {
       if (dumped.ours) removals.push_back(delete_route(dumped.route));
     }
   }
-  const auto rules = list(socket, dump_rules(), parse_our_rule, "rules");
+  const auto rules = list(socket, dump_rules(), parse_rule, "rules");
   result.keep(rules);
   if (rules) {
-    for (const auto& source : *rules) removals.push_back(delete_rule(source));
+    for (const DumpedRule& dumped : *rules) {
+      if (dumped.ours) removals.push_back(delete_rule(dumped.rule));
+    }
   }
   result.keep(perform(socket, removals, Harmless::kAbsent, "remove routes and rules", kTunnelName));
   result.keep(remove_device(socket, kTunnelName));

@@ -5,6 +5,7 @@
 #include <compare>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tl/expected.hpp>
 #include <vector>
@@ -14,38 +15,75 @@
 
 namespace mnd::kernel {
 
+// An address of a link, and the router by which packets from it leave; `::` if everybody is on that link.
+struct LocalPath {
+  std::uint32_t interface = 0;
+  mip6::Ipv6Address address;
+  mip6::Ipv6Address gateway;
+  bool operator==(const LocalPath&) const = default;
+};
+// A route of others to a part of the world only, and the address that new connections by it are to have.
+struct LocalPrefix {
+  std::uint32_t interface = 0;
+  mip6::Ipv6Prefix prefix;
+  mip6::Ipv6Address gateway;  // `::`: on-link
+  mip6::Ipv6Address source;
+  bool operator==(const LocalPrefix&) const = default;
+};
+struct LocalPaths {
+  std::vector<LocalPath> addresses;  // whatever may be in use: what is bound to it leaves by its own link
+  std::vector<LocalPrefix> prefixes;
+  std::optional<LocalPath> care_of;  // for new connections to the home agent, and to what is bypassed
+  bool operator==(const LocalPaths&) const = default;
+};
+
 // Node. Made before the first registration: device `mip6` (ip6tnl external, up), home address on it with the `home`
-// flag, rule `from <home address> lookup 6275`, last resorts in that table (a default into the device, where payload
-// ends but a Binding Update finds its policies, and an unreachable one), and the source
-// check (flower enc_src_ip home agent, dst_ip home address; all else is dropped).
+// flag, last resorts in table 6275 (a default into the device, where payload ends but a Binding Update finds its
+// policies, and an unreachable one), the source check (flower enc_src_ip home agent, dst_ip home address; all else is
+// dropped), and rules:
+//   first       from <home address> lookup 6275
+//               to <home agent> lookup main: what is outside the tunnel, whatever a VPN takes
+//   last but    lookup main suppress_prefixlength 0: the local link, and other routes that are no default
+//   main        from <home address> lookup 6275, for what has no source yet (FIB_RULE_FIND_SADDR): new connections, for
+//               which the kernel chooses the home address as long as it is not deprecated
+// So there is nothing in the main table that packets from other addresses, or of other hosts, could take into the
+// tunnel.
 //
+// `bypass`: destinations of new connections that don't go through the tunnel.
 // `under_esp`: payload is for IPsec policies (EspTunnel). The device then only leads to them: it sends nothing itself,
 // so that nothing leaves where no policy applies, and takes nothing.
 class NodeTunnel {
  public:
   static tl::expected<NodeTunnel, mip6::Error> open(const mip6::Ipv6Address& home_address,
-                                                    const mip6::Ipv6Address& home_agent, bool under_esp = false);
+                                                    const mip6::Ipv6Address& home_agent, bool under_esp = false,
+                                                    std::vector<mip6::Ipv6Prefix> bypass = {});
   NodeTunnel(NodeTunnel&&) noexcept;
   NodeTunnel& operator=(NodeTunnel&&) noexcept;
   ~NodeTunnel();
 
-  // Device, address (deprecated: nobody chooses it yet), rule, fallback, source check. Finds what a former process
+  // Device, address (deprecated: nobody chooses it yet), rules, fallback, source check. Finds what a former process
   // left.
   tl::expected<void, mip6::Error> set_up();
-  // What is needed before a care-of address is used: packets with it as source leave by its own interface
-  // (default and home agent/128, from care_of/128 via gateway, main table; on-link if the gateway is ::). The kernel
-  // drops the route when the link goes down. Made for every usable care-of address, before any move.
-  tl::expected<void, mip6::Error> add_care_of_route(std::uint32_t interface, const mip6::Ipv6Address& care_of,
-                                                    const mip6::Ipv6Address& gateway);
-  tl::expected<void, mip6::Error> remove_care_of_route(std::uint32_t interface, const mip6::Ipv6Address& care_of);
-  // Outbound through the tunnel, outer source `care_of`: ONE route replaced in table 6275, and the main default route
-  // with the home address as preferred source (metric kDefaultMetric) so that new connections choose it.
+  // The rules again, where somebody has removed them, or added one before the first of ours (or taken that one away).
+  tl::expected<void, mip6::Error> keep_rules();
+  // What is needed before a care-of address is used, ONE route, none if it is there: packets from it to the home agent
+  // leave by its own interface.
+  tl::expected<void, mip6::Error> add_path_to_home_agent(const LocalPath& care_of);
+  // The routes of all local addresses, in the main table; only what differs from the last call is changed. From each
+  // address to everywhere, to the home agent and to what is bypassed (default, home agent/128 and prefix, from
+  // address/128 via gateway: subtrees); for new connections to what is beside the tunnel the same from ::/128, with the
+  // care-of address as source, and those of `prefixes` once more with theirs, metric kLocalMetric. The kernel drops
+  // routes when their link goes down: an address must be left out then.
+  tl::expected<void, mip6::Error> set_local_paths(const LocalPaths& paths);
+  // Outbound through the tunnel, outer source `care_of`: ONE route replaced in table 6275.
   tl::expected<void, mip6::Error> send_through_tunnel(const mip6::Ipv6Address& care_of);
   // What a de-registration at home needs: table 6275 has the home link's router on the way to the home agent, the home
   // address is on that interface too (no DAD: section 11.5.5; deprecated). The payload's way is what it was: whether
   // this is the home link, the home agent's acknowledgement tells.
   tl::expected<void, mip6::Error> attach_home_link(std::uint32_t interface, std::uint8_t prefix_length,
                                                    const mip6::Ipv6Address& gateway);
+  // Also the main default route, with the home address as preferred source and metric kDefaultMetric: on a link that
+  // has both the kernel may choose another address than the home address.
   tl::expected<void, mip6::Error> send_through_home_link(std::uint32_t interface, std::uint8_t prefix_length,
                                                          const mip6::Ipv6Address& gateway);
   // The home address and the routes of attach_home_link() and send_through_home_link() go from that interface; with 0

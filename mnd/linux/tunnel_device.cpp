@@ -3,6 +3,8 @@
 
 #include <cerrno>
 
+#include "mnd/linux/kernel.hpp"
+
 namespace mnd::kernel {
 
 namespace {
@@ -74,7 +76,7 @@ tl::expected<DumpedLink, mip6::Error> ensure_device(NetlinkSocket& socket, const
 }
 
 tl::expected<void, mip6::Error> bring_up(NetlinkSocket& socket, std::uint32_t interface) {
-  return perform(socket, {no_link_local_address(interface), set_link_up(interface)}, Harmless::kNothing,
+  return perform(socket, {no_link_local_address(interface), set_link_up(interface, kTunnelMtu)}, Harmless::kNothing,
                  "set the tunnel device up", "link " + std::to_string(interface));
 }
 

@@ -20,6 +20,8 @@ namespace {
 
 constexpr std::uint8_t kHostLength = 128;
 constexpr std::uint32_t kForever = 0xffffffff;
+// Of <linux/fib_rules.h>; with it a rule's source is looked at before a packet has one.
+constexpr std::uint32_t kFindSource = FIB_RULE_FIND_SADDR;
 constexpr const char* kTunnelKind = "ip6tnl";
 
 ifinfomsg link_header(std::uint32_t interface) {
@@ -77,19 +79,21 @@ MessageBuilder& put_route(MessageBuilder& message, const Route& route) {
   return message;
 }
 
-NetlinkMessage rule_message(std::uint16_t type, std::uint16_t flags, const mip6::Ipv6Address& source) {
+NetlinkMessage rule_message(std::uint16_t type, std::uint16_t flags, const Rule& rule) {
   fib_rule_hdr header{};
   header.family = AF_INET6;
-  header.src_len = kHostLength;
+  if (rule.source) header.src_len = kHostLength;
+  if (rule.destination) header.dst_len = kHostLength;
   header.table = RT_TABLE_UNSPEC;
   header.action = FR_ACT_TO_TBL;
-  return MessageBuilder(type, flags)
-      .header(header)
-      .attribute(FRA_SRC, source)
-      .attribute(FRA_TABLE, kHomeTable)
-      .attribute(FRA_PRIORITY, kHomeRulePriority)
-      .attribute(FRA_PROTOCOL, kRouteProtocol)
-      .bytes();
+  if (rule.chooses_source) header.flags = kFindSource;
+  MessageBuilder message(type, flags);
+  message.header(header);
+  if (rule.source) message.attribute(FRA_SRC, *rule.source);
+  if (rule.destination) message.attribute(FRA_DST, *rule.destination);
+  message.attribute(FRA_TABLE, rule.table).attribute(FRA_PRIORITY, rule.priority);
+  if (rule.no_default) message.attribute(FRA_SUPPRESS_PREFIXLEN, std::uint32_t{0});
+  return message.attribute(FRA_PROTOCOL, kRouteProtocol).bytes();
 }
 
 NetlinkMessage proxy_message(std::uint16_t type, std::uint16_t flags, std::uint32_t interface,
@@ -139,10 +143,10 @@ NetlinkMessage delete_link(std::uint32_t interface) {
   return MessageBuilder(RTM_DELLINK, 0).header(link_header(interface)).bytes();
 }
 
-NetlinkMessage set_link_up(std::uint32_t interface) {
+NetlinkMessage set_link_up(std::uint32_t interface, std::uint32_t mtu) {
   ifinfomsg header = link_header(interface);
   header.ifi_flags = header.ifi_change = IFF_UP;
-  return MessageBuilder(RTM_NEWLINK, 0).header(header).bytes();
+  return MessageBuilder(RTM_NEWLINK, 0).header(header).attribute(IFLA_MTU, mtu).bytes();
 }
 
 NetlinkMessage no_link_local_address(std::uint32_t interface) {
@@ -203,6 +207,8 @@ NetlinkMessage replace_route(const Route& route) {
   put_route(message, route);
   if (route.encapsulation) put_encapsulation(message, *route.encapsulation);
   if (route.preferred_source) message.attribute(RTA_PREFSRC, *route.preferred_source);
+  if (route.advertised_mss != 0)
+    message.begin_nest(RTA_METRICS).attribute(RTAX_ADVMSS, route.advertised_mss).end_nest();
   return message.bytes();
 }
 
@@ -233,6 +239,7 @@ std::optional<DumpedRoute> parse_route(const NetlinkMessage& message) {
   route.source = {to_address(find(RTA_SRC)), header->rtm_src_len};
   route.gateway = address(RTA_GATEWAY);
   route.preferred_source = address(RTA_PREFSRC);
+  route.advertised_mss = to_u32(find_nested(find(RTA_METRICS), RTAX_ADVMSS));
   route.unreachable = header->rtm_type == RTN_UNREACHABLE;
   // The kernel shows an unreachable route on the loopback device.
   if (!route.unreachable) route.interface = to_u32(find(RTA_OIF));
@@ -243,18 +250,26 @@ std::optional<DumpedRoute> parse_route(const NetlinkMessage& message) {
   return dumped;
 }
 
-NetlinkMessage add_rule(const mip6::Ipv6Address& source) {
-  return rule_message(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, source);
-}
-NetlinkMessage delete_rule(const mip6::Ipv6Address& source) { return rule_message(RTM_DELRULE, 0, source); }
+NetlinkMessage add_rule(const Rule& rule) { return rule_message(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, rule); }
+NetlinkMessage delete_rule(const Rule& rule) { return rule_message(RTM_DELRULE, 0, rule); }
 NetlinkMessage dump_rules() { return dump_message<fib_rule_hdr>(RTM_GETRULE); }
 
-std::optional<mip6::Ipv6Address> parse_our_rule(const NetlinkMessage& message) {
+std::optional<DumpedRule> parse_rule(const NetlinkMessage& message) {
   const auto* header = family_header<fib_rule_hdr>(message);
-  if (header == nullptr || header->family != AF_INET6 || header->src_len != kHostLength) return std::nullopt;
-  if (to_u8(find_attribute(message, sizeof *header, FRA_PROTOCOL)) != kRouteProtocol) return std::nullopt;
-  if (to_u32(find_attribute(message, sizeof *header, FRA_TABLE)) != kHomeTable) return std::nullopt;
-  return to_address(find_attribute(message, sizeof *header, FRA_SRC));
+  if (header == nullptr || header->family != AF_INET6) return std::nullopt;
+  const auto find = [&](int type) { return find_attribute(message, sizeof *header, type); };
+  const auto host = [&](int type, std::uint8_t length) -> std::optional<mip6::Ipv6Address> {
+    if (length != kHostLength) return std::nullopt;
+    return to_address(find(type));
+  };
+  // The kernel tells of no suppressed prefixes as of -1.
+  return DumpedRule{.rule = {.priority = to_u32(find(FRA_PRIORITY)),
+                             .table = to_u32(find(FRA_TABLE), header->table),
+                             .source = host(FRA_SRC, header->src_len),
+                             .destination = host(FRA_DST, header->dst_len),
+                             .chooses_source = (header->flags & kFindSource) != 0,
+                             .no_default = to_u32(find(FRA_SUPPRESS_PREFIXLEN), kForever) == 0},
+                    .ours = to_u8(find(FRA_PROTOCOL)) == kRouteProtocol};
 }
 
 NetlinkMessage add_proxy_neighbour(std::uint32_t interface, const mip6::Ipv6Address& address) {

@@ -18,8 +18,8 @@ inline constexpr std::uint32_t kMainTable = 254;
 NetlinkMessage add_tunnel_device(std::string_view name);
 NetlinkMessage get_link(std::string_view name);
 NetlinkMessage delete_link(std::uint32_t interface);
-NetlinkMessage set_link_up(std::uint32_t interface);
-NetlinkMessage no_link_local_address(std::uint32_t interface);  // addrgenmode none
+NetlinkMessage set_link_up(std::uint32_t interface, std::uint32_t mtu);  // bytes
+NetlinkMessage no_link_local_address(std::uint32_t interface);           // addrgenmode none
 NetlinkMessage set_alias(std::uint32_t interface, std::string_view alias);
 
 struct DumpedLink {
@@ -62,6 +62,7 @@ struct Route {
   std::optional<mip6::Ipv6Address> gateway;  // empty: on-link
   std::optional<Encapsulation> encapsulation;
   std::optional<mip6::Ipv6Address> preferred_source;
+  std::uint32_t advertised_mss = 0;  // of TCP, bytes; 0: what the kernel thinks right
   bool unreachable = false;
   bool operator==(const Route&) const = default;
 };
@@ -77,11 +78,26 @@ struct DumpedRoute {
 };
 std::optional<DumpedRoute> parse_route(const NetlinkMessage& message);  // empty also for local and cached routes
 
-// Rule: packets from `source` look into kHomeTable.
-NetlinkMessage add_rule(const mip6::Ipv6Address& source);  // EEXIST if it is there
-NetlinkMessage delete_rule(const mip6::Ipv6Address& source);
+// Which packets look into which table.
+struct Rule {
+  std::uint32_t priority = 0;  // the lower one is asked first; of equals the older one
+  std::uint32_t table = kMainTable;
+  std::optional<mip6::Ipv6Address> source;
+  std::optional<mip6::Ipv6Address> destination;
+  // Also for what has no source yet, if the kernel would choose `source` on the device that the table leads to.
+  bool chooses_source = false;
+  bool no_default = false;  // the table's default routes don't count
+  bool operator==(const Rule&) const = default;
+};
+NetlinkMessage add_rule(const Rule& rule);  // EEXIST if it is there
+NetlinkMessage delete_rule(const Rule& rule);
 NetlinkMessage dump_rules();
-std::optional<mip6::Ipv6Address> parse_our_rule(const NetlinkMessage& message);  // its source
+
+struct DumpedRule {
+  Rule rule;  // of somebody else's not all is in it
+  bool ours = false;
+};
+std::optional<DumpedRule> parse_rule(const NetlinkMessage& message);
 
 // Source check of the tunnel: filters on what the device received.
 struct TunnelFilter {

@@ -353,6 +353,36 @@ TEST_CASE("every next hop of a multipath route is a default route") {
   CHECK(table.state().default_routes.size() == 1);
 }
 
+TEST_CASE("specific routes are those of the main table to global addresses that choose no source, and not ours") {
+  const auto route = [](std::uint16_t type, const char* to, std::uint8_t protocol = RTPROT_KERNEL,
+                        const char* source = nullptr) {
+    MessageBuilder builder{type, 0};
+    rtmsg header{};
+    header.rtm_family = AF_INET6;
+    header.rtm_dst_len = 64;
+    header.rtm_table = RT_TABLE_MAIN;
+    header.rtm_protocol = protocol;
+    header.rtm_type = RTN_UNICAST;
+    builder.header(header).attribute(RTA_DST, address(to)).attribute(RTA_OIF, std::uint32_t{3});
+    builder.attribute(RTA_PRIORITY, std::uint32_t{256});
+    if (source) builder.attribute(RTA_PREFSRC, address(source));
+    return builder.bytes();
+  };
+  LinkTable table;
+  const auto apply = [&](const NetlinkMessage& message) { return table.apply(*header_of(message)); };
+  CHECK(apply(route(RTM_NEWROUTE, "2001:db8:a1::")) == Effect::kChanged);
+  CHECK(apply(route(RTM_NEWROUTE, "2001:db8:a1::")) == Effect::kNone);
+  CHECK(table.state().specific_routes ==
+        std::vector<SpecificRoute>{
+            {.interface = 3, .prefix = {address("2001:db8:a1::"), 64}, .gateway = {}, .metric = 256}});
+  CHECK(apply(route(RTM_NEWROUTE, "fe80::")) == Effect::kNone);
+  CHECK(apply(route(RTM_NEWROUTE, "2001:db8:a2::", kRouteProtocol)) == Effect::kNone);
+  CHECK(apply(route(RTM_NEWROUTE, "2001:db8:a2::", RTPROT_STATIC, "2001:db8:a1::7")) == Effect::kNone);
+  CHECK(table.state().default_routes.empty());
+  CHECK(apply(route(RTM_DELROUTE, "2001:db8:a1::")) == Effect::kChanged);
+  CHECK(table.state().specific_routes.empty());
+}
+
 TEST_CASE("what a message does not tell is read again: a replaced route, a link that came up") {
   LinkTable table;
   feed(table, LinkMessage{.flags = 0});

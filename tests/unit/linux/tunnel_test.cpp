@@ -87,8 +87,9 @@ TEST_CASE("another kind of link with our name is told apart", "[tunnel]") {
 }
 
 TEST_CASE("the device is set up without link-local address, marked and deleted", "[tunnel]") {
-  // ip link set dev lo up
-  CHECK(set_link_up(1) == golden::message(RTM_NEWLINK, 0, "0000000001000000 01000000 01000000"));
+  // ip link set dev lo up mtu 1280
+  CHECK(set_link_up(1, 1280) ==
+        golden::message(RTM_NEWLINK, 0, "0000000001000000 01000000 01000000 08000400 00050000"));
   // ip link set dev lo addrgenmode none; there nests have no flag
   CHECK(no_link_local_address(1) ==
         golden::message(RTM_NEWLINK, 0, "0000000001000000 00*8 10001a80 0c000a80 05000800 01000000"));
@@ -127,21 +128,26 @@ TEST_CASE("a dumped address is ours only by its mark", "[tunnel]") {
   CHECK_FALSE(foreign->ours);
 }
 
-TEST_CASE("a move is one route of the home table, and the main default that prefers the home address", "[tunnel]") {
+TEST_CASE("a move is one route of the home table", "[tunnel]") {
   // ip -6 route replace default encap ip6 dst AGENT src CAREOF dev lo table 6275 metric 6 proto 175; there RTA_DST too
   CHECK(parts<rtmsg>(replace_route(tunnel_route(kHomeTable))) ==
         golden_parts<rtmsg>(RTM_NEWROUTE, kReplace,
                             "0a00000000af0001 00000000 2c001680 14000200 20010db80001 00*9 01"
                             " 14000300 20010db800a1 00*9 07 06001500 04000000 08000f00 83180000 08000600 06000000"
                             " 08000400 01000000"));
-  // ip -6 route replace default encap ip6 dst AGENT src CAREOF dev lo src HOME metric 6 proto 175
+}
+
+TEST_CASE("a route of the main table can prefer a source and tell TCP its segments' size", "[tunnel]") {
+  // ip -6 route replace default encap ip6 dst AGENT src CAREOF dev lo src HOME metric 6 proto 175 advmss 1180; there
+  // the nest has no flag
   Route main = tunnel_route(kMainTable);
   main.preferred_source = kHome;
+  main.advertised_mss = 1180;
   CHECK(parts<rtmsg>(replace_route(main)) ==
         golden_parts<rtmsg>(RTM_NEWROUTE, kReplace,
                             "0a000000feaf0001 00000000 2c001680 14000200 20010db80001 00*9 01"
                             " 14000300 20010db800a1 00*9 07 06001500 04000000 14000700 20010db80001 00*9 42"
-                            " 08000600 06000000 08000400 01000000"));
+                            " 08000600 06000000 08000400 01000000 0c000880 08000800 9c040000"));
 }
 
 TEST_CASE("packets from a care-of address have a default route of their own", "[tunnel]") {
@@ -160,6 +166,21 @@ TEST_CASE("packets from a care-of address have a default route of their own", "[
                             " 08000400 01000000"));
 }
 
+TEST_CASE("a route can be for packets without a source yet", "[tunnel]") {
+  Route route;
+  route.destination = {kAgent, 128};
+  route.source = {{}, 128};
+  route.interface = 1;
+  route.preferred_source = kCareOf;
+  // ip -6 route replace AGENT/128 from ::/128 dev lo src CAREOF proto 175
+  CHECK(parts<rtmsg>(replace_route(route)) ==
+        golden_parts<rtmsg>(RTM_NEWROUTE, kReplace,
+                            "0a808000feaf0001 00000000 14000100 20010db80001 00*9 01 14000200 00*16"
+                            " 14000700 20010db800a1 00*9 07 08000400 01000000"));
+  REQUIRE(parse_route(replace_route(route)));
+  CHECK(parse_route(replace_route(route))->route == route);
+}
+
 TEST_CASE("the last route of the home table refuses", "[tunnel]") {
   Route route;
   route.table = kHomeTable;
@@ -175,6 +196,7 @@ TEST_CASE("a dumped route is what was added, and ours only by its protocol", "[t
   route.source = {kHome, 128};
   route.destination = {kAgent, 64};
   route.preferred_source = kHome;
+  route.advertised_mss = 1180;
   auto message = replace_route(route);
   const auto dumped = parse_route(message);
   REQUIRE(dumped);
@@ -187,16 +209,49 @@ TEST_CASE("a dumped route is what was added, and ours only by its protocol", "[t
   CHECK_FALSE(parse_route(message));
 }
 
-TEST_CASE("the rule sends packets from the home address to the home table", "[tunnel]") {
+TEST_CASE("a rule sends packets from the home address to the home table", "[tunnel]") {
+  const Rule rule{.priority = 6275, .table = kHomeTable, .source = kHome, .destination = std::nullopt};
   // ip -6 rule add from HOME lookup 6275 pref 6275 protocol 175
-  CHECK(parts<rtmsg>(add_rule(kHome)) ==
+  CHECK(parts<rtmsg>(add_rule(rule)) ==
         golden_parts<rtmsg>(RTM_NEWRULE, kAdd,
                             "0a00800000000001 00000000 14000200 20010db80001 00*9 42 08000f00 83180000"
                             " 08000600 83180000 05001500 af000000"));
-  CHECK(parse_our_rule(add_rule(kHome)) == kHome);
+  const auto dumped = parse_rule(add_rule(rule));
+  REQUIRE(dumped);
+  CHECK(dumped->rule == rule);
+  CHECK(dumped->ours);
   // The same without protocol is somebody else's.
-  CHECK_FALSE(parse_our_rule(golden::message(
-      RTM_NEWRULE, 0, "0a00800000000001 00000000 14000200 20010db80001 00*9 42 08000f00 83180000 08000600 83180000")));
+  const auto foreign = parse_rule(golden::message(
+      RTM_NEWRULE, 0, "0a00800000000001 00000000 14000200 20010db80001 00*9 42 08000f00 83180000 08000600 83180000"));
+  REQUIRE(foreign);
+  CHECK_FALSE(foreign->ours);
+}
+
+TEST_CASE("rules for the home agent, for all but default routes, and for what has no source yet", "[tunnel]") {
+  const Rule to_agent{.priority = 6275, .table = kMainTable, .source = std::nullopt, .destination = kAgent};
+  // ip -6 rule add to AGENT lookup main pref 6275 protocol 175; there the table is in the header, too
+  CHECK(parts<rtmsg>(add_rule(to_agent)) ==
+        golden_parts<rtmsg>(RTM_NEWRULE, kAdd,
+                            "0a80000000000001 00000000 14000100 20010db80001 00*9 01 08000f00 fe000000"
+                            " 08000600 83180000 05001500 af000000"));
+  const Rule specific{
+      .priority = 32765, .table = kMainTable, .source = std::nullopt, .destination = std::nullopt, .no_default = true};
+  // ip -6 rule add lookup main suppress_prefixlength 0 pref 32765 protocol 175; there the table is in the header, too
+  CHECK(parts<rtmsg>(add_rule(specific)) ==
+        golden_parts<rtmsg>(RTM_NEWRULE, kAdd,
+                            "0a00000000000001 00000000 08000f00 fe000000 08000600 fd7f0000 08000e00 00000000"
+                            " 05001500 af000000"));
+  const Rule chooses{
+      .priority = 32765, .table = kHomeTable, .source = kHome, .destination = std::nullopt, .chooses_source = true};
+  // ip -6 rule add from HOME lookup 6275 pref 32765 protocol 175, and the flag FIB_RULE_FIND_SADDR
+  CHECK(parts<rtmsg>(add_rule(chooses)) ==
+        golden_parts<rtmsg>(RTM_NEWRULE, kAdd,
+                            "0a00800000000001 00000100 14000200 20010db80001 00*9 42 08000f00 83180000"
+                            " 08000600 fd7f0000 05001500 af000000"));
+  for (const Rule& rule : {to_agent, specific, chooses}) {
+    REQUIRE(parse_rule(add_rule(rule)));
+    CHECK(parse_rule(add_rule(rule))->rule == rule);
+  }
 }
 
 TEST_CASE("the source check passes what comes from the right ends and drops the rest", "[tunnel]") {

@@ -1,0 +1,123 @@
+"""Which way packets of the node take: new connections by the home address through the tunnel, but for the local link, the home
+agent and what `bypass` names; others by the link of their own address, whether it is fit as care-of address or not; all of it
+over a link of 1280 bytes without ICMP, and beside somebody's VPN. Access routers let no foreign source pass."""
+
+from contextlib import closing
+
+import common
+import echoes
+import kernel
+import streams
+import vici
+from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, NODES, run, wait_for
+
+BYPASSED = "2001:db8:f4:0:1::2"  # of the correspondent
+DEPRECATED = "2001:db8:a1::dead"  # of w1
+ROUTER = "2001:db8:a1::1"  # of the link of w1
+SMALL = 1280
+VPN_TABLE, VPN_MARK = "51820", "0xca6c"
+
+
+def scenario(lab):
+    run("ip", "-n", "cn", "address", "add", f"{BYPASSED}/128", "dev", "wan", "preferred_lft", "0")
+    for router, prefix in (("ar1", "2001:db8:a1::/64"), ("ar2", "2001:db8:a2::/64")):
+        ingress_filter(router, prefix)
+    NODES["mn2"]["agent_lines"] = ["protect = payload"]
+    common.charons(lab, "ha", "mn", "mn2")
+    lab.before = {n: common.leftovers.snapshot(n, lab.vici_socket(n)) for n in ("mn", "ha")}
+    lab.agent()
+    lab.node("mn", f"bypass = 2001:db8:f4:0:1::/80\nexclude = wh")
+    lab.node("mn2", "protect = payload")
+    at = lab.wait_registered(timeout=40)
+    if not lab.check("the node registers", at and at == lab.care_of("mn", "w1"), lab.status()):
+        return
+    sources(lab, at, "while registered")
+    deprecated_and_excluded(lab)
+    moves(lab)
+    small_link(lab)
+    vpn(lab)
+    common.stop_and_compare(lab)
+
+
+def ingress_filter(router, prefix):
+    """Of its access link only packets from the link's own prefix are forwarded (RFC 2827)."""
+    for priority, what in (("100", ["from", prefix, "lookup", "main"]), ("101", ["blackhole"])):
+        run("ip", "-n", router, "-6", "rule", "add", "priority", priority, "iif", "acc", *what)
+
+
+def sources(lab, at, when):
+    """What unbound connections choose, and whom the other end sees."""
+    wanted = {CORRESPONDENT: HOME_ADDRESS, BYPASSED: at, HOME_AGENT: at}
+    if at == lab.care_of("mn", "w1"):
+        wanted[ROUTER] = at
+    chosen = {target: streams.source("mn", target) for target in wanted}
+    lab.check(f"{when}: new connections choose the home address, but for the local link, the home agent and what is bypassed",
+              chosen == wanted, f"{chosen}, not {wanted}")
+    seen = [streams.attempt("mn", there, target) for there, target in
+            (("cn", CORRESPONDENT), ("cn", BYPASSED), ("ha", HOME_AGENT))]
+    lab.check(f"{when}: they are carried, both ways", seen == [(HOME_ADDRESS, True, True), (at, True, True), (at, True, True)],
+              seen)
+
+
+def deprecated_and_excluded(lab):
+    """Connections of addresses that are no care-of addresses leave by their own links."""
+    kernel.set_link("mn", "wh", True)
+    excluded = wait_for(lambda: lab.care_of("mn", "wh"), 10)
+    run("ip", "-n", "mn", "address", "add", f"{DEPRECATED}/64", "dev", "w1", "nodad", "preferred_lft", "0")
+    ways = [("mn", CORRESPONDENT, DEPRECATED), ("mn", BYPASSED, DEPRECATED), ("mn", HOME_AGENT, DEPRECATED),
+            ("mn", CORRESPONDENT, excluded), ("mn", CORRESPONDENT, HOME_ADDRESS)]
+    names = ("deprecated", "deprecated, bypassed", "deprecated, to the home agent", "excluded link", "home address")
+    counts = dict(zip(names, echoes.answered(ways)))
+    lab.check("what is bound to a deprecated address, or to one of an excluded link, leaves by its own link",
+              set(counts.values()) == {3}, counts)
+    kernel.set_link("mn", "wh", False)
+    run("ip", "-n", "mn", "address", "del", f"{DEPRECATED}/64", "dev", "w1")
+
+
+def moves(lab):
+    """Local connections of w2 go on when the node has moved to w1."""
+    common.move_to(lab, "w1", "down", "w2")
+    at = lab.care_of("mn", "w2")
+    sources(lab, at, "after a hard move")
+    with closing(streams.Stream("mn", "cn", CORRESPONDENT, at)) as local, \
+            closing(streams.Stream("mn", "cn", BYPASSED)) as bypassing:
+        there = common.move_to(lab, "w1", "up", "w1")
+        carried = local.carries() + bypassing.carries()
+        lab.check("after a soft move local connections go on by the other link", there and all(carried) and
+                  local.peer == bypassing.peer == at, f"{there} {carried} {local.peer} {bypassing.peer}")
+    sources(lab, there, "after a soft move")
+
+
+def small_link(lab):
+    """The link of w1 and that of the other node carry 1280 bytes, and nobody is told."""
+    for namespace, interface in (("mn", "w1"), ("mn2", "w1"), ("ar1", "acc"), ("ar1", "acc2")):
+        run("ip", "-n", namespace, "link", "set", interface, "mtu", str(SMALL))
+    for namespace, interface in (("ar1", "acc"), ("ar1", "acc2"), ("ar1", "wan"), ("ha", "wan")):
+        run("tc", "-n", namespace, "qdisc", "add", "dev", interface, "clsact")
+        run("tc", "-n", namespace, "filter", "add", "dev", interface, "egress", "protocol", "ipv6", "flower", "ip_proto",
+            "icmpv6", "type", "2", "action", "drop")
+    for namespace, how in (("mn", "in the clear"), ("mn2", "under ESP")):
+        home = NODES[namespace]["home_address"]
+        ready = wait_for(lambda n=namespace: lab.registered_at(n), 20)
+        out, back = streams.attempt(namespace, "cn", CORRESPONDENT, home), streams.attempt("cn", namespace, home)
+        lab.check(f"TCP through the tunnel, {how}, over a link of {SMALL} bytes without ICMP, begun by the node and by the "
+                  "correspondent", ready and out == (home, True, True) and back == (CORRESPONDENT, True, True), f"{out} {back}")
+    for namespace, interface in (("mn", "w1"), ("mn2", "w1"), ("ar1", "acc"), ("ar1", "acc2")):
+        run("ip", "-n", namespace, "link", "set", interface, "mtu", "1500")
+    run("tc", "-n", "ha", "qdisc", "del", "dev", "wan", "clsact")
+
+
+def vpn(lab):
+    """As wg-quick makes it for a VPN that takes everything; its device loses what it gets."""
+    run("ip", "-n", "mn", "link", "add", "vpn0", "type", "dummy")
+    run("ip", "-n", "mn", "link", "set", "vpn0", "up")
+    run("ip", "-n", "mn", "-6", "route", "add", "default", "dev", "vpn0", "table", VPN_TABLE)
+    run("ip", "-n", "mn", "-6", "rule", "add", "not", "fwmark", VPN_MARK, "lookup", VPN_TABLE)
+    run("ip", "-n", "mn", "-6", "rule", "add", "lookup", "main", "suppress_prefixlength", "0")
+    at = common.move_to(lab, "w1", "down", "w2")
+    lab.check("beside a VPN that takes everything the node registers when it moves", at, lab.status())
+    counts = echoes.answered([("cn", HOME_ADDRESS), ("mn", CORRESPONDENT, HOME_ADDRESS)])
+    lab.check("beside it the home address is reached, and reaches", counts == (3, 3), counts)
+    run("ip", "-n", "mn", "-6", "rule", "del", "not", "fwmark", VPN_MARK, "lookup", VPN_TABLE)
+    run("ip", "-n", "mn", "-6", "rule", "del", "lookup", "main", "suppress_prefixlength", "0")
+    run("ip", "-n", "mn", "link", "del", "vpn0")
