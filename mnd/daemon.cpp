@@ -118,6 +118,13 @@ tl::expected<void, mip6::Error> Daemon::bring_up_kernel() {
     if (!opened) return tl::unexpected(opened.error());
     discovery_socket_ = std::move(*opened);
   }
+  if (!rule_monitor_) {
+    auto opened = kernel::RuleMonitor::open(loop_, [this] {
+      if (tunnel_ && !stopping_) done("rules", tunnel_->keep_rules());
+    });
+    if (!opened) return tl::unexpected(opened.error());
+    rule_monitor_ = std::move(*opened);
+  }
   if (!monitor_) {
     auto monitor = std::make_unique<kernel::LinkMonitor>(
         loop_, [this](const kernel::NetworkState& network) { network_changed(network); });

@@ -32,6 +32,7 @@
 #include "mnd/linux/link_monitor.hpp"
 #include "mnd/linux/mobility_socket.hpp"
 #include "mnd/linux/resume.hpp"
+#include "mnd/linux/rule_monitor.hpp"
 #include "mnd/linux/system_random.hpp"
 #include "mnd/linux/tunnel.hpp"
 #include "mnd/linux/xfrm.hpp"
@@ -203,6 +204,7 @@ class Daemon {
   std::unique_ptr<kernel::IcmpErrorSocket> icmp_errors_;
   std::unique_ptr<kernel::Icmp6Socket> discovery_socket_;  // replies to who asks for home agents
   std::unique_ptr<kernel::LinkMonitor> monitor_;
+  std::unique_ptr<kernel::RuleMonitor> rule_monitor_;
   std::unique_ptr<ike::Session> fast_;  // everything but initiate and terminate, and the events
   std::unique_ptr<ike::Session> slow_;
   bool fast_connected_ = false;

@@ -8,6 +8,8 @@ namespace mnd::kernel {
 
 inline constexpr std::uint8_t kRouteProtocol = 175;  // routes and rules
 inline constexpr std::uint32_t kHomeTable = 6275;    // routing table for packets from the home address
+// The same for TCP alone, in the clear: its packets are smaller than those of a route may be that is for UDP, too.
+inline constexpr std::uint32_t kTcpTable = 6276;
 // Rules: what is from the home address or for the home agent is asked for here, or before the first rule of others.
 inline constexpr std::uint32_t kRulePriority = 6275;
 // Rules for what has no source yet: behind those of others, right before the main table.
@@ -20,8 +22,10 @@ inline constexpr std::uint32_t kDefaultMetric = 6;
 inline constexpr std::uint32_t kLocalMetric = 10;
 // A connection made on one link has to live on any other, and a path's MTU may be told by nobody. So what is inside the
 // tunnel is as small as IPv6 allows everywhere, and outside it 1320 bytes, more under ESP; the least links need
-// fragments (RFC 2473 section 7.1). TCP, which can be told, needs none.
+// fragments (RFC 2473 section 7.1). TCP needs none: it is told the size of its segments, and the kernel, which
+// fragments no packet of TCP outside the tunnel, sends none that are larger.
 inline constexpr std::uint32_t kTunnelMtu = 1280;  // bytes
+inline constexpr std::uint32_t kTcpTunnelMtu = kTunnelMtu - 40;
 // Beside TCP's and the inner header 40 bytes for the outer one; under ESP SPI and sequence number (8), an
 // initialization vector of 16, padding of up to 15 and its two bytes, and an integrity check value of up to 32.
 inline constexpr std::uint32_t kTunnelMss = kTunnelMtu - 40 - 60;

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <linux/rtnetlink.h>
+#include <netinet/in.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -60,6 +61,12 @@ struct NodeTunnel::Impl {
   Route home_table_to_agent() const {
     Route route = home_table_default();
     route.destination = {home_agent, 128};
+    return route;
+  }
+  Route tcp_default() const {
+    Route route = home_table_default();
+    route.table = kTcpTable;
+    route.mtu = kTcpTunnelMtu;
     return route;
   }
   Route main_default() const {
@@ -204,28 +211,33 @@ tl::expected<void, mip6::Error> NodeTunnel::Impl::keep_rules() {
   for (const DumpedRule& one : *dumped) {
     if (one.ours)
       present.push_back(one.rule);
-    else if (one.rule.priority > 1)
+    else if (one.rule.priority > 2)
       first = std::min(first, one.rule.priority - 1);
   }
-  const std::vector<Rule> wanted{
-      {.priority = first, .table = kHomeTable, .source = home_address, .destination = std::nullopt},
-      {.priority = first, .table = kMainTable, .source = std::nullopt, .destination = home_agent},
-      {.priority = kNewConnectionPriority,
-       .table = kMainTable,
-       .source = std::nullopt,
-       .destination = std::nullopt,
-       .no_default = true},
-      {.priority = kNewConnectionPriority,
-       .table = kHomeTable,
-       .source = home_address,
-       .destination = std::nullopt,
-       .chooses_source = true}};
+  Rule from_home;
+  from_home.priority = first;
+  from_home.table = kHomeTable;
+  from_home.source = home_address;
+  Rule tcp_from_home = from_home;
+  tcp_from_home.priority = first - 1;
+  tcp_from_home.table = kTcpTable;
+  tcp_from_home.protocol = IPPROTO_TCP;
+  Rule to_agent;
+  to_agent.priority = first;
+  to_agent.destination = home_agent;
+  Rule specific;
+  specific.priority = kNewConnectionPriority;
+  specific.no_default = true;
+  Rule without_source = from_home, tcp_without_source = tcp_from_home;
+  without_source.priority = tcp_without_source.priority = kNewConnectionPriority;
+  without_source.chooses_source = tcp_without_source.chooses_source = true;
+  const std::vector<Rule> wanted{tcp_from_home, from_home, to_agent, specific, tcp_without_source, without_source};
   if (present == wanted) return {};
-  // Of equal priority the older one comes first, so all but the first one are made anew; that one never goes before
-  // there is another: without it packets from the home address would leave by the main table.
+  // Of equal priority the older one comes first, so all are made anew but that one which never goes before there is
+  // another: without it packets from the home address would leave by the main table.
   std::vector<NetlinkMessage> out_of_order, added, former;
   for (const Rule& rule : wanted) {
-    if (rule != wanted.front()) out_of_order.push_back(delete_rule(rule));
+    if (rule != from_home) out_of_order.push_back(delete_rule(rule));
     added.push_back(add_rule(rule));
   }
   for (const Rule& rule : present) {
@@ -328,9 +340,14 @@ tl::expected<void, mip6::Error> NodeTunnel::send_through_tunnel(const mip6::Ipv6
   if (auto known = impl_->know_device(); !known) return known;
   Route route = impl_->home_table_default();
   route.interface = impl_->device;
-  if (!impl_->under_esp) route.encapsulation = Encapsulation{.source = care_of, .destination = impl_->home_agent};
-  return perform(impl_->socket, {replace_route(route)}, Harmless::kNothing, "send through the tunnel from",
-                 care_of.to_string());
+  if (impl_->under_esp)
+    return perform(impl_->socket, {replace_route(route)}, Harmless::kNothing, "send under ESP from",
+                   care_of.to_string());
+  Route tcp = impl_->tcp_default();
+  tcp.interface = impl_->device;
+  route.encapsulation = tcp.encapsulation = Encapsulation{.source = care_of, .destination = impl_->home_agent};
+  return perform(impl_->socket, {replace_route(route), replace_route(tcp)}, Harmless::kNothing,
+                 "send through the tunnel from", care_of.to_string());
 }
 
 tl::expected<void, mip6::Error> NodeTunnel::attach_home_link(std::uint32_t interface, std::uint8_t prefix_length,
@@ -348,11 +365,14 @@ tl::expected<void, mip6::Error> NodeTunnel::attach_home_link(std::uint32_t inter
 
 tl::expected<void, mip6::Error> NodeTunnel::send_through_home_link(std::uint32_t interface, std::uint8_t prefix_length,
                                                                    const mip6::Ipv6Address& gateway) {
-  return perform(impl_->socket,
-                 {replace_route(Impl::via(impl_->home_table_default(), interface, gateway)),
-                  replace_route(Impl::via(impl_->main_default(), interface, gateway)),
-                  change_address(impl_->on_home_link(interface, prefix_length, true))},
-                 Harmless::kNothing, "send by the home link's router", gateway.to_string());
+  auto done = perform(impl_->socket,
+                      {replace_route(Impl::via(impl_->home_table_default(), interface, gateway)),
+                       replace_route(Impl::via(impl_->main_default(), interface, gateway)),
+                       change_address(impl_->on_home_link(interface, prefix_length, true))},
+                      Harmless::kNothing, "send by the home link's router", gateway.to_string());
+  if (!done) return done;
+  return perform(impl_->socket, {delete_route(impl_->tcp_default())}, Harmless::kAbsent, "stop tunnelling TCP",
+                 gateway.to_string());
 }
 
 tl::expected<void, mip6::Error> NodeTunnel::detach_home_link(std::uint32_t interface) {
@@ -376,7 +396,9 @@ tl::expected<void, mip6::Error> NodeTunnel::detach_home_link(std::uint32_t inter
 }
 
 tl::expected<void, mip6::Error> NodeTunnel::stop_outbound() {
-  return perform(impl_->socket, {delete_route(impl_->home_table_default()), delete_route(impl_->main_default())},
+  return perform(impl_->socket,
+                 {delete_route(impl_->home_table_default()), delete_route(impl_->tcp_default()),
+                  delete_route(impl_->main_default())},
                  Harmless::kAbsent, "stop sending from the home address", impl_->home_address.to_string());
 }
 

@@ -41,10 +41,11 @@ struct LocalPaths {
 // flag, last resorts in table 6275 (a default into the device, where payload ends but a Binding Update finds its
 // policies, and an unreachable one), the source check (flower enc_src_ip home agent, dst_ip home address; all else is
 // dropped), and rules:
-//   first       from <home address> lookup 6275
+//   first       from <home address> ipproto tcp lookup 6276: while away, with smaller packets (not under ESP)
+//               from <home address> lookup 6275
 //               to <home agent> lookup main: what is outside the tunnel, whatever a VPN takes
 //   last but    lookup main suppress_prefixlength 0: the local link, and other routes that are no default
-//   main        from <home address> lookup 6275, for what has no source yet (FIB_RULE_FIND_SADDR): new connections, for
+//   main        the first two once more, for what has no source yet (FIB_RULE_FIND_SADDR): new connections, for
 //               which the kernel chooses the home address as long as it is not deprecated
 // So there is nothing in the main table that packets from other addresses, or of other hosts, could take into the
 // tunnel.
@@ -75,7 +76,7 @@ class NodeTunnel {
   // care-of address as source, and those of `prefixes` once more with theirs, metric kLocalMetric. The kernel drops
   // routes when their link goes down: an address must be left out then.
   tl::expected<void, mip6::Error> set_local_paths(const LocalPaths& paths);
-  // Outbound through the tunnel, outer source `care_of`: ONE route replaced in table 6275.
+  // Outbound through the tunnel, outer source `care_of`: one route replaced in table 6275, and one in table 6276.
   tl::expected<void, mip6::Error> send_through_tunnel(const mip6::Ipv6Address& care_of);
   // What a de-registration at home needs: table 6275 has the home link's router on the way to the home agent, the home
   // address is on that interface too (no DAD: section 11.5.5; deprecated). The payload's way is what it was: whether

@@ -92,6 +92,7 @@ NetlinkMessage rule_message(std::uint16_t type, std::uint16_t flags, const Rule&
   if (rule.source) message.attribute(FRA_SRC, *rule.source);
   if (rule.destination) message.attribute(FRA_DST, *rule.destination);
   message.attribute(FRA_TABLE, rule.table).attribute(FRA_PRIORITY, rule.priority);
+  if (rule.protocol != 0) message.attribute(FRA_IP_PROTO, rule.protocol);
   if (rule.no_default) message.attribute(FRA_SUPPRESS_PREFIXLEN, std::uint32_t{0});
   return message.attribute(FRA_PROTOCOL, kRouteProtocol).bytes();
 }
@@ -207,8 +208,12 @@ NetlinkMessage replace_route(const Route& route) {
   put_route(message, route);
   if (route.encapsulation) put_encapsulation(message, *route.encapsulation);
   if (route.preferred_source) message.attribute(RTA_PREFSRC, *route.preferred_source);
-  if (route.advertised_mss != 0)
-    message.begin_nest(RTA_METRICS).attribute(RTAX_ADVMSS, route.advertised_mss).end_nest();
+  if (route.mtu != 0 || route.advertised_mss != 0) {
+    message.begin_nest(RTA_METRICS);
+    if (route.mtu != 0) message.attribute(RTAX_MTU, route.mtu);
+    if (route.advertised_mss != 0) message.attribute(RTAX_ADVMSS, route.advertised_mss);
+    message.end_nest();
+  }
   return message.bytes();
 }
 
@@ -239,6 +244,7 @@ std::optional<DumpedRoute> parse_route(const NetlinkMessage& message) {
   route.source = {to_address(find(RTA_SRC)), header->rtm_src_len};
   route.gateway = address(RTA_GATEWAY);
   route.preferred_source = address(RTA_PREFSRC);
+  route.mtu = to_u32(find_nested(find(RTA_METRICS), RTAX_MTU));
   route.advertised_mss = to_u32(find_nested(find(RTA_METRICS), RTAX_ADVMSS));
   route.unreachable = header->rtm_type == RTN_UNREACHABLE;
   // The kernel shows an unreachable route on the loopback device.
@@ -267,6 +273,7 @@ std::optional<DumpedRule> parse_rule(const NetlinkMessage& message) {
                              .table = to_u32(find(FRA_TABLE), header->table),
                              .source = host(FRA_SRC, header->src_len),
                              .destination = host(FRA_DST, header->dst_len),
+                             .protocol = to_u8(find(FRA_IP_PROTO)),
                              .chooses_source = (header->flags & kFindSource) != 0,
                              .no_default = to_u32(find(FRA_SUPPRESS_PREFIXLEN), kForever) == 0},
                     .ours = to_u8(find(FRA_PROTOCOL)) == kRouteProtocol};

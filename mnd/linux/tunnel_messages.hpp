@@ -62,6 +62,7 @@ struct Route {
   std::optional<mip6::Ipv6Address> gateway;  // empty: on-link
   std::optional<Encapsulation> encapsulation;
   std::optional<mip6::Ipv6Address> preferred_source;
+  std::uint32_t mtu = 0;             // bytes; 0: the device's
   std::uint32_t advertised_mss = 0;  // of TCP, bytes; 0: what the kernel thinks right
   bool unreachable = false;
   bool operator==(const Route&) const = default;
@@ -84,6 +85,7 @@ struct Rule {
   std::uint32_t table = kMainTable;
   std::optional<mip6::Ipv6Address> source;
   std::optional<mip6::Ipv6Address> destination;
+  std::uint8_t protocol = 0;  // of what the packets carry; 0: any
   // Also for what has no source yet, if the kernel would choose `source` on the device that the table leads to.
   bool chooses_source = false;
   bool no_default = false;  // the table's default routes don't count

@@ -2,6 +2,7 @@
 // number 1). Attributes may come in another order; where ours differ on purpose the comment says how.
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <netinet/in.h>
 
 #include <cerrno>
 #include <map>
@@ -196,6 +197,7 @@ TEST_CASE("a dumped route is what was added, and ours only by its protocol", "[t
   route.source = {kHome, 128};
   route.destination = {kAgent, 64};
   route.preferred_source = kHome;
+  route.mtu = 1240;
   route.advertised_mss = 1180;
   auto message = replace_route(route);
   const auto dumped = parse_route(message);
@@ -248,7 +250,14 @@ TEST_CASE("rules for the home agent, for all but default routes, and for what ha
         golden_parts<rtmsg>(RTM_NEWRULE, kAdd,
                             "0a00800000000001 00000100 14000200 20010db80001 00*9 42 08000f00 83180000"
                             " 08000600 fd7f0000 05001500 af000000"));
-  for (const Rule& rule : {to_agent, specific, chooses}) {
+  Rule tcp = to_agent;
+  tcp.protocol = IPPROTO_TCP;
+  // ip -6 rule add to AGENT ipproto tcp lookup main pref 6275 protocol 175; there the table is in the header, too
+  CHECK(parts<rtmsg>(add_rule(tcp)) ==
+        golden_parts<rtmsg>(RTM_NEWRULE, kAdd,
+                            "0a80000000000001 00000000 14000100 20010db80001 00*9 01 08000f00 fe000000"
+                            " 08000600 83180000 05001600 06000000 05001500 af000000"));
+  for (const Rule& rule : {to_agent, specific, chooses, tcp}) {
     REQUIRE(parse_rule(add_rule(rule)));
     CHECK(parse_rule(add_rule(rule))->rule == rule);
   }
