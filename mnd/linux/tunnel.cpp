@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 #include <linux/rtnetlink.h>
-#include <netinet/in.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -12,6 +11,7 @@
 #include "mnd/linux/netlink.hpp"
 #include "mnd/linux/tunnel_device.hpp"
 #include "mnd/linux/tunnel_messages.hpp"
+#include "mnd/linux/tunnel_rules.hpp"
 
 namespace mnd::kernel {
 
@@ -201,51 +201,14 @@ tl::expected<void, mip6::Error> NodeTunnel::Impl::set_up_last_routes() {
                  fmt::format("table {}", kHomeTable));
 }
 
-// Rules without a priority of their own, which a VPN's are, come before all others but those of priority 0, which stay
-// ours to leave alone: the order among others' is theirs.
 tl::expected<void, mip6::Error> NodeTunnel::Impl::keep_rules() {
   const auto dumped = list(socket, dump_rules(), parse_rule, "rules");
   if (!dumped) return tl::unexpected(dumped.error());
-  std::uint32_t first = kRulePriority;
-  std::vector<Rule> present;
-  for (const DumpedRule& one : *dumped) {
-    if (one.ours)
-      present.push_back(one.rule);
-    else if (one.rule.priority > 2)
-      first = std::min(first, one.rule.priority - 1);
-  }
-  Rule from_home;
-  from_home.priority = first;
-  from_home.table = kHomeTable;
-  from_home.source = home_address;
-  Rule tcp_from_home = from_home;
-  tcp_from_home.priority = first - 1;
-  tcp_from_home.table = kTcpTable;
-  tcp_from_home.protocol = IPPROTO_TCP;
-  Rule to_agent;
-  to_agent.priority = first;
-  to_agent.destination = home_agent;
-  Rule specific;
-  specific.priority = kNewConnectionPriority;
-  specific.no_default = true;
-  Rule without_source = from_home, tcp_without_source = tcp_from_home;
-  without_source.priority = tcp_without_source.priority = kNewConnectionPriority;
-  without_source.chooses_source = tcp_without_source.chooses_source = true;
-  const std::vector<Rule> wanted{tcp_from_home, from_home, to_agent, specific, tcp_without_source, without_source};
-  if (present == wanted) return {};
-  // Of equal priority the older one comes first, so all are made anew but that one which never goes before there is
-  // another: without it packets from the home address would leave by the main table.
-  std::vector<NetlinkMessage> out_of_order, added, former;
-  for (const Rule& rule : wanted) {
-    if (rule != from_home) out_of_order.push_back(delete_rule(rule));
-    added.push_back(add_rule(rule));
-  }
-  for (const Rule& rule : present) {
-    if (std::ranges::find(wanted, rule) == wanted.end()) former.push_back(delete_rule(rule));
-  }
-  auto done = perform(socket, out_of_order, Harmless::kAbsent, "put the rules in order", home_address.to_string());
-  if (done) done = perform(socket, added, Harmless::kPresent, "add the rules", home_address.to_string());
-  if (done) done = perform(socket, former, Harmless::kAbsent, "remove the former rules", home_address.to_string());
+  const RuleChanges changes = rule_changes(*dumped, home_address, home_agent);
+  const std::string on = home_address.to_string();
+  auto done = perform(socket, changes.out_of_order, Harmless::kAbsent, "put the rules in order", on);
+  if (done) done = perform(socket, changes.added, Harmless::kPresent, "add the rules", on);
+  if (done) done = perform(socket, changes.former, Harmless::kAbsent, "remove the former rules", on);
   return done;
 }
 
