@@ -27,29 +27,37 @@ SequenceUse use_of_half_space(std::uint16_t used) {
 }
 
 void SequenceForecast::used(BootTime now, std::uint32_t numbers) {
-  const auto number = minute_of(now);
-  assert(number >= 0);
-  Minute& minute = minutes_[static_cast<std::size_t>(number) % minutes_.size()];
-  if (minute.number != number) minute = {number, 0};
-  add(minute.used, numbers);
+  add(minute_at(now).used, numbers);
   add(used_, numbers);
   add(counted_, numbers);
   if (!since_) since_ = now;
-  most_in_window_ = std::max(most_in_window_, used_in_window(now));
+  most_in_window_ = std::max(most_in_window_, in_window(now, &Minute::used));
+}
+
+SequenceForecast::Minute& SequenceForecast::minute_at(BootTime now) {
+  const auto number = minute_of(now);
+  assert(number >= 0);
+  Minute& minute = minutes_[static_cast<std::size_t>(number) % minutes_.size()];
+  if (minute.number != number) minute = {.number = number};
+  return minute;
 }
 
 void SequenceForecast::used_for_move() { add(for_moves_, 1); }
 
-std::uint32_t SequenceForecast::used_in_window(BootTime now) const {
+void SequenceForecast::held_back(BootTime now) { add(minute_at(now).held_back, 1); }
+
+std::uint32_t SequenceForecast::in_window(BootTime now, std::uint32_t Minute::*what) const {
   const auto present = minute_of(now);
   const auto too_old = present - static_cast<std::int64_t>(minutes_.size());
   std::uint32_t sum = 0;
   for (const auto& minute : minutes_)
-    if (minute.number > too_old) add(sum, minute.used);
+    if (minute.number > too_old) add(sum, minute.*what);
   return sum;
 }
 
-double SequenceForecast::current_rate(BootTime now) const { return per_second(used_in_window(now)); }
+double SequenceForecast::current_rate(BootTime now) const { return per_second(in_window(now, &Minute::used)); }
+
+std::uint32_t SequenceForecast::held_back_in_window(BootTime now) const { return in_window(now, &Minute::held_back); }
 
 double SequenceForecast::highest_rate() const { return per_second(most_in_window_); }
 

@@ -35,6 +35,9 @@ class SequenceForecast {
   void used(BootTime now, std::uint32_t numbers = 1);  // `now` never goes back
   // One of the numbers counted was used for a move: not to refresh a binding, nor because somebody asked.
   void used_for_move();
+  // An update that was due had to wait for MAX_UPDATE_RATE (RFC 6275 section 11.8): the node changes between networks
+  // faster than it may tell.
+  void held_back(BootTime now);
   // From now on other keys count; the rates stay, they are the movement's.
   void keys_renewed() { used_ = 0; }
 
@@ -46,7 +49,8 @@ class SequenceForecast {
   // Since the first number that was counted; less than an hour counts as one, so that a few moves in the first minutes
   // are no rate for years.
   double average_rate(BootTime now) const;
-  double movement_rate(BootTime now) const;  // the part of the average that moves have used
+  double movement_rate(BootTime now) const;               // the part of the average that moves have used
+  std::uint32_t held_back_in_window(BootTime now) const;  // updates
   Remaining remaining_at(double rate) const;
 
   // Until `limit` numbers are used when `used` are by now. Empty if that is further away than kFarthest, or if `rate`
@@ -57,8 +61,10 @@ class SequenceForecast {
   struct Minute {
     std::int64_t number = -1;  // since boot
     std::uint32_t used = 0;
+    std::uint32_t held_back = 0;
   };
-  std::uint32_t used_in_window(BootTime now) const;
+  Minute& minute_at(BootTime now);
+  std::uint32_t in_window(BootTime now, std::uint32_t Minute::*what) const;
   double seconds_watched(BootTime now) const;
 
   std::array<Minute, kWindow / std::chrono::minutes{1}> minutes_{};  // each at its number modulo their count

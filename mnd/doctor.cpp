@@ -71,9 +71,18 @@ Result check_movement(const Health& health) {
 // does not answer (one in 32 s) more than three weeks. And nobody can replace manual keys every day.
 constexpr mip6::Duration kThrashing = std::chrono::days{1};
 
+// So many held back in ten minutes are no coincidence of moves any more.
+constexpr std::uint32_t kManyHeldBack = 10;
+
 Result check_thrashing(const Health& health) {
   const auto round = round_at(health.highest_rate);
-  if (!health.manual_keys || !round || *round >= kThrashing) return std::nullopt;
+  if (!health.manual_keys || !round || *round >= kThrashing) {
+    if (health.held_back < kManyHeldBack) return std::nullopt;
+    return found(fmt::format("the node changes between networks faster than it may tell the home agent: {} updates "
+                             "were held back in the last ten minutes",
+                             health.held_back),
+                 "prefer and exclude keep the node from changing to and fro between two links", true);
+  }
   return found(fmt::format("IKE should be used instead of manual keys: with thrashing as in the busiest ten minutes so "
                            "far the sequence numbers come round again in {} h",
                            std::chrono::floor<std::chrono::hours>(*round).count()),

@@ -20,7 +20,8 @@ struct Health {
   // Sequence numbers per second: on the average for moves alone, and for everything in the busiest ten minutes.
   double movement_rate = 0;
   double highest_rate = 0;
-  mip6::Duration horizon{};  // setting forecast-horizon
+  std::uint32_t held_back = 0;  // updates, by the limit of MAX_UPDATE_RATE, in the last ten minutes
+  mip6::Duration horizon{};     // setting forecast-horizon
   struct Wrong {
     std::string what;
     std::string remedy;

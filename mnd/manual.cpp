@@ -76,6 +76,7 @@ Health Daemon::health() const {
     health.numbers_used.reset();
   health.movement_rate = registration()->forecast().movement_rate(kernel::boot_now());
   health.highest_rate = registration()->forecast().highest_rate();
+  health.held_back = registration()->forecast().held_back_in_window(kernel::boot_now());
   return health;
 }
 

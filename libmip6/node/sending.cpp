@@ -40,8 +40,10 @@ void HomeRegistration::send_if_due() {
   if (!current || now_ < current->send_at) return;
   if (!can_send(*current)) return;
   if (now_ < rate_.opens()) {
-    if (!current->limited) ++counters_.rate_limited;
-    current->limited = true;
+    if (!std::exchange(current->limited, true)) {
+      ++counters_.rate_limited;
+      forecast_.held_back(now_);
+    }
     return;
   }
   if (current->awaiting) {

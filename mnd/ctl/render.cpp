@@ -82,6 +82,8 @@ std::string counters_text(const json& status) {
   auto result =
       fmt::format("{} sent, {} acknowledged, {} repeated, {} refused", whole(counters, "updates_sent"),
                   whole(counters, "acknowledged"), whole(counters, "retransmissions"), whole(counters, "refused"));
+  if (number(counters, "rate_limited").value_or(0) > 0)
+    result += fmt::format("; {} held back by the limit of 3 a second", whole(counters, "rate_limited"));
   if (number(counters, "sent_for_new_keys").value_or(0) > 0)
     result += fmt::format("; {} sent again for new keys", whole(counters, "sent_for_new_keys"));
   if (number(counters, "malformed").value_or(0) > 0)

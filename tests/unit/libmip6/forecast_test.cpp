@@ -140,6 +140,17 @@ TEST_CASE("moves have a rate of their own, in which refreshes have no part", "[f
   CHECK(forecast.movement_rate(BootTime{25h}) == Approx(1.0 / 86400));
 }
 
+TEST_CASE("what the limit held back counts for ten minutes, and is no number used", "[forecast]") {
+  SequenceForecast forecast;
+  const BootTime begin{90s};
+  for (int i = 0; i < 7; ++i) forecast.held_back(begin + i * 1s);
+  CHECK(forecast.held_back_in_window(begin + 10s) == 7);
+  CHECK(forecast.held_back_in_window(begin + 8min) == 7);
+  CHECK(forecast.held_back_in_window(begin + 11min) == 0);
+  CHECK(forecast.used_under_present_keys() == 0);
+  CHECK(forecast.highest_rate() == 0);
+}
+
 TEST_CASE("the use of the half space is told at half, at nine tenths and at its end", "[forecast]") {
   CHECK(use_of_half_space(0) == SequenceUse::kPlenty);
   CHECK(use_of_half_space(16383) == SequenceUse::kPlenty);

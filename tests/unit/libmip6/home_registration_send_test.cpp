@@ -218,7 +218,47 @@ TEST_CASE("no more than three updates leave within a second, and the last attach
   CHECK(node.core.next_deadline() == begin + 1s);
   const auto update = only<SendUpdate>(node.next()).update;
   CHECK(find_option<AlternateCareOfAddress>(update.options)->care_of == kA3.care_of);
-  CHECK(node.core.counters().rate_limited > 0);
+  CHECK(node.core.counters().rate_limited == 18);  // each change but the first three
+  CHECK(node.core.forecast().held_back_in_window(node.now) == 18);
+}
+
+TEST_CASE("a single move is never held back, whatever the node has just said", "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  const auto leaves_at_once = [&] {
+    const auto update = only<SendUpdate>(node.give(Attached{kA2, true})).update;
+    CHECK(find_option<AlternateCareOfAddress>(update.options)->care_of == kA2.care_of);
+    CHECK(node.core.counters().rate_limited == 0);
+  };
+  SECTION("right after a refresh") {
+    REQUIRE(order(node.next()) == "SendUpdate");
+    leaves_at_once();
+  }
+  SECTION("right after the answer to it") {
+    REQUIRE(order(node.next()) == "SendUpdate");
+    node.acknowledge();
+    leaves_at_once();
+  }
+  SECTION("right after a retransmission of it") {
+    REQUIRE(order(node.next()) == "SendUpdate");
+    REQUIRE(order(node.next()) == "SendUpdate");
+    REQUIRE(node.core.counters().retransmissions == 1);
+    leaves_at_once();
+  }
+  SECTION("right after a refresh that was sent again for new keys") {
+    REQUIRE(order(node.next()) == "SendUpdate");
+    REQUIRE(order(node.give(KeysUsable{true, true, kA1.care_of})) == "SendUpdate");
+    leaves_at_once();
+  }
+  SECTION("while a back-off lasts") {
+    while (node.core.counters().retransmissions < 5) node.next();
+    leaves_at_once();
+  }
+  SECTION("and back again") {
+    leaves_at_once();
+    node.acknowledge();
+    CHECK(order(node.give(Attached{kA1, true})).starts_with("UseAttachment SendUpdate"));
+  }
 }
 
 TEST_CASE("an acknowledgement of an update for a former attachment does not count", "[registration]") {

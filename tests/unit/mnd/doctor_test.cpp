@@ -115,6 +115,24 @@ TEST_CASE("IKE should be used after thrashing, whatever the average is", "[docto
   CHECK(examine(health).empty());
 }
 
+TEST_CASE("thrashing is told whatever the keys, once many updates were held back", "[doctor]") {
+  for (const bool manual_keys : {false, true}) {
+    auto health = healthy(manual_keys);
+    health.held_back = 9;
+    CHECK(examine(health).empty());
+    health.held_back = 10;
+    const auto finding = only(health);
+    CHECK(finding.check == "thrashing");
+    CHECK(finding.advice);
+    CHECK(finding.what.find("10 updates were held back") != std::string::npos);
+    CHECK(finding.remedy.starts_with("prefer and exclude"));
+  }
+  auto health = healthy(true);
+  health.held_back = 10;
+  health.highest_rate = 3;  // the graver one of the two
+  CHECK(only(health).what.starts_with("IKE should be used"));
+}
+
 TEST_CASE("trouble with the keys and with the disk is found, the disk first", "[doctor]") {
   auto health = healthy(true);
   health.keys = Health::Wrong{"no record", "make new keys"};
