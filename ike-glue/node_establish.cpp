@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "ike-glue/node_keying_impl.hpp"
 
@@ -13,6 +14,10 @@ namespace {
 constexpr seconds kAttemptPatience{10};
 constexpr seconds kCheckPatience{4};
 constexpr milliseconds kMovePatience{1000};
+// Three moves that replace keys which still work, within so long, are thrashing: then the next attempt waits until no
+// further move has come for as long, but keys are never older than this long after the last attempt.
+constexpr seconds kThrashing{2};
+constexpr seconds kLongestWithoutCalm{30};
 constexpr milliseconds kAfterReason{200};  // from the log's reason to the end of charon's own work on it
 constexpr seconds kLastBackoff{32};
 constexpr seconds kDpdDelay{60};
@@ -31,6 +36,19 @@ void NodeKeying::Impl::wish_for(Wish wished) {
   wish = wished;
 }
 
+// A single move is never held back, nor are two.
+void NodeKeying::Impl::replacement_asked(mip6::BootTime now) {
+  const auto last_but_one = std::exchange(replacements_asked[0], std::exchange(replacements_asked[1], now));
+  if (last_but_one && now - *last_but_one < kThrashing)
+    calm_at = std::min(now + kThrashing, began_at + kLongestWithoutCalm);
+}
+
+// When the wish may become an attempt.
+mip6::BootTime NodeKeying::Impl::wish_opens() const {
+  const bool keys_still_work = current && !current->doomed && !wish->anew;
+  return std::max(retry_at.value_or(mip6::BootTime{}), keys_still_work ? calm_at : mip6::BootTime{});
+}
+
 // The node may have moved on since: nothing comes from an address that it has left.
 NodeKeying::Impl::Wish NodeKeying::Impl::from_here(Wish wished) const {
   if (!last_local || wished.local == *last_local) return wished;
@@ -43,6 +61,7 @@ void NodeKeying::Impl::begin_attempt(mip6::BootTime now) {
   attempt = Attempt{.name = prefix + std::to_string(next_name++), .wish = *wish, .deadline = now + kAttemptPatience};
   wish.reset();
   retry_at.reset();
+  began_at = now;
   // Never more than two at a time: one that is still being closed, or kept for what it has, goes at once.
   let_former_go(now, true);
   for (auto& one : leaving) one.guard = now;

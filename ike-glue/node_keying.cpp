@@ -229,6 +229,7 @@ void NodeKeying::Impl::on(const ReestablishAsked& event, mip6::BootTime now) {
   verification.reset();
   const bool anew = event.anew || wants_fresh_keys();
   const Wish wished{event.local, true, !event.previous_usable, anew};
+  if (!anew) replacement_asked(now);
   if (!connected) {
     wish_for(wished);
   } else if (current && current->local == event.local && !current->doomed && !anew) {
@@ -285,7 +286,7 @@ void NodeKeying::Impl::advance(mip6::BootTime now) {
     wish.reset();
     return;
   }
-  if (!retry_at || *retry_at <= now) begin_attempt(now);
+  if (wish_opens() <= now) begin_attempt(now);
 }
 
 std::optional<mip6::BootTime> NodeKeying::Impl::next_deadline() const {
@@ -300,7 +301,7 @@ std::optional<mip6::BootTime> NodeKeying::Impl::next_deadline() const {
   if (attempt) consider(attempt->deadline);
   if (attempt && attempt->step == Attempt::Step::kMovingOwn) consider(attempt->move_deadline);
   if (verification && verification->request == 0) consider(verification->at);
-  if (adopted && wish && !attempt && retry_at) consider(*retry_at);
+  if (adopted && wish && !attempt && wish_opens() > mip6::BootTime{}) consider(wish_opens());
   if (const auto at = next_rekey()) consider(*at);
   if (const auto at = next_of_further()) consider(*at);
   return first;

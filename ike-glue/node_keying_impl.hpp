@@ -3,6 +3,7 @@
 // stop), node_children.cpp (the CHILD_SAs beside the Mobility Header's).
 #pragma once
 
+#include <array>
 #include <map>
 #include <optional>
 #include <string>
@@ -130,6 +131,8 @@ struct NodeKeying::Impl {
 
   // node_establish.cpp
   void wish_for(Wish wished);
+  void replacement_asked(mip6::BootTime now);
+  mip6::BootTime wish_opens() const;
   Wish from_here(Wish wished) const;
   void begin_attempt(mip6::BootTime now);
   void load_secret();
@@ -228,6 +231,9 @@ struct NodeKeying::Impl {
   std::optional<Wish> wish;
   std::optional<mip6::Ipv6Address> last_local;
   std::optional<mip6::BootTime> retry_at;
+  std::array<std::optional<mip6::BootTime>, 2> replacements_asked;  // by moves; the last but one, the last
+  mip6::BootTime calm_at;   // until then present keys are not replaced because of a move
+  mip6::BootTime began_at;  // the last attempt
   mip6::Duration backoff;
   std::vector<Leaving> leaving;
   std::vector<Further> further;

@@ -250,6 +250,10 @@ void NodeKeying::Impl::verified(const Answered& answer, mip6::BootTime now) {
   } else if (mine != found.end() && mine->local == local) {
     if (!verification->told) step(fmt::format("IKE endpoint moved to {}", local.to_string()));
     verification.reset();
+  } else if (last_local && *last_local != local) {
+    // The node has moved on, and on a hard move our own end has, ahead of the home agent's answer: no word about
+    // charon.
+    verification.reset();
   } else if (verification->lists_left == 0) {
     current->local = mine != found.end() ? mine->local.value_or(verification->before) : verification->before;
     verification.reset();

@@ -244,6 +244,9 @@ TEST_CASE("of addresses asked for during a re-establishment only the newest is g
   node.handle(ReestablishAsked{address("2001:db8:a9::7"), true});
   node.handle(ReestablishAsked{kThird, true});
   node.up(node.second);
+  node.forget();
+  node.pass(2s);  // that was the third within two seconds
+  REQUIRE(node.last<MoveOwnEndpoint>());
   CHECK(node.last<MoveOwnEndpoint>()->local == kThird);
   node.handle(OwnEndpointMoved{});
   node.answer("load-shared");
@@ -262,6 +265,73 @@ TEST_CASE("an overtaken attempt is not waited for longer than a second", "[node-
   REQUIRE(node.list({node.first}));
   CHECK(node.count<Trouble>() == 0);
   CHECK(node.last<MoveOwnEndpoint>()->local == kThird);
+}
+
+TEST_CASE("a node that moves to and fro replaces its connection when it has come to rest", "[node-keying]") {
+  Node node;
+  node.establish();
+  const auto replace = [&](int number, const mip6::Ipv6Address& local) {
+    Sa sa = node.first;
+    sa.name = Node::name(number);
+    sa.uniqueid = static_cast<std::uint64_t>(number);
+    sa.local = local;
+    sa.spi_in = "c00000" + std::to_string(10 + number);
+    sa.spi_out = "c00001" + std::to_string(10 + number);
+    node.handle(ReestablishAsked{local, true});
+    REQUIRE(node.load_and_initiate());
+    node.up(sa);
+    node.forget();
+  };
+  // One move, and another one.
+  replace(2, kSecond);
+  node.pass(500ms);
+  replace(3, kThird);
+  // The third within two seconds, and those that follow.
+  for (int i = 0; i < 10; ++i) {
+    node.pass(500ms);
+    node.handle(Attached{i % 2 == 0 ? kSecond : kFirst});
+    node.handle(ReestablishAsked{i % 2 == 0 ? kSecond : kFirst, true});
+    CHECK_FALSE(node.asked("load-shared"));
+  }
+  SECTION("it stays where it is") {
+    REQUIRE(node.core.next_deadline() <= node.now + 2s);
+    node.pass(1999ms);
+    CHECK_FALSE(node.asked("load-shared"));
+    node.pass(1ms);
+    CHECK(node.load_and_initiate());
+  }
+  SECTION("it goes on: one in half a minute") {
+    int waited = 0;
+    while (!node.asked("load-shared") && ++waited < 1000) {
+      node.pass(500ms);
+      node.handle(ReestablishAsked{waited % 2 == 0 ? kSecond : kFirst, true});
+    }
+    CHECK(waited == 50);  // 5 s are over since the last attempt
+  }
+  SECTION("keys that are used up do not wait") {
+    node.handle(ReestablishAsked{kSecond, true, true});
+    CHECK(node.load_and_initiate());
+  }
+  SECTION("nor does it when charon closes the connection by itself") {
+    node.event("log", logged(Node::name(3), "reauthenticating IKE_SA due to address change"));
+    CHECK(node.load_and_initiate());
+  }
+}
+
+TEST_CASE("of a charon that was told of a further hard move since nothing is said", "[node-keying]") {
+  Node node;
+  node.establish();
+  node.handle(EndpointMoved{kSecond, true});
+  node.handle(Attached{kThird});
+  Sa moved = node.first;
+  moved.local = kThird;
+  node.pass(200ms);
+  REQUIRE(node.list({moved}));
+  CHECK(node.count<MoveOwnEndpoint>() == 0);
+  node.pass(800ms);
+  node.list({moved});
+  CHECK_FALSE(node.core.migration_failed());
+  CHECK(node.count<Trouble>() == 0);
 }
 
 TEST_CASE("back at the present connection's address nothing is re-established", "[node-keying]") {
