@@ -65,7 +65,8 @@ inline constexpr std::array<InvariantText, 14> kInvariants{{
     {Invariant::kMakeBeforeBreak, "make-before-break",
      "Without faults a move never leaves node and home agent without a common pair of security associations."},
     {Invariant::kUpdateRate, "update-rate",
-     "No more than MAX_UPDATE_RATE updates a second, and the pauses between unanswered ones double up to 32 s."},
+     "No more than MAX_UPDATE_RATE updates a second, and the pauses between unanswered ones double up to 32 s; IKE is "
+     "not established anew at each change of networks that alternate."},
     {Invariant::kStaysRegistered, "stays-registered",
      "Without faults a binding neither lapses nor ends before its node wants it to, whatever is forged in the clear."},
     {Invariant::kSettles, "settles",

@@ -1,4 +1,5 @@
-// simulation [--seeds N] [--from S|today] [--jobs J] [--trace SEED] [--trace-hash] [--plant DEFECT|all]
+// simulation [--thrashing] [--seeds N] [--from S|today] [--jobs J] [--trace SEED] [--trace-hash] [--plant DEFECT|all]
+//   --thrashing         in another world: a node that changes between two networks for an hour
 //   --seeds N --from S  runs the seeds S to S + N - 1, in J processes
 //   --trace SEED        runs this one and prints every event
 //   --trace-hash        prints a hash over all events of all seeds: equal runs, equal hashes
@@ -26,6 +27,7 @@ struct Arguments {
   unsigned jobs = 1;
   std::optional<std::uint64_t> trace;
   bool trace_hash = false;
+  bool thrashing = false;
   std::string_view plant;
 };
 
@@ -35,11 +37,11 @@ struct Outcome {
   std::uint64_t hash = 0;
 };
 
-Outcome run_seed(std::uint64_t seed, bool print, bool explain, const char* program) {
-  Simulation simulation{seed, print};
+Outcome run_seed(std::uint64_t seed, bool thrashing, bool print, bool explain, const char* program) {
+  Simulation simulation = thrashing ? Simulation::thrashing(seed, print) : Simulation{seed, print};
   Outcome outcome;
   try {
-    simulation.run();
+    thrashing ? simulation.run_thrashing() : simulation.run();
   } catch (const Violation& violation) {
     outcome.violation = violation;
   }
@@ -50,7 +52,7 @@ Outcome run_seed(std::uint64_t seed, bool print, bool explain, const char* progr
                                  outcome.violation->what, simulation.description());
   if (!print && explain)
     for (const auto& line : simulation.world().journal.last()) text += "  " + line + "\n";
-  text += fmt::format("  to see it again: {} --trace {}\n", program, seed);
+  text += fmt::format("  to see it again: {}{} --trace {}\n", program, thrashing ? " --thrashing" : "", seed);
   // At once, so that the texts of several processes do not mix.
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);
@@ -62,7 +64,7 @@ int run_seeds(const Arguments& arguments, const char* program) {
   const auto all = in_processes(arguments.jobs, [&](unsigned job) {
     Sums sums;
     for (auto seed = arguments.from + job; seed < arguments.from + arguments.seeds; seed += arguments.jobs) {
-      const auto outcome = run_seed(seed, false, sums.failed < 3, program);
+      const auto outcome = run_seed(seed, arguments.thrashing, false, sums.failed < 3, program);
       ++sums.seeds;
       sums.failed += outcome.violation ? 1 : 0;
       sums.totals.add(outcome.totals);
@@ -72,9 +74,11 @@ int run_seeds(const Arguments& arguments, const char* program) {
   });
   if (!all) return 1;
   if (arguments.trace_hash) fmt::print("trace hash {:016x}\n", all->hash);
-  fmt::print("{} seeds, {} failed, {} steps, {} moves, {} crashes, {} attacks, longest time to settle {} s\n",
-             all->seeds, all->failed, all->totals.steps, all->totals.moves, all->totals.crashes, all->totals.attacks,
-             all->totals.longest_settling / 1s);
+  fmt::print(
+      "{} seeds, {} failed, {} steps, {} moves, {} updates, {} times IKE, {} crashes, {} attacks, longest time to "
+      "settle {} s\n",
+      all->seeds, all->failed, all->totals.steps, all->totals.moves, all->totals.updates, all->totals.initiations,
+      all->totals.crashes, all->totals.attacks, all->totals.longest_settling / 1s);
   return all->failed == 0 && all->seeds == arguments.seeds && all->seeds > 0 ? 0 : 1;
 }
 
@@ -83,7 +87,7 @@ int run_seeds(const Arguments& arguments, const char* program) {
 bool find_planted(const DefectName& name, const Arguments& arguments) {
   planted_defect = name.defect;
   for (auto seed = arguments.from; seed < arguments.from + arguments.seeds; ++seed) {
-    const auto outcome = run_seed(seed, false, false, nullptr);
+    const auto outcome = run_seed(seed, arguments.thrashing, false, false, nullptr);
     if (!outcome.violation) continue;
     const auto found = name_of(outcome.violation->invariant);
     fmt::print("{:28} {:18} seed {}, after {} seeds{}\n", name.name, found, seed, seed - arguments.from + 1,
@@ -105,7 +109,7 @@ int run_planted(const Arguments& arguments, const char* program) {
       return 2;
     }
     planted_defect = name->defect;
-    if (arguments.trace) return run_seed(*arguments.trace, true, true, program).violation ? 1 : 0;
+    if (arguments.trace) return run_seed(*arguments.trace, arguments.thrashing, true, true, program).violation ? 1 : 0;
     return find_planted(*name, arguments) ? 0 : 1;
   }
   const auto all = in_processes(arguments.jobs, [&](unsigned job) {
@@ -132,6 +136,10 @@ std::optional<Arguments> parse(int argc, char** argv) {
   Arguments arguments;
   for (int i = 1; i < argc; ++i) {
     const std::string_view option = argv[i];
+    if (option == "--thrashing") {
+      arguments.thrashing = true;
+      continue;
+    }
     if (option == "--trace-hash") {
       arguments.trace_hash = true;
       continue;
@@ -159,7 +167,7 @@ int run(int argc, char** argv) {
   const auto arguments = parse(argc, argv);
   if (!arguments) {
     fmt::print(stderr,
-               "usage: simulation [--seeds N] [--from S|today] [--jobs J] [--trace SEED] [--trace-hash] "
+               "usage: simulation [--thrashing] [--seeds N] [--from S|today] [--jobs J] [--trace SEED] [--trace-hash] "
                "[--plant DEFECT|all]\n");
     return 2;
   }
@@ -171,7 +179,7 @@ int run(int argc, char** argv) {
     return 2;
 #endif
   }
-  if (arguments->trace) return run_seed(*arguments->trace, true, true, argv[0]).violation ? 1 : 0;
+  if (arguments->trace) return run_seed(*arguments->trace, arguments->thrashing, true, true, argv[0]).violation ? 1 : 0;
   return run_seeds(*arguments, argv[0]);
 }
 

@@ -72,6 +72,7 @@ void MobileHost::on(const node::SendUpdate& action) {
   const Attachment& from = *receives_at_;
   note("sends update {} for {} s, K {}", update.sequence.value(), static_cast<std::uint64_t>(update.lifetime.count()),
        update.key_mobility);
+  ++around_.world.totals.updates;
   ledger_.update_made(agent_, clock());
   if (!addresses_.contains(from.care_of)) {
     ledger_.pause_may_restart();
@@ -235,7 +236,10 @@ void MobileHost::on(const node::RenewKeys& action) {
       ike::ReestablishAsked{action.attachment.care_of, action.previous_usable, action.used_up || action.left_behind}});
 }
 
-void MobileHost::on(const ike::Request& action) { ask_charon(action); }
+void MobileHost::on(const ike::Request& action) {
+  if (action.command == "initiate") ++around_.world.totals.initiations;
+  ask_charon(action);
+}
 
 void MobileHost::on(const ike::KeysUp& action) {
   note("has keys, SPI in {:x}, out {:x}, fresh {}", action.spi_in, action.spi_out, action.fresh);

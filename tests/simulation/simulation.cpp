@@ -15,9 +15,26 @@ Simulation::Simulation(std::uint64_t seed, bool print)
   build();
 }
 
+Simulation::Simulation(std::uint64_t seed, bool print, const Faults& faults, const Options& options)
+    : world_{seed, print},
+      drawn_{faults},
+      faults_{faults},
+      options_{options},
+      attacker_{world_},
+      network_{world_, faults_, options_.links, [this](const Packet& packet) { attacker_.watch(packet); }} {
+  build();
+}
+
 std::string Simulation::description() const { return options_.to_string() + "\n  " + drawn_.to_string(); }
 
 void Simulation::run() {
+  start();
+  troubled();
+  calm();
+  part();
+}
+
+void Simulation::start() {
   for (auto& agent : agents_) {
     agent->start_process();
     if (options_.dynamic_keys) agent->start_charon();
@@ -27,9 +44,6 @@ void Simulation::run() {
     node->start_process();
     node->move_to(static_cast<int>(world_.chance.below(static_cast<std::uint64_t>(options_.links) + 1)), false);
   }
-  troubled();
-  calm();
-  part();
 }
 
 void Simulation::build() {

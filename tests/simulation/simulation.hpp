@@ -19,6 +19,12 @@ class Simulation {
   Simulation(std::uint64_t seed, bool print);
 
   void run();  // throws Violation
+
+  // Another world: one node that changes between two networks for an hour. The seed says whether K is agreed, how far
+  // away the home agent is, and whether packets are lost.
+  static Simulation thrashing(std::uint64_t seed, bool print);
+  void run_thrashing();  // throws Violation
+
   const World& world() const { return world_; }
   std::string description() const;  // what the seed has drawn
 
@@ -27,7 +33,9 @@ class Simulation {
   using Node = std::unique_ptr<MobileHost>;
   using Agent = std::unique_ptr<AgentHost>;
 
+  Simulation(std::uint64_t seed, bool print, const Faults& faults, const Options& options);
   void build();
+  void start();
   Surroundings around() { return {world_, network_, faults_, options_, last_order_}; }
   void new_manual_keys(MobileHost& node);
   void run_until(Time end);
@@ -43,7 +51,7 @@ class Simulation {
   void lose_link(MobileHost& node);
   void travel(MobileHost& node, Style style);
   void fall_asleep(MobileHost& node);
-  void use_up_numbers(MobileHost& node);
+  void use_up_numbers(MobileHost& node, std::uint64_t left);
   int other_link(const MobileHost& node);
 
   // --- calm.cpp ---

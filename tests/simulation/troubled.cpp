@@ -8,7 +8,9 @@ void Simulation::troubled() {
   for (int i = 0; i < options_.happenings; ++i) {
     run_until(world_.now + world_.chance.time(faults_.pause));
     if (i == begin_used)
-      for (auto& node : nodes_) use_up_numbers(*node);
+      for (auto& node : nodes_)
+        // Dynamic keys are renewed with some numbers left.
+        use_up_numbers(*node, world_.chance.between(80, 400) + (options_.dynamic_keys ? 900 : 0));
     happen();
   }
 }
@@ -133,11 +135,10 @@ void Simulation::fall_asleep(MobileHost& node) {
   if (nodes_.size() == 1) run_until(world_.now + world_.chance.time(world_.chance.percent(50) ? 72h : 10min));
 }
 
-// As if it had been running for months under the same keys. Dynamic ones are renewed with some numbers left.
-void Simulation::use_up_numbers(MobileHost& node) {
+// As if it had been running for months under the same keys.
+void Simulation::use_up_numbers(MobileHost& node, std::uint64_t left) {
   for (auto& agent : agents_) {
     if (!agent->bound(node.home_address())) continue;
-    const auto left = world_.chance.between(80, 400) + (options_.dynamic_keys ? 900 : 0);
     const auto number = static_cast<std::uint16_t>(kHalfSpace - left);
     const auto& peer = node.peers()[agent->party().index];
     node.crash_process();

@@ -121,12 +121,16 @@ struct Totals {  // of a run, or of many
   std::uint64_t moves = 0;
   std::uint64_t crashes = 0;
   std::uint64_t attacks = 0;
+  std::uint64_t updates = 0;
+  std::uint64_t initiations = 0;  // IKE connections that nodes have asked their charon for
   Duration longest_settling{};
   void add(const Totals& other) {
     steps += other.steps;
     moves += other.moves;
     crashes += other.crashes;
     attacks += other.attacks;
+    updates += other.updates;
+    initiations += other.initiations;
     longest_settling = std::max(longest_settling, other.longest_settling);
   }
 };
