@@ -64,12 +64,14 @@ void Daemon::perform(const node::UseAttachment& action) {
   if (!tunnel_) return;  // what is for this home agent could not be set up yet
   if (!attachment.at_home) {
     ready_to_send_ = done("xfrm", xfrm_->set_care_of(Side::kNode, ends_, attachment.care_of));
+    traced("home address option set");
     if (esp_tunnel_)
       done("payload protection",
            esp_tunnel_->require(Side::kNode, ends_, kernel::kNodePayloadReqid, attachment.care_of));
     return;
   }
   ready_to_send_ = done("xfrm", xfrm_->clear_care_of(Side::kNode, ends_));
+  traced("home address option removed");
   if (attachment.gateway)
     ready_to_send_ &= done(
         "tunnel", tunnel_->attach_home_link(attachment.interface, config_.home_prefix.length, *attachment.gateway));
@@ -88,6 +90,8 @@ void Daemon::perform(const node::SendUpdate& action) {
   const auto bytes = mip6::write_message(action.update);
   if (const auto sent = socket_->send(bytes, ends_.home_agent); !sent)
     feed(node::UpdateSendFailed{.sequence = action.update.sequence, .reason = sent.error().to_string()});
+  else
+    traced("update sent");
   // The home agent is about to look for duplicates of the home address on the home link (RFC 6275 section 10.3.1).
   if (const auto& attachment = registration()->attachment(); attachment && !attachment->at_home) leave_home_link();
 }
@@ -103,6 +107,7 @@ void Daemon::perform(const node::SwitchOutbound& action) {
                                                  leaving_usable_ ? Scope::kSending : Scope::kBoth));
   outbound_ = attachment;
   if (!done("tunnel", send_by(attachment))) return;
+  traced("payload switched");
   // After the tunnel's routes have gone: nothing of it leaves in the clear meanwhile.
   if (esp_tunnel_ && attachment.at_home) done("payload protection", esp_tunnel_->remove(Side::kNode, ends_));
   prefer_home_address(true);
@@ -162,7 +167,10 @@ bool Daemon::move_key_endpoint(const mip6::Ipv6Address& local) {
   return false;
 }
 
-void Daemon::perform(const node::MoveOwnKeys& action) { move_key_endpoint(action.attachment.care_of); }
+void Daemon::perform(const node::MoveOwnKeys& action) {
+  move_key_endpoint(action.attachment.care_of);
+  traced("own end of the keys moved");
+}
 
 void Daemon::perform(const node::MoveKeys& action) {
   const auto& local = action.attachment.care_of;
@@ -174,10 +182,12 @@ void Daemon::perform(const node::MoveKeys& action) {
     // As above: nothing leaves without ESP while the new keys are made.
     done("xfrm", esp_tunnel_->require(Side::kNode, ends_, kReqid, local));
   }
+  traced("keys moved");
   feed(ike::EndpointMoved{.local = local, .accepted = accepted});
 }
 
 void Daemon::perform(const node::RenewKeys& action) {
+  trace_.keys_wanted(std::chrono::steady_clock::now());
   if (action.used_up) journal_.add("keys", "renewed: their sequence numbers are used up, or it is not known which are");
   if (action.left_behind)
     journal_.add("keys", "renewed: the home agent's end of the IKE connection has not moved along");
@@ -191,6 +201,7 @@ void Daemon::perform(const node::AnnounceHomeAddress& action) {
 }
 
 void Daemon::perform(const node::Registered& action) {
+  trace_.registered(std::chrono::steady_clock::now());
   troubles_.over("registration");
   link_health_.acknowledged(action.attachment);
   const auto took = std::chrono::duration<double, std::milli>(action.took).count();
@@ -245,6 +256,7 @@ void Daemon::perform(const ike::Request& action) {
 }
 
 void Daemon::perform(const ike::KeysUp& action) {
+  if (action.fresh) trace_.keys_came(std::chrono::steady_clock::now());
   troubles_.over("keys");
   journal_.add("keys", fmt::format("usable (SPI in {:#010x}, out {:#010x})", action.spi_in, action.spi_out));
   feed(node::KeysUsable{.can_migrate = !keying_->migration_failed(),

@@ -38,6 +38,7 @@
 #include "mnd/linux/xfrm.hpp"
 #include "mnd/manual_store.hpp"
 #include "mnd/sequence_store.hpp"
+#include "mnd/trace.hpp"
 #include "mnd/troubles.hpp"
 
 namespace mnd {
@@ -179,6 +180,8 @@ class Daemon {
   std::string keying_state() const;
   std::string_view payload_text() const;
   std::string interface_name(std::uint32_t index) const;
+  void traced(std::string_view step) { trace_.step(std::chrono::steady_clock::now(), step); }
+  Trace::Place place_of(const mip6::Attachment& attachment) const;
   void publish_status();
 
   boost::asio::io_context& loop_;
@@ -188,6 +191,7 @@ class Daemon {
   kernel::Ends ends_;                              // no home agent as long as none is known
   mip6::MovementPolicy movement_;
   Journal journal_;
+  Trace trace_;
   ManualStore manual_store_;
   boost::asio::signal_set signals_;
   kernel::BootTimer timer_;

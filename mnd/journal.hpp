@@ -15,6 +15,9 @@ namespace mnd {
 // How an event of that kind is logged: as a warning if the user has to do something, now or soon.
 kernel::Level level_of(std::string_view kind);
 
+// "2026-11-23T08:01:02.345Z"
+std::string utc(std::chrono::system_clock::time_point time);
+
 class Journal {
  public:
   static constexpr std::size_t kKept = 256;

@@ -19,9 +19,13 @@ using mip6::Choice;
 void Daemon::network_changed(const kernel::NetworkState& network) {
   if (!node_ || stopping_) return;
   resume_.look();
+  trace_.heard(std::chrono::steady_clock::now());
   const auto usable = usable_attachments(network);
   // All that the Binding Update needs; what else is to be done for new addresses waits.
-  if (!usable.empty()) add_path_to_home_agent(usable.front().attachment);
+  if (!usable.empty()) {
+    add_path_to_home_agent(usable.front().attachment);
+    trace_.routes_set(std::chrono::steady_clock::now());
+  }
   follow(usable);
   announce(newly_usable(usable), network);
   set_local_paths(network);
@@ -122,6 +126,7 @@ void Daemon::follow(const std::vector<Choice>& usable) {
                                         choice.attachment.care_of == current->care_of;
                                });
   leaving_usable_ = previous_usable;
+  trace_.begin(std::chrono::steady_clock::now(), current ? place_of(*current) : Trace::Place{}, place_of(best));
   feed(mip6::node::Attached{.attachment = best, .previous_usable = previous_usable});
 }
 

@@ -12,12 +12,14 @@ void Daemon::received(const kernel::MobilityPacket& packet) {
   if (!message) return drop("malformed", packet);
   if (std::holds_alternative<mip6::BindingError>(*message)) return;  // received_at_care_of() has it too, and counts it
   if (packet.source != ends_.home_agent) return drop("not from the home agent", packet);
-  if (const auto* acknowledgement = std::get_if<mip6::BindingAcknowledgement>(&*message))
+  if (const auto* acknowledgement = std::get_if<mip6::BindingAcknowledgement>(&*message)) {
+    traced("acknowledgement received");
     feed(mip6::node::AcknowledgementReceived{*acknowledgement});
-  else if (std::holds_alternative<mip6::BindingRefreshRequest>(*message))
+  } else if (std::holds_alternative<mip6::BindingRefreshRequest>(*message)) {
     feed(mip6::node::RefreshRequestReceived{});
-  else
+  } else {
     drop("of no use to a mobile node", packet);
+  }
 }
 
 // RFC 6275 section 9.3.3: a Binding Error goes to the address on the wire, which away is the care-of address, and in

@@ -38,6 +38,10 @@ std::string Daemon::interface_name(std::uint32_t index) const {
   return link != links.end() ? link->second.name : std::to_string(index);
 }
 
+Trace::Place Daemon::place_of(const mip6::Attachment& attachment) const {
+  return {.interface = interface_name(attachment.interface), .address = attachment.care_of.to_string()};
+}
+
 json Daemon::warnings() const {
   json found = json::array();
   if (config_.keying == Keying::kIkev1 && std::holds_alternative<ike::PreSharedKey>(config_.proof))
@@ -142,6 +146,7 @@ kernel::ControlServer::Answer Daemon::control(const json& request) {
     return {to_line(answer), request.value("follow", json(false)) == true};
   }
   if (command == "sequence") return {to_line(sequence())};
+  if (command == "trace") return {to_line({{"version", kernel::kControlVersion}, {"moves", trace_.to_json()}})};
   if (command == "doctor") return {to_line({{"version", kernel::kControlVersion}, {"findings", findings(false)}})};
   if (command == "refresh") {
     if (!registration() || !registration()->attachment())
@@ -152,8 +157,8 @@ kernel::ControlServer::Answer Daemon::control(const json& request) {
     feed(mip6::node::RefreshAsked{});
     return {to_line({{"version", kernel::kControlVersion}, {"result", "ok"}})};
   }
-  return {to_line(
-      error_answer("unknown command '" + command + "'", "known: status, watch, events, sequence, doctor, refresh"))};
+  return {to_line(error_answer("unknown command '" + command + "'",
+                               "known: status, watch, events, sequence, trace, doctor, refresh"))};
 }
 
 }  // namespace mnd

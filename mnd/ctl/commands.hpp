@@ -26,6 +26,7 @@ int run_events(const Options& options);
 int run_watch(const Options& options);
 int run_refresh(const Options& options);
 int run_sequence(const Options& options);
+int run_trace(const Options& options);
 int run_doctor(const Options& options);
 
 struct Command {
@@ -34,11 +35,12 @@ struct Command {
   std::string_view summary;
 };
 // The first one is what is done without a name.
-inline constexpr std::array<Command, 6> kCommands{{
+inline constexpr std::array<Command, 7> kCommands{{
     {"status", run_status, "where the home address is registered, and what is wrong if it is not"},
     {"events", run_events, "what happened lately; --follow goes on with what happens"},
     {"watch", run_watch, "status, shown again at each change"},
     {"sequence", run_sequence, "how many sequence numbers the keys have seen, and how long the rest lasts"},
+    {"trace", run_trace, "what the last moves took, step by step"},
     {"doctor", run_doctor, "what could be better, and what to do about it"},
     {"refresh", run_refresh, "register with the home agent again, now"},
 }};

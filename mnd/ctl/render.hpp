@@ -16,8 +16,9 @@ std::string render_change(const json& status, Colours colours);
 // One line without newline.
 std::string render_event(const json& event, Colours colours);
 
-// The same for the answers to sequence and doctor, with a newline at the end.
+// The same for the answers to sequence, trace and doctor, with a newline at the end.
 std::string render_sequence(const json& answer);
+std::string render_trace(const json& answer);
 std::string render_findings(const json& answer);
 // A line per advice, empty if there is none.
 std::string render_advice(const json& status);

@@ -6,11 +6,11 @@ _mip6ctl() {
     mapfile -t COMPREPLY < <(compgen -f -- "$current")
     return
   fi
-  local options="--socket --json --help --version" commands="status events watch sequence doctor refresh"
+  local options="--socket --json --help --version" commands="status events watch sequence trace doctor refresh"
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case $word in
       events) options="$options --follow" commands= ;;
-      status | watch | sequence | doctor | refresh) commands= ;;
+      status | watch | sequence | trace | doctor | refresh) commands= ;;
     esac
   done
   mapfile -t COMPREPLY < <(compgen -W "$commands $options" -- "$current")

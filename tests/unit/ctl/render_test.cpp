@@ -44,6 +44,9 @@ TEST_CASE("a status fits one screen and says where the node is registered and fo
 
 TEST_CASE("errors that anybody can forge are counted by name, once there were any") {
   auto status = registered();
+  status["counters"]["rate_limited"] = 7;
+  CHECK(has(render_status(status, Colours::kOff), "0 refused; 7 held back by the limit of 3 a second\n"));
+  status["counters"]["rate_limited"] = 0;
   status["counters"]["binding_errors"] = 0;
   status["counters"]["parameter_problems"] = 0;
   CHECK(has(render_status(status, Colours::kOff), "1 repeated, 0 refused\n"));
@@ -179,4 +182,18 @@ TEST_CASE("status shows advice beside the trouble") {
       render_status(json::parse(R"({"advice": [{"what": "use IKE", "remedy": "keying = ikev2"}]})"), Colours::kOff);
   CHECK(text.find("advice        use IKE\n  what to do  keying = ikev2\n") != std::string::npos);
   CHECK(render_status(json::object(), Colours::kOff).find("advice") == std::string::npos);
+}
+
+TEST_CASE("a move is a timeline as wide as its last step") {
+  const auto answer = json::parse(R"({"moves":[{"time":"2026-11-23T08:01:02.345Z","from":null,
+    "to":{"interface":"w2","address":"2001:db8:a2::7"},"result":"registered","registered_us":4000,
+    "steps":[{"step":"notification read","us":0},{"step":"update sent","us":2000},
+             {"step":"keys moved","us":4000}]}]})");
+  CHECK(render_trace(answer) ==
+        "2026-11-23T08:01:02.345Z  nowhere -> w2 2001:db8:a2::7, registered after 4.000 ms\n"
+        "       0.000 ms  |*                               |  notification read\n"
+        "       2.000 ms  |               *                |  update sent\n"
+        "       4.000 ms  |                               *|  keys moved\n");
+  CHECK(render_trace(json::parse(R"({"moves":[]})")) == "the node has not moved yet\n");
+  CHECK(render_trace(json::parse(R"({"moves":[5,{"steps":7},{"steps":[{"us":-1},{"us":"x"},3]}]})")).size() > 0);
 }
