@@ -8,6 +8,7 @@ packages_build=(cmake ninja-build g++ pkg-config libboost-dev libboost-program-o
 packages_run=(charon-systemd libstrongswan-standard-plugins strongswan-pki)
 packages_bench=(libbenchmark-dev)
 packages_test=(catch2 clang-format tshark prometheus "${packages_bench[@]}")
+packages_report=(gnuplot-nox)
 packages_fuzz=(clang-19 libclang-rt-19-dev llvm-19 python3-minimal)
 packages_lab=("${packages_run[@]}" user-mode-linux strongswan-swanctl radvd tcpdump iproute2 iputils-ping kmod procps
   python3-minimal python3 openssl strace e2fsprogs iptables gcc libc6-dev)

@@ -1,0 +1,107 @@
+"""The figures of tests/lab/report as a table, medians beside what is wanted, and as a plot.
+
+usage: report.py RESULT.json PLOT.png"""
+
+import json
+import math
+import statistics
+import subprocess
+import sys
+
+SYSTEMS = ("mnd", "mnd-k-refused", "mobike")
+
+
+def known(values):
+    return [value for value in values if value is not None]
+
+
+def median(values):
+    found = known(values)
+    return round(statistics.median(found), 1) if found else None
+
+
+def percentile(values, percent):
+    """Nearest rank; None if a value is missing: what never came is later than all that did."""
+    if not values or None in values:
+        return None
+    return sorted(values)[math.ceil(len(values) * percent / 100) - 1]
+
+
+def shown(value):
+    return "-" if value is None else f"{value:g}"
+
+
+def wanted(run):
+    """(figure, seen, limit) of what the project wants of mnd in this run."""
+    rtt, loss, kind = run["rtt_ms"], run["loss_pct"], run["kind"]
+    if loss:
+        return [("registered, 95th percentile, ms", percentile(run["registered_ms"], 95), 3000)] if kind != "up" else []
+    if kind == "hard":
+        gap = median(run["gap_ms"])
+        return [("first packet, ms", median(run["packet_ms"]), 2),
+                ("first packet at most, ms", max(known(run["packet_ms"]), default=None), 5),
+                ("ping gap above the steady one, ms", None if gap is None else round(gap - run["steady_gap_ms"], 1), 20 + rtt)]
+    if kind == "soft":
+        return [("pings lost", median(run["lost"]), 0)]
+    return [("first packet, ms", median(run["packet_ms"]), 50)]
+
+
+def table(runs):
+    print(f"\n{'system':14} {'RTT':>4} {'loss':>4} {'kind':5} {'n':>3} {'packet':>8} {'registered':>10} {'gap':>8} "
+          f"{'steady':>7} {'lost':>5} {'IKE':>4} {'cpu':>6}")
+    for run in runs:
+        figures = {name: median(run[name]) for name in
+                   ("packet_ms", "registered_ms", "gap_ms", "lost", "ike_packets", "cpu_ms")}
+        stays = run["system"] == "mobike" and run["kind"] != "hard" and figures["packet_ms"] is None
+        print(f"{run['system']:14} {run['rtt_ms']:4g} {run['loss_pct']:4g} {run['kind']:5} {run['n']:3} "
+              f"{shown(figures['packet_ms']):>8} {shown(figures['registered_ms']):>10} {shown(figures['gap_ms']):>8} "
+              f"{shown(run['steady_gap_ms']):>7} {shown(figures['lost']):>5} {shown(figures['ike_packets']):>4} "
+              f"{shown(figures['cpu_ms']):>6}{'  stays on the old link' if stays else ''}")
+    print("medians; ms, packet and registered from the kernel's notification on; gap: of a ping every 10 ms")
+
+
+def judge(runs):
+    print(f"\n{'wanted of mnd':50} {'here':>8}   wanted")
+    slow = 0
+    for run in runs:
+        if run["system"] == "mobike":
+            continue
+        for figure, seen, limit in wanted(run):
+            good = seen is not None and seen <= limit
+            slow += not good
+            what = f"{run['system']}, RTT {run['rtt_ms']:g}, loss {run['loss_pct']:g}, {run['kind']}: {figure}"
+            print(f"{what:72} {shown(seen):>8} {' ' if good else '!'} {limit:g} or less")
+    if slow:
+        print(f"! slower than wanted: {slow} (is the machine busy? user-mode Linux has a tick of 10 ms)")
+
+
+def plot(result, path):
+    """A bar for each median of hard moves: the longest ping gap, by distance, loss and system."""
+    hard = [run for run in result["runs"] if run["kind"] == "hard"]
+    places = list(dict.fromkeys((run["rtt_ms"], run["loss_pct"]) for run in hard))
+    lines = []
+    for rtt, loss in places:
+        values = [next((median(run["gap_ms"]) for run in hard if run["system"] == system and
+                        (run["rtt_ms"], run["loss_pct"]) == (rtt, loss)), None) for system in SYSTEMS]
+        lines.append(f'"RTT {rtt:g} ms, loss {loss:g} %" ' + " ".join("NaN" if v is None else str(v) for v in values))
+    columns = ", ".join(f"$data using {i + 2}{':xtic(1)' if i == 0 else ''} title '{system}'"
+                        for i, system in enumerate(SYSTEMS))
+    script = "\n".join([
+        "set terminal pngcairo size 900,500", f"set output '{path}'", "set style data histogram",
+        "set style fill solid 0.7 border -1", "set style histogram clustered gap 1", "set yrange [0:*]", "set grid ytics",
+        f"set title 'The link in use goes: longest gap of a ping every 10 ms (median, kernel {result['kernel']})'",
+        "set ylabel 'ms'", "$data << EOD", *lines, "EOD", f"plot {columns}"])
+    subprocess.run(["gnuplot"], input=script + "\n", text=True, check=True)
+    print(f"\nplot: {path}")
+
+
+def main(path, picture):
+    with open(path, encoding="utf-8") as file:
+        result = json.load(file)
+    table(result["runs"])
+    judge(result["runs"])
+    plot(result, picture)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
