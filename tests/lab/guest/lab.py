@@ -280,7 +280,7 @@ class Lab:
         config.write_text(f"""home-address = {node['home_address']}/64
 home-agent = {node.get('home_agent', HOME_AGENT)}
 {self.proof(namespace, node)}
-prefer = w1 w2
+{"prefer = " + preferred if (preferred := node.get("prefer", "w1 w2")) else ""}
 vici-socket = {self.vici_socket(namespace)}
 control-socket = {RUN}/{namespace}.control
 state-directory = {self.state}/{namespace}.state

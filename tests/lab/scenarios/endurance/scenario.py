@@ -1,0 +1,176 @@
+"""Ten changes a second for a minute: the node tells of the last one, in three updates a second at most, a connection lives
+through all of it, and the user is told that and what it costs. Sixty moves in peace leave everything as it was. Then nothing
+happens: the node is asleep, and sends nothing. LAB_THRASHING, LAB_MOVES, LAB_IDLE: other numbers of seconds (0: no thrashing), moves, seconds."""
+
+import json
+import os
+import re
+import time
+from pathlib import Path
+
+import attack
+import common
+import roads
+import soak
+import wire
+from lab import HERE, HOME_ADDRESS, HOME_AGENT, NODES, OUT, RUN, program, run, say, wait_for
+
+NODES["mn"]["prefer"] = ""
+SECONDS = int(os.environ.get("LAB_THRASHING", 60))
+MOVES = int(os.environ.get("LAB_MOVES", 60))
+IDLE = int(os.environ.get("LAB_IDLE", 20))
+PAUSE = 0.1  # between two changes
+RATE = 3  # MAX_UPDATE_RATE, RFC 6275 section 12
+MEMORY = 10 * 1024  # KiB
+SANITIZED = 6 * 1024  # more of the program itself with UBSan, as in preset lab
+EXAMPLE = HERE.parent.parent / "packaging/strongswan/mnd.conf"
+ICMP = 58
+
+
+def scenario(lab):
+    # As an administrator has it; without it charon looks for other ways at every change of a route.
+    lab.charon_extra["mn"] = re.search(r"plugins \{.*\n  \}\n", EXAMPLE.read_text(encoding="utf-8"), re.DOTALL)[0]
+    if not common.begin(lab, capture=False):
+        return
+    ways = roads.Roads()
+    result = {"thrashing": thrash(lab, ways) if SECONDS else None, "soak": soak.soak(lab, ways, MOVES), "idle": idle(lab)}
+    check_trace(lab)
+    lab.check("routes were changed as wanted", ways.close() == 0)
+    (OUT / "result.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    say(json.dumps(result))
+    common.stop_and_compare(lab)
+
+
+# --- thrashing ---
+
+def thrash(lab, ways):
+    first = lab.wait_registered("mn", lab.care_of("mn", "w1"))
+    lab.check("the node follows the better metric", first, lab.status("mn"))
+    captures = {link: lab.capture(link, link, "acc", lab.MOBILITY) for link in ("ar1", "ar2")}
+    wait_for(lambda: all(path.exists() for path in captures.values()), 5)
+    session = roads.Session()
+    before, used = lab.status("mn")["counters"], lab.status("mn", "sequence")["used"]
+    begin = time.time()
+    count = changes(ways, session)
+    end = time.time()
+    there = lab.wait_registered("mn", lab.care_of("mn", ways.at), 5)
+    after = lab.status("mn")
+    lab.check(f"after {count} changes in {SECONDS} s the node is registered where the last one led", there, after)
+    lab.check("a connection lives through all of them", session.heard(10), (session.sent, session.received))
+    held, sent = after["counters"]["rate_limited"], after["counters"]["updates_sent"] - before["updates_sent"]
+    tell_user(lab, used, sent, held)
+    lab.stop_captures()
+    told = check_rate(lab, captures, begin, end)
+    lab.check("each update is told of", 0 <= sent - told <= RATE, (sent, told))
+    return {"changes": count, "seconds": SECONDS, "updates": told, "held_back": held}
+
+
+def changes(ways, session):
+    """As many as in SECONDS, an odd number: the last one leads elsewhere than the first began."""
+    count, begin = int(SECONDS / PAUSE) | 1, time.monotonic()
+    for number in range(count):
+        ways.change()
+        session.say()
+        time.sleep(max(0.0, begin + PAUSE * (number + 1) - time.monotonic()))
+    return count
+
+
+def check_rate(lab, captures, begin, end):
+    """Captured a moment after they were sent, which is when the node counts. Gives how many there were."""
+    times = [p.time for p in wire.packets(captures) if wire.is_update(p, HOME_ADDRESS, HOME_AGENT) and p.time >= begin]
+    most = max((sum(t <= other < t + 0.9 for other in times) for t in times), default=0)
+    lab.check(f"never more than {RATE} updates a second, and not many fewer", most <= RATE and len(times) > SECONDS,
+              (most, len(times)))
+    return len(times)
+
+
+def tell_user(lab, used, sent, held):
+    lab.check("most changes are held back, not told", held > sent > 0, (held, sent))
+    sequence = lab.status("mn", "sequence")
+    lab.check("mip6ctl sequence has all the numbers that were used", sequence["used"] - used >= sent,
+              (used, sent, sequence))
+    present = next((one for one in sequence["forecast"] if one["rate"] == "present"), {})
+    lab.check("it tells how long the rest lasts at this rate",
+              present.get("per_ten_minutes", 0) >= sent and 0 < (present.get("until_half_s") or 0), present)
+    told = run(program("mip6ctl"), "--socket", f"{RUN}/mn.control", "status")
+    lab.check("mip6ctl status tells how often the limit held an update back", f"; {held} held back" in told, told)
+    findings = [one["check"] for one in lab.status("mn", "doctor").get("findings", [])]
+    lab.check("mip6ctl doctor warns of thrashing, though keys renew themselves", "thrashing" in findings, findings)
+
+
+def check_trace(lab):
+    """The last move was an undisturbed, soft one."""
+    moves = lab.status("mn", "trace").get("moves", [])
+    wanted = ["notification read", "attachment chosen", "home address option set", "update sent", "acknowledgement received",
+              "payload switched", "keys moved"]
+    steps = [[step["step"] for step in move["steps"]] for move in moves]
+    lab.check("mip6ctl trace has each step of the last moves, the update before all that can wait", len(moves) == 16 and
+              steps[-1] == wanted and moves[-1]["result"] == "registered", steps[-2:])
+    told = run(program("mip6ctl"), "--socket", f"{RUN}/mn.control", "trace")
+    (OUT / "trace.txt").write_text(told, encoding="utf-8")
+    lab.check("and draws them", "|  update sent" in told and "|  keys moved" in told, told[-800:])
+
+
+# --- nothing happens ---
+
+def switches(lab, name):
+    """How often a process was put to sleep or interrupted, of all its threads."""
+    total = 0
+    for path in Path(f"/proc/{lab.processes[name].pid}/task").glob("*/status"):
+        total += sum(map(int, re.findall(r"ctxt_switches:\s+(\d+)", path.read_text(encoding="utf-8"))))
+    return total
+
+
+def advertisements(lab, signal):
+    for router in ("ar1", "ar2"):
+        run("pkill", signal, "-F", f"{RUN}/radvd.{router}.acc.pid")
+
+
+def idle(lab):
+    advertisements(lab, "-STOP")
+    taps = [attack.Tap("ar1", "acc"), attack.Tap("ar2", "acc")]
+    # Neighbours ask for each other a while after the last packet.
+    quiet = wait_for(lambda: not packets(taps, 3), 15, 0)
+    lab.check("it becomes quiet", quiet)
+    before, processor = switches(lab, "mnd.mn"), lab.usage("mnd.mn")["cpu_ms"]
+    seen = packets(taps, IDLE)
+    woken, usage = switches(lab, "mnd.mn") - before, lab.usage("mnd.mn")
+    apart = advertised(lab, taps)
+    strange = [p for p in seen if not allowed(p)]
+    lab.check(f"in {IDLE} s mnd is woken once a minute at most", woken <= max(1, IDLE // 60), woken)
+    lab.check("nothing is sent but refreshes and what IKE needs", not strange and len(seen) <= 2 * IDLE // 15,
+              (len(seen), strange[:4]))
+    lab.check("mnd has 10 MiB at most", 0 < usage["rss_kib"] <= MEMORY + (SANITIZED if sanitized() else 0), usage)
+    return {"seconds": IDLE, "woken": woken, "packets": len(seen), "woken_by_advertisements": apart,
+            "rss_kib": usage["rss_kib"], "cpu_ms": usage["cpu_ms"] - processor}
+
+
+def advertised(lab, taps):
+    """How often advertisements that change nothing wake mnd, some of them on each link; then they come as before."""
+    before, seen = switches(lab, "mnd.mn"), set()
+
+    def told():
+        found = {number for number, tap in enumerate(taps) for frame in tap.passed(0) if frame[20] == ICMP and frame[54] == 134}
+        seen.update(found)
+        return len(seen) == len(taps)
+    advertisements(lab, "-CONT")
+    lab.check("advertisements are there again", wait_for(told, 10), seen)
+    return switches(lab, "mnd.mn") - before
+
+
+def sanitized():
+    cache = Path(os.environ["LAB_BIN_DIR"]) / "CMakeCache.txt"
+    return cache.exists() and "MND_SANITIZE:STRING=undefined" in cache.read_text(encoding="utf-8")
+
+
+def packets(taps, pause):
+    """What passes on the node's links, sent by anybody."""
+    time.sleep(pause)
+    found = [wire.parse(0, "tap", frame) for tap in taps for frame in tap.passed(0)]
+    return [p for p in found if p]
+
+
+def allowed(packet):
+    """An update and its answer, IKE asking whether the peer lives, and neighbours asking for each other because of these."""
+    return wire.is_update(packet, HOME_ADDRESS, HOME_AGENT) or wire.is_acknowledgement(packet, HOME_ADDRESS, HOME_AGENT) or \
+        wire.is_ike(packet) and wire.ike_exchange(packet) == wire.INFORMATIONAL or packet.protocol == ICMP
