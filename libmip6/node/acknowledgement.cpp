@@ -54,6 +54,7 @@ std::string remedy_for(Status status) {
 }  // namespace
 
 void HomeRegistration::on(const AcknowledgementReceived& event) {
+  unheard_since_.reset();
   const auto& acknowledgement = event.acknowledgement;
   const Exchange* current = exchange();
   if (!current || current->sent.empty()) return ignore_acknowledgement();

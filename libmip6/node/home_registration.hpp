@@ -200,7 +200,8 @@ class HomeRegistration {
   bool renewal_asked_ = false;  // fresh keys, of key management or the user, because of the numbers
   SequenceForecast forecast_;
   std::optional<BootTime> home_address_valid_until_;
-  BootTime binding_errors_heeded_at_;  // not before
+  std::optional<BootTime> unheard_since_;  // the first update after the last answer, or after fresh keys
+  BootTime binding_errors_heeded_at_;      // not before
   std::optional<SequenceNumber> last_sequence_;
   std::string last_trouble_;
   Counters counters_;

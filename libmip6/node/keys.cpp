@@ -42,6 +42,7 @@ void HomeRegistration::on(const KeysUsable& event) {
   const bool came = !keys_;
   keys_ = Keys{.can_migrate = event.can_migrate && event.dynamic, .dynamic = event.dynamic};
   if (event.fresh) {
+    unheard_since_.reset();
     reservation_.keys_are_fresh();
     forecast_.keys_renewed();
     renewal_asked_ = false;

@@ -11,6 +11,8 @@ namespace {
 
 constexpr int kUnansweredUntilElsewhere = 2;
 constexpr int kUnansweredUntilTrouble = 3;
+// What so many take with a binding, doubling from one second on: a node that moves before any timeout notices by this.
+constexpr Duration kSilence = std::chrono::seconds{7};
 constexpr int kSendFailuresUntilTrouble = 3;
 constexpr std::size_t kMaxOutstanding = 16;
 constexpr Duration kFirstSendRetry = std::chrono::milliseconds{100};
@@ -54,8 +56,10 @@ void HomeRegistration::send_if_due() {
       return;
     }
   }
-  const bool silent = current->unanswered >= kUnansweredUntilTrouble;
+  const bool unheard = unheard_since_ && now_ - *unheard_since_ >= kSilence;
+  const bool silent = current->unanswered >= kUnansweredUntilTrouble || (unheard && current->sent.empty());
   if (silent && !std::exchange(current->silence_told, true)) {
+    unheard_since_ = now_;
     actions_.push_back(AgentSilent{});
     // The home agent may have lost the keys, by a restart for instance, and then nothing under them is ever answered.
     if (keys_->dynamic) renew_keys(Renewal::kUsedUp);
@@ -90,6 +94,7 @@ void HomeRegistration::send_update(Exchange& current, SequenceNumber number) {
   update.lifetime = deregisters(current) ? Lifetime{0} : lifetime_to_ask_for();
   update.options.emplace_back(AlternateCareOfAddress{attachment_->care_of});
 
+  if (!unheard_since_) unheard_since_ = now_;
   ++counters_.updates_sent;
   if (!current.sent.empty()) ++counters_.retransmissions;
   rate_.count(now_);

@@ -184,6 +184,44 @@ TEST_CASE("at home the link is not blamed for what is asked after the home agent
   CHECK(node.core.unanswered() != again);
 }
 
+TEST_CASE("silence is noticed also by a node that moves before any timeout", "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  int renewals = 0;
+  int silences = 0;
+  const auto change = [&](int i) {
+    const auto actions = node.give(Attached{i % 2 == 0 ? kA2 : kA1, true});
+    renewals += static_cast<int>(all<RenewKeys>(actions).size());
+    silences += static_cast<int>(all<AgentSilent>(actions).size());
+    node.now += 500ms;
+  };
+  SECTION("nobody answers") {
+    for (int i = 0; i < 14; ++i) change(i);
+    CHECK(silences == 0);
+    change(14);
+    CHECK(silences == 1);
+    CHECK(renewals == 1);
+    for (int i = 15; i < 28; ++i) change(i);
+    CHECK(silences == 1);
+    change(28);
+    CHECK(silences == 2);
+  }
+  SECTION("answers come, but too late for where the node is by then") {
+    for (int i = 0; i < 60; ++i) {
+      const auto late = node.acknowledgement();
+      change(i);
+      node.give(AcknowledgementReceived{late});
+    }
+    CHECK(silences == 0);
+  }
+  SECTION("fresh keys begin anew") {
+    for (int i = 0; i < 14; ++i) change(i);
+    node.give(KeysUsable{true, true, {}});
+    for (int i = 14; i < 27; ++i) change(i);
+    CHECK(silences == 0);
+  }
+}
+
 TEST_CASE("a renewal asked in silence follows a node that goes back to where its keys were", "[registration]") {
   Node node;
   node.register_at(kA1);
