@@ -187,6 +187,7 @@ void NodeKeying::Impl::established(const IkeSa& sa, mip6::BootTime now) {
   const auto local = sa.local.value_or(attempt->wish.local);
   attempt.reset();
   backoff = milliseconds{1000};
+  if (wish) wish->anew = false;  // these are: what is left to wish for is another address
   // The kernel takes the state that is newest by the wall clock: after that was set back it would go on with the old
   // keys until they are gone at the other end, and longer. What is on its way to us still finds its state.
   if (old) out.emplace_back(DeleteStatesExcept{{sa.spi_in, sa.spi_out, old->spi_in}});
