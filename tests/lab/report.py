@@ -61,7 +61,7 @@ def table(runs):
 
 
 def judge(runs):
-    print(f"\n{'wanted of mnd':50} {'here':>8}   wanted")
+    print(f"\n{'wanted of mnd':72} {'here':>8}   wanted")
     slow = 0
     for run in runs:
         if run["system"] == "mobike":
@@ -79,16 +79,19 @@ def plot(result, path):
     """A bar for each median of hard moves: the longest ping gap, by distance, loss and system."""
     hard = [run for run in result["runs"] if run["kind"] == "hard"]
     places = list(dict.fromkeys((run["rtt_ms"], run["loss_pct"]) for run in hard))
+    systems = [name for name in SYSTEMS if any(run["system"] == name and known(run["gap_ms"]) for run in hard)]
+    if not systems:
+        return print("\nno plot: nothing could be measured")
     lines = []
     for rtt, loss in places:
         values = [next((median(run["gap_ms"]) for run in hard if run["system"] == system and
-                        (run["rtt_ms"], run["loss_pct"]) == (rtt, loss)), None) for system in SYSTEMS]
-        lines.append(f'"RTT {rtt:g} ms, loss {loss:g} %" ' + " ".join("NaN" if v is None else str(v) for v in values))
+                        (run["rtt_ms"], run["loss_pct"]) == (rtt, loss)), None) for system in systems]
+        lines.append(f'"RTT {rtt:g} ms\\nloss {loss:g} %" ' + " ".join("NaN" if v is None else str(v) for v in values))
     columns = ", ".join(f"$data using {i + 2}{':xtic(1)' if i == 0 else ''} title '{system}'"
-                        for i, system in enumerate(SYSTEMS))
+                        for i, system in enumerate(systems))
     script = "\n".join([
         "set terminal pngcairo size 900,500", f"set output '{path}'", "set style data histogram",
-        "set style fill solid 0.7 border -1", "set style histogram clustered gap 1", "set yrange [0:*]", "set grid ytics",
+        "set style fill solid 0.7 border -1", "set style histogram clustered gap 1", "set bmargin 4", "set key outside top center horizontal", "set yrange [0:*]", "set grid ytics",
         f"set title 'The link in use goes: longest gap of a ping every 10 ms (median, kernel {result['kernel']})'",
         "set ylabel 'ms'", "$data << EOD", *lines, "EOD", f"plot {columns}"])
     subprocess.run(["gnuplot"], input=script + "\n", text=True, check=True)

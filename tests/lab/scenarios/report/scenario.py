@@ -1,6 +1,6 @@
 """Mobile IPv6 with K agreed, with K refused, and strongSwan's VPN with MOBIKE, one after the other on the same network, with
 the same moves, at each distance and loss. tests/lab/report shows the figures. LAB_RTT, LAB_LOSS: lists of milliseconds, of
-percent; LAB_MOVES: of each kind, for each system."""
+percent; LAB_MOVES: of each kind, for each system. LAB_SYSTEMS: not all of them."""
 
 import json
 import os
@@ -16,9 +16,9 @@ import traffic
 import wire
 from lab import HOME_ADDRESS, HOME_AGENT, OUT, RUN, run, say, wait_for
 
-SYSTEMS = ("mnd", "mnd-k-refused", "mobike")
-RTT = [float(word) for word in os.environ.get("LAB_RTT", "0").split(",")]
-LOSS = [float(word) for word in os.environ.get("LAB_LOSS", "0").split(",")]
+SYSTEMS = os.environ.get("LAB_SYSTEMS", "mnd,mnd-k-refused,mobike").split(",")
+RTT = [json.loads(word) for word in os.environ.get("LAB_RTT", "0").split(",")]
+LOSS = [json.loads(word) for word in os.environ.get("LAB_LOSS", "0").split(",")]
 MOVES = int(os.environ.get("LAB_MOVES", 2))
 SETTLE = 1.0  # after a move, before the next one
 STEADY = 3  # seconds without a move, before the first one
