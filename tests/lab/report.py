@@ -91,7 +91,8 @@ def plot(result, path):
                         for i, system in enumerate(systems))
     script = "\n".join([
         "set terminal pngcairo size 900,500", f"set output '{path}'", "set style data histogram",
-        "set style fill solid 0.7 border -1", "set style histogram clustered gap 1", "set bmargin 4", "set key outside top center horizontal", "set yrange [0:*]", "set grid ytics",
+        "set style fill solid 0.7 border -1", "set style histogram clustered gap 1", "set bmargin 4",
+        "set key outside top center horizontal", "set yrange [0:*]", "set grid ytics",
         f"set title 'The link in use goes: longest gap of a ping every 10 ms (median, kernel {result['kernel']})'",
         "set ylabel 'ms'", "$data << EOD", *lines, "EOD", f"plot {columns}"])
     subprocess.run(["gnuplot"], input=script + "\n", text=True, check=True)

@@ -1,6 +1,7 @@
 """Ten changes a second for a minute: the node tells of the last one, in three updates a second at most, a connection lives
 through all of it, and the user is told that and what it costs. Sixty moves in peace leave everything as it was. Then nothing
-happens: the node is asleep, and sends nothing. LAB_THRASHING, LAB_MOVES, LAB_IDLE: other numbers of seconds (0: no thrashing), moves, seconds."""
+happens: the node is asleep, and sends nothing. LAB_THRASHING, LAB_MOVES, LAB_IDLE: other numbers of seconds (0: no
+thrashing), moves, seconds."""
 
 import json
 import os

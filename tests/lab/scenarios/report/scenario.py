@@ -14,7 +14,7 @@ import mobike
 import moves
 import traffic
 import wire
-from lab import HOME_ADDRESS, HOME_AGENT, OUT, RUN, run, say, wait_for
+from lab import HOME_ADDRESS, HOME_AGENT, OUT, RUN, program, run, say, wait_for
 
 SYSTEMS = os.environ.get("LAB_SYSTEMS", "mnd,mnd-k-refused,mobike").split(",")
 RTT = [json.loads(word) for word in os.environ.get("LAB_RTT", "0").split(",")]
@@ -145,6 +145,9 @@ class Round(moves.Director):
             for kind in ("hard", "soft"):
                 self.change(kind)
         self.end = time.time()
+        if self.system != "mobike":
+            told = run(program("mip6ctl"), "--socket", f"{RUN}/mn.control", "trace")
+            (OUT / f"trace.{self.system}.txt").write_text(told, encoding="utf-8")
         self.memory = lab.usage("charon.mn" if self.system == "mobike" else "mnd.mn")["rss_kib"]
         time.sleep(0.4)
         lab.stop("ping", signal.SIGINT)
