@@ -18,8 +18,9 @@ struct Traced {
   Trace::Time after(std::chrono::microseconds time) { return now += time; }
   nlohmann::json last() const { return trace.to_json().back(); }
   std::string steps() const {
+    const auto move = last();
     std::string text;
-    for (const auto& step : last()["steps"]) text += (text.empty() ? "" : ", ") + step["step"].get<std::string>();
+    for (const auto& step : move["steps"]) text += (text.empty() ? "" : ", ") + step["step"].get<std::string>();
     return text;
   }
 };
