@@ -24,7 +24,7 @@ void Daemon::network_changed(const kernel::NetworkState& network) {
   // All that the Binding Update needs; what else is to be done for new addresses waits.
   if (!usable.empty()) {
     add_path_to_home_agent(usable.front().attachment);
-    trace_.routes_set(std::chrono::steady_clock::now());
+    trace_.path_set(std::chrono::steady_clock::now());
   }
   follow(usable);
   announce(newly_usable(usable), network);

@@ -21,10 +21,10 @@ nlohmann::json place(const Trace::Place& place) {
 
 void Trace::heard(Time now) {
   heard_ = now;
-  routes_.reset();
+  path_.reset();
 }
 
-void Trace::routes_set(Time now) { routes_ = now; }
+void Trace::path_set(Time now) { path_ = now; }
 
 void Trace::begin(Time now, Place from, Place to) {
   const auto wall =
@@ -33,7 +33,7 @@ void Trace::begin(Time now, Place from, Place to) {
   if (moves_.size() > kKept) moves_.pop_front();
   open_ = true;
   step(heard_, "notification read");
-  if (routes_) step(*routes_, "routes of new addresses set");
+  if (path_) step(*path_, "path to the home agent set");
   step(now, "attachment chosen");
 }
 

@@ -23,10 +23,11 @@ class Trace {
     std::string address;
   };
 
-  // The kernel's notification has been read. If nothing comes of it, it is forgotten at the next one.
+  // The kernel's notification has been read, or what is known was looked at again. If nothing comes of it, it is
+  // forgotten at the next one.
   void heard(Time now);
-  // The routes of new care-of addresses are in the kernel, as that notification made necessary.
-  void routes_set(Time now);
+  // The route from the address that is best now to the home agent is in the kernel.
+  void path_set(Time now);
   // That notification means a move, which begins now; the one before it is over.
   void begin(Time now, Place from, Place to);
   // Of the move under way; nothing if there is none. `what` is a literal.
@@ -59,7 +60,7 @@ class Trace {
   std::deque<Move> moves_;
   bool open_ = false;  // the last one is under way
   Time heard_{};
-  std::optional<Time> routes_{};
+  std::optional<Time> path_{};
 };
 
 }  // namespace mnd

@@ -31,7 +31,7 @@ TEST_CASE("a move is told from the notification to the answer, in microseconds s
   Traced node;
   CHECK(node.trace.to_json() == nlohmann::json::array());
   node.trace.heard(node.now);
-  node.trace.routes_set(node.after(100us));
+  node.trace.path_set(node.after(100us));
   node.trace.begin(node.after(50us), kFirst, kSecond);
   node.trace.step(node.after(850us), "update sent");
   CHECK(node.last()["result"] == "under way");
@@ -40,7 +40,7 @@ TEST_CASE("a move is told from the notification to the answer, in microseconds s
   node.trace.registered(node.after(1ms));
   const auto move = node.last();
   CHECK(node.steps() ==
-        "notification read, routes of new addresses set, attachment chosen, update sent, acknowledgement received");
+        "notification read, path to the home agent set, attachment chosen, update sent, acknowledgement received");
   CHECK(move["steps"][1]["us"] == 100);
   CHECK(move["steps"][3]["us"] == 1000);
   CHECK(move["monotonic_us"] == 5000000);
@@ -87,7 +87,7 @@ TEST_CASE("a move before whose end another one begins is overtaken", "[trace]") 
 TEST_CASE("a notification of which no move comes leaves nothing", "[trace]") {
   Traced node;
   node.trace.heard(node.now);
-  node.trace.routes_set(node.after(1ms));
+  node.trace.path_set(node.after(1ms));
   node.trace.heard(node.after(1s));
   node.trace.begin(node.after(1ms), kFirst, kSecond);
   CHECK(node.steps() == "notification read, attachment chosen");
