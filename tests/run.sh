@@ -61,4 +61,8 @@ select_label "$expression"
 if ctest "${selection[@]}" -N | grep -q ': lab-planted-defects'; then
   build_preset lab-planted
 fi
+mapfile -t kernels < <(ctest "${selection[@]}" -N | sed -n 's/.*: lab-.*-\(stock[0-9]*\)$/\1/p' | sort -u)
+if [ ${#kernels[@]} -gt 0 ]; then
+  tests/lab/fetch-kernel "${kernels[@]}"
+fi
 exec ctest "${selection[@]}" -j2 --output-on-failure --no-tests=error
