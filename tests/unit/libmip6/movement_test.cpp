@@ -165,7 +165,7 @@ TEST_CASE("what fails comes after all that does not, and the reason says what fa
   auto other = candidate(3, "w2", "2001:db8:a2::7");
   auto third = candidate(4, "w3", "2001:db8:a3::7");
   auto with = policy();
-  with.preference = {"w1", "w2"};
+  with.preference = {{"w1", 2}, {"w2", 1}};
   std::vector<Attachment> silent;
   std::string reason;
   SECTION("its router is unreachable") {

@@ -69,7 +69,8 @@ def at(lab, interface, reason=None, prefix=None, timeout=12):
 
 def check_at(lab, what, interface, reason=None, prefix=None):
     there = at(lab, interface, reason, prefix)
-    reachable = there and lab.ping("cn", HOME_ADDRESS, count=1)
+    # Registered it has been all the time where it comes back to the address that it had.
+    reachable = there and wait_for(lambda: lab.ping("cn", HOME_ADDRESS, count=1), 5)
     return lab.check(f"{what}: registered on {interface}{f', {reason}' if reason else ''}, reachable", reachable,
                      (there, lab.status()))
 
