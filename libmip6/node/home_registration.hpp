@@ -200,8 +200,9 @@ class HomeRegistration {
   bool renewal_asked_ = false;  // fresh keys, of key management or the user, because of the numbers
   SequenceForecast forecast_;
   std::optional<BootTime> home_address_valid_until_;
-  std::optional<BootTime> unheard_since_;  // the first update after the last answer, or after fresh keys
-  BootTime binding_errors_heeded_at_;      // not before
+  // The first update after the last answer, after fresh keys, or after a link was given up.
+  std::optional<BootTime> unheard_since_;
+  BootTime binding_errors_heeded_at_;  // not before
   std::optional<SequenceNumber> last_sequence_;
   std::string last_trouble_;
   Counters counters_;

@@ -52,6 +52,7 @@ void HomeRegistration::send_if_due() {
     current->awaiting = false;
     current->send_failures = 0;
     if (++current->unanswered == kUnansweredUntilElsewhere && unanswered()) {
+      unheard_since_.reset();  // by another link it may be heard
       actions_.push_back(Unanswered{*attachment_});
       return;
     }
