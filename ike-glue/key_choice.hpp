@@ -3,6 +3,7 @@
 // after the clock was set back the newest is not even the one that lasts.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -23,5 +24,11 @@ struct KeyPairUse {
 // The outbound SPI: of the newest pair that the peer has used; until it has used any the oldest, which it has had for
 // longest. 0 if none is there. `pairs`: oldest first.
 std::uint32_t spi_to_send_under(std::span<const KeyPairUse> pairs);
+
+// How many of the oldest pairs the peer has left behind: it has used a newer one, which is there, and so sends under
+// none of these any more. What still comes under them was sent before, and ESP guarantees no order (RFC 6275 section
+// 15.3): with a peer that has lost its numbers an old packet may have a higher one than a new packet. `pairs`: oldest
+// first.
+std::size_t left_behind(std::span<const KeyPairUse> pairs);
 
 }  // namespace ike

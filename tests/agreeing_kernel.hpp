@@ -45,6 +45,7 @@ class AgreeingKernel : public Port {
   ike::KeyPairUse look_up(const Address&, const ike::KeyPair& pair) override {
     return {.pair = pair, .there = true, .used = true};
   }
+  Result close_inbound(const Address&, std::uint32_t) override { return {}; }
   Result send_under(const Address&, std::uint32_t, std::uint32_t) override { return {}; }
 };
 

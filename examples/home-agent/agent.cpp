@@ -250,6 +250,7 @@ void Agent::received(const mnd::kernel::MobilityPacket& packet) {
   // Without a security association it is anybody's word, and an answer would leave in the clear (RFC 6275 section 5.1).
   if (!reqids_.contains(packet.source)) return drop("update of a home address that is not served", packet.source);
   if (!admits(*update, packet.source)) return;
+  performer_->update_came(packet.source);
   post(mip6::agent::Event{mip6::agent::UpdateReceived{.update = *update,
                                                       .home_address = packet.source,
                                                       .home_address_option_source = packet.home_address_option,

@@ -75,6 +75,8 @@ class KernelPort {
                                       const std::optional<std::vector<std::uint32_t>>& among = {}) = 0;
   // What there is of an SA pair with the node. What the kernel cannot tell is taken for there and unused.
   virtual ike::KeyPairUse look_up(const mip6::Ipv6Address& home_address, const ike::KeyPair& pair) = 0;
+  // Nothing comes in from the node under this SPI any more; also if there is no such state.
+  virtual Result close_inbound(const mip6::Ipv6Address& home_address, std::uint32_t spi) = 0;
   // Mobility messages to the node go under this SPI and no other; 0: under the newest.
   virtual Result send_under(const mip6::Ipv6Address& home_address, std::uint32_t reqid, std::uint32_t spi) = 0;
 };

@@ -307,6 +307,10 @@ ike::KeyPairUse LinuxKernel::look_up(const Ipv6Address& home_address, const ike:
   return {.pair = pair, .there = !out || out->has_value(), .used = in && *in && (*in)->packets > 0};
 }
 
+Result LinuxKernel::close_inbound(const Ipv6Address& home_address, std::uint32_t spi) {
+  return xfrm_.delete_esp_state({.source = home_address, .destination = home_agent_, .spi = spi});
+}
+
 Result LinuxKernel::send_under(const Ipv6Address& home_address, std::uint32_t reqid, std::uint32_t spi) {
   return xfrm_.send_under(Side::kAgent, ends(home_address), reqid, spi);
 }

@@ -65,6 +65,7 @@ class LinuxKernel final : public AgentKernel {
                               const std::vector<std::uint32_t>& kept,
                               const std::optional<std::vector<std::uint32_t>>& among = {}) override;
   ike::KeyPairUse look_up(const mip6::Ipv6Address& home_address, const ike::KeyPair& pair) override;
+  Result close_inbound(const mip6::Ipv6Address& home_address, std::uint32_t spi) override;
   Result send_under(const mip6::Ipv6Address& home_address, std::uint32_t reqid, std::uint32_t spi) override;
 
  private:

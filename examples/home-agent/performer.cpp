@@ -154,6 +154,11 @@ void Performer::on(const mip6::agent::StoreRecord& action) {
   if (waiting_.size() == 1) outlets_.records_wait();
 }
 
+void Performer::update_came(const Address& home_address) {
+  const auto found = keys_.find(home_address);
+  if (found != keys_.end() && found->second.pairs.size() > 1) choose_keys(home_address);
+}
+
 bool Performer::save(const std::vector<mip6::agent::BindingRecord>& records) {
   const auto begin = std::chrono::steady_clock::now();
   const bool stored = check(store_.save(records));
@@ -371,6 +376,12 @@ void Performer::choose_keys(const Address& home_address) {
   auto& keys = found->second;
   std::vector<ike::KeyPairUse> uses;
   for (const auto& pair : keys.pairs) uses.push_back(kernel_.look_up(home_address, pair));
+  const auto left_behind = uses.begin() + static_cast<std::ptrdiff_t>(ike::left_behind(uses));
+  uses.erase(std::remove_if(uses.begin(), left_behind,
+                            [&](const ike::KeyPairUse& one) {
+                              return check(kernel_.close_inbound(home_address, one.pair.spi_in));
+                            }),
+             left_behind);
   std::erase_if(uses, [](const ike::KeyPairUse& one) { return !one.there; });
   keys.pairs.clear();
   for (const auto& one : uses) keys.pairs.push_back(one.pair);

@@ -52,6 +52,9 @@ class Performer {
   void perform(const mip6::agent::Action& action);
   // Stores the records that wait, together, and tells the core of each what became of it.
   void store_waiting();
+  // An update of this home address has come in, and the core is about to be told. What the node sent under keys that it
+  // has left behind is taken no longer.
+  void update_came(const mip6::Ipv6Address& home_address);
   bool perform(const mip6::agent::SendPrefixAdvertisement& action);  // true: it has left
   void perform(const ike::PeerKeysUp& action);
   void perform(const ike::PeerKeysChanged& action);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "ike-glue/charon.hpp"
+#include "ike-glue/key_choice.hpp"
 
 namespace mip6::simulation {
 
@@ -148,6 +149,17 @@ bool AgentHost::opens(const Packet& packet, const Ipv6Address& inner_source) {
   return one == nullptr || (state != nullptr && state->reqid == one->reqid);
 }
 
+// As the performer of mip6-ha does when an update has come.
+void AgentHost::close_left_behind(const Ipv6Address& home_address) {
+  const Served* one = served(home_address);
+  if (one == nullptr) return;
+  std::vector<ike::KeyPairUse> pairs;
+  for (const auto& state : states().states())
+    if (state.reqid == one->reqid && state.direction == Direction::kIn)
+      pairs.push_back({.pair = {.spi_in = state.spi}, .used = state.used_at != BootTime{}});
+  for (std::size_t i = 0; i < ike::left_behind(pairs); ++i) states().remove(Direction::kIn, pairs[i].pair.spi_in);
+}
+
 void AgentHost::receive_mobility(const Packet& packet) {
   const Ipv6Address& from = packet.home_address ? *packet.home_address : packet.source;
   if (!opens(packet, from)) return;
@@ -159,6 +171,7 @@ void AgentHost::receive_mobility(const Packet& packet) {
   }
   const auto* update = std::get_if<BindingUpdate>(&*message);
   if (update == nullptr) return;
+  close_left_behind(from);
   note("receives update {} of {:x} for {} s", update->sequence.value(), brief(from),
        static_cast<std::uint64_t>(update->lifetime.count()));
   ledger_.delivered(from, update->sequence, packet.origin);

@@ -96,6 +96,7 @@ class AgentHost final : public Host {
   void receive(const Packet& packet);
   void receive_mobility(const Packet& packet);
   bool opens(const Packet& packet, const Ipv6Address& inner_source);
+  void close_left_behind(const Ipv6Address& home_address);
   void start_cores();
 
   Ipv6Address address_;

@@ -89,6 +89,7 @@ class PretendedKernel final : public KernelPort {
   ike::KeyPairUse look_up(const Ipv6Address&, const ike::KeyPair& pair) override {
     return {.pair = pair, .there = !gone.contains(pair.spi_out), .used = used.contains(pair.spi_in)};
   }
+  Result close_inbound(const Ipv6Address&, std::uint32_t spi) override { return call(fmt::format("close {}", spi)); }
   Result send_under(const Ipv6Address&, std::uint32_t reqid, std::uint32_t spi) override {
     CHECK(reqid == 627501);
     return call(fmt::format("under {}", spi));
@@ -561,7 +562,7 @@ TEST_CASE("acknowledgements go under keys that the node surely has", "[performer
 
   SECTION("the new ones, once the node has used them") {
     bench.kernel.used = {1, 2};
-    CHECK(acknowledge() == Calls{"under 102", "send 0"});
+    CHECK(acknowledge() == Calls{"close 1", "under 102", "send 0"});
     CHECK(acknowledge() == Calls{"send 0"});
     bench.kernel.gone = {101};
     CHECK(acknowledge() == Calls{"send 0"});
@@ -596,7 +597,7 @@ TEST_CASE("acknowledgements go under keys that the node surely has", "[performer
   SECTION("those of before, if the kernel refuses to change, and then the change is tried again") {
     bench.kernel.used = {2};
     bench.kernel.refuse = "under 102";
-    CHECK(acknowledge() == Calls{"under 102", "send 0"});
+    CHECK(acknowledge() == Calls{"close 1", "under 102", "send 0"});
     CHECK(acknowledge() == Calls{"under 102", "send 0"});
   }
 }
@@ -645,6 +646,32 @@ TEST_CASE("the ends of tunnels are counted with and without ESP, each once", "[p
   CHECK(bench.performer.tunnel_ends() == 3);
   bench.performer.perform(agent::RemoveBinding{.home_address = phone});
   CHECK(bench.performer.tunnel_ends() == 2);
+}
+
+TEST_CASE("an update under new keys closes the former ones before the core is told of it", "[performer]") {
+  Bench bench;
+  const auto update_came = [&] {
+    bench.calls.clear();
+    bench.performer.update_came(kHome);
+    return bench.calls;
+  };
+  CHECK(update_came().empty());
+  bench.performer.perform(ike::PeerKeysUp{kHome, 1, 101});
+  bench.kernel.used = {1};
+  CHECK(update_came().empty());
+  bench.performer.perform(ike::PeerKeysUp{kHome, 2, 102});
+  CHECK(update_came().empty());  // it came under the former ones
+  bench.kernel.used = {1, 2};
+  SECTION("once") {
+    CHECK(update_came() == Calls{"close 1", "under 102"});
+    CHECK(update_came().empty());
+  }
+  SECTION("again where the kernel refused") {
+    bench.kernel.refuse = "close 1";
+    CHECK(update_came() == Calls{"close 1", "under 102"});
+    CHECK(update_came() == Calls{"close 1"});
+    CHECK(bench.performer.kernel_failures() == 2);
+  }
 }
 
 TEST_CASE("replacing keys is the keying core's business", "[performer]") {

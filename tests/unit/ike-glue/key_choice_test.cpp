@@ -31,6 +31,19 @@ TEST_CASE("of keys that the peer has not used yet it has had the oldest for long
   CHECK(choice({kUnused, kUnusedToo}) == 103);
 }
 
+TEST_CASE("keys older than the newest that the peer has used are left behind", "[key-choice]") {
+  const auto older = [](const std::vector<KeyPairUse>& pairs) { return ike::left_behind(pairs); };
+  CHECK(older({kUsed, kUsedToo}) == 1);
+  CHECK(older({kUnused, kUsed, kUsedToo, kUnusedToo}) == 2);
+  CHECK(older({kGone, kUsed}) == 1);
+  // The peer has not used the newer ones yet, or they are gone again: it goes on with the old.
+  CHECK(older({kUsed, kUnused}) == 0);
+  CHECK(older({kUsed, kGone}) == 0);
+  CHECK(older({kUnused, kUnusedToo}) == 0);
+  CHECK(older({kUsed}) == 0);
+  CHECK(older({}) == 0);
+}
+
 TEST_CASE("nothing is sent under keys that are gone", "[key-choice]") {
   CHECK(choice({kGone, kUnused}) == 103);
   CHECK(choice({kUsed, kGone}) == 101);
