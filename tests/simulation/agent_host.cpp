@@ -113,11 +113,21 @@ void AgentHost::return_power() {
   take_address();
 }
 
+// As mip6-ha does with keys that are new to it, at its start or by a reload: the last number goes with the former keys,
+// and nothing comes in under the new ones before.
 void AgentHost::set_manual_keys(const Ipv6Address& home_address, std::vector<EspState> keys) {
-  const auto reqid = served_.at(home_address).reqid;
-  states().remove_of(reqid);
-  for (const auto& state : keys) states().add(state);
+  states().remove_of(served_.at(home_address).reqid);
   manual_states_[home_address] = std::move(keys);
+  if (!core_) {
+    records_.erase(home_address);
+    return;
+  }
+  feed(agent::ServiceEnded{home_address});
+  disk_.write({.home_address = home_address}, [this, home_address](bool) {
+    records_.erase(home_address);
+    feed(agent::NumberForgotten{home_address});
+    for (const auto& state : manual_states_.at(home_address)) states().add(state);
+  });
 }
 
 void AgentHost::accepted_up_to(const Ipv6Address& home_address, SequenceNumber last) {
