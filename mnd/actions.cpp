@@ -190,7 +190,7 @@ void Daemon::perform(const node::RenewKeys& action) {
   trace_.keys_wanted(std::chrono::steady_clock::now());
   if (action.used_up) journal_.add("keys", "renewed: their sequence numbers are used up, or it is not known which are");
   if (action.left_behind)
-    journal_.add("keys", "renewed: the home agent's end of the IKE connection has not moved along");
+    journal_.add("keys", "renewed: the home agent's end of the IKE connection is elsewhere, or may be");
   feed(ike::ReestablishAsked{.local = action.attachment.care_of,
                              .previous_usable = action.previous_usable,
                              .anew = action.used_up || action.left_behind});

@@ -137,9 +137,11 @@ void HomeRegistration::on_accepted(const SentUpdate& sent, const BindingAcknowle
 
   if (outbound_ != attachment_ || restore_outbound) switch_outbound();
   if (attachment_->at_home) actions_.push_back(AnnounceHomeAddress{*attachment_});
-  // The home agent had agreed to a move, and has found that its own end could not follow, or must not any more.
-  const bool withdrawn = sent.key_mobility && !acknowledgement.key_mobility;
-  if (withdrawn && endpoint_moved_ && endpoint_ == attachment_->care_of)
+  // The home agent had agreed to a move, or may have, and has found that its own end could not follow, or must not any
+  // more.
+  const bool withdrawn = sent.key_mobility && !acknowledgement.key_mobility && endpoint_moved_;
+  if (acknowledged_k_) endpoint_doubtful_ = false;
+  if ((withdrawn || endpoint_doubtful_) && endpoint_ == attachment_->care_of)
     renew_keys(Renewal::kLeftBehind);
   else
     keys_follow(acknowledged_k_);

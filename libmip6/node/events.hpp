@@ -97,7 +97,7 @@ struct MoveKeys {  // K agreed: the key management's endpoint moves here, on bot
   Attachment attachment;
 };
 // Key management is established anew from here, make before break: K was refused, or the present keys are used up, or
-// the home agent's end was left behind.
+// the home agent's end was left behind, or may have been.
 struct RenewKeys {
   Attachment attachment;
   bool previous_usable = false;  // the address it runs from now still works

@@ -193,6 +193,9 @@ class HomeRegistration {
   std::optional<Ipv6Address> endpoint_;      // of the key management, as asked for or told
   bool endpoint_usable_ = false;             // that address has worked ever since
   bool endpoint_moved_ = false;              // it was not established from there, but moved with K
+  // The other end may believe it elsewhere: a former process may have moved it, or K was asked for from another address
+  // and the answer did not come.
+  bool endpoint_doubtful_ = false;
   std::optional<Ipv6Address> own_endpoint_;  // where our own end of it is, ahead of the other after a hard move
   std::optional<SequenceState> reserving_;   // asked for, not answered yet
   BootTime reserve_at_;                      // not before: the disk refused

@@ -20,7 +20,7 @@ constexpr Duration kLongestReservationRetry = std::chrono::seconds{32};
 void HomeRegistration::need_keys() {
   endpoint_ = own_endpoint_ = attachment_->care_of;
   endpoint_usable_ = true;
-  endpoint_moved_ = false;
+  endpoint_moved_ = endpoint_doubtful_ = false;
   actions_.push_back(NeedKeys{*attachment_});
 }
 
@@ -35,11 +35,12 @@ void HomeRegistration::renew_keys(Renewal why) {
       RenewKeys{*attachment_, endpoint_ && endpoint_usable_, why == Renewal::kUsedUp, why == Renewal::kLeftBehind});
   endpoint_ = own_endpoint_ = attachment_->care_of;
   endpoint_usable_ = true;
-  endpoint_moved_ = false;
+  endpoint_moved_ = endpoint_doubtful_ = false;
 }
 
 void HomeRegistration::on(const KeysUsable& event) {
   const bool came = !keys_;
+  if (came && !event.fresh && event.dynamic) endpoint_doubtful_ = true;
   keys_ = Keys{.can_migrate = event.can_migrate && event.dynamic, .dynamic = event.dynamic};
   if (event.fresh) {
     unheard_since_.reset();

@@ -95,6 +95,10 @@ void HomeRegistration::send_update(Exchange& current, SequenceNumber number) {
   update.lifetime = deregisters(current) ? Lifetime{0} : lifetime_to_ask_for();
   update.options.emplace_back(AlternateCareOfAddress{attachment_->care_of});
 
+  // Of a home agent that has never agreed it is not to be expected, and nothing of its has moved.
+  if (update.key_mobility && endpoint_ != attachment_->care_of && (acknowledged_k_ || !acknowledged_at_))
+    endpoint_doubtful_ = true;
+
   if (!unheard_since_) unheard_since_ = now_;
   ++counters_.updates_sent;
   if (!current.sent.empty()) ++counters_.retransmissions;

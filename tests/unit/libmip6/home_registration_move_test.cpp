@@ -115,6 +115,53 @@ TEST_CASE("keys that have moved are renewed when the home agent says later that 
   CHECK(order(refused()) == "Registered");
 }
 
+TEST_CASE("keys are renewed without K where the home agent's end may be elsewhere", "[registration]") {
+  Node node;
+  const auto renewed = [](const std::vector<Action>& actions) {
+    const auto renewals = all<RenewKeys>(actions);
+    return renewals.size() == 1 && renewals.front().left_behind && renewals.front().attachment == kA1;
+  };
+  const auto refused = [&node] { return node.acknowledge(Status::kAccepted, 420s, false); };
+  const auto refused_refresh = [&] {
+    node.wait(2s);
+    node.give(RefreshAsked{});
+    return refused();
+  };
+  SECTION("keys of a former process, which may have moved its own end") {
+    const bool k = GENERATE(true, false);
+    node.give(KeysUsable{k, false, kA1.care_of});
+    node.give(Attached{kA1, false});
+    CHECK(renewed(refused()));
+    node.give(KeysUsable{k, true, kA1.care_of});
+    CHECK(all<RenewKeys>(refused_refresh()).empty());
+  }
+  SECTION("not new ones") {
+    node.give(Attached{kA1, false});
+    node.give(KeysUsable{true, true, kA1.care_of});
+    CHECK(all<RenewKeys>(refused()).empty());
+    SECTION("nor is K expected of an agent without it: back before any answer nothing has moved") {
+      node.wait(2s);
+      node.give(Attached{kA2, true});
+      node.give(Attached{kA1, true});
+      CHECK(all<RenewKeys>(refused()).empty());
+    }
+  }
+  SECTION("back from where an update with K found no answer") {
+    node.register_at(kA1);
+    node.give(Attached{kA2, true});
+    node.give(Attached{kA1, true});
+    CHECK(renewed(refused()));
+    CHECK(all<RenewKeys>(refused_refresh()).empty());
+  }
+  SECTION("not if K is agreed from here again") {
+    node.register_at(kA1);
+    node.give(Attached{kA2, true});
+    node.give(Attached{kA1, true});
+    CHECK(all<RenewKeys>(node.acknowledge()).empty());
+    CHECK(all<RenewKeys>(refused_refresh()).empty());
+  }
+}
+
 TEST_CASE("keys that were set by hand are neither moved nor renewed", "[registration]") {
   Node node;
   node.give(Attached{kA1, false});
