@@ -57,7 +57,8 @@ std::vector<Choice> Daemon::usable_attachments(const kernel::NetworkState& netwo
 void Daemon::solicit_routers(const kernel::NetworkState& network) {
   std::vector<mip6::node::LinkRouters> links;
   for (const auto& [index, link] : network.links) {
-    if (link.loopback || link.ours || link.tunnel || mip6::is_excluded(link.name, movement_)) continue;
+    if (link.loopback || link.ours || link.tunnel || !link.multicast || mip6::is_excluded(link.name, movement_))
+      continue;
     const bool reachable = std::ranges::any_of(network.default_routes, [&, interface = index](const auto& route) {
       const kernel::Router router{route.interface, route.gateway};
       return route.interface == interface &&

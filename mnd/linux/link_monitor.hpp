@@ -26,6 +26,7 @@ struct Link {
   bool ours = false;  // the tunnel device of ours
   // Tunnel or VPN device of somebody else (ip6tnl, wireguard, tun and tap, PPP, ...): no care-of addresses.
   bool tunnel = false;
+  bool multicast = false;      // without, nobody can be asked for a router there
   bool no_neighbours = false;  // IFF_POINTOPOINT or IFF_NOARP: a default route needs no gateway there
   std::array<std::uint8_t, 6> ethernet{};
   bool operator==(const Link&) const = default;

@@ -269,6 +269,7 @@ LinkTable::Effect LinkTable::apply_link(const nlmsghdr& message) {
   link.up = (header->ifi_flags & IFF_UP) != 0;
   link.running = (header->ifi_flags & IFF_LOWER_UP) && (operational == IF_OPER_UP || operational == IF_OPER_UNKNOWN);
   link.loopback = (header->ifi_flags & IFF_LOOPBACK) != 0;
+  link.multicast = (header->ifi_flags & IFF_MULTICAST) != 0;
   link.no_neighbours = (header->ifi_flags & (IFF_POINTOPOINT | IFF_NOARP)) != 0;
   link.ours = link.name == kTunnelName || link.name == kAgentTunnelName;
   link.tunnel = !link.ours && is_tunnel(header->ifi_type, kind_of(found[IFLA_LINKINFO]));

@@ -301,6 +301,14 @@ TEST_CASE("a default route without a gateway is one to everybody on the link") {
   }
 }
 
+TEST_CASE("a link without multicast is told from others: a router can't be asked for there") {
+  LinkTable table;
+  feed(table, LinkMessage{});
+  CHECK_FALSE(table.state().links.at(3).multicast);
+  feed(table, LinkMessage{.flags = unsigned{IFF_UP} | unsigned{IFF_LOWER_UP} | unsigned{IFF_MULTICAST}});
+  CHECK(table.state().links.at(3).multicast);
+}
+
 TEST_CASE("a router's preference is told, and that it is another one") {
   LinkTable table;
   const auto preference = [&](std::uint8_t told) {
