@@ -186,6 +186,7 @@ void NodeKeying::Impl::established(const IkeSa& sa, mip6::BootTime now) {
   const auto old = current;
   const auto local = sa.local.value_or(attempt->wish.local);
   attempt.reset();
+  verification.reset();  // of the one before
   backoff = milliseconds{1000};
   if (wish) wish->anew = false;  // these are: what is left to wish for is another address
   // The kernel takes the state that is newest by the wall clock: after that was set back it would go on with the old

@@ -159,10 +159,9 @@ void NodeKeying::Impl::doom_current(mip6::BootTime now) {
   current->doomed = true;
   trouble({"charon closes the IKE connection because its address has gone; it is established anew",
            "to keep it, set charon.plugins.kernel-netlink.roam_events = no in strongswan.conf"});
-  if (attempt) return;
   const bool just_moved = verification.has_value();
   verification.reset();
-  if (wish) return;
+  if (attempt || wish) return;
   wish_for({last_local.value_or(current->local), true, true});
   // The present address is dead unless a move has just been reported; the report of one is on its way.
   if (!just_moved) delay_next(now);

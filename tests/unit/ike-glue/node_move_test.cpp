@@ -364,6 +364,29 @@ TEST_CASE("a connection that charon closes for a lost address is replaced before
   CHECK(node.core.endpoint() == kSecond);
 }
 
+TEST_CASE("a connection from elsewhere has not failed to follow the move of the one before", "[node-keying]") {
+  Node node;
+  node.establish();
+  node.handle(ReestablishAsked{kFirst, true, true});
+  REQUIRE(node.load_and_initiate());
+  node.handle(EndpointMoved{kSecond, true});
+  REQUIRE(node.load_and_initiate());
+  node.event("log", logged(Node::name(1), "reauthenticating IKE_SA due to address change"));
+  node.handle(EndpointMoved{kThird, true});
+  node.handle(OwnEndpointMoved{});
+  REQUIRE(node.load_and_initiate());
+  const Sa third{.name = Node::name(4), .uniqueid = 4, .local = kThird, .spi_in = "c0000005", .spi_out = "c0000006"};
+  node.up(third);
+  node.handle(Attached{kSecond});  // softly back, before the home agent has answered
+  node.forget();
+  node.pass(200ms);
+  node.list({third});
+  node.pass(800ms);
+  node.list({third});
+  CHECK(node.count<MoveOwnEndpoint>() == 0);
+  CHECK_FALSE(node.core.migration_failed());
+}
+
 TEST_CASE("keys that are used up are made anew though an attempt for another address is under way", "[node-keying]") {
   Node node;
   node.establish();
