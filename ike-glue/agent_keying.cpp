@@ -197,6 +197,7 @@ void AgentKeying::Impl::on(const PeerEndpointMoved& event, mip6::BootTime now) {
   auto* node = node_of_address(event.home_address);
   if (!node) return;
   node->verification.reset();
+  node->replace_when_listed.reset();
   if (!event.accepted) {
     trouble({fmt::format("the kernel refused to tell charon of {}'s new care-of address (XFRM_MSG_MIGRATE)",
                          node->configured.name),
@@ -214,11 +215,17 @@ void AgentKeying::Impl::on(const PeerReplaceAsked& event, mip6::BootTime now) {
   if (!node) return;
   node->verification.reset();
   node->moved_to.reset();
-  const bool replaced = event.care_of && std::ranges::any_of(node->sas, [&](const auto& one) {
-                          return one.second.child_up && one.second.remote == event.care_of;
+  replace(*node, event.care_of, now);
+  // A process that begins is asked before it knows what charon has.
+  if (!connected || !listed) node->replace_when_listed = event.care_of;
+}
+
+void AgentKeying::Impl::replace(Node& node, const std::optional<mip6::Ipv6Address>& care_of, mip6::BootTime now) {
+  const bool replaced = care_of && std::ranges::any_of(node.sas, [&](const auto& one) {
+                          return one.second.child_up && one.second.remote == care_of;
                         });
-  for (auto& [uniqueid, sa] : node->sas) {
-    if (event.care_of && sa.remote == event.care_of) continue;
+  for (auto& [uniqueid, sa] : node.sas) {
+    if (care_of && sa.remote == care_of) continue;
     const auto latest = mip6::planted(mip6::Defect::kKeysDroppedAtUpdate) ? now
                         : replaced                                        ? now + kHandOverPatience
                                                                           : now + kReplacePatience;

@@ -83,8 +83,9 @@ struct AgentKeying::Impl {
     bool orphans = false;  // a charon before this one may have left ESP states
     std::optional<mip6::BootTime> delete_orphans_at{};
     std::optional<mip6::BootTime> loaded_again;
-    std::unique_ptr<Verification> verification;   // seldom there
-    std::optional<mip6::Ipv6Address> moved_to{};  // where the kernel has moved the present IKE_SA, if it has
+    std::unique_ptr<Verification> verification;              // seldom there
+    std::optional<mip6::Ipv6Address> moved_to{};             // where the kernel has moved the present IKE_SA, if it has
+    std::optional<mip6::Ipv6Address> replace_when_listed{};  // those that run from elsewhere
   };
 
   // An attempt of a peer to establish IKE, by charon's uniqueid, until it is known how it ends.
@@ -114,6 +115,7 @@ struct AgentKeying::Impl {
   void on(const CharonEvent& event, mip6::BootTime now);
   void on(const PeerEndpointMoved& event, mip6::BootTime now);
   void on(const PeerReplaceAsked& event, mip6::BootTime now);
+  void replace(Node& node, const std::optional<mip6::Ipv6Address>& care_of, mip6::BootTime now);
   void on(const PeerServed& event, mip6::BootTime now);
   void on(const PeerDismissed& event, mip6::BootTime now);
   void on(const PeersBanned& event, mip6::BootTime now);

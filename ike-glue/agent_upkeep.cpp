@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "ike-glue/agent_keying_impl.hpp"
 
@@ -145,6 +146,8 @@ void AgentKeying::Impl::announce_adopted(Node& node, mip6::BootTime now) {
     node.keys = true;
     out.emplace_back(PeerKeysUp{node.configured.home_address, sa.spi_in, sa.spi_out});
   }
+  if (const auto care_of = std::exchange(node.replace_when_listed, std::nullopt))
+    replace(*may_wait(node), care_of, now);
   delete_orphans_soon(node, now);
 }
 
@@ -178,6 +181,7 @@ void AgentKeying::Impl::keys_up(Node& node, const IkeSa& sa, mip6::BootTime now)
   drop_third(node, sa.uniqueid, now);
   // Established anew, from elsewhere: what is looked at no longer is that one.
   if (sa.remote != node.moved_to) node.moved_to.reset();
+  if (sa.remote != node.replace_when_listed) node.replace_when_listed.reset();
   if (node.verification && sa.remote != node.verification->care_of) node.verification.reset();
   auto& known = node.sas[sa.uniqueid];
   // A phase 1 that took over the old SAs has them beside the new ones: nobody else would take them away.

@@ -240,6 +240,32 @@ TEST_CASE("an old connection beside its replacement, both found in charon, goes 
   CHECK(agent.terminated(2, true) == 0);
 }
 
+TEST_CASE("a connection that was to be replaced before charon's list named it goes after three minutes",
+          "[agent-keying]") {
+  Agent agent;
+  const bool connected = GENERATE(false, true);
+  if (connected) agent.handle(CharonConnected{});
+  agent.handle(PeerReplaceAsked{kHome, kSecond});
+  bool replaced = true;
+  SECTION("elsewhere") {}
+  SECTION("where the node is") {
+    replaced = false;
+    agent.handle(PeerReplaceAsked{kHome, kFirst});
+  }
+  SECTION("moved there meanwhile") {
+    replaced = false;
+    agent.handle(PeerEndpointMoved{kHome, kFirst, true});
+  }
+  if (!connected) agent.handle(CharonConnected{});
+  agent.load();
+  agent.list({agent.first});
+  agent.answer("get-conns", Section{}.set("conns", Section::List{}));
+  agent.pass(180s - 1ms);
+  CHECK(agent.terminated(1, true) == 0);
+  agent.pass(1ms);
+  CHECK(agent.terminated(1, true) == (replaced ? 1 : 0));
+}
+
 TEST_CASE("an attempt that comes up after a newer connection, which is to be replaced, replaces it", "[agent-keying]") {
   Agent agent;
   agent.connect();
