@@ -4,7 +4,6 @@
 #include <string>
 
 #include "libmip6/agent/home_agent.hpp"
-#include "libmip6/defect.hpp"
 
 namespace mip6::agent {
 
@@ -72,16 +71,13 @@ void HomeAgent::forget_withheld(Entry& entry) {
   entry.withheld.reset();
 }
 
-// A binding from before: what the kernel is told of it.
+// A binding from before: what the kernel is told of it. Not where the keys are: while we were away the node may have
+// established them anew from elsewhere. If the former process ended before it moved them, it did so before its
+// acknowledgement, too: the node asks again, and its next update moves them.
 void HomeAgent::take_up(Entry& entry, BootTime now, Actions& out) {
   const auto& record = entry.record;
   reschedule(entry);
   out.push_back(InstallBinding{record.home_address, *record.care_of, true, record.link_local});
-  // The former process may have ended before it moved them. Where they are stays unknown: the next update moves them
-  // once more, when there is somebody to notice that they did not follow.
-  if (record.key_mobility && policy_.key_mobility && authorisation_.has_dynamic_keys(record.home_address) &&
-      !planted(Defect::kPeerKeysLeftBehind))
-    out.push_back(MoveKeys{record.home_address, *record.care_of});
   out.push_back(Report{record.home_address,
                        "restored at " + record.care_of->to_string() + " for " +
                            std::to_string(remaining(end_of(entry), now).count()) + " s",

@@ -52,9 +52,8 @@ class HomeAgent {
   // Bindings from disk are taken up by restore(), before the first event. `authorisation` must outlive this.
   HomeAgent(const Policy& policy, const Authorisation& authorisation);
 
-  // Takes up what the disk remembers; actions install the bindings that still live, and move keys where K was agreed.
-  // Of those that have expired, and of nodes that are no longer served, only the sequence number is kept: whatever the
-  // clocks say, it is never given up.
+  // Takes up what the disk remembers; actions install the bindings that still live. Of those that have expired, and of
+  // nodes that are no longer served, only the sequence number is kept: whatever the clocks say, it is never given up.
   // What is left of a lifetime is told by the boot clock, which nobody sets and which counts sleep. It begins anew with
   // each boot; the wall clock serves then, which may have been set by a year in either direction meanwhile. Set back, a
   // binding lives no longer than was granted. Set forward, it ends and a Report says so: to serve it on would be to
