@@ -23,15 +23,20 @@ void Daemon::feed(KeyingEvent event) {
   drain();
 }
 
-// Events that actions cause wait until all actions of the present event are performed.
+// Events that actions cause wait until all actions of the present event are performed; and so does what is to be done
+// about the network, which depends on where the core is then.
 void Daemon::drain() {
   if (draining_) return;
   draining_ = true;
-  while (!pending_.empty()) {
-    const auto event = std::move(pending_.front());
-    pending_.pop_front();
-    std::visit([this](const auto& one) { handle(one); }, event);
-  }
+  do {
+    while (!pending_.empty()) {
+      const auto event = std::move(pending_.front());
+      pending_.pop_front();
+      std::visit([this](const auto& one) { handle(one); }, event);
+    }
+    if (std::exchange(reconsider_, false) && monitor_) network_changed(monitor_->state());
+  } while (!pending_.empty());
+  if (std::exchange(local_paths_due_, false)) set_local_paths(monitor_->state());
   draining_ = false;
   warn_of_numbers();
   rearm();

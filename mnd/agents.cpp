@@ -86,6 +86,7 @@ void Daemon::perform(const node::UseHomeAgent& action) {
     return;
   }
   // Addresses that are there have their routes to the new one before it is talked to; each link may lead there.
+  set_local_paths(monitor_->state());
   link_health_.forget();
   reconsider();
 }

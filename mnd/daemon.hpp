@@ -228,6 +228,8 @@ class Daemon {
   mip6::SequenceUse sequence_use_ = mip6::SequenceUse::kPlenty;
   std::deque<std::variant<mip6::node::MobileEvent, KeyingEvent>> pending_;
   bool draining_ = false;
+  bool reconsider_ = false;       // once the events that wait are handled
+  bool local_paths_due_ = false;  // once the present attachment is known
 
   std::vector<mip6::Attachment> known_usable_;
   mip6::node::LinkHealth link_health_;

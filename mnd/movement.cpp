@@ -22,31 +22,32 @@ void Daemon::network_changed(const kernel::NetworkState& network) {
   trace_.heard(std::chrono::steady_clock::now());
   const auto usable = usable_attachments(network);
   // All that the Binding Update needs; what else is to be done for new addresses waits.
-  if (!usable.empty()) {
-    add_path_to_home_agent(usable.front().attachment);
-    trace_.path_set(std::chrono::steady_clock::now());
-  }
+  if (!usable.empty()) add_path_to_home_agent(usable.front().attachment);
+  local_paths_due_ = true;
   follow(usable);
   announce(newly_usable(usable), network);
-  set_local_paths(network);
   solicit_routers(network);
   ask_for_optimistic_dad(network);
   look_after_ours(network);
-  rearm();
+  drain();
 }
 
 void Daemon::ask_for_optimistic_dad(const kernel::NetworkState& network) {
+  tl::expected<void, mip6::Error> asked;
   for (const auto& [index, link] : network.links) {
     if (link.loopback || link.ours || link.tunnel) continue;
     const bool wanted = std::ranges::any_of(config_.optimistic_dad, [&name = link.name](const std::string& pattern) {
       return ::fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
     });
-    if (wanted) done("optimistic detection", optimistic_dad_.ask(index, link.name));
+    if (!wanted) continue;
+    if (auto one = optimistic_dad_.ask(index, link.name); !one && asked) asked = std::move(one);
   }
+  done("optimistic detection", asked);
 }
 
 void Daemon::reconsider() {
-  if (monitor_) network_changed(monitor_->state());
+  reconsider_ = true;
+  drain();
 }
 
 std::vector<Choice> Daemon::usable_attachments(const kernel::NetworkState& network) {
@@ -75,6 +76,7 @@ void Daemon::add_path_to_home_agent(const mip6::Attachment& attachment) {
   if (!tunnel_ || attachment.at_home || !attachment.gateway) return;
   done("care-of route",
        tunnel_->add_path_to_home_agent({attachment.interface, attachment.care_of, *attachment.gateway}));
+  trace_.path_set(std::chrono::steady_clock::now());
 }
 
 void Daemon::set_local_paths(const kernel::NetworkState& network) {
@@ -115,6 +117,7 @@ void Daemon::follow(const std::vector<Choice>& usable) {
     attachment_reason_.clear();
     if (current) {
       journal_.add("detached", "no usable address is left");
+      trace_.end();
       feed(mip6::node::Detached{});
     }
     return;
@@ -127,7 +130,8 @@ void Daemon::follow(const std::vector<Choice>& usable) {
                                         choice.attachment.care_of == current->care_of;
                                });
   leaving_usable_ = previous_usable;
-  trace_.begin(std::chrono::steady_clock::now(), current ? place_of(*current) : Trace::Place{}, place_of(best));
+  const auto from = current ? place_of(*current) : Trace::Place{};
+  if (const auto to = place_of(best); from != to) trace_.begin(std::chrono::steady_clock::now(), from, to);
   feed(mip6::node::Attached{.attachment = best, .previous_usable = previous_usable});
 }
 

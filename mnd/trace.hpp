@@ -21,6 +21,7 @@ class Trace {
   struct Place {  // no interface: nowhere
     std::string interface;
     std::string address;
+    bool operator==(const Place&) const = default;
   };
 
   // The kernel's notification has been read, or what is known was looked at again. If nothing comes of it, it is
@@ -30,6 +31,8 @@ class Trace {
   void path_set(Time now);
   // That notification means a move, which begins now; the one before it is over.
   void begin(Time now, Place from, Place to);
+  // There is no address any more: the move under way comes to nothing.
+  void end() { open_ = false; }
   // Of the move under way; nothing if there is none. `what` is a literal.
   void step(Time now, std::string_view what);
   // The home agent has acknowledged it: the move is over, unless keys are still to come.

@@ -23,9 +23,10 @@ class LinkHealth {
  public:
   // As usable_attachments(). `unanswered`: the home agent was asked from `current` and does not answer there
   // (MobileNode::unanswered()). If there is another attachment that does not fail, the present one counts as silent for
-  // kFirstLinkSilence, and for twice as long each time that another one led to the home agent meanwhile; then it is as
-  // good as any, to be tried again. An attachment that has gone, or whose link was down or has another router, is new
-  // when it comes. `now` never goes back.
+  // kFirstLinkSilence, and so do the other addresses behind the same router; for twice as long each time that another
+  // one led to the home agent meanwhile, or that no one did, one after the other (else a home agent that is down would
+  // be asked the more often the more links there are); then it is as good as any, to be tried again. An attachment that
+  // has gone, or whose link was down or has another router, is new when it comes. `now` never goes back.
   std::vector<Choice> choose(std::span<const Candidate> candidates, const MovementPolicy& policy,
                              const std::optional<Attachment>& current, bool unanswered, BootTime now);
   void acknowledged(const Attachment& attachment);  // an update from there was accepted
@@ -45,7 +46,9 @@ class LinkHealth {
   std::vector<Attachment> silent() const;
   void remember(const Attachment& attachment);
 
-  std::vector<Silence> silences_;  // at most one for each attachment that there is
+  std::vector<Silence> silences_;  // at most one for each way that there is
+  int rounds_ = 0;                 // in a row, in which all were silent
+  bool all_silent_ = false;
   BootTime now_;
 };
 

@@ -111,7 +111,7 @@ std::optional<Ranked> rank(const Candidate& candidate, const MovementPolicy& pol
                        .at_home = at_home};
   if (candidate.router_unreachable)
     ranked.failure = Failure::kRouter;
-  else if (std::ranges::find(silent, ranked.attachment) != silent.end())
+  else if (std::ranges::any_of(silent, [&](const Attachment& one) { return is_same_way(one, ranked.attachment); }))
     ranked.failure = Failure::kSilent;
   ranked.interface_name = candidate.interface_name;
   ranked.preference = preference_of(policy.preference, candidate.interface_name);
@@ -170,6 +170,10 @@ std::string reason_for(const Ranked& ranked, const Ranked* next) {
 }
 
 }  // namespace
+
+bool is_same_way(const Attachment& one, const Attachment& other) {
+  return one.interface == other.interface && one.gateway == other.gateway && one.at_home == other.at_home;
+}
 
 bool is_excluded(std::string_view interface_name, const MovementPolicy& policy) {
   return matches_any(policy.exclude, interface_name);

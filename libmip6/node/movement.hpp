@@ -67,6 +67,9 @@ std::vector<Choice> usable_attachments(std::span<const Candidate> candidates, co
                                        const std::optional<Attachment>& current,
                                        std::span<const Attachment> silent = {});
 
+// Whether packets from both leave by the same router; at home, by the claim that this is the home link.
+bool is_same_way(const Attachment& one, const Attachment& other);
+
 // Whether `policy` never uses that interface.
 bool is_excluded(std::string_view interface_name, const MovementPolicy& policy);
 

@@ -13,8 +13,8 @@
 
 namespace mip6::node {
 
-inline constexpr Duration kRouterSolicitationInterval = std::chrono::seconds{4};  // RFC 4861 section 10
-inline constexpr Duration kLongestRouterSolicitationInterval = std::chrono::minutes{5};
+inline constexpr Duration kRouterSolicitationInterval = std::chrono::seconds{4};       // RFC 4861 section 10
+inline constexpr Duration kLongestRouterSolicitationInterval = std::chrono::hours{1};  // RFC 7559
 
 struct LinkRouters {
   std::uint32_t interface = 0;

@@ -73,10 +73,35 @@ TEST_CASE("an attachment that the home agent does not answer is left for a while
   CHECK(links.silence() == 30s);
 }
 
-TEST_CASE("if nothing leads to the home agent the silence may be its own: no link is left longer", "[link-health]") {
+TEST_CASE("until another link is known to lead to the home agent no link is left longer", "[link-health]") {
   Links links;
   CHECK(links.silence() == 30s);
   CHECK(links.silence() == 30s);
+}
+
+TEST_CASE("all links are left longer where none leads to the home agent, as long as that lasts", "[link-health]") {
+  Links links;
+  CHECK(links.silence() == 30s);
+  for (const auto expected : {60s, 120s, 240s, 480s, 600s, 600s}) {
+    CHECK(links.choose(kA1, true) == kA2);
+    CHECK(links.choose(kA2, true) == kA2);
+    CHECK(links.choose(kA2, true) == kA2);  // it is asked again: the same round
+    REQUIRE(links.health.next_deadline());
+    links.now = *links.health.next_deadline();
+    CHECK(links.silence() == expected);
+  }
+  links.health.acknowledged(kA1);
+  CHECK(links.silence() == 30s);
+}
+
+TEST_CASE("other addresses behind a router that leads nowhere are not tried before another link", "[link-health]") {
+  Links links;
+  const Attachment privacy{kA1.interface, address("2001:db8:a1::9"), kA1.gateway, false};
+  links.candidates.push_back(candidate(privacy, 1));
+  CHECK(links.choose(kA1, true) == kA2);
+  CHECK(links.choose(kA2) == kA2);
+  links.candidates.erase(links.candidates.begin());
+  CHECK(links.choose(kA2) == kA2);
 }
 
 TEST_CASE("what is known of an attachment ends with it", "[link-health]") {
@@ -86,7 +111,6 @@ TEST_CASE("what is known of an attachment ends with it", "[link-health]") {
   SECTION("the link was down") { links.candidates[0].link_up = false; }
   SECTION("its router was another one") { links.candidates[0].gateway = address("fe80::beef"); }
   SECTION("it had no router") { links.candidates[0].gateway.reset(); }
-  SECTION("its address was another one") { links.candidates[0].address = address("2001:db8:a1::9"); }
   SECTION("there is another home agent, or the machine has slept") { links.health.forget(); }
   links.choose(kA2);
   links.candidates = before;
@@ -283,9 +307,14 @@ TEST_CASE("one home agent that was away for long: the links are tried in turn, a
           "[link-health]") {
   Whole node{{kHomeAgent}};
   node.look();
-  node.wait(1000s);
+  node.wait(3600s);
   CHECK(node.tried().find("2a 3a 2a 3a") == 0);
+  const auto before = node.asked.size();
+  node.wait(3600s);
+  CHECK(node.asked.size() - before <= 3 * 60);  // with one link it is two a minute
   node.ways = {{2, kHomeAgent}, {3, kHomeAgent}};
   node.wait(64s);
+  CHECK(node.core.registration().registered_at());
+  node.wait(600s);
   CHECK(node.core.registration().registered_at() == kA1);
 }
