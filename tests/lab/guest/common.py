@@ -26,13 +26,13 @@ def charons(lab, *namespaces):
     lab.checks.note("charon is there")
 
 
-def begin(lab, capture=True, key_mobility=True):
-    """Captures, charon, home agent and node; True if it registered on w1."""
+def begin(lab, capture=True, key_mobility=True, extra=""):
+    """Captures, charon, home agent and node, `extra` in its configuration; True if it registered on w1."""
     lab.captures = lab.capture_all() if capture else {}
     charons(lab, "ha", "mn")
     lab.before = {n: leftovers.snapshot(n, lab.vici_socket(n)) for n in ("mn", "ha")}
     lab.agent(key_mobility)
-    lab.node("mn")
+    lab.node("mn", extra)
     at = lab.wait_registered("mn", timeout=40)
     return lab.check("the node registers", at and at == lab.care_of("mn", "w1"), json.dumps(lab.status("mn")))
 
