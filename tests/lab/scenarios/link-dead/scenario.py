@@ -9,6 +9,7 @@ from pathlib import Path
 import attack
 import common
 import leftovers
+import streams
 import topology
 import wire
 from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, ask, inside, run, RUN, wait_for
@@ -86,6 +87,9 @@ def captive(lab):
     unreached("ar1", "add")
     ask(RUN / "mn.control", "refresh")
     check_uses(lab, "no way to the home agent", "w2", "w1 does not lead to the home agent")
+    there = lab.care_of("mn", "w2")
+    lab.check("new connections to the home agent, beside the tunnel, go by the other link too",
+              wait_for(lambda: streams.source("mn", HOME_AGENT) == there, 2), (streams.source("mn", HOME_AGENT), there))
     common.check_events(lab, "the home agent does not answer")
     unreached("ar1", "del")
     check_uses(lab, "it has healed, and is tried again by itself", "w1", PREFERRED, 40)

@@ -25,8 +25,9 @@ def scenario(lab):
     NODES["mn2"]["agent_lines"] = ["protect = payload"]
     common.charons(lab, "ha", "mn", "mn2")
     lab.before = {n: common.leftovers.snapshot(n, lab.vici_socket(n)) for n in ("mn", "ha")}
+    lab.node("mn", "bypass = 2001:db8:f4:0:1::/80\nexclude = wh")
+    unbound(lab)
     lab.agent()
-    lab.node("mn", f"bypass = 2001:db8:f4:0:1::/80\nexclude = wh")
     lab.node("mn2", "protect = payload")
     at = lab.wait_registered(timeout=40)
     if not lab.check("the node registers", at and at == lab.care_of("mn", "w1"), lab.status()):
@@ -43,6 +44,13 @@ def ingress_filter(router, prefix):
     """Of its access link only packets from the link's own prefix are forwarded (RFC 2827)."""
     for priority, what in (("100", ["from", prefix, "lookup", "main"]), ("101", ["blackhole"])):
         run("ip", "-n", router, "-6", "rule", "add", "priority", priority, "iif", "acc", *what)
+
+
+def unbound(lab):
+    """Nobody serves the node yet."""
+    there = wait_for(lambda: lab.status().get("attachment"), 20)
+    lab.check("without a binding new connections choose the care-of address", there and
+              streams.source("mn", CORRESPONDENT) == there["care_of"] and not lab.registered_at(), (there, lab.status()))
 
 
 def sources(lab, at, when):
