@@ -10,7 +10,9 @@ namespace {
 
 bool is_there(const Attachment& attachment, std::span<const Candidate> candidates) {
   return std::ranges::any_of(candidates, [&](const Candidate& candidate) {
-    return candidate.link_up && candidate.interface == attachment.interface && candidate.gateway == attachment.gateway;
+    return candidate.link_up && candidate.interface == attachment.interface &&
+           candidate.gateway == attachment.gateway &&
+           (attachment.at_home || Ipv6Prefix{attachment.care_of, 64}.contains(candidate.address));
   });
 }
 

@@ -23,7 +23,7 @@ class LinkHealth {
  public:
   // As usable_attachments(). `unanswered`: the home agent was asked from `current` and does not answer there
   // (MobileNode::unanswered()). If there is another attachment that does not fail, the present one counts as silent for
-  // kFirstLinkSilence, and so do the other addresses behind the same router; for twice as long each time that another
+  // kFirstLinkSilence, and so do other addresses that go the same way; for twice as long each time that another
   // one led to the home agent meanwhile, or that no one did, one after the other (else a home agent that is down would
   // be asked the more often the more links there are); then it is as good as any, to be tried again. An attachment that
   // has gone, or whose link was down or has another router, is new when it comes. `now` never goes back.

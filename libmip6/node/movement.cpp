@@ -172,7 +172,8 @@ std::string reason_for(const Ranked& ranked, const Ranked* next) {
 }  // namespace
 
 bool is_same_way(const Attachment& one, const Attachment& other) {
-  return one.interface == other.interface && one.gateway == other.gateway && one.at_home == other.at_home;
+  return one.interface == other.interface && one.gateway == other.gateway && one.at_home == other.at_home &&
+         Ipv6Prefix{one.care_of, 64}.contains(other.care_of);
 }
 
 bool is_excluded(std::string_view interface_name, const MovementPolicy& policy) {

@@ -67,7 +67,9 @@ std::vector<Choice> usable_attachments(std::span<const Candidate> candidates, co
                                        const std::optional<Attachment>& current,
                                        std::span<const Attachment> silent = {});
 
-// Whether packets from both leave by the same router; at home, by the claim that this is the home link.
+// Whether packets from both go the same way, by the same router and with a source of the same network (a /64, which is
+// what addresses are formed in, RFC 4862): privacy addresses do, those of a prefix that has come in another's place
+// don't.
 bool is_same_way(const Attachment& one, const Attachment& other);
 
 // Whether `policy` never uses that interface.

@@ -94,7 +94,9 @@ TEST_CASE("all links are left longer where none leads to the home agent, as long
   CHECK(links.silence() == 30s);
 }
 
-TEST_CASE("other addresses behind a router that leads nowhere are not tried before another link", "[link-health]") {
+TEST_CASE(
+    "other addresses of the network that leads nowhere are not tried before another link, those of another network are",
+    "[link-health]") {
   Links links;
   const Attachment privacy{kA1.interface, address("2001:db8:a1::9"), kA1.gateway, false};
   links.candidates.push_back(candidate(privacy, 1));
@@ -102,6 +104,9 @@ TEST_CASE("other addresses behind a router that leads nowhere are not tried befo
   CHECK(links.choose(kA2) == kA2);
   links.candidates.erase(links.candidates.begin());
   CHECK(links.choose(kA2) == kA2);
+  const Attachment renumbered{kA1.interface, address("2001:db8:a5::7"), kA1.gateway, false};
+  links.candidates.push_back(candidate(renumbered, 1));
+  CHECK(links.choose(kA2) == renumbered);
 }
 
 TEST_CASE("what is known of an attachment ends with it", "[link-health]") {
@@ -110,6 +115,7 @@ TEST_CASE("what is known of an attachment ends with it", "[link-health]") {
   const auto before = links.candidates;
   SECTION("the link was down") { links.candidates[0].link_up = false; }
   SECTION("its router was another one") { links.candidates[0].gateway = address("fe80::beef"); }
+  SECTION("its prefix was another one") { links.candidates[0].address = address("2001:db8:a5::7"); }
   SECTION("it had no router") { links.candidates[0].gateway.reset(); }
   SECTION("there is another home agent, or the machine has slept") { links.health.forget(); }
   links.choose(kA2);
