@@ -39,9 +39,9 @@ inline constexpr int kUpdateBurst = 10 * kPermittedUpdates;
 // - three updates a second through two links of unlike delay: of three one is overtaken, and looks like a replay;
 // - state lost: one replay, after which it goes on from the number that it was told;
 // - a wrong care-of address: one for each update, after the network gave it one; it backs off after a refusal.
-// A sound node's numbers go on by one for each update; those of days without an answer (one in 32 s) are this far ahead
-// after a day and a half. A jump counts for kJumpWeight: eight of them go round the window, and what was captured could
-// be replayed (section 15.3).
+// A sound node's numbers go on by one for each update; those of days without an answer (one in 32 s, somewhat more with
+// several links) are this far ahead after a day. A jump counts for kJumpWeight: eight of them go round the window, and
+// what was captured could be replayed (section 15.3).
 inline constexpr std::uint32_t kDefaultTolerance = 300;
 inline constexpr Duration kOffenceFades = std::chrono::seconds{1};
 inline constexpr std::uint16_t kSequenceJump = 4096;
