@@ -89,11 +89,11 @@ def soak(lab, roads, count):
     marcher = Marcher(lab, roads)
     first = max(20, count // 10)
     back = marcher.march(first)
-    time.sleep(1)  # what a move leaves behind for a moment
+    time.sleep(3)  # a home agent takes what is on its way from the last care-of address for a second
     before, began = Stock(lab), time.monotonic()
     back = marcher.march(count - first) and back
     lasted = time.monotonic() - began
-    time.sleep(1)
+    time.sleep(3)
     after = Stock(lab)
     check = lab.check
     check(f"{count} moves, each is answered, and the node is registered where it began", back and not marcher.missed,

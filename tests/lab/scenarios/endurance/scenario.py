@@ -128,6 +128,10 @@ def switches(lab, name):
     return total
 
 
+def reachable(interface):
+    return run("ip", "-n", "mn", "-6", "neigh", "show", "dev", interface, "nud", "reachable")
+
+
 def advertisements(lab, signal):
     for router in ("ar1", "ar2"):
         run("pkill", signal, "-F", f"{RUN}/radvd.{router}.acc.pid")
@@ -136,6 +140,8 @@ def advertisements(lab, signal):
 def idle(lab):
     advertisements(lab, "-STOP")
     taps = [attack.Tap("ar1", "acc"), attack.Tap("ar2", "acc")]
+    # The kernel tells, once, that a router has not been heard for its reachable time.
+    wait_for(lambda: not any(reachable(interface) for interface in ("w1", "w2")), 60, 1)
     # Neighbours ask for each other five seconds after the last packet (RFC 4861 section 10, DELAY_FIRST_PROBE_TIME).
     quiet = wait_for(lambda: not packets(taps, 6), 30, 0)
     lab.check("it becomes quiet", quiet)

@@ -165,6 +165,7 @@ class Killing:
         ordering.refresh()
 
         def seen():
+            self.known.update(esp.keys("mn"))  # those that the kill has interrupted may come only now
             return ordering.opened(self.recorder.seen[begin:], self.known)[0]
         wait_for(lambda: any(m.status is not None for m in seen()), 5)  # the recorder may be a little behind the node
         messages = seen()
