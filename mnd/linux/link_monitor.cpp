@@ -51,7 +51,7 @@ tl::expected<NetlinkSocket, mip6::Error> subscribe() {
   // without CAP_NET_ADMIN only up to net.core.rmem_max
   if (::setsockopt(netlink_fd(*socket), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) != 0)
     ::setsockopt(netlink_fd(*socket), SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-  if (!keep_out_other_neighbours(netlink_fd(*socket)))
+  if (!keep_out_other_neighbours(netlink_fd(*socket), false))
     return tl::unexpected(netlink_error("keep out what is told of other neighbours", errno));
   for (const int group : {RTNLGRP_LINK, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE, RTNLGRP_NEIGH})
     if (nl_socket_add_membership(socket->get(), group) < 0)
@@ -199,6 +199,15 @@ struct LinkMonitor::Impl : std::enable_shared_from_this<LinkMonitor::Impl> {
       if (stopped) return;
     }
     if (reread_wanted) reread();
+    hear_recovery();
+  }
+
+  // Only while a router is unreachable it matters that one is heard.
+  void hear_recovery() {
+    const bool wanted = !table.state().unreachable_routers.empty();
+    if (wanted == hears_recovery || !keep_out_other_neighbours(netlink_fd(socket), wanted)) return;
+    hears_recovery = wanted;
+    if (wanted) reread();  // it may have been heard just before
   }
 
   // Everything anew. What is not yet read of the notifications is older or newer than the dump; applied after it, it
@@ -240,6 +249,7 @@ struct LinkMonitor::Impl : std::enable_shared_from_this<LinkMonitor::Impl> {
   std::optional<NetworkState> told;
   std::uint64_t unchanged = 0;
   bool changed_since_told = false;
+  bool hears_recovery = false;
   bool stopped = false;
 };
 

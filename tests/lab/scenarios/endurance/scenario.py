@@ -128,10 +128,6 @@ def switches(lab, name):
     return total
 
 
-def reachable(interface):
-    return run("ip", "-n", "mn", "-6", "neigh", "show", "dev", interface, "nud", "reachable")
-
-
 def advertisements(lab, signal):
     for router in ("ar1", "ar2"):
         run("pkill", signal, "-F", f"{RUN}/radvd.{router}.acc.pid")
@@ -140,8 +136,6 @@ def advertisements(lab, signal):
 def idle(lab):
     advertisements(lab, "-STOP")
     taps = [attack.Tap("ar1", "acc"), attack.Tap("ar2", "acc")]
-    # The kernel tells, once, that a router has not been heard for its reachable time.
-    wait_for(lambda: not any(reachable(interface) for interface in ("w1", "w2")), 60, 1)
     # Neighbours ask for each other five seconds after the last packet (RFC 4861 section 10, DELAY_FIRST_PROBE_TIME).
     quiet = wait_for(lambda: not packets(taps, 6), 30, 0)
     lab.check("it becomes quiet", quiet)
@@ -153,7 +147,7 @@ def idle(lab):
     told = [p for p in seen if p.protocol != ICMP]
     lab.check(f"in {IDLE} s mnd is woken once a minute at most", woken <= max(1, IDLE // 60), woken)
     lab.check("nothing is sent but refreshes and what IKE needs", not strange and len(told) <= 2 * IDLE // 15 and
-              len(seen) <= 3 * len(told), (len(told), len(seen), strange[:4]))
+              len(seen) <= 4 * len(told), (len(told), len(seen), strange[:4]))
     lab.check("mnd has 10 MiB at most", 0 < usage["rss_kib"] <= MEMORY + (SANITIZED if sanitized() else 0), usage)
     return {"seconds": IDLE, "woken": woken, "packets": len(seen), "woken_by_advertisements": apart,
             "rss_kib": usage["rss_kib"], "cpu_ms": usage["cpu_ms"] - processor}
@@ -185,6 +179,7 @@ def packets(taps, pause):
 
 
 def allowed(packet):
-    """An update and its answer, IKE asking whether the peer lives; for each of these node and router may ask for each other."""
+    """An update and its answer, IKE asking whether the peer lives; because of which node and router ask for each
+    other's addresses, three at most."""
     return wire.is_update(packet, HOME_ADDRESS, HOME_AGENT) or wire.is_acknowledgement(packet, HOME_ADDRESS, HOME_AGENT) or \
         wire.is_ike(packet) and wire.ike_exchange(packet) == wire.INFORMATIONAL or packet.protocol == ICMP
