@@ -5,7 +5,7 @@ import signal
 
 import common
 import leftovers
-from lab import HOME_ADDRESS, vici, wait_for
+from lab import HOME_ADDRESS, RUN, vici, wait_for
 
 
 def ours(lab, namespace):
@@ -17,10 +17,12 @@ def ours(lab, namespace):
 
 
 def same_as_before(lab, namespace, before, what):
+    now = []
+
     def equal():
-        return ours(lab, namespace) == before
+        now[:] = ours(lab, namespace)
+        return now == before
     wait_for(equal, 10, 0.5)
-    now = ours(lab, namespace)
     lab.check(f"{what}: nothing is doubled or missing in {namespace}", now == before,
               f"more: {leftovers.difference(before, now)}, fewer: {leftovers.difference(now, before)}")
 
@@ -37,8 +39,10 @@ def scenario(lab):
     same_as_before(lab, "mn", before["mn"], "after SIGKILL of the node")
     same_as_before(lab, "ha", before["ha"], "after SIGKILL of the node")
 
+    told = keys_found()
     lab.stop("ha", signal.SIGKILL)
     lab.agent()
+    lab.check("after SIGKILL of the home agent it finds the keys that there are", wait_for(lambda: keys_found() > told, 20))
     lab.check("after SIGKILL of the home agent the home address is reachable",
               wait_for(lambda: lab.ping("cn", HOME_ADDRESS) >= 2, 10))
     same_as_before(lab, "ha", before["ha"], "after SIGKILL of the home agent")
@@ -67,6 +71,11 @@ def scenario(lab):
     start_node(lab, HOME_ADDRESS, "killed away, started at home")
     lab.check("at home the home address is reachable", wait_for(lambda: lab.ping("cn", HOME_ADDRESS) >= 2, 5))
     common.stop_and_compare(lab)
+
+
+def keys_found():
+    """How often the home agent has said so."""
+    return (RUN / "ha.log").read_text(encoding="utf-8").count("keys up")
 
 
 def start_node(lab, at, what):
