@@ -44,9 +44,6 @@ int usage_error(std::string_view what) {
   return kExitUsage;
 }
 
-// What a person typed, or wrote into a table, need not be UTF-8.
-std::string line_of(const json& object) { return object.dump(-1, ' ', false, json::error_handler_t::replace) + '\n'; }
-
 int refused(const Mistakes& mistakes, const Given& given) {
   json listed = json::array();
   for (const auto& mistake : mistakes) {
@@ -55,7 +52,7 @@ int refused(const Mistakes& mistakes, const Given& given) {
         {{"file", mistake.file}, {"line", mistake.line}, {"what", mistake.what}, {"remedy", mistake.remedy}});
   }
   if (given.contains("json"))
-    fmt::print("{}", line_of({{"version", mnd::kernel::kControlVersion}, {"mistakes", listed}}));
+    fmt::print("{}\n", line_of({{"version", mnd::kernel::kControlVersion}, {"mistakes", listed}}));
   return kExitFailure;
 }
 
@@ -107,7 +104,8 @@ std::string report_text(const Report& report) {
 int tell(const Outcome& outcome, const Given& given) {
   if (!outcome) return refused(outcome.error(), given);
   const bool as_json = given.contains("json");
-  fmt::print(outcome->bundle ? stderr : stdout, "{}", as_json ? line_of(report_json(*outcome)) : report_text(*outcome));
+  fmt::print(outcome->bundle ? stderr : stdout, "{}",
+             as_json ? line_of(report_json(*outcome)) + '\n' : report_text(*outcome));
   if (outcome->bundle &&
       std::fwrite(outcome->bundle->data(), 1, outcome->bundle->size(), stdout) < outcome->bundle->size())
     return kExitFailure;
@@ -131,11 +129,11 @@ int run_init(const Given& given, const std::string&) {
     json findings = json::array();
     for (const auto& one : done->findings)
       findings.push_back({{"check", one.check}, {"good", one.good}, {"what", one.what}, {"remedy", one.remedy}});
-    fmt::print("{}", line_of({{"version", mnd::kernel::kControlVersion},
-                              {"config", request.config.string()},
-                              {"address", done->config.address.to_string()},
-                              {"mended", done->mended},
-                              {"findings", findings}}));
+    fmt::print("{}\n", line_of({{"version", mnd::kernel::kControlVersion},
+                                {"config", request.config.string()},
+                                {"address", done->config.address.to_string()},
+                                {"mended", done->mended},
+                                {"findings", findings}}));
     return 0;
   }
   fmt::print("{}: home agent {} on {}\n", request.config.string(), done->config.address.to_string(),

@@ -27,7 +27,9 @@ constexpr std::size_t kMaxAnswer = 64 * 1024 * 1024;  // bytes; 100,000 nodes ta
 using mnd::kernel::Asker;
 using Argument = Command::Argument;
 
-json error_json(const std::string& what, const std::string& remedy) {
+}  // namespace
+
+static json error_json(const std::string& what, const std::string& remedy) {
   return {{"version", mnd::kernel::kControlVersion}, {"error", {{"what", what}, {"remedy", remedy}}}};
 }
 
@@ -35,6 +37,10 @@ json error_json(Error error) {
   const auto remedy = std::exchange(error.remedy, {});
   return error_json(error.to_string(), remedy);
 }
+
+std::string line_of(const json& object) { return object.dump(-1, ' ', false, json::error_handler_t::replace); }
+
+namespace {
 
 json with_version(json answer) {
   answer["version"] = mnd::kernel::kControlVersion;
@@ -236,7 +242,6 @@ tl::expected<Asked, const char*> read_asked(const Command& command, const json& 
 }
 
 // Texts of a peer may be in there: bytes that are no UTF-8 are replaced, not thrown about.
-std::string line_of(const json& answer) { return answer.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 // The object with one more member, of which the rest comes piece by piece.
 mnd::kernel::ControlServer::Answer listing(const json& head, Bindings bindings) {
@@ -287,10 +292,11 @@ mnd::kernel::ControlServer::Answer answer_request(Steering& steering, const json
 tl::expected<json, Error> ask_daemon(const std::filesystem::path& socket, const json& request) {
   const auto said = [&](const char* key) { return request.is_object() ? request.value(key, json{}) : json{}; };
   const bool long_work = said("command") == "reload" || said("placed") == true;
+  const auto asked = line_of(request) + '\n';
   const auto peer = mnd::kernel::connect_to(socket.native(), long_work ? kWorkTimeout : kAnswerTimeout);
   if (!peer) return tl::unexpected(failure(socket, peer.error()));
 
-  const auto line = exchange(*peer, socket, request.dump() + '\n');
+  const auto line = exchange(*peer, socket, asked);
   if (!line) return tl::unexpected(line.error());
   json answer = json::parse(*line, nullptr, false);
   if (!answer.is_object()) return tl::unexpected(failure(socket, EBADMSG));

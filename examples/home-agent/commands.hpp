@@ -53,6 +53,11 @@ std::string_view argument_of(const Command& command);  // in the usage: "NAME [-
 mnd::kernel::ControlServer::Answer answer_request(Steering& steering, const nlohmann::json& request,
                                                   mnd::kernel::Asker asker);
 
+// {version, error: {what, remedy}}, as answers of commands and `--json` have it.
+nlohmann::json error_json(mip6::Error error);
+// JSON without line breaks. What a person typed need not be UTF-8: what is not, is replaced.
+std::string line_of(const nlohmann::json& object);
+
 // Client: sends one request to a running mip6-ha and waits for its answer, or a piece of it, at most so long.
 inline constexpr std::chrono::seconds kAnswerTimeout{60};
 inline constexpr std::chrono::seconds kWorkTimeout{

@@ -126,9 +126,10 @@ int run_client(const mip6ha::Command& command, const Client& client) {
   if (answer && command.finish != nullptr) answer = command.finish(*answer, client.argument, ask_again);
   if (!answer) {
     fmt::print(stderr, "mip6-ha: {}\n", answer.error().to_string());
+    if (client.json) fmt::print("{}\n", mip6ha::line_of(mip6ha::error_json(answer.error())));
     return kExitFailure;
   }
-  fmt::print("{}", client.json ? answer->dump() + '\n' : command.text(*answer));
+  fmt::print("{}", client.json ? mip6ha::line_of(*answer) + '\n' : command.text(*answer));
   return command.well == nullptr || command.well(*answer) ? 0 : kExitFailure;
 }
 
@@ -147,7 +148,7 @@ int import_backup(const mip6ha::CommandLine& line) {
   }
   if (line.json) {
     const nlohmann::json told{{"version", mnd::kernel::kControlVersion}, {"agent", "not running"}, {"file", backup}};
-    fmt::print("{}\n", told.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    fmt::print("{}\n", mip6ha::line_of(told));
     return 0;
   }
   fmt::print(

@@ -383,6 +383,13 @@ TEST_CASE("a daemon that is not there is an error with a remedy", "[commands]") 
   REQUIRE_FALSE(answer);
   CHECK(answer.error().remedy.find("running") != std::string::npos);
   CHECK_FALSE(ask_daemon(std::string(200, 'x'), json::object()));
+  const auto told = error_json(answer.error());
+  CHECK(told.at("error").at("remedy") == answer.error().remedy);
+}
+
+TEST_CASE("a word that is not UTF-8 is a word like others for the client", "[commands]") {
+  CHECK_FALSE(ask_daemon("/no/such/socket", {{"command", "show"}, {"node", "caf\xe9"}}));
+  CHECK(line_of({{"node", "caf\xe9"}}) == "{\"node\":\"caf\uFFFD\"}");
 }
 
 TEST_CASE("one reason is told once a second, with what was left out", "[rate-limit]") {
