@@ -68,7 +68,8 @@ Result check_movement(const Health& health) {
 // The same section: "uncontrolled alternation" between networks. The average forgets such a burst, and the next one may
 // last. A round in a day is 455 numbers in ten minutes. Alternation at the rate limit, three updates a second, makes
 // one in six hours; refreshing at the shortest lifetime (a number in 3 s) takes more than two days, a home agent that
-// does not answer (one in 32 s, with two links hardly more) more than two weeks. And nobody can replace manual keys every day.
+// does not answer (one in 32 s, with two links hardly more) more than two weeks. And nobody can replace manual keys
+// every day.
 constexpr mip6::Duration kThrashing = std::chrono::days{1};
 
 // So many held back in ten minutes are no coincidence of moves any more.
