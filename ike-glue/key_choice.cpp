@@ -15,11 +15,10 @@ std::uint32_t spi_to_send_under(std::span<const KeyPairUse> pairs) {
   return newest_used != 0 ? newest_used : oldest;
 }
 
-std::size_t left_behind(std::span<const KeyPairUse> pairs) {
-  std::size_t older = 0;
-  for (std::size_t i = 0; i < pairs.size(); ++i)
-    if (pairs[i].there && pairs[i].used) older = i;
-  return older;
+bool is_left_behind(std::span<const KeyPairUse> pairs, std::size_t place) {
+  return std::ranges::any_of(pairs.subspan(place + 1), [&](const KeyPairUse& newer) {
+    return newer.there && newer.used && newer.added > pairs[place].added;
+  });
 }
 
 }  // namespace ike

@@ -17,18 +17,20 @@ struct KeyPair {
 // What the kernel says of a pair.
 struct KeyPairUse {
   KeyPair pair;
-  bool there = true;  // the outbound state exists
-  bool used = false;  // by the peer: something has come in under it, so the peer has it too
+  bool there = true;       // the outbound state exists
+  bool used = false;       // by the peer: something has come in under it, so the peer has it too
+  std::int64_t added = 0;  // by the wall clock, in seconds, of the inbound state
 };
 
 // The outbound SPI: of the newest pair that the peer has used; until it has used any the oldest, which it has had for
 // longest. 0 if none is there. `pairs`: oldest first.
 std::uint32_t spi_to_send_under(std::span<const KeyPairUse> pairs);
 
-// How many of the oldest pairs the peer has left behind: it has used a newer one, which is there, and so sends under
-// none of these any more. What still comes under them was sent before, and ESP guarantees no order (RFC 6275 section
-// 15.3): with a peer that has lost its numbers an old packet may have a higher one than a new packet. `pairs`: oldest
-// first.
-std::size_t left_behind(std::span<const KeyPairUse> pairs);
+// Whether the peer has left the pair at that place behind: it has used a newer one, which is there, and so sends under
+// this one no more. What still comes under it was sent before, and ESP guarantees no order (RFC 6275 section 15.3):
+// with a peer that has lost its numbers an old packet may have a higher one than a new packet. Newer is what both the
+// order and the clock say: pairs that were there before we began may be told after one that has come since. `pairs`:
+// oldest first.
+bool is_left_behind(std::span<const KeyPairUse> pairs, std::size_t place);
 
 }  // namespace ike

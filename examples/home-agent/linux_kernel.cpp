@@ -304,7 +304,10 @@ Result LinuxKernel::delete_states_except(const Ipv6Address& home_address, std::u
 ike::KeyPairUse LinuxKernel::look_up(const Ipv6Address& home_address, const ike::KeyPair& pair) {
   const auto out = xfrm_.esp_use(home_address, pair.spi_out);
   const auto in = xfrm_.esp_use(home_agent_, pair.spi_in);
-  return {.pair = pair, .there = !out || out->has_value(), .used = in && *in && (*in)->packets > 0};
+  return {.pair = pair,
+          .there = !out || out->has_value(),
+          .used = in && *in && (*in)->packets > 0,
+          .added = in && *in ? (*in)->added : 0};
 }
 
 Result LinuxKernel::close_inbound(const Ipv6Address& home_address, std::uint32_t spi) {

@@ -376,13 +376,12 @@ void Performer::choose_keys(const Address& home_address) {
   auto& keys = found->second;
   std::vector<ike::KeyPairUse> uses;
   for (const auto& pair : keys.pairs) uses.push_back(kernel_.look_up(home_address, pair));
-  const auto left_behind = uses.begin() + static_cast<std::ptrdiff_t>(ike::left_behind(uses));
-  uses.erase(std::remove_if(uses.begin(), left_behind,
-                            [&](const ike::KeyPairUse& one) {
-                              return check(kernel_.close_inbound(home_address, one.pair.spi_in));
-                            }),
-             left_behind);
-  std::erase_if(uses, [](const ike::KeyPairUse& one) { return !one.there; });
+  std::vector<ike::KeyPairUse> kept;
+  for (std::size_t i = 0; i < uses.size(); ++i) {
+    const bool closed = ike::is_left_behind(uses, i) && check(kernel_.close_inbound(home_address, uses[i].pair.spi_in));
+    if (uses[i].there && !closed) kept.push_back(uses[i]);
+  }
+  uses = std::move(kept);
   keys.pairs.clear();
   for (const auto& one : uses) keys.pairs.push_back(one.pair);
   const auto spi = ike::spi_to_send_under(uses);

@@ -313,7 +313,7 @@ tl::expected<std::optional<EspUse>, mip6::Error> Xfrm::esp_use(const mip6::Ipv6A
   if (!found) return tl::unexpected(netlink_error("look for the SA", on, found.error()));
   const auto state = parse_state(*found);
   if (!state || state->spi != spi || state->asked_for) return std::nullopt;
-  return EspUse{.packets = state->packets};
+  return EspUse{.packets = state->packets, .added = state->added};
 }
 
 tl::expected<std::vector<EspState>, mip6::Error> Xfrm::esp_states(std::uint32_t first_reqid, std::uint32_t last_reqid) {

@@ -33,6 +33,7 @@ struct EspState {  // as dumped; no key bytes
 
 struct EspUse {
   std::uint64_t packets = 0;
+  std::int64_t added = 0;  // when it was made, by the wall clock, in seconds
 };
 
 class Xfrm {

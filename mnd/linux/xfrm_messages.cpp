@@ -323,6 +323,7 @@ std::optional<DumpedState> parse_state(const NetlinkMessage& message) {
                      .spi = ntohl(info->id.spi),
                      .reqid = info->reqid,
                      .packets = info->curlft.packets,
+                     .added = static_cast<std::int64_t>(info->curlft.add_time),
                      .manual = info->replay_window == 0 && info->lft.hard_add_expires_seconds == 0,
                      .asked_for = info->seq != 0};
 }

@@ -114,6 +114,7 @@ struct DumpedState {
   std::uint32_t spi = 0;  // host byte order; 0 also while the key manager is only asked for one
   std::uint32_t reqid = 0;
   std::uint64_t packets = 0;  // that it has protected so far
+  std::int64_t added = 0;     // by the wall clock, in seconds
   bool manual = false;        // neither replay window nor an end: no key manager makes such
   // The kernel has asked the key manager for it: nothing but its name is there yet, with the SPI that a policy wants.
   bool asked_for = false;

@@ -166,8 +166,9 @@ void AgentHost::close_left_behind(const Ipv6Address& home_address) {
   std::vector<ike::KeyPairUse> pairs;
   for (const auto& state : states().states())
     if (state.reqid == one->reqid && state.direction == Direction::kIn)
-      pairs.push_back({.pair = {.spi_in = state.spi}, .used = state.used_at != BootTime{}});
-  for (std::size_t i = 0; i < ike::left_behind(pairs); ++i) states().remove(Direction::kIn, pairs[i].pair.spi_in);
+      pairs.push_back({.pair = {.spi_in = state.spi}, .used = state.used_at != BootTime{}, .added = state.added_at});
+  for (std::size_t i = 0; i < pairs.size(); ++i)
+    if (ike::is_left_behind(pairs, i)) states().remove(Direction::kIn, pairs[i].pair.spi_in);
 }
 
 void AgentHost::receive_mobility(const Packet& packet) {
