@@ -8,6 +8,10 @@
 
 namespace mip6 {
 
+SequenceState first_state(Random& random) {
+  return SequenceState{.first_unused = SequenceNumber{static_cast<std::uint16_t>(random.draw())}};
+}
+
 SequenceReservation::SequenceReservation(const SequenceState& stored)
     : next_{stored.first_unused},
       end_{stored.first_unused},

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "libmip6/random.hpp"
 #include "libmip6/time.hpp"
 
 namespace mip6 {
@@ -45,6 +46,10 @@ struct SequenceState {
   bool operator==(const SequenceState&) const = default;
 };
 
+// What a node begins with of which the disk knows nothing: any number, since its first keys are new ones (drawn, so
+// that the answer to an update from before the disk forgot is not taken for that to a later one), and no first one.
+SequenceState first_state(Random& random);
+
 // RFC 6275 section 15.3: further ahead of the first number under the same keys an update captured then could be
 // acceptable again.
 inline constexpr std::uint16_t kHalfSpace{1U << 15};
@@ -56,7 +61,7 @@ class SequenceReservation {
  public:
   static constexpr std::uint16_t kBlockSize = 64;  // a crash loop must not eat the space
 
-  // `stored`: what the disk holds; with a node's first keys any number, and no first one.
+  // `stored`: what the disk holds, or first_state().
   explicit SequenceReservation(const SequenceState& stored);
 
   // The next number. Empty: no durable one is left (ask for a reservation and wait), or the keys are spent().

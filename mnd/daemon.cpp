@@ -195,7 +195,7 @@ void Daemon::start_registration() {
                                       .home_agents = home_agents(),
                                       .discover = config_.discover,
                                       .keyed_home_addresses = {config_.home_address}};
-  node_.emplace(std::move(policy), stored_numbers_.value_or(mip6::SequenceState{}), random_);
+  node_.emplace(std::move(policy), stored_numbers_.value_or(mip6::first_state(random_)), random_);
 }
 
 void Daemon::start_keying() {

@@ -58,7 +58,8 @@ const Peer* MobileHost::peer() const {
 void MobileHost::start_process() {
   if (process_runs()) return;
   const auto& options = around_.options;
-  const SequenceState stored = disk_state_.value_or(SequenceState{SequenceNumber{options.first_number}, {}});
+  const SequenceState stored =
+      disk_state_.value_or(begins_with_.value_or(SequenceState{SequenceNumber{options.first_number}, {}}));
   note("starts with number {}", stored.first_unused.value());
   if (!options.dynamic_keys)
     for (const auto& state : manual_states_)
@@ -110,6 +111,7 @@ void MobileHost::lose_state() {
   note("loses its state");
   crash_process();
   disk_state_.reset();
+  begins_with_ = first_state(dice_);
   // What was set by hand is known to be used, but not how far.
   manual_keys_unused_ = false;
 }

@@ -145,6 +145,7 @@ class MobileHost final : public Host {
 
   // the disk
   std::optional<SequenceState> disk_state_;
+  std::optional<SequenceState> begins_with_;  // next time, after its state was lost; empty: the first time
   Disk<SequenceState> disk_;
   std::vector<EspState> manual_states_;
   bool manual_keys_unused_ = true;

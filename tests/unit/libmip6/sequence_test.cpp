@@ -72,6 +72,15 @@ TEST_CASE("after a restart at another number the answer to an older reservation 
   CHECK(numbers.take() == number(5001));
 }
 
+TEST_CASE("what is lost from the disk does not begin at the same number again", "[sequence]") {
+  struct : Random {
+    std::uint32_t draw() override { return 0xABCD1234; }
+  } random;
+  const auto first = first_state(random);
+  CHECK(first.first_unused == SequenceNumber{0x1234});
+  CHECK_FALSE(first.first_under_keys);
+}
+
 TEST_CASE("an older reservation never takes numbers away", "[sequence]") {
   auto numbers = numbers_from(0, 0);
   store(numbers);
