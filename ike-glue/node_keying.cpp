@@ -282,7 +282,10 @@ void NodeKeying::Impl::advance(mip6::BootTime now) {
   rekey_if_due(now);
   advance_further(now);
   if (!adopted || attempt || !wish) return;
-  if (current && !current->doomed && (!wish->replace || (wish->local == current->local && !wish->anew))) {
+  const bool usable = current && !current->doomed;
+  if (usable && (!wish->replace || (wish->local == current->local && !wish->anew))) {
+    // A wish that is given up was believed to be fulfilled: who asked must ask again at the next move.
+    if (wish->replace) out.emplace_back(KeysUp{current->spi_in, current->spi_out, false});
     wish.reset();
     return;
   }

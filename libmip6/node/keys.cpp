@@ -49,14 +49,23 @@ void HomeRegistration::on(const KeysUsable& event) {
     renewal_asked_ = false;
   }
   if (event.endpoint && event.endpoint != endpoint_) {
-    endpoint_ = own_endpoint_ = event.endpoint;
+    endpoint_ = event.endpoint;
+    if (came || event.fresh) own_endpoint_ = event.endpoint;  // else it is where we have moved it
     endpoint_usable_ = attachment_ && attachment_->care_of == *event.endpoint;
   }
   Exchange* current = exchange();
   // Key management was away when the home agent answered the move, and has not followed: no later answer will tell it.
   if (!current && event.endpoint && attachment_ && acknowledged_at_ &&
-      acknowledged_at_->care_of == attachment_->care_of)
-    keys_follow(acknowledged_k_);
+      acknowledged_at_->care_of == attachment_->care_of) {
+    // Agreed from where we were before: the home agent's answer to the move was about the keys before these.
+    const bool untold = event.fresh && acknowledged_k_ && endpoint_ != attachment_->care_of;
+    if (!untold)
+      keys_follow(acknowledged_k_);
+    else if (attachment_->at_home)
+      renew_keys(Renewal::kRefused);
+    else
+      begin_exchange();
+  }
   // Only the home agent may have had a reason to drop the former ones: that it lost the binding, or what it knew of our
   // numbers. Nothing else would tell us, and payload for us may be lost until we ask.
   if (!current && came && event.fresh && binding_ && attachment_ && !attachment_->at_home) begin_exchange();

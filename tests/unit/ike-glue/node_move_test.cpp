@@ -318,6 +318,24 @@ TEST_CASE("a node that moves to and fro replaces its connection when it has come
   }
 }
 
+TEST_CASE("a replacement that was held back and is needed no more is told to who asked", "[node-keying]") {
+  Node node;
+  node.establish();
+  node.handle(ReestablishAsked{kSecond, true});
+  REQUIRE(node.load_and_initiate());
+  node.up(node.second);
+  node.handle(ReestablishAsked{kFirst, true});
+  node.handle(ReestablishAsked{kSecond, true});
+  node.handle(ReestablishAsked{kThird, true});
+  node.forget();
+  node.handle(Attached{kSecond});  // back where the connection is: it stays
+  REQUIRE(node.count<KeysUp>() == 1);
+  CHECK_FALSE(node.last<KeysUp>()->fresh);
+  CHECK(node.core.endpoint() == kSecond);
+  node.pass(40s);
+  CHECK_FALSE(node.asked("load-shared"));
+}
+
 TEST_CASE("of a charon that was told of a further hard move since nothing is said", "[node-keying]") {
   Node node;
   node.establish();

@@ -204,6 +204,41 @@ TEST_CASE("keys found where the node was before its last move follow it then", "
   }
 }
 
+TEST_CASE("new keys agreed from where the node was before its last move are told of to the home agent",
+          "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  SECTION("with an update, where there is a binding") {
+    node.give(Attached{kA2, false});
+    node.acknowledge();
+    node.wait(2s);
+    CHECK(order(node.give(KeysUsable{true, true, kA1.care_of})) == "SendUpdate");
+    CHECK(order(node.acknowledge()) == "MoveKeys Registered");
+  }
+  SECTION("at home they are made anew") {
+    node.give(Attached{kHome, false});
+    node.acknowledge(Status::kAccepted, 0s);
+    node.wait(2s);
+    CHECK(order(node.give(KeysUsable{true, true, kA1.care_of})) == "RenewKeys");
+  }
+}
+
+TEST_CASE("a renewal of keys that was given up is asked for again", "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  const auto refused = [&node] { return order(node.acknowledge(Status::kAccepted, 420s, false)); };
+  node.give(Attached{kA2, false});
+  CHECK(refused() == "RenewKeys Registered");
+  node.wait(2s);
+  node.give(Attached{kA1, true});
+  CHECK(node.give(KeysUsable{true, false, kA1.care_of}).empty());  // those from here are good again
+  SECTION("at the next move") {
+    node.give(Attached{kA2, true});
+    CHECK(refused() == "RenewKeys Registered");
+  }
+  SECTION("not here, but our own end is moved back") { CHECK(refused() == "SwitchOutbound MoveOwnKeys Registered"); }
+}
+
 TEST_CASE("an address that a later hard move killed is not called usable when keys are renewed", "[registration]") {
   Node node;
   node.register_at(kA1);
