@@ -173,7 +173,7 @@ bool Daemon::move_key_endpoint(const mip6::Ipv6Address& local) {
 }
 
 void Daemon::perform(const node::MoveOwnKeys& action) {
-  move_key_endpoint(action.attachment.care_of);
+  if (!move_key_endpoint(action.attachment.care_of)) feed(node::OwnKeysStayed{});
   traced("own end of the keys moved");
 }
 

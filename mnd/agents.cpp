@@ -40,6 +40,7 @@ ike::NodeKeyingPolicy keying_policy(const Config& config, const mip6::Ipv6Addres
 // Of the present home agent, so that another one's core must not hear it.
 bool is_of_agent(const node::MobileEvent& event) {
   return std::holds_alternative<node::KeysUsable>(event) || std::holds_alternative<node::KeysUnusable>(event) ||
+         std::holds_alternative<node::OwnKeysStayed>(event) ||
          std::holds_alternative<node::AcknowledgementReceived>(event) ||
          std::holds_alternative<node::RefreshRequestReceived>(event) ||
          std::holds_alternative<node::BindingErrorReceived>(event) ||

@@ -30,6 +30,7 @@ struct KeysUsable {          // an SA pair for the Mobility Header is in the ker
   bool dynamic = true;
 };
 struct KeysUnusable {};    // no SA pair: updates wait
+struct OwnKeysStayed {};   // the kernel refused the last MoveOwnKeys
 struct SequenceReserved {  // what the ReserveSequence with this end asked for is durable
   SequenceNumber end;
 };
@@ -60,10 +61,10 @@ struct UpdateSendFailed {  // the kernel refused the update with this number
 struct RefreshAsked {};     // by the user: register again now
 struct StopAsked {};        // de-register, then Stopped
 struct DeadlineReached {};  // the time of next_deadline() has come; early or late is harmless
-using Event =
-    std::variant<Attached, Detached, KeysUsable, KeysUnusable, SequenceReserved, SequenceReservationFailed,
-                 AcknowledgementReceived, RefreshRequestReceived, BindingErrorReceived, ParameterProblemReceived,
-                 HomeAddressValid, UpdateSendFailed, RefreshAsked, StopAsked, DeadlineReached>;
+using Event = std::variant<Attached, Detached, KeysUsable, KeysUnusable, OwnKeysStayed, SequenceReserved,
+                           SequenceReservationFailed, AcknowledgementReceived, RefreshRequestReceived,
+                           BindingErrorReceived, ParameterProblemReceived, HomeAddressValid, UpdateSendFailed,
+                           RefreshAsked, StopAsked, DeadlineReached>;
 
 // --- actions ---
 // Home address option and routing header states for it; at home: none of them, but the home address on the home link,

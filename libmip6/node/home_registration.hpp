@@ -125,6 +125,7 @@ class HomeRegistration {
   void on(const Detached& event);
   void on(const KeysUsable& event);
   void on(const KeysUnusable& event);
+  void on(const OwnKeysStayed& event);
   void on(const SequenceReserved& event);
   void on(const SequenceReservationFailed& event);
   void on(const AcknowledgementReceived& event);

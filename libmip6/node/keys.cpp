@@ -92,6 +92,9 @@ void HomeRegistration::on(const KeysUnusable&) {
   if (attachment_) need_keys();
 }
 
+// Where it is, is not known then: it is moved at the next acknowledgement.
+void HomeRegistration::on(const OwnKeysStayed&) { own_endpoint_.reset(); }
+
 // --- sequence numbers ---
 
 // RFC 6275 section 15.3: keys are renewed before more than half of the space is used under them, in a quiet moment as

@@ -59,7 +59,7 @@ class Node {
       case 6:
         return keys_usable();
       case 7:
-        return give(KeysUnusable{});
+        return in_.flag() ? give(KeysUnusable{}) : give(OwnKeysStayed{});
       case 8:
       case 9:
         return answer_reservation();

@@ -220,7 +220,7 @@ bool MobileHost::move_key_endpoint(const Ipv6Address& local) {
 
 void MobileHost::on(const node::MoveOwnKeys& action) {
   note("moves its own end of the IKE connection to {:x}", brief(action.attachment.care_of));
-  move_key_endpoint(action.attachment.care_of);
+  if (!move_key_endpoint(action.attachment.care_of)) feed(node::OwnKeysStayed{});
 }
 
 void MobileHost::on(const node::MoveKeys& action) {

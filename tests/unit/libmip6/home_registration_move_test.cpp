@@ -223,6 +223,21 @@ TEST_CASE("new keys agreed from where the node was before its last move are told
   }
 }
 
+TEST_CASE("our own end is moved again where the kernel refused it", "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  node.give(Attached{kA2, true});
+  node.acknowledge();
+  REQUIRE(order(node.give(Attached{kA3, false})) == "UseAttachment SendUpdate SwitchOutbound MoveOwnKeys");
+  node.give(OwnKeysStayed{});
+  node.wait(2s);
+  node.give(Attached{kA2, true});
+  CHECK(order(node.acknowledge()) == "SwitchOutbound MoveOwnKeys Registered");
+  node.wait(2s);
+  node.give(RefreshAsked{});
+  CHECK(order(node.acknowledge()) == "Registered");
+}
+
 TEST_CASE("a renewal of keys that was given up is asked for again", "[registration]") {
   Node node;
   node.register_at(kA1);
