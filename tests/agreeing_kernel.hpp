@@ -22,7 +22,7 @@ class AgreeingKernel : public Port {
 
   Result bind(const Address&, const Address&) override { return {}; }
   Result forget_care_of(const Address&, const Address&) override { return {}; }
-  Result unbind(const Address&) override { return {}; }
+  Result unbind(const Address&, bool) override { return {}; }
   std::vector<mnd::kernel::BoundCareOf> bound() const override { return {}; }
   tl::expected<std::vector<Address>, mip6::Error> intercepted() override { return {}; }
   Result intercept(const Address&) override { return {}; }

@@ -161,7 +161,7 @@ Result Agent::take_up_bindings(const std::vector<mip6::agent::BindingRecord>& re
       changed.push_back(restored);
   if (!changed.empty()) performer_->check(store_->save(changed));  // a refusal keeps nobody from being served
   for (const auto& home_address : leftovers)
-    if (!performer_->bound().contains(home_address)) performer_->check(kernel_->unbind(home_address));
+    if (!performer_->bound().contains(home_address)) performer_->check(kernel_->unbind(home_address, false));
   performer_->forget_former_bindings();
   return {};
 }

@@ -32,7 +32,8 @@ class KernelPort {
   // intercepted on the home link (RFC 6275 section 10.4.1). Former care-of addresses are accepted until forgotten.
   virtual Result bind(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& care_of) = 0;
   virtual Result forget_care_of(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& care_of) = 0;
-  virtual Result unbind(const mip6::Ipv6Address& home_address) = 0;
+  // `in_flight`: what care-of addresses still send in the clear is accepted until forget_care_of().
+  virtual Result unbind(const mip6::Ipv6Address& home_address, bool in_flight) = 0;
   // The link-local address of a node is intercepted, or no longer; packets to it are answered by Destination
   // Unreachable, code 3 (section 10.4.2).
   virtual Result intercept(const mip6::Ipv6Address& link_local) = 0;

@@ -198,8 +198,8 @@ Result LinuxKernel::forget_care_of(const Ipv6Address& home_address, const Ipv6Ad
   return tunnel_.forget_care_of(home_address, care_of);
 }
 
-Result LinuxKernel::unbind(const Ipv6Address& home_address) {
-  auto unbound = tunnel_.unbind(home_address);
+Result LinuxKernel::unbind(const Ipv6Address& home_address, bool in_flight) {
+  auto unbound = tunnel_.unbind(home_address, in_flight);
   if (!unbound || payload_reqid(home_address) == 0) return unbound;
   return esp_tunnel_.remove(Side::kAgent, ends(home_address));
 }

@@ -44,7 +44,7 @@ class LinuxKernel final : public AgentKernel {
 
   Result bind(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& care_of) override;
   Result forget_care_of(const mip6::Ipv6Address& home_address, const mip6::Ipv6Address& care_of) override;
-  Result unbind(const mip6::Ipv6Address& home_address) override;
+  Result unbind(const mip6::Ipv6Address& home_address, bool in_flight) override;
   Result intercept(const mip6::Ipv6Address& link_local) override { return tunnel_.intercept(link_local); }
   Result release(const mip6::Ipv6Address& link_local) override { return tunnel_.release(link_local); }
   std::vector<mnd::kernel::BoundCareOf> bound() const override { return tunnel_.bound(); }

@@ -99,7 +99,7 @@ void Performer::forget_former_bindings() {
         unbound.insert(address);
       }
     }
-  for (const auto& home_address : unbound) check(kernel_.unbind(home_address));
+  for (const auto& home_address : unbound) check(kernel_.unbind(home_address, false));
 }
 
 // Payload under ESP has no filter of a care-of address, which is what the kernel lists.
@@ -216,7 +216,7 @@ void Performer::on(const mip6::agent::RemoveBinding& action) {
   // Nothing of it is in the kernel any more: there is nothing to confirm or to go back to, whatever the disk says.
   for (auto& waiting : waiting_)
     if (waiting.record.home_address == action.home_address) waiting.binds = false;
-  unbind(action.home_address);
+  unbind(action.home_address, action.in_flight);
   // An acknowledgement that follows sets the way it needs by itself.
   route(action.home_address, std::nullopt);
 }
@@ -337,8 +337,8 @@ bool Performer::intercept_link_local(const Address& home_address, bool wanted) {
   return check(kernel_.release(address));
 }
 
-void Performer::unbind(const Address& home_address) {
-  check(kernel_.unbind(home_address));
+void Performer::unbind(const Address& home_address, bool in_flight) {
+  check(kernel_.unbind(home_address, in_flight));
   intercept_link_local(home_address, false);
 }
 

@@ -119,7 +119,7 @@ class Performer {
   void undo_install(const Waiting& waiting);
   // Whether the node's link-local address is intercepted from now on.
   bool intercept_link_local(const Address& home_address, bool wanted);
-  void unbind(const Address& home_address);
+  void unbind(const Address& home_address, bool in_flight = false);
   bool route(const Address& home_address, const std::optional<Address>& care_of);
   void choose_keys(const Address& home_address);
   bool has_lost_keys(const Address& home_address);

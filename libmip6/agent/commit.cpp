@@ -34,17 +34,20 @@ void HomeAgent::commit(Entry& entry, std::unique_ptr<Pending> pending, BootTime 
   const bool had_binding = entry.bound();
   const std::optional<Ipv6Address> previous = entry.record.care_of;
   ++counters_.accepted;
+  const auto& care_of = done.request.care_of;
   if (done.request.deregistration) {
     // Interception ends before the node is told so: it is about to defend the address itself (section 10.3.2).
-    if (had_binding && !planted(Defect::kDeregistrationKept)) out.push_back(RemoveBinding{done.record.home_address});
-    entry.former.clear();
+    if (had_binding && !planted(Defect::kDeregistrationKept))
+      out.push_back(RemoveBinding{.home_address = done.record.home_address, .in_flight = true});
+    if (previous) remember_former(entry, *previous, now, out);
     entry.ended_until = now + kMaxDeleteBceTimeout;
   } else {
-    if (previous) remember_former(entry, *previous, done.request.care_of, now, out);
+    std::erase_if(entry.former, [&](const auto& former) { return former.care_of == care_of; });
+    if (previous && *previous != care_of) remember_former(entry, *previous, now, out);
     entry.expires = now + done.record.granted;
     entry.ended_until = BootTime{};
     // Before the acknowledgement: its routing header goes through the new care-of address.
-    out.push_back(InstallBinding{done.record.home_address, done.request.care_of, !had_binding, done.record.link_local});
+    out.push_back(InstallBinding{done.record.home_address, care_of, !had_binding, done.record.link_local});
   }
   if (entry.withheld) {
     forget_withheld(entry);
@@ -80,10 +83,7 @@ void HomeAgent::acknowledge(Entry& entry, const Pending& done, BootTime now, Act
 }
 
 // The care-of address that the node has left stays good for what is in flight.
-void HomeAgent::remember_former(Entry& entry, const Ipv6Address& previous, const Ipv6Address& care_of, BootTime now,
-                                Actions& out) {
-  if (previous == care_of) return;
-  std::erase_if(entry.former, [&](const auto& former) { return former.care_of == care_of; });
+void HomeAgent::remember_former(Entry& entry, const Ipv6Address& previous, BootTime now, Actions& out) {
   entry.former.push_back({previous, now + kPreviousCareOfGrace});
   if (entry.former.size() <= kMaxFormerCareOf) return;
   out.push_back(ForgetCareOf{entry.record.home_address, entry.former.front().care_of});

@@ -295,7 +295,7 @@ void HomeAgent::on(const ServiceEnded& event, BootTime, Actions& out) {
   }
   entry->ended_until = BootTime{};
   if (entry->withheld) give_up_withheld(*entry, "service ended", out);
-  if (entry->bound() || storing) end_binding(*entry, "service ended", out);
+  if (entry->bound() || storing || !entry->former.empty()) end_binding(*entry, "service ended", out);
   reschedule(*entry);
 }
 
@@ -331,11 +331,11 @@ void HomeAgent::on(const DeadlineReached&, BootTime now, Actions& out) {
 }
 
 void HomeAgent::end_binding(Entry& entry, std::string_view why, Actions& out) {
-  const bool had_binding = entry.bound();
+  const bool in_kernel = entry.bound() || !entry.former.empty();
   entry.record = without_binding(entry.record);
   entry.former.clear();
   ++entry.unasked_stores;
-  if (had_binding) out.push_back(RemoveBinding{entry.record.home_address});
+  if (in_kernel) out.push_back(RemoveBinding{entry.record.home_address});
   out.push_back(StoreRecord{entry.record});
   out.push_back(Report{entry.record.home_address, std::string{why}, std::nullopt});
 }

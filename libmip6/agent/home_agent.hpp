@@ -21,7 +21,8 @@
 
 namespace mip6::agent {
 
-// After a move both care-of addresses are accepted in the tunnel for this long (what is in flight arrives).
+// After a move both care-of addresses are accepted in the tunnel for this long, after the way home the last one
+// (what is in flight arrives).
 inline constexpr Duration kPreviousCareOfGrace = std::chrono::seconds{2};
 // So many former care-of addresses at most; who moves faster loses the oldest at once.
 inline constexpr std::size_t kMaxFormerCareOf = 4;
@@ -136,8 +137,7 @@ class HomeAgent {
   void commit(Entry& entry, std::unique_ptr<Pending> done, BootTime now, Actions& out);
   void acknowledge(Entry& entry, const Pending& done, BootTime now, Actions& out);
   void take_next(Entry& entry, const Pending& done, BootTime now, Actions& out);
-  void remember_former(Entry& entry, const Ipv6Address& previous, const Ipv6Address& care_of, BootTime now,
-                       Actions& out);
+  void remember_former(Entry& entry, const Ipv6Address& previous, BootTime now, Actions& out);
   bool keys_are_elsewhere(const Entry& entry, const Request& request) const;
   void replace_keys(Entry& entry, const Request& request, Actions& out);
   bool grants_key_mobility(const Entry& entry, const Request& request) const;

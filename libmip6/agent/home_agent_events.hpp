@@ -115,6 +115,9 @@ struct ForgetCareOf {  // the tunnel accepts packets from this former care-of ad
 };
 struct RemoveBinding {  // no tunnel, no interception
   Ipv6Address home_address{};
+  // The node has gone home and what it sent before is on its way: from its care-of addresses the tunnel accepts packets
+  // until their ForgetCareOf.
+  bool in_flight = false;
 };
 // To performing this belongs that the type 2 routing header state goes to `care_of` first: refusals reach nodes that
 // have no binding, or another care-of address in it.

@@ -241,12 +241,12 @@ tl::expected<void, mip6::Error> AgentTunnel::forget_care_of(const mip6::Ipv6Addr
   return impl_->filters.contains(key) ? impl_->remove_filters({key}) : tl::expected<void, mip6::Error>();
 }
 
-tl::expected<void, mip6::Error> AgentTunnel::unbind(const mip6::Ipv6Address& home_address) {
+tl::expected<void, mip6::Error> AgentTunnel::unbind(const mip6::Ipv6Address& home_address, bool in_flight) {
   if (auto ready = impl_->require_set_up(); !ready) return ready;
   auto done = perform(impl_->socket,
                       {delete_proxy_neighbour(impl_->home_link, home_address), delete_route(host_route(home_address))},
                       Harmless::kAbsent, "stop tunnelling", home_address.to_string());
-  if (!done) return done;
+  if (!done || in_flight) return done;
   return impl_->remove_filters_of(home_address);
 }
 

@@ -136,7 +136,8 @@ class AgentTunnel {
                                        bool under_esp = false);
   tl::expected<void, mip6::Error> forget_care_of(const mip6::Ipv6Address& home_address,
                                                  const mip6::Ipv6Address& care_of);
-  tl::expected<void, mip6::Error> unbind(const mip6::Ipv6Address& home_address);
+  // `in_flight`: what still comes is accepted; its filters stay until forget_care_of().
+  tl::expected<void, mip6::Error> unbind(const mip6::Ipv6Address& home_address, bool in_flight = false);
   // An address of the home link beside the home address, which bind() intercepts: answered for, not tunnelled (RFC 6275
   // section 10.4.2).
   tl::expected<void, mip6::Error> intercept(const mip6::Ipv6Address& address);

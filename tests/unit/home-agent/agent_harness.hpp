@@ -89,7 +89,7 @@ class KernelInMemory final : public AgreeingKernel<AgentKernel> {
     state_.tunnels[home_address] = care_of;
     return {};
   }
-  Result unbind(const Address& home_address) override {
+  Result unbind(const Address& home_address, bool) override {
     state_.tunnels.erase(home_address);
     return {};
   }

@@ -35,7 +35,9 @@ class PretendedKernel final : public KernelPort {
 
   Result bind(const Ipv6Address&, const Ipv6Address& care_of) override { return call("bind", care_of); }
   Result forget_care_of(const Ipv6Address&, const Ipv6Address& care_of) override { return call("forget", care_of); }
-  Result unbind(const Ipv6Address& home) override { return call(home == kHome ? "unbind" : "unbind other"); }
+  Result unbind(const Ipv6Address& home, bool in_flight) override {
+    return call(home == kHome ? in_flight ? "unbind, in flight stays" : "unbind" : "unbind other");
+  }
   std::vector<mnd::kernel::BoundCareOf> bound() const override { return left; }
   tl::expected<std::vector<Ipv6Address>, mip6::Error> intercepted() override {
     if (!intercepted_unknown) return left_intercepted;
@@ -384,6 +386,9 @@ TEST_CASE("a prefix advertisement goes to the care-of address that it is for, an
 TEST_CASE("a node at home is answered straight", "[performer]") {
   Bench bench;
   bench.registered_at(kFirst);
+  SECTION("what it sent before is let through") {
+    CHECK(bench.calls_of(agent::RemoveBinding{kHome, true}) == Calls{"unbind, in flight stays", "straight"});
+  }
   SECTION("after its binding was removed") {
     CHECK(bench.calls_of(agent::RemoveBinding{kHome}) == Calls{"unbind", "straight"});
     CHECK(bench.calls_of(acknowledgement(Status::kAccepted, std::nullopt)) == Calls{"send 0"});

@@ -260,7 +260,6 @@ TEST_CASE("at home a binding is removed, then that is acknowledged straight to t
   CHECK(sent->acknowledgement.status == Status::kAccepted);
   CHECK(sent->acknowledgement.lifetime == Lifetime{0});
   CHECK(sent->acknowledgement.sequence == SequenceNumber{2});
-  CHECK_FALSE(agent.core.next_deadline());
 }
 
 TEST_CASE("a care-of address that is the home address de-registers, whatever the lifetime", "[agent]") {
@@ -282,12 +281,33 @@ TEST_CASE("a de-registration away from home is acknowledged through the care-of 
   CHECK_FALSE(agent.core.find(kHome)->care_of);
 }
 
-TEST_CASE("former care-of addresses go with the binding", "[agent]") {
+TEST_CASE("what a node sent before it was home is accepted for the grace", "[agent]") {
   Harness agent;
   agent.run(registration(1, kCareOf1));
   agent.run(registration(2, kCareOf2));
-  agent.run(deregistration_at_home(3));
-  CHECK_FALSE(agent.core.next_deadline());
+  const bool home = GENERATE(true, false);
+  const auto actions = agent.run(home ? deregistration_at_home(3) : deregistration_away(3, kCareOf2));
+  CHECK(find_action<RemoveBinding>(actions)->in_flight);
+  CHECK(count_of<ForgetCareOf>(actions) == 0);
+  SECTION("and then no more") {
+    agent.now += kPreviousCareOfGrace;
+    CHECK(count_of<ForgetCareOf>(agent.run(DeadlineReached{})) == 2);
+    CHECK_FALSE(agent.core.next_deadline());
+  }
+  SECTION("from where it is bound again meanwhile for as long as it is") {
+    agent.run(registration(4, kCareOf2));
+    agent.now += kPreviousCareOfGrace;
+    const auto forgotten = agent.run(DeadlineReached{});
+    REQUIRE(count_of<ForgetCareOf>(forgotten) == 1);
+    CHECK(find_action<ForgetCareOf>(forgotten)->care_of == kCareOf1);
+  }
+  SECTION("not of a node that is served no longer") {
+    const auto ended = agent.handle(ServiceEnded{kHome});
+    REQUIRE(count_of<RemoveBinding>(ended) == 1);
+    CHECK_FALSE(find_action<RemoveBinding>(ended)->in_flight);
+    agent.now += kPreviousCareOfGrace;
+    CHECK(count_of<ForgetCareOf>(agent.run(DeadlineReached{})) == 0);
+  }
 }
 
 TEST_CASE("a de-registration without binding is refused: 133", "[agent]") {
