@@ -1,12 +1,9 @@
 """The home agent on a router that has other duties: the administrator's packet filter with a policy of drop, tunnel, rules,
 routes, proxy entry, IPsec by hand and by the same charon, and another program with raw sockets and a policy of its own.
 All of it is what it was, and works, when mip6-ha has started, was killed and restarted, when another node came, got another
-secret and went by command, and when mip6-ha has ended. The packet filter is
-ip6tables': this kernel has nf_tables without any family that sees IPv6 (CONFIG_NF_TABLES_IPV6, _INET and _NETDEV are not
-set); the hooks behind both are the same."""
+secret and went by command, and when mip6-ha has ended. In a stock kernel the packet filter is nftables' (router_filter.py)."""
 
 import json
-import os
 import re
 import signal
 import socket
@@ -16,40 +13,13 @@ import subprocess
 import attack
 import common
 import leftovers
+import router_filter
 import spoof
 import vici
 from foreign import FAR, NEAR, Foreign
 from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, NODES, RUN, inside, program, run, wait_for
+from router_filter import OTHER_ADDRESS
 
-OTHER_ADDRESS = "2001:db8:f3::2"  # of the same machine
-# What a home agent needs of a packet filter stands in mip6-ha(8), in nftables' words.
-RULES = f"""*raw
--A PREROUTING -s 2001:db8:bad::/48 -j DROP
-COMMIT
-*mangle
--A PREROUTING -i branch -j MARK --set-mark 0x63
--A FORWARD -o branch -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu
-COMMIT
-*filter
-:INPUT DROP
-:FORWARD DROP
--A INPUT -i lo -j ACCEPT
--A INPUT -p 58 -j ACCEPT
--A INPUT -p 50 -j ACCEPT
--A INPUT -p 41 -j ACCEPT
--A INPUT -p udp --dport 500 -j ACCEPT
--A INPUT -p udp --dport 4500 -j ACCEPT
--A INPUT -p 135 -d {HOME_AGENT} -m policy --dir in --pol none -j DROP
--A INPUT -p 135 -m policy --dir in --pol ipsec -j ACCEPT
--A INPUT -d {OTHER_ADDRESS} -j ACCEPT
--A INPUT -d {FAR} -j ACCEPT
--A INPUT -j DROP
--A FORWARD -i mip6ha -j ACCEPT
--A FORWARD -o mip6ha -j ACCEPT
--A FORWARD -j DROP
-COMMIT
-"""
-MODULES = ("ip6_tables", "ip6table_raw", "ip6table_mangle", "ip6table_filter", "xt_policy", "xt_tcpudp", "xt_mark", "xt_TCPMSS")
 BRANCH, FAR_BRANCH = "2001:db8:88::1", "2001:db8:88::2"
 LINES = f"""link add branch type ip6tnl mode ip6ip6 local {HOME_AGENT} remote {CORRESPONDENT}
 link set branch up
@@ -96,12 +66,12 @@ def scenario(lab):
 
 def theirs(lab):
     """What the administrator has."""
-    run("modprobe", "-d", os.environ["LAB_MODULES"], "-S", os.environ["LAB_KERNEL"], "-a", *MODULES)
+    lab.filter = router_filter.of_this_kernel()
     batch("ha", LINES)
     batch("cn", f"""link add branch type ip6tnl mode ip6ip6 local {CORRESPONDENT} remote {HOME_AGENT}
 link set branch up
 addr add {FAR_BRANCH}/64 dev branch nodad""")
-    inside("ha", lambda: subprocess.run(["ip6tables-legacy-restore"], input=RULES, text=True, check=True))
+    lab.filter.load()
     run("tc", "qdisc", "add", "dev", "wan", "clsact", namespace="ha")
     run("tc", "filter", "add", "dev", "wan", "ingress", "pref", "1", "protocol", "ipv6", "flower", "src_ip", "2001:db8:bad::1",
         "action", "drop", namespace="ha")
@@ -111,9 +81,7 @@ addr add {FAR_BRANCH}/64 dev branch nodad""")
 
 def strangers(lab, count=5):
     """The remedy against floods of messages in the clear, of mip6-ha(8)."""
-    def dropped():
-        rules = run("ip6tables-legacy-save", "-c", namespace="ha")
-        return int(re.search(r"\[(\d+):\d+\] -A INPUT .*--pol none", rules)[1])
+    dropped = lab.filter.dropped
     begin, before = dropped(), attack.counted(attack.agent_status())
     spoof.forged("cn", "malformed-update", source=CORRESPONDENT, home_address=HOME_ADDRESS, agent=HOME_AGENT, sequence=1,
                  care_of=HOME_AGENT, count=count)
@@ -154,8 +122,7 @@ def without_numbers(line):
 
 def state(lab):
     lines = leftovers.snapshot("ha", lab.vici_socket("ha"))
-    rules = run("ip6tables-legacy-save", namespace="ha").splitlines()
-    lines += ["packet filter: " + re.sub(r" \[.*", "", line) for line in rules if not line.startswith("#")]
+    lines += ["packet filter: " + line for line in lab.filter.state()]
     lines += ["filter: " + line.strip() for line in run("tc", "filter", "show", "dev", "wan", "ingress",
                                                        namespace="ha").splitlines()]
     lines += ["link: " + line.strip() for line in run("ip", "-d", "link", "show", "dev", "branch", namespace="ha").splitlines()]
