@@ -8,6 +8,7 @@ metrics have all of it."""
 import calendar
 import signal
 import socket
+import subprocess
 import time
 
 import attack
@@ -54,6 +55,7 @@ def scenario(lab):
     by_hand(lab, hand)  # while the ban lasts
     ends_by_itself(lab, since)
     replays(lab)
+    promtool(lab, "with offences and a ban")
     lifted(lab)
     tolerated(lab, hand)
 
@@ -84,9 +86,17 @@ def served(lab):
                                             'mip6_ha_key_mobility_total{answer="agreed"}', "mip6_ha_store_seconds_count")}
     lab.check("they count bindings, tunnels, keys, K and the disk's work", told["mip6_ha_bindings"] == 3 and
               all(value and value >= 2 for value in told.values()), told)
+    promtool(lab, "of nodes that behave")
     with attack.socket_in("ha", socket.AF_INET6, socket.SOCK_STREAM) as other:
         refused = other.connect_ex((HOME_AGENT, PORT))
     lab.check("no other address has them", refused != 0, refused)
+
+
+def promtool(lab, which):
+    text = common.scrape(PORT)[1]
+    judged = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+    lab.check(f"promtool accepts the metrics {which}", judged.returncode == 0 and "mip6_ha_bindings" in text,
+              judged.stdout + judged.stderr)
 
 
 # --- the node that moves as fast as it can ---
