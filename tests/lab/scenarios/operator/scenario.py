@@ -1,7 +1,10 @@
-"""An operator and a laptop: init, then nodes with a secret, with a certificate and with manual keys come, get other keys
-and go by command, while the home agent runs. The archive of `add --out` is all that the laptop is given."""
+"""An operator and a laptop: init, which mends the machine if it is told so, then nodes with a secret, with a certificate and
+with manual keys come, get other keys and go by command, while the home agent runs. The archive of `add --out` is all that
+the laptop is given. Each command that asks the home agent answers as the manual says, errors too; keys set by hand are
+replaced by command after a backup was taken back."""
 
 import json
+import re
 import shutil
 import subprocess
 
@@ -10,11 +13,14 @@ import lab as the_lab
 import pki
 import search
 import vici
-from lab import HOME_AGENT, RUN, load, program, run, wait_for
+from lab import HERE, HOME_AGENT, RUN, inside, load, program, run, wait_for
 
 trouble = load("trouble")
 
 CONFIG = RUN / "mip6-ha/mip6-ha.conf"
+BACKUP = RUN / "backup.db"
+MANUAL = HERE.parent.parent / "packaging/man/mip6-ha.8"
+MENDED = ("/etc/sysctl.d/60-mip6-ha.conf", "/etc/strongswan.d/mip6-ha.conf")
 
 
 def scenario(lab):
@@ -22,6 +28,7 @@ def scenario(lab):
     common.charons(lab, "mn", "ha")
     lab.secrets = []
     init(lab)
+    mend(lab)
     lab.agent_process = lab.start("ha", "ha", program("mip6-ha"), "--config", str(CONFIG))
     lab.check("the home agent runs without any node", wait_for(lambda: lab.agent_status().get("bindings") == [], 10),
               lab.agent_status())
@@ -37,6 +44,69 @@ def scenario(lab):
 def operate(*words):
     """What a subcommand says with --json."""
     return json.loads(run(program("mip6-ha"), *words, "--config", str(CONFIG), "--json", namespace="ha"))
+
+
+def members():
+    """{command: members of its answer}, as mip6-ha(8) has them."""
+    section = MANUAL.read_text(encoding="utf-8").partition("\n.Sh JSON\n")[2].partition("\n.Sh ")[0]
+    return {command: {"version", *words.split()} for command, words in re.findall(r"\.It Cm (\w+)\n\.Va (.*)", section)}
+
+
+def asked(*words, socket=RUN / "ha.control"):
+    """(exit status, answer) of a command for the running home agent, as a process; its answer is all that it prints."""
+    done = inside("ha", lambda: subprocess.run([program("mip6-ha"), *words, "--json", "--socket", str(socket)],
+                                               capture_output=True, text=True, check=False))
+    return done.returncode, json.loads(done.stdout) if done.stdout.count("\n") == 1 else done
+
+
+def answers(lab, *words, good=(0,)):
+    """The answer, which has the members that the manual names and no other."""
+    status, answer = asked(*words)
+    lab.check(f"{words[0]} --json: one object with the members that the manual names", status in good and
+              isinstance(answer, dict) and answer.keys() == members()[words[0]], (status, answer))
+    return answer if isinstance(answer, dict) else {}
+
+
+def commands(lab, name):
+    """All that ask the home agent, of a node that is registered; in the end it is not banned."""
+    lab.check("list and status have the node", all(
+        [one["care_of"] for one in answers(lab, word).get("bindings", []) if one["name"] == name] == [lab.registered_at("mn")]
+        for word in ("list", "status")))
+    shown = answers(lab, "show", name).get("node", {})
+    lab.check("show has its keys", shown.get("name") == name and shown.get("keys") and shown.get("accepted"), shown)
+    events = answers(lab, "events").get("events", [])
+    lab.check("events has what happened to it", name in [one.get("node") for one in events], events)
+    answers(lab, "doctor", good=(0, 1))
+    answers(lab, "reload")
+    ban = answers(lab, "ban", name, "--why", "lost in a train").get("banned") or {}
+    lab.check("the ban has its reason", ban.get("why") == "lost in a train" and listed(lab, name)["banned"] == ban, ban)
+    answers(lab, "unban", name)
+    lab.check("the ban is lifted", "banned" not in listed(lab, name), listed(lab, name))
+    nowhere = RUN / "nobody.control"
+    for words, socket in ((("show", "nobody"), RUN / "ha.control"), (("ban", "nobody"), RUN / "ha.control"),
+                          (("import", str(CONFIG)), RUN / "ha.control"), (("status",), nowhere)):
+        status, answer = asked(*words, socket=socket)
+        error = answer.get("error", {}) if isinstance(answer, dict) else {}
+        lab.check(f"{words[0]} --json that fails: an object with an error and its remedy", status == 1 and
+                  answer.keys() == {"version", "error"} and error["what"] and error["remedy"], (status, answer))
+
+
+def mend(lab):
+    """In a mount namespace of its own: these folders are this machine's."""
+    command = f"{program('mip6-ha')} init --prefix 2001:db8:1::/64 --interface home --config {CONFIG} --json --mend"
+    script = "; ".join(["set -e", *(f"mount -t tmpfs mended {path.rpartition('/')[0]}" for path in MENDED), command, command,
+                        "cat " + " ".join(MENDED)])
+    run("sysctl", "-qw", "net.ipv6.conf.home.accept_ra=0", "net.ipv6.conf.wan.accept_ra=0",
+        "net.ipv6.conf.all.forwarding=0", namespace="ha")
+    first, second, *written = run("unshare", "--mount", "sh", "-c", script, namespace="ha").splitlines()
+    said = [json.loads(line) for line in (first, second)]
+    good = [{one["check"]: one["good"] for one in now["findings"]} for now in said]
+    forwarding = run("sysctl", "-n", "net.ipv6.conf.all.forwarding", namespace="ha").strip()
+    lab.check("init --mend switches forwarding on, and says so", forwarding == "1" and good[0].get("forwarding") and any(
+        MENDED[0] in line for line in said[0]["mended"]), (forwarding, said[0]))
+    lab.check("also for later starts, and it bounds what strangers can ask of charon", "half_open_timeout" in str(written) and
+              re.search(r"^net\.ipv6\.conf\.all\.forwarding *= *1$", "\n".join(written), re.M), written)
+    lab.check("said again it has nothing to mend", not said[1]["mended"] and said[0]["mended"], said[1])
 
 
 def init(lab):
@@ -133,6 +203,10 @@ def whole_life(lab, method):
               wait_for(lambda: lab.registered_at("mn") and (listed(lab, name) or {}).get("care_of") and
                        (listed(lab, name) or {}).get("keys_up"), 40, 0.2), (lab.status("mn"), listed(lab, name)))
     lab.check(f"{word}: and is reachable", wait_for(lambda: lab.ping("cn", home) >= 2, 5))
+    if method == "--manual":
+        taken_back(lab, name, laptop)
+    if method == "--psk":
+        commands(lab, name)
 
     said = operate("remove", name)
     lab.check(f"{word}: remove ends the service at once", said["agent"] == "reloaded" and listed(lab, name) is None,
@@ -141,6 +215,21 @@ def whole_life(lab, method):
     lab.check(f"{word}: charon has no connection of it", wait_for(lambda: not connection(lab, name), 5))
     lab.stop("mnd.mn")
     shutil.rmtree(laptop.etc)
+
+
+def taken_back(lab, name, laptop):
+    """A backup of manual keys: they are refused from then on, until there are others."""
+    made = answers(lab, "export", str(BACKUP))
+    lab.check("export writes as much as it says", made.get("bytes") == BACKUP.stat().st_size, made)
+    refused = answers(lab, "import", str(BACKUP)).get("refused")
+    lab.check("manual keys are refused after an import", refused == {"count": 1, "names": [name]}, refused)
+    said = operate("rotate", name, "--out", str(laptop.archive))
+    lab.check("rotate after it tells the home agent", said["agent"] == "reloaded" and not said["notes"], said)
+    laptop.put()
+    laptop.restart()
+    lab.check("with the keys of rotate the node registers again, and nothing is left to do", wait_for(
+        lambda: lab.registered_at("mn") and (listed(lab, name) or {}).get("care_of"), 40, 0.2) and not
+              [one for one in lab.agent_status()["advice"] if name in one["what"]], (lab.status("mn"), lab.agent_status()))
 
 
 def old_is_dead(lab, method, name, laptop):
