@@ -145,15 +145,17 @@ Mistakes note_new_keys(const Config& config, const std::vector<std::string>& nam
   return {};
 }
 
-// Also where none runs: its disk must know of new manual keys.
-Mistakes tell_agent(const std::filesystem::path& path, const Tools& tools, Report& report) {
-  auto config = load_config(path);
-  if (!config) return std::move(config.error());
+// Also where none runs: its disk must know of new manual keys. One that runs finds the mistakes itself: thousands of files
+// are not read twice.
+Mistakes tell_agent(const Site& site, const Tools& tools, Report& report) {
   std::vector<std::string> manual;
   for (const auto& node : report.nodes)
     if (node.method == Method::kManual && !node.mnd_conf.empty()) manual.push_back(node.name);
-  const auto answer = tools.ask(config->control_socket, {{"command", "reload"}, {"keys_are_new", manual}});
-  if (!answer && nobody_there(answer.error())) return note_new_keys(*config, manual);
+  const auto answer = tools.ask(site.config.control_socket, {{"command", "reload"}, {"keys_are_new", manual}});
+  if (!answer && nobody_there(answer.error())) {
+    auto config = load_config(site.path);
+    return config ? note_new_keys(*config, manual) : std::move(config.error());
+  }
   report.agent_running = true;
   if (!answer) return {told(answer.error())};
   if (const auto restart = answer->find("restart"); restart != answer->end() && !restart->empty())
@@ -288,7 +290,7 @@ Outcome add_nodes(const std::filesystem::path& path, const std::vector<WantedNod
   }
   for (const auto& draft : drafts) change.create(site.section_file(draft.node.name), section_of(draft), 0640);
   if (const auto done = change.commit(); !done) return tl::unexpected(Mistakes{told(done.error())});
-  mistakes = tell_agent(site.path, tools, report);
+  mistakes = tell_agent(site, tools, report);
   if (mistakes.empty()) return report;
   change.undo();
   // One that answered too late may serve them by now.
@@ -316,7 +318,7 @@ Outcome remove_node(const std::filesystem::path& path, const std::string& name, 
                           .mnd_conf = {},
                           .secret = {},
                           .bundle = {}});
-  auto mistakes = tell_agent(site.path, tools, report);
+  auto mistakes = tell_agent(site, tools, report);
   if (!mistakes.empty()) return tl::unexpected(std::move(mistakes));
   return report;
 }
@@ -340,7 +342,7 @@ Outcome rotate_node(const std::filesystem::path& path, const std::string& name, 
   report.nodes.push_back(hand_out(draft, site, output, false, change, report));
   change.replace(draft.kept, draft.for_us, 0640);
   if (const auto done = change.commit(); !done) return tl::unexpected(Mistakes{told(done.error())});
-  mistakes = tell_agent(site.path, tools, report);
+  mistakes = tell_agent(site, tools, report);
   if (!mistakes.empty()) return tl::unexpected(std::move(mistakes));
   return report;
 }
