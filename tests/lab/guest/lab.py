@@ -99,7 +99,8 @@ def program(name):
 
 
 class Checks:
-    """One line per check in OUT/checks; the runner counts them. OUT/timeline: the same with seconds since the start."""
+    """One line per check in OUT/checks; the runner counts them. OUT/timeline: the same with seconds since the start.
+    OUT/figures: what was measured."""
 
     def __init__(self):
         self.begin = time.monotonic()
@@ -110,6 +111,12 @@ class Checks:
     def note(self, line):
         """To the timeline alone."""
         self.timeline.write(f"{time.monotonic() - self.begin:6.1f} {line}\n")
+
+    def figure(self, line):
+        """To the timeline, and shown by the runner: what was measured and is not judged."""
+        self.note(line)
+        with open(OUT / "figures", "a", encoding="utf-8") as figures:
+            figures.write(line + "\n")
 
     def check(self, text, ok, detail=""):
         ok = bool(ok)
