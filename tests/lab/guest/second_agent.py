@@ -70,9 +70,9 @@ def binding(name, home_address):
     return None
 
 
-def route_home_prefix(by):
+def route_home_prefix(by, prefix=f"{HOME_PREFIX}:/64"):
     """What a routing protocol would do."""
-    inside("core", lambda: topology.batch([f"route replace {HOME_PREFIX}:/64 via {by}"]))
+    inside("core", lambda: topology.batch([f"route replace {prefix} via {by}"]))
 
 
 def crash(lab, name="ha"):
@@ -106,14 +106,14 @@ def neighbour(home_address, namespace="hh"):
     return found.group(1) if found else None
 
 
-def discover(count=1, timeout=3):
+def discover(count=1, timeout=3, anycast=ANYCAST):
     """Replies to so many requests at the anycast address: lists of home agents, each as it was told."""
     def asks():
         with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as asking:
             asking.settimeout(timeout)
             replies = []
             for number in range(count):
-                asking.sendto(struct.pack("!BBHHH", REQUEST, 0, 0, number, 0), (ANYCAST, 0))
+                asking.sendto(struct.pack("!BBHHH", REQUEST, 0, 0, number, 0), (anycast, 0))
             try:
                 while len(replies) < count:
                     message = asking.recv(2048)

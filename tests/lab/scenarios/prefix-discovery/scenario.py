@@ -3,7 +3,7 @@ on both sides; status 1 brings a solicitation, and so does an advertisement that
 both CHILD_SAs, one without makes both anew, and the second one's re-key works. The home link is renumbered: the binding
 is cut to what is left of the old prefix, an address in the new one is not used by the node and not bound for who has no
 security association for it, and the user is told what to do; with the node's section edited at both ends it is served in
-the new prefix."""
+the new prefix. The home agent is found by the anycast address of that one, too."""
 
 import re
 import signal
@@ -15,6 +15,7 @@ import kernel
 import leftovers
 import ordering
 import rekey
+import second_agent
 import spoof
 import vici
 import wire
@@ -26,6 +27,7 @@ REKEY = 10  # seconds, the least that mnd takes
 NOBODY = "2001:db8:1::99"
 NEXT_PREFIX = "2001:db8:2::/64"
 NEXT_ADDRESS = "2001:db8:2::42"
+NEXT_ANYCAST = "2001:db8:2:0:fdff:ffff:ffff:fffe"
 FALSE_PREFIX = "2001:db8:bad::"
 
 
@@ -45,6 +47,7 @@ def scenario(lab):
     lab.check("both charons have the child of its own", children(lab) == (1, 1), children(lab))
     told = time.time()
     moved(lab)
+    discovered(lab)
     rekeyed(lab)
     moved_without_key_mobility(lab)
     moved_over(lab)
@@ -133,6 +136,13 @@ def moved(lab):
     lab.check("a move with K keeps both CHILD_SAs", at and followed and children(lab) == (1, 1) and
               len(rekey.spis(lab.vici_socket("mn"))[1]) == 2, f"{at} {lab.ike_endpoints()} {children(lab)}")
     lab.check("and the prefixes are learned again over the new link", learned(lab, 200), events(lab))
+
+
+def discovered(lab):
+    second_agent.route_home_prefix(second_agent.WAN_OF_FIRST, NEXT_PREFIX)
+    replies = second_agent.discover(anycast=NEXT_ANYCAST)
+    lab.check("who asks the anycast address of the next prefix is told of the home agent, too", replies == [[HOME_AGENT]],
+              (replies, lab.agent_status().get("home_agents")))
 
 
 def rekeyed(lab):
