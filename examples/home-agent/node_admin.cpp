@@ -145,8 +145,8 @@ Mistakes note_new_keys(const Config& config, const std::vector<std::string>& nam
   return {};
 }
 
-// Also where none runs: its disk must know of new manual keys. One that runs finds the mistakes itself: thousands of files
-// are not read twice.
+// Also where none runs: its disk must know of new manual keys. One that runs finds the mistakes itself: thousands of
+// files are not read twice.
 Mistakes tell_agent(const Site& site, const Tools& tools, Report& report) {
   std::vector<std::string> manual;
   for (const auto& node : report.nodes)

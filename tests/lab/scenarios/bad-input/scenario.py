@@ -93,8 +93,8 @@ class BadInput:
 
     # --- the node that is served ---
     def service(self, updates=3):
-        """{what: milliseconds}, None where nothing came, of updates asked for and of a move, after which it goes back; held: how
-        many the node's own limit has held back."""
+        """{what: milliseconds}, None where nothing came, of updates asked for and of a move, after which it goes back; held:
+        how many the node's own limit has held back."""
         def timed(begin, condition):
             start = time.monotonic()
             begin()
