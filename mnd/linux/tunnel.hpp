@@ -115,9 +115,10 @@ struct BoundCareOf {
 };
 
 // Home agent. One device `mip6ha` for all nodes; per node a route, a source filter, a proxy neighbour entry. A device
-// for each node was measured beside it, with 2,000 nodes in the lab (guest/devices.py): 18 of them are made in a second
-// and not 104, each takes 61 KiB of the kernel's memory and not 3, and to remove them takes 22 s and not 1. The filter
-// is needed all the same: a device looks at the outer source only.
+// for each node is measured beside it, with 2,000 nodes in the lab (guest/devices.py): 98 of them are made in a second
+// and not 3,300, each takes 59 KiB of the kernel's memory and not 3, to remove them takes 9 s and not 0.2, and payload
+// comes to half of plain forwarding and not to seven tenths. The filter is needed all the same: a device looks at the
+// outer source only.
 class AgentTunnel {
  public:
   // `home_interface`: the link that the home prefix is on.
