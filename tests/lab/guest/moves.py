@@ -300,8 +300,8 @@ def check_result(lab, result, director):
     check("the transfer completes, both checksums right", result["tcp"]["complete"] and result["tcp"]["bytes"] > 0,
           json.dumps(director.transfer_ends))
     check("the transfer sees no reset", result["tcp"]["resets"] == 0, result["tcp"])
-    lost = {m["n"]: m["lost"] for m in moves if m["kind"] == "soft"}
-    check("no ping is lost in a soft move", lost and not any(lost.values()), lost)
+    lost = {m["n"]: m["lost"] for m in moves if m["kind"] in ("soft", "home")}
+    check("no ping is lost in a soft move, and on the way home", lost and not any(lost.values()), lost)
     check("not one mobility message is in the clear",
           result["wire"]["bu_clear"] == 0 and result["wire"]["ba_clear"] == 0, result["wire"])
     check("every move has a protected Binding Update and Acknowledgement",
