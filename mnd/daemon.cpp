@@ -21,6 +21,9 @@ constexpr mip6::Duration kMaxBringUpBackoff = seconds{32};
 // Longest stop: kStopTimeout for the home agent, then charon's share; what is left after that is removed without them.
 constexpr mip6::Duration kStopGuard = seconds{4};
 
+// Asked once for each connection; a charon that is so slow has other troubles.
+constexpr std::chrono::seconds kPluginsPatience{30};
+
 const std::vector<std::string> kCharonEvents{"ike-updown", "child-updown", "ike-rekey", "child-rekey", "log"};
 
 mip6::MovementPolicy movement_policy(const Config& config, const mip6::Ipv6Address& home_agent) {
@@ -229,6 +232,11 @@ void Daemon::start_keying() {
 void Daemon::charon_connected() {
   if (!fast_connected_ || !slow_connected_ || charon_told_) return;
   charon_told_ = true;
+  vici_forbidden_ = false;
+  slow_->request("stats", {}, {}, kPluginsPatience, [this](const auto& answer) {
+    const auto* plugins = answer ? answer->message.list("plugins") : nullptr;
+    charon_plugins_ = plugins ? *plugins : std::vector<std::string>{};
+  });
   troubles_.over("keys");
   feed(mip6::node::KeyManagementReachable{true});
   feed(ike::CharonConnected{});
@@ -236,6 +244,8 @@ void Daemon::charon_connected() {
 
 void Daemon::charon_lost(const mip6::Error& why) {
   fast_connected_ = charon_told_ = false;
+  vici_forbidden_ = why.os_error == EACCES || why.os_error == EPERM;
+  charon_plugins_.clear();
   feed(mip6::node::KeyManagementReachable{false});
   feed(ike::CharonDisconnected{why});
 }

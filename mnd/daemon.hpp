@@ -213,7 +213,9 @@ class Daemon {
   std::unique_ptr<ike::Session> slow_;
   bool fast_connected_ = false;
   bool slow_connected_ = false;
-  bool charon_told_ = false;  // the keying core knows of the connection
+  bool vici_forbidden_ = false;
+  std::vector<std::string> charon_plugins_;  // none: it has not said
+  bool charon_told_ = false;                 // the keying core knows of the connection
 
   kernel::SystemRandom random_;
   std::optional<mip6::node::MobileNode> node_;

@@ -3,9 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 
+#include "ike-glue/method.hpp"
 #include "libmip6/forecast.hpp"
 
 namespace mnd {
@@ -30,10 +32,139 @@ Result check_keys(const Health& health) {
   return found(health.keys->what, health.keys->remedy);
 }
 
+Result check_running(const Health& health) {
+  if (health.running) return std::nullopt;
+  return found("mnd is not running", "systemctl start mnd; why it does not: journalctl -u mnd");
+}
+
+Result check_config(const Health& health) {
+  if (health.config_mistakes.empty()) return std::nullopt;
+  const auto& first = health.config_mistakes.front();
+  const auto more = health.config_mistakes.size() - 1;
+  return found(more == 0 ? first.what : fmt::format("{}, and {} more mistakes", first.what, more),
+               fmt::format("{}; all of them: mnd --check --config {}", first.remedy, health.config_file));
+}
+
+Result check_ipv6(const Health& health) {
+  if (!health.ipv6_off) return std::nullopt;
+  return found("IPv6 is switched off on this machine",
+               "sysctl -w net.ipv6.conf.all.disable_ipv6=0; look for disable_ipv6 in /etc/sysctl.d, and for "
+               "ipv6.disable in /proc/cmdline");
+}
+
+Result check_modules(const Health& health) {
+  if (health.missing_modules.empty()) return std::nullopt;
+  return found(fmt::format("the kernel has no {}", fmt::join(health.missing_modules, ", ")),
+               fmt::format("modprobe -a {}; where there are none: a kernel that has them, as Debian's (apt install "
+                           "linux-image-amd64)",
+                           fmt::join(health.missing_modules, " ")));
+}
+
+Result check_options(const Health& health) {
+  if (health.missing_options.empty()) return std::nullopt;
+  return found(fmt::format("the kernel was built without {}", fmt::join(health.missing_options, ", ")),
+               "use a kernel that has them, as Debian's: apt install linux-image-amd64");
+}
+
+Result check_vici(const Health& health) {
+  if (health.manual_keys || !health.vici_forbidden) return std::nullopt;
+  return found(fmt::format("mnd may not use charon's socket {}", health.vici_socket),
+               fmt::format("chgrp mnd {0} && chmod g+rw {0}; for good, 'group = mnd' for charon in strongswan.conf",
+                           health.vici_socket));
+}
+
 Result check_charon(const Health& health) {
-  if (health.manual_keys || health.charon_connected) return std::nullopt;
+  if (health.manual_keys || health.charon_connected || health.vici_forbidden) return std::nullopt;
   return found("charon cannot be reached, and it makes the keys",
                "start it (systemctl start strongswan), or name its socket with vici-socket");
+}
+
+// Not all that charon needs has a plugin of one name: those of which there is no second one. The algorithms that
+// openssl, gmp, curve25519 and the like bring are missed when keys are agreed, by name.
+Result check_plugins(const Health& health) {
+  if (health.manual_keys || health.charon_plugins.empty()) return std::nullopt;
+  std::vector<std::string_view> missing;
+  for (const std::string_view plugin : {"kernel-netlink", "socket-default", "nonce"})
+    if (std::find(health.charon_plugins.begin(), health.charon_plugins.end(), plugin) == health.charon_plugins.end())
+      missing.push_back(plugin);
+  if (missing.empty()) return std::nullopt;
+  return found(
+      fmt::format("charon has not loaded its plugin {}", fmt::join(missing, ", ")),
+      "look for 'load' in strongswan.conf and strongswan.d, let it name them, and systemctl restart strongswan");
+}
+
+Result check_state_directory(const Health& health) {
+  if (health.state_writable || health.state) return std::nullopt;  // the kernel's own words tell more
+  return found(fmt::format("{} cannot be written", health.state_directory),
+               fmt::format("install -d -o mnd -g mnd -m 0700 {}; see that its file system is not read-only",
+                           health.state_directory));
+}
+
+// Certificates are judged by it.
+Result check_clock(const Health& health) {
+  constexpr std::int64_t kRelease = 1'735'689'600;  // 2025; nothing of this was there before
+  if (health.unix_now == 0) return std::nullopt;
+  if (health.unix_now >= kRelease && health.unix_now >= health.certificate_from) return std::nullopt;
+  return found(health.unix_now < kRelease ? "the wall clock shows a time in the past"
+                                          : "the wall clock shows a time before our certificate is valid",
+               "timedatectl set-ntp true, or timedatectl set-time 'YYYY-MM-DD hh:mm:ss'");
+}
+
+Result check_certificate(const Health& health) {
+  constexpr std::int64_t kDay = 24 * 60 * 60;
+  constexpr std::int64_t kRenewBefore = 14 * kDay;
+  if (health.certificate_until == 0 || health.unix_now == 0) return std::nullopt;
+  const auto left = health.certificate_until - health.unix_now;
+  if (left >= kRenewBefore) return std::nullopt;
+  return found(
+      left < 0 ? "our certificate has expired" : fmt::format("our certificate expires in {} days", left / kDay),
+      "have it renewed, replace it in the file and restart mnd");
+}
+
+Result check_secret(const Health& health) {
+  if (!health.guessable_secret) return std::nullopt;
+  return found(std::string{ike::kAggressiveRisk.what}, std::string{ike::kAggressiveRisk.remedy});
+}
+
+Result check_kernel(const Health& health) {
+  if (!health.kernel) return std::nullopt;
+  return found(health.kernel->what, health.kernel->remedy);
+}
+
+Result check_network(const Health& health) {
+  if (health.has_address) return std::nullopt;
+  return found("no network here has an IPv6 address and a router: the home agent cannot be reached",
+               "connect to a network with IPv6; ip -6 address and ip -6 route show what there is; exclude in mnd.conf "
+               "leaves interfaces out");
+}
+
+// RFC 8200 section 5: what is tunnelled must hold 1280 octets. In the tunnel's header there are 40.
+Result check_mtu(const Health& health) {
+  constexpr std::uint32_t kLeast = 1280 + 40;
+  if (!health.mtu || *health.mtu >= kLeast) return std::nullopt;
+  return found(fmt::format("the MTU of {} is {}: tunnelled packets of 1280 octets need {}", health.interface,
+                           *health.mtu, kLeast),
+               fmt::format("ip link set {} mtu 1500, or as much as its network takes", health.interface));
+}
+
+Result check_discovery(const Health& health) {
+  if (!health.discovery) return std::nullopt;
+  return found(health.discovery->what, health.discovery->remedy);
+}
+
+Result check_key_exchange(const Health& health) {
+  if (health.manual_keys || !health.key_exchange) return std::nullopt;
+  return found(health.key_exchange->what, health.key_exchange->remedy);
+}
+
+Result check_home_agent(const Health& health) {
+  if (!health.home_agent) return std::nullopt;
+  return found(health.home_agent->what, health.home_agent->remedy);
+}
+
+Result check_prefixes(const Health& health) {
+  if (!health.prefixes) return std::nullopt;
+  return found(health.prefixes->what, health.prefixes->remedy);
 }
 
 // Keys from key management are renewed by the node itself.
@@ -90,17 +221,39 @@ Result check_thrashing(const Health& health) {
                "use keying = ikev2; prefer and exclude keep the node from changing to and fro between two links", true);
 }
 
+// A consequence is told only where no cause that stands before it was found: who has no network hears nothing from the
+// home agent either.
+enum class Kind { kCause, kConsequence };
 struct Check {
   std::string_view name;
   Result (*run)(const Health&);
+  Kind kind;
 };
-constexpr std::array<Check, 6> kChecks{{
-    {"state-file", check_state},
-    {"manual-keys", check_keys},
-    {"charon", check_charon},
-    {"sequence-numbers", check_numbers},
-    {"movement", check_movement},
-    {"thrashing", check_thrashing},
+constexpr std::array<Check, 24> kChecks{{
+    {"running", check_running, Kind::kCause},
+    {"configuration", check_config, Kind::kCause},
+    {"ipv6", check_ipv6, Kind::kCause},
+    {"modules", check_modules, Kind::kCause},
+    {"kernel-options", check_options, Kind::kCause},
+    {"state-file", check_state, Kind::kCause},
+    {"state-directory", check_state_directory, Kind::kCause},
+    {"manual-keys", check_keys, Kind::kCause},
+    {"vici", check_vici, Kind::kCause},
+    {"charon", check_charon, Kind::kCause},
+    {"charon-plugins", check_plugins, Kind::kCause},
+    {"clock", check_clock, Kind::kCause},
+    {"certificate", check_certificate, Kind::kCause},
+    {"kernel", check_kernel, Kind::kConsequence},
+    {"network", check_network, Kind::kConsequence},
+    {"mtu", check_mtu, Kind::kCause},
+    {"discovery", check_discovery, Kind::kConsequence},
+    {"key-exchange", check_key_exchange, Kind::kConsequence},
+    {"home-agent", check_home_agent, Kind::kConsequence},
+    {"prefixes", check_prefixes, Kind::kCause},
+    {"secret", check_secret, Kind::kCause},
+    {"sequence-numbers", check_numbers, Kind::kCause},
+    {"movement", check_movement, Kind::kCause},
+    {"thrashing", check_thrashing, Kind::kCause},
 }};
 
 }  // namespace
@@ -108,12 +261,21 @@ constexpr std::array<Check, 6> kChecks{{
 std::vector<Finding> examine(const Health& health) {
   std::vector<Finding> findings;
   for (const auto& check : kChecks) {
+    // Not running is no cause of what is wrong besides.
+    const bool explained = std::ranges::any_of(findings, [](const auto& one) { return one.check != "running"; });
+    if (check.kind == Kind::kConsequence && explained) continue;
     auto finding = check.run(health);
     if (!finding) continue;
     finding->check = check.name;
     findings.push_back(std::move(*finding));
   }
   return findings;
+}
+
+std::vector<std::string_view> check_names() {
+  std::vector<std::string_view> names;
+  for (const auto& check : kChecks) names.push_back(check.name);
+  return names;
 }
 
 std::string numbers_warning(std::uint16_t used) {

@@ -11,7 +11,7 @@
 
 namespace mnd {
 
-// What the checks look at, as values.
+// What the checks look at, as values. What is left as it is here is not judged.
 struct Health {
   bool manual_keys = false;
   bool charon_connected = false;  // with dynamic keys
@@ -28,6 +28,31 @@ struct Health {
   };
   std::optional<Wrong> keys{};   // why the manual keys are not used
   std::optional<Wrong> state{};  // what the disk refuses
+  // --- of this machine (health.cpp) ---
+  bool running = true;                   // the daemon is
+  std::string config_file{};             // where it is not running
+  std::vector<Wrong> config_mistakes{};  // as mnd --check tells them
+  std::vector<std::string> missing_modules{};
+  std::vector<std::string> missing_options{};  // CONFIG_...
+  bool ipv6_off = false;
+  std::string vici_socket{};
+  bool vici_forbidden = false;                // charon's socket is there, but not for us
+  std::vector<std::string> charon_plugins{};  // that it has loaded; none: it has not answered yet
+  std::string state_directory{};
+  bool state_writable = true;
+  std::int64_t unix_now = 0;  // seconds since 1970; 0: not known
+  // --- of a running daemon ---
+  bool has_address = true;              // that the home agent could be told
+  std::optional<std::uint32_t> mtu{};   // of the interface in use, octets
+  std::string interface {};             // that one
+  std::optional<Wrong> kernel{};        // what the kernel refuses
+  std::optional<Wrong> key_exchange{};  // why charon has no keys with the home agent
+  std::optional<Wrong> home_agent{};    // why it does not register us: silence, or a status
+  std::optional<Wrong> discovery{};     // why no home agent is known
+  std::optional<Wrong> prefixes{};      // what the home network's new prefixes mean
+  std::int64_t certificate_from = 0;    // our own's validity, seconds since 1970; 0: not known
+  std::int64_t certificate_until = 0;
+  bool guessable_secret = false;  // IKEv1 in aggressive mode with a secret
 };
 
 struct Finding {
@@ -39,6 +64,9 @@ struct Finding {
 
 // In the order of importance; empty: nothing found.
 std::vector<Finding> examine(const Health& health);
+
+// The names of all checks, in that order.
+std::vector<std::string_view> check_names();
 
 // The part of the sequence space that is used, for people: "used 29500 of 32768 sequence numbers ...". Empty while
 // there is plenty.

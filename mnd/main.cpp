@@ -8,6 +8,8 @@
 #include <iostream>
 
 #include "mnd/daemon.hpp"
+#include "mnd/health.hpp"
+#include "mnd/linux/kernel.hpp"
 #include "mnd/linux/log.hpp"
 #include "mnd/linux/manual_keys.hpp"
 #include "mnd/linux/secrecy.hpp"
@@ -38,6 +40,16 @@ int make_keys() {
   const auto text = mnd::kernel::make_manual_keys();
   if (!text) return fail(text.error());
   fmt::print("{}", *text);
+  return kOk;
+}
+
+int doctor(const std::string& file) {
+  keep_memory_secret();
+  auto list = nlohmann::json::array();
+  for (const auto& finding : mnd::examine_stopped(file))
+    list.push_back({{"check", finding.check}, {"what", finding.what}, {"remedy", finding.remedy}});
+  const nlohmann::json answer{{"version", mnd::kernel::kControlVersion}, {"findings", std::move(list)}};
+  fmt::print("{}\n", answer.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   return kOk;
 }
 
@@ -91,6 +103,7 @@ int main(int argc, char* argv[]) try {
   described.add_options()("config", options::value(&config)->default_value(kDefaultConfig)->value_name("FILE"),
                           "configuration file; FILE.d/*.conf is read after it");
   described.add_options()("check", "check the configuration, explain every mistake, and exit");
+  described.add_options()("doctor", "examine this machine where the daemon does not run, as JSON for mip6ctl doctor");
   described.add_options()("make-keys", "print a new file of manual keys, for node and home agent, and exit");
   described.add_options()("keys-are-new",
                           "take the manual keys as never used, where no record says what they have seen");
@@ -108,6 +121,7 @@ int main(int argc, char* argv[]) try {
     return kOk;
   }
   if (given.count("make-keys")) return make_keys();
+  if (given.count("doctor")) return doctor(config);
   return run(config, given.count("check") > 0, given.count("keys-are-new") > 0);
 } catch (const options::error& error) {
   fmt::print(stderr, "mnd: {}\nTry 'mnd --help'.\n", error.what());

@@ -1,6 +1,7 @@
 // The daemon with keys set by hand: their SAs, the numbers that they have seen, and what the user is told of both.
 #include "mnd/daemon.hpp"
 #include "mnd/doctor.hpp"
+#include "mnd/health.hpp"
 #include "mnd/linux/kernel.hpp"
 
 namespace mnd {
@@ -68,7 +69,17 @@ Health Daemon::health() const {
                 .charon_connected = fast_connected_ && slow_connected_,
                 .horizon = config_.forecast_horizon,
                 .keys = manual() ? wrong("keys") : std::nullopt,
-                .state = wrong("disk")};
+                .state = wrong("disk"),
+                .vici_forbidden = vici_forbidden_,
+                .charon_plugins = charon_plugins_,
+                .has_address = !registration() || ends_.home_agent.is_unspecified() || registration()->attachment(),
+                .key_exchange = manual() ? std::nullopt : wrong("keys"),
+                .home_agent = wrong("registration"),
+                .discovery = wrong("discovery"),
+                .prefixes = wrong("prefixes")};
+  if (!health.key_exchange) health.key_exchange = wrong("payload keys");
+  if (const auto* report = troubles_.shown_local({"disk", "keys"}))
+    health.kernel = Health::Wrong{report->what, report->remedy};
   if (!registration()) return health;
   if (registration()->numbers().first_under_keys)
     health.numbers_used = registration()->used_under_keys();
@@ -82,14 +93,18 @@ Health Daemon::health() const {
 
 json Daemon::findings(bool only_advice) const {
   json list = json::array();
-  for (const auto& finding : examine(health()))
+  auto seen = health();
+  if (!only_advice) {
+    read_machine(seen, config_);
+    if (seen.kernel) read_kernel(seen);  // nothing else is done meanwhile
+    if (const auto* present = registration(); present && present->attachment()) {
+      seen.interface = interface_name(present->attachment()->interface);
+      seen.mtu = kernel::mtu_of(seen.interface);
+    }
+  }
+  for (const auto& finding : examine(seen))
     if (finding.advice || !only_advice)
       list.push_back({{"check", finding.check}, {"what", finding.what}, {"remedy", finding.remedy}});
-  if (only_advice) return list;  // in the status, warnings have a place of their own
-  for (auto& warning : warnings()) {
-    warning["check"] = "credentials";
-    list.push_back(std::move(warning));
-  }
   return list;
 }
 

@@ -1,5 +1,6 @@
 #include "mnd/troubles.hpp"
 
+#include <algorithm>
 #include <tuple>
 #include <utility>
 
@@ -34,6 +35,15 @@ const TroubleReport* Troubles::shown() const {
   for (const auto& [source, report] : by_source_)
     if (!best || rank(report) > rank(*best)) best = &report;
   return best;
+}
+
+const TroubleReport* Troubles::shown_local(std::initializer_list<std::string_view> other_than) const {
+  const TroubleReport* newest = nullptr;
+  for (const auto& [source, report] : by_source_) {
+    if (!report.current || !report.local || std::ranges::find(other_than, source) != other_than.end()) continue;
+    if (!newest || report.since > newest->since) newest = &report;
+  }
+  return newest;
 }
 
 }  // namespace mnd

@@ -1,8 +1,10 @@
 // What is wrong, by its source, until that source says that it is over: for `mip6ctl status`.
 #pragma once
 
+#include <initializer_list>
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "libmip6/time.hpp"
 
@@ -26,6 +28,8 @@ class Troubles {
   // Of those that are not over the newest, local ones first (nothing can go well before they are mended); else the
   // newest; nullptr if there never was one.
   const TroubleReport* shown() const;
+  // The newest of this machine's own that is not over, none of those sources; nullptr if there is none.
+  const TroubleReport* shown_local(std::initializer_list<std::string_view> other_than) const;
 
  private:
   std::map<std::string, TroubleReport> by_source_;

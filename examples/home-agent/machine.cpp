@@ -6,11 +6,9 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/statvfs.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
@@ -22,25 +20,11 @@
 #include <string_view>
 
 #include "mnd/linux/kernel.hpp"
+#include "mnd/linux/machine.hpp"
 #include "mnd/linux/unix_socket.hpp"
 
 namespace mip6ha {
 namespace {
-
-// What the Binding Updates' states, the tunnels and the keys need; `file`: as modules.dep and modules.builtin name it.
-struct Module {
-  std::string_view name;
-  std::string_view file;
-};
-constexpr std::array<Module, 8> kModules{{{"mip6", "/mip6.ko"},
-                                          {"xfrm_user", "/xfrm_user.ko"},
-                                          {"esp6", "/esp6.ko"},
-                                          {"ip6_tunnel", "/ip6_tunnel.ko"},
-                                          // the source check of tunnelled packets
-                                          {"sch_ingress", "/sch_ingress.ko"},
-                                          {"cls_flower", "/cls_flower.ko"},
-                                          {"cls_matchall", "/cls_matchall.ko"},
-                                          {"act_gact", "/act_gact.ko"}}};
 
 std::string first_line(const std::filesystem::path& path) {
   std::ifstream file{path};
@@ -132,35 +116,6 @@ CharonLimits read_limits(const MachinePaths& paths) {
 
 bool charon_answers(const Config& config) { return mnd::kernel::connect_to(config.vici_socket.native()).has_value(); }
 
-// --- kernel modules ---
-
-bool named_in(const std::filesystem::path& list, std::string_view file) {
-  std::ifstream lines{list};
-  for (std::string line; std::getline(lines, line);) {
-    const auto name = std::string_view{line}.substr(0, line.find(':'));
-    const auto at = name.find(file);
-    // .ko, .ko.xz, .ko.zst
-    if (at != std::string_view::npos && (at + file.size() == name.size() || name[at + file.size()] == '.')) return true;
-  }
-  return false;
-}
-
-std::vector<std::string> missing_modules(const MachinePaths& paths) {
-  auto folder = paths.modules;
-  if (folder.empty()) {
-    utsname names{};
-    ::uname(&names);
-    folder = std::filesystem::path{"/lib/modules"} / names.release;
-  }
-  std::vector<std::string> missing;
-  std::error_code ignored;
-  for (const auto& module : kModules)
-    if (!std::filesystem::exists(paths.loaded_modules / module.name, ignored) &&
-        !named_in(folder / "modules.dep", module.file) && !named_in(folder / "modules.builtin", module.file))
-      missing.emplace_back(module.name);
-  return missing;
-}
-
 }  // namespace
 
 Health read_health(const Config& config, const MachinePaths& paths) {
@@ -183,7 +138,8 @@ Health read_health(const Config& config, const MachinePaths& paths) {
 
 Health read_health_before_start(const Config& config, const MachinePaths& paths) {
   auto health = read_health(config, paths);
-  health.missing_modules = missing_modules(paths);
+  health.missing_modules = mnd::kernel::missing_modules(
+      {.proc = paths.proc, .loaded_modules = paths.loaded_modules, .modules = paths.modules, .config = {}});
   health.charon_connected = charon_answers(config);
   return health;
 }

@@ -15,6 +15,7 @@ enum Exit : int { kOk = 0, kTrouble = 1, kUsage = 2, kUnreachable = 3 };
 
 struct Options {
   std::string socket = "/run/mnd/control.sock";
+  std::string config = "/etc/mnd/mnd.conf";  // doctor, where the daemon does not run
   bool json = false;
   bool follow = false;    // events only
   bool terminal = false;  // standard output is one

@@ -30,8 +30,10 @@ int run(int argc, char* argv[]) {
   shown.add_options()                                                                                              //
       ("socket", po::value(&options.socket)->value_name("PATH")->default_value(options.socket), "control socket")  //
       ("json", po::bool_switch(&options.json), "the same as JSON, an object per line")                             //
-      ("follow,f", po::bool_switch(&options.follow), "events: go on with what happens")                            //
-      ("help,h", "this text")                                                                                      //
+      ("config", po::value(&options.config)->value_name("FILE")->default_value(options.config),
+       "doctor: mnd's configuration, if mnd does not run")                               //
+      ("follow,f", po::bool_switch(&options.follow), "events: go on with what happens")  //
+      ("help,h", "this text")                                                            //
       ("version", "the version");
   po::options_description all;
   all.add(shown).add_options()("command", po::value<std::string>()->default_value(std::string{kCommands[0].name}));
@@ -55,6 +57,7 @@ int run(int argc, char* argv[]) {
       std::find_if(kCommands.begin(), kCommands.end(), [&](const auto& one) { return one.name == name; });
   if (command == kCommands.end()) return wrong_usage(fmt::format("unknown command '{}'", printable(name)));
   if (options.follow && name != "events") return wrong_usage("--follow goes with 'events' only");
+  if (!given["config"].defaulted() && name != "doctor") return wrong_usage("--config goes with 'doctor' only");
   options.terminal = ::isatty(STDOUT_FILENO) == 1;
   if (options.terminal && !std::getenv("NO_COLOR")) options.colours = Colours::kOn;
   return command->run(options);

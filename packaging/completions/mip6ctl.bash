@@ -6,7 +6,7 @@ _mip6ctl() {
     mapfile -t COMPREPLY < <(compgen -f -- "$current")
     return
   fi
-  local options="--socket --json --help --version" commands="status events watch sequence trace doctor refresh"
+  local options="--socket --json --config --help --version" commands="status events watch sequence trace doctor refresh"
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case $word in
       events) options="$options --follow" commands= ;;

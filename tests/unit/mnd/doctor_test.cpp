@@ -2,6 +2,10 @@
 #include "mnd/doctor.hpp"
 
 #include <chrono>
+#include <functional>
+#include <set>
+#include <string>
+#include <vector>
 
 #include "libmip6/forecast.hpp"
 #include "tests/catch.hpp"
@@ -143,4 +147,139 @@ TEST_CASE("trouble with the keys and with the disk is found, the disk first", "[
   REQUIRE(findings.size() == 2);
   CHECK(findings.front().check == "state-file");
   CHECK(findings.front().remedy == "make room");
+}
+
+namespace {
+
+struct Break {
+  std::string check;
+  void (*make)(Health&);
+};
+const std::vector<Break> kBreaks{
+    {"running", [](Health& health) { health.running = false; }},
+    {"configuration",
+     [](Health& health) {
+       health.config_mistakes = {{"mnd.conf:3: what", "write that"}};
+     }},
+    {"ipv6", [](Health& health) { health.ipv6_off = true; }},
+    {"modules",
+     [](Health& health) {
+       health.missing_modules = {"mip6", "esp6"};
+     }},
+    {"kernel-options", [](Health& health) { health.missing_options = {"CONFIG_XFRM_MIGRATE"}; }},
+    {"state-file",
+     [](Health& health) {
+       health.state = Health::Wrong{"disk full", "make room"};
+     }},
+    {"state-directory", [](Health& health) { health.state_writable = false; }},
+    {"vici", [](Health& health) { health.vici_forbidden = true, health.charon_connected = false; }},
+    {"charon", [](Health& health) { health.charon_connected = false; }},
+    {"charon-plugins",
+     [](Health& health) {
+       health.charon_plugins = {"vici", "socket-default", "nonce"};
+     }},
+    {"clock", [](Health& health) { health.unix_now = 1'000'000'000; }},
+    {"clock", [](Health& health) { health.certificate_from = health.unix_now + 1; }},
+    {"certificate", [](Health& health) { health.certificate_until = health.unix_now - 1; }},
+    {"certificate", [](Health& health) { health.certificate_until = health.unix_now + 14 * 24 * 60 * 60 - 1; }},
+    {"secret", [](Health& health) { health.guessable_secret = true; }},
+    {"kernel",
+     [](Health& health) {
+       health.kernel = Health::Wrong{"refused", "mend it"};
+     }},
+    {"network", [](Health& health) { health.has_address = false; }},
+    {"mtu", [](Health& health) { health.mtu = 1319; }},
+    {"discovery",
+     [](Health& health) {
+       health.discovery = Health::Wrong{"nobody answers", "name one"};
+     }},
+    {"key-exchange",
+     [](Health& health) {
+       health.key_exchange = Health::Wrong{"refused", "mend it"};
+     }},
+    {"home-agent",
+     [](Health& health) {
+       health.home_agent = Health::Wrong{"no answer", "look there"};
+     }},
+    {"prefixes",
+     [](Health& health) {
+       health.prefixes = Health::Wrong{"renumbered", "change it"};
+     }},
+};
+
+Health machine() {
+  auto health = healthy(false);
+  health.vici_socket = "/run/charon.vici";
+  health.charon_plugins = {"vici", "kernel-netlink", "socket-default", "nonce", "openssl"};
+  health.unix_now = 1'800'000'000;
+  health.certificate_from = health.unix_now;
+  health.certificate_until = health.unix_now + 14 * 24 * 60 * 60;
+  health.mtu = 1320;
+  return health;
+}
+
+}  // namespace
+
+TEST_CASE("each thing that is wrong with the machine is found alone, with a remedy", "[doctor]") {
+  REQUIRE(examine(machine()).empty());
+  for (const auto& one : kBreaks) {
+    INFO(one.check);
+    auto health = machine();
+    one.make(health);
+    const auto finding = only(health);
+    CHECK(finding.check == one.check);
+    CHECK_FALSE(finding.advice);
+  }
+}
+
+TEST_CASE("each check is in this test, and has a name of its own", "[doctor]") {
+  std::set<std::string, std::less<>> tried{"manual-keys", "sequence-numbers", "movement", "thrashing"};
+  for (const auto& one : kBreaks) tried.insert(one.check);
+  std::set<std::string, std::less<>> named;
+  for (const auto name : check_names()) CHECK(named.insert(std::string{name}).second);
+  CHECK(tried == named);
+}
+
+TEST_CASE("what is missing is named", "[doctor]") {
+  auto health = machine();
+  health.missing_modules = {"mip6", "esp6"};
+  CHECK(only(health).what == "the kernel has no mip6, esp6");
+  CHECK(only(health).remedy.starts_with("modprobe -a mip6 esp6;"));
+  health = machine();
+  health.charon_plugins = {"vici"};
+  CHECK(only(health).what.ends_with("plugin kernel-netlink, socket-default, nonce"));
+  health = machine();
+  health.missing_options = {"CONFIG_XFRM_MIGRATE"};
+  CHECK(only(health).what == "the kernel was built without CONFIG_XFRM_MIGRATE");
+}
+
+TEST_CASE("what follows from a cause that was found is not told beside it", "[doctor]") {
+  auto health = machine();
+  health.home_agent = Health::Wrong{"no answer", "look there"};
+  health.key_exchange = Health::Wrong{"no answer", "look there"};
+  CHECK(only(health).check == "key-exchange");
+  health.has_address = false;
+  CHECK(only(health).check == "network");
+  health.charon_connected = false;
+  CHECK(only(health).check == "charon");
+}
+
+TEST_CASE("that the daemon does not run comes first and hides nothing", "[doctor]") {
+  auto health = machine();
+  health.running = false;
+  health.state_writable = false;
+  const auto findings = examine(health);
+  REQUIRE(findings.size() == 2);
+  CHECK(findings.front().check == "running");
+  CHECK(findings.front().remedy.starts_with("systemctl start mnd"));
+  CHECK(findings.back().check == "state-directory");
+}
+
+TEST_CASE("without dynamic keys charon is not missed", "[doctor]") {
+  auto health = machine();
+  health.manual_keys = true;
+  health.charon_connected = false;
+  health.vici_forbidden = true;
+  health.charon_plugins = {"vici"};
+  CHECK(examine(health).empty());
 }
