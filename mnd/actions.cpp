@@ -93,7 +93,9 @@ void Daemon::perform(const node::SendUpdate& action) {
     return;
   }
   const auto bytes = mip6::write_message(action.update);
-  if (const auto sent = socket_->send(bytes, ends_.home_agent); !sent)
+  const auto sent = socket_->send(bytes, ends_.home_agent);
+  send_forbidden_ = !sent && sent.error().os_error == EPERM;
+  if (!sent)
     feed(node::UpdateSendFailed{.sequence = action.update.sequence, .reason = sent.error().to_string()});
   else
     traced("update sent");

@@ -214,6 +214,7 @@ class Daemon {
   bool fast_connected_ = false;
   bool slow_connected_ = false;
   bool vici_forbidden_ = false;
+  bool send_forbidden_ = false;              // the last update, by the kernel
   std::vector<std::string> charon_plugins_;  // none: it has not said
   bool charon_told_ = false;                 // the keying core knows of the connection
 

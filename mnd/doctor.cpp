@@ -147,6 +147,16 @@ Result check_mtu(const Health& health) {
                fmt::format("ip link set {} mtu 1500, or as much as its network takes", health.interface));
 }
 
+// A raw socket that is open is told EPERM by a packet filter alone. What is dropped elsewhere looks like silence.
+Result check_firewall(const Health& health) {
+  if (!health.send_forbidden) return std::nullopt;
+  return found(
+      "a packet filter here drops what is sent to the home agent: ESP (protocol 50), or the Mobility Header "
+      "(protocol 135) in it",
+      "nft list ruleset; nft insert rule inet filter output meta l4proto '{ esp, 135 }' accept, with the names "
+      "of your table and chain");
+}
+
 Result check_discovery(const Health& health) {
   if (!health.discovery) return std::nullopt;
   return found(health.discovery->what, health.discovery->remedy);
@@ -229,7 +239,7 @@ struct Check {
   Result (*run)(const Health&);
   Kind kind;
 };
-constexpr std::array<Check, 24> kChecks{{
+constexpr std::array<Check, 25> kChecks{{
     {"running", check_running, Kind::kCause},
     {"configuration", check_config, Kind::kCause},
     {"ipv6", check_ipv6, Kind::kCause},
@@ -246,6 +256,7 @@ constexpr std::array<Check, 24> kChecks{{
     {"kernel", check_kernel, Kind::kConsequence},
     {"network", check_network, Kind::kConsequence},
     {"mtu", check_mtu, Kind::kCause},
+    {"firewall", check_firewall, Kind::kConsequence},
     {"discovery", check_discovery, Kind::kConsequence},
     {"key-exchange", check_key_exchange, Kind::kConsequence},
     {"home-agent", check_home_agent, Kind::kConsequence},

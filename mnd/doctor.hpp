@@ -43,6 +43,7 @@ struct Health {
   std::int64_t unix_now = 0;  // seconds since 1970; 0: not known
   // --- of a running daemon ---
   bool has_address = true;              // that the home agent could be told
+  bool send_forbidden = false;          // the kernel refused to send the last update: EPERM
   std::optional<std::uint32_t> mtu{};   // of the interface in use, octets
   std::string interface {};             // that one
   std::optional<Wrong> kernel{};        // what the kernel refuses

@@ -73,6 +73,7 @@ Health Daemon::health() const {
                 .vici_forbidden = vici_forbidden_,
                 .charon_plugins = charon_plugins_,
                 .has_address = !registration() || ends_.home_agent.is_unspecified() || registration()->attachment(),
+                .send_forbidden = send_forbidden_,
                 .key_exchange = manual() ? std::nullopt : wrong("keys"),
                 .home_agent = wrong("registration"),
                 .discovery = wrong("discovery"),

@@ -61,6 +61,8 @@ std::vector<std::string> missing_modules(const KernelPaths& paths) {
   const auto folder = paths.modules.empty() ? std::filesystem::path{"/lib/modules"} / release() : paths.modules;
   std::vector<std::string> missing;
   std::error_code ignored;
+  // What is built in is told there alone.
+  if (!std::filesystem::exists(folder / "modules.builtin", ignored)) return missing;
   for (const auto& module : kModules)
     if (!std::filesystem::exists(paths.loaded_modules / module.name, ignored) &&
         !named_in(folder / "modules.dep", module.file) && !named_in(folder / "modules.builtin", module.file))

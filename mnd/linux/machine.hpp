@@ -19,6 +19,7 @@ struct KernelPaths {
 };
 
 // Modules that Mobile IPv6 under IPsec needs and that are neither loaded, nor built in, nor there to be loaded.
+// Empty also where the lists of modules cannot be read.
 std::vector<std::string> missing_modules(const KernelPaths& paths = {});
 
 // Options (CONFIG_...) that it needs and that the kernel was built without. Empty also where the file with its options

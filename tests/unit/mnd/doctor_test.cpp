@@ -189,6 +189,7 @@ const std::vector<Break> kBreaks{
      }},
     {"network", [](Health& health) { health.has_address = false; }},
     {"mtu", [](Health& health) { health.mtu = 1319; }},
+    {"firewall", [](Health& health) { health.send_forbidden = true; }},
     {"discovery",
      [](Health& health) {
        health.discovery = Health::Wrong{"nobody answers", "name one"};

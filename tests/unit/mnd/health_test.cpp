@@ -65,6 +65,8 @@ TEST_CASE("modules are loaded, built in or there to be loaded, or they are missi
   fs::remove(machine.folder / "loaded/mip6");
   machine.write("modules/modules.builtin", "kernel/net/sched/cls_matchall.ko\n");
   CHECK(kernel::missing_modules(machine.paths) == Names{"mip6", "act_gact"});
+  fs::remove(machine.folder / "modules/modules.builtin");
+  CHECK(kernel::missing_modules(machine.paths).empty());  // nothing is known
 }
 
 TEST_CASE("options of the kernel are missing by name, where it tells them at all", "[health]") {
