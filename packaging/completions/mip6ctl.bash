@@ -2,15 +2,16 @@
 _mip6ctl() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} word
   COMPREPLY=()
-  if [ "$previous" = --socket ]; then
+  if [ "$previous" = --socket ] || [ "$previous" = --config ]; then
     mapfile -t COMPREPLY < <(compgen -f -- "$current")
     return
   fi
-  local options="--socket --json --config --help --version" commands="status events watch sequence trace doctor refresh"
+  local options="--socket --json --help --version" commands="status events watch sequence trace doctor refresh"
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case $word in
       events) options="$options --follow" commands= ;;
-      status | watch | sequence | trace | doctor | refresh) commands= ;;
+      doctor) options="$options --config" commands= ;;
+      status | watch | sequence | trace | refresh) commands= ;;
     esac
   done
   mapfile -t COMPREPLY < <(compgen -W "$commands $options" -- "$current")
