@@ -95,6 +95,7 @@ def running(lab):
 
 def filtered(lab):
     """What leaves is dropped here; the kernel tells whoever sends."""
+    run(*MODPROBE, "-a", "ip6table_filter", "xt_tcpudp")
     for protocol, check, rule in (("ESP", "firewall", "-p esp"), ("Mobility Header", "firewall", "-p 135")):
         run("ip6tables-legacy", "-A", "OUTPUT", *rule.split(), "-j", "DROP", namespace="mn")
         lab.status("mn", "refresh")
