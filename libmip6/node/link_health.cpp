@@ -16,26 +16,45 @@ bool is_there(const Attachment& attachment, std::span<const Candidate> candidate
   });
 }
 
+bool is_up(std::uint32_t interface, std::span<const Candidate> candidates) {
+  return std::ranges::any_of(candidates, [&](const Candidate& candidate) {
+    return candidate.interface == interface && candidate.link_up && candidate.gateway;
+  });
+}
+
 }  // namespace
 
 std::vector<Choice> LinkHealth::choose(std::span<const Candidate> candidates, const MovementPolicy& policy,
                                        const std::optional<Attachment>& current, bool unanswered, BootTime now) {
   now_ = now;
   std::erase_if(silences_, [&](const Silence& one) { return !is_there(one.attachment, candidates); });
-  auto usable = usable_attachments(candidates, policy, current, silent());
-  if (!current || !unanswered) return usable;
+  std::erase_if(leaving_, [&](const auto& one) { return now >= one.second || !is_up(one.first, candidates); });
+  auto found = usable(candidates, policy, current);
+  if (!current || !unanswered) return found;
   const auto leads = [&](const Choice& choice, bool here) {
-    return !choice.failing && is_same_way(choice.attachment, *current) == here;
+    return !choice.failing && !choice.leaving && is_same_way(choice.attachment, *current) == here;
   };
-  const bool here = std::ranges::any_of(usable, [&](const Choice& choice) { return leads(choice, true); });
-  const bool elsewhere = std::ranges::any_of(usable, [&](const Choice& choice) { return leads(choice, false); });
+  const bool here = std::ranges::any_of(found, [&](const Choice& choice) { return leads(choice, true); });
+  const bool elsewhere = std::ranges::any_of(found, [&](const Choice& choice) { return leads(choice, false); });
   // Where there is no other, it may as well be the home agent.
   if (here && !elsewhere && !silences_.empty() && !std::exchange(all_silent_, true)) ++rounds_;
-  if (!here || !elsewhere) return usable;
+  if (!here || !elsewhere) return found;
   all_silent_ = false;
   remember(*current);
-  return usable_attachments(candidates, policy, current, silent());
+  return usable(candidates, policy, current);
 }
+
+std::vector<Choice> LinkHealth::usable(std::span<const Candidate> candidates, const MovementPolicy& policy,
+                                       const std::optional<Attachment>& current) const {
+  if (leaving_.empty()) return usable_attachments(candidates, policy, current, silent());
+  std::vector<Candidate> marked{candidates.begin(), candidates.end()};
+  for (auto& one : marked) one.leaving = leaving_.contains(one.interface);
+  return usable_attachments(marked, policy, current, silent());
+}
+
+void LinkHealth::leaves(std::uint32_t interface, BootTime now) { leaving_[interface] = now + kLongestLeaving; }
+
+void LinkHealth::stays(std::uint32_t interface) { leaving_.erase(interface); }
 
 void LinkHealth::remember(const Attachment& attachment) {
   auto found =
@@ -64,6 +83,8 @@ std::optional<BootTime> LinkHealth::next_deadline() const {
   std::optional<BootTime> first;
   for (const auto& one : silences_)
     if (one.until > now_ && (!first || one.until < *first)) first = one.until;
+  for (const auto& [interface, until] : leaving_)
+    if (until > now_ && (!first || until < *first)) first = until;
   return first;
 }
 

@@ -7,6 +7,8 @@
 // sound again. So each home agent is tried by each link, and neither's failure is taken for the other's.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <vector>
@@ -18,6 +20,7 @@ namespace mip6::node {
 
 inline constexpr Duration kFirstLinkSilence = std::chrono::seconds{30};
 inline constexpr Duration kLongestLinkSilence = std::chrono::minutes{10};
+inline constexpr Duration kLongestLeaving = std::chrono::minutes{1};  // a manager of networks that does not go on
 
 class LinkHealth {
  public:
@@ -32,7 +35,13 @@ class LinkHealth {
   void acknowledged(const Attachment& attachment);  // an update from there was accepted
   void forget();  // nothing is known any more: there is another home agent, or the machine has slept
 
-  // Of the next silence to end: choose() again. Empty: nothing to wait for.
+  // Whoever manages that interface is about to take it down: as long as there is another one it is not chosen, so the
+  // node moves while packets still come in there. Ends with stays(), when the interface is down or has no router or
+  // address any more, and after kLongestLeaving.
+  void leaves(std::uint32_t interface, BootTime now);
+  void stays(std::uint32_t interface);
+
+  // Of the next silence, or leaving, to end: choose() again. Empty: nothing to wait for.
   std::optional<BootTime> next_deadline() const;
 
  private:
@@ -43,11 +52,14 @@ class LinkHealth {
     bool counted = false;  // this time is among them
   };
 
+  std::vector<Choice> usable(std::span<const Candidate> candidates, const MovementPolicy& policy,
+                             const std::optional<Attachment>& current) const;
   std::vector<Attachment> silent() const;
   void remember(const Attachment& attachment);
 
-  std::vector<Silence> silences_;  // at most one for each way that there is
-  int rounds_ = 0;                 // in a row, in which all were silent
+  std::vector<Silence> silences_;              // at most one for each way that there is
+  std::map<std::uint32_t, BootTime> leaving_;  // interfaces, until when
+  int rounds_ = 0;                             // in a row, in which all were silent
   bool all_silent_ = false;
   BootTime now_;
 };

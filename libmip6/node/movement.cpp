@@ -41,13 +41,14 @@ int preference_of(const std::vector<InterfacePreference>& preferences, std::stri
 }
 
 // What decides between two attachments, most important first.
-enum class Criterion { kFailing, kHome, kPreference, kStable, kMetric, kCurrent, kOrder };
+enum class Criterion { kLeaving, kFailing, kHome, kPreference, kStable, kMetric, kCurrent, kOrder };
 
 enum class Failure { kNone, kSilent, kRouter };
 
 struct Ranked {
   Attachment attachment;
   Failure failure = Failure::kNone;
+  bool leaving = false;
   std::string interface_name;
   int preference = 0;
   bool temporary = false;
@@ -63,6 +64,7 @@ int compare(const Ranked& a, const Ranked& b, Criterion& by) {
     by = criterion;
     return left < right ? -1 : left > right ? 1 : 0;
   };
+  if (const int c = order(Criterion::kLeaving, a.leaving, b.leaving)) return c;
   if (const int c = order(Criterion::kFailing, fails(a), fails(b))) return c;
   if (const int c = order(Criterion::kHome, !a.attachment.at_home, !b.attachment.at_home)) return c;
   if (const int c = order(Criterion::kPreference, b.preference, a.preference)) return c;
@@ -113,6 +115,7 @@ std::optional<Ranked> rank(const Candidate& candidate, const MovementPolicy& pol
     ranked.failure = Failure::kRouter;
   else if (std::ranges::any_of(silent, [&](const Attachment& one) { return is_same_way(one, ranked.attachment); }))
     ranked.failure = Failure::kSilent;
+  ranked.leaving = candidate.leaving;
   ranked.interface_name = candidate.interface_name;
   ranked.preference = preference_of(policy.preference, candidate.interface_name);
   ranked.temporary = !at_home && candidate.temporary;
@@ -151,6 +154,8 @@ std::string reason_for(const Ranked& ranked, const Ranked* next) {
   Criterion by{};
   compare(ranked, *next, by);
   switch (by) {
+    case Criterion::kLeaving:
+      return next->interface_name + " is about to go";
     case Criterion::kFailing:
       return words_for_failure(*next, ranked);
     case Criterion::kHome:
@@ -205,7 +210,7 @@ std::vector<Choice> usable_attachments(std::span<const Candidate> candidates, co
                        only     ? "only usable address"
                        : failed ? words_for_failure(*failed, ranked)
                                 : reason_for(ranked, others.empty() ? nullptr : &others.front()),
-                       fails(ranked)});
+                       fails(ranked), ranked.leaving});
   }
   return choices;
 }

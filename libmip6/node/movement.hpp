@@ -35,6 +35,7 @@ struct Candidate {
   std::optional<Ipv6Address> gateway;  // default router on that interface; none: not usable
   std::uint32_t metric = 0;            // of that default route; lower is preferred
   bool router_unreachable = false;     // neighbour unreachability detection says so of that router
+  bool leaving = false;                // its link is about to go, see LinkHealth::leaves()
 };
 
 // Patterns of interface names have `*` and `?` as in the shell.
@@ -57,12 +58,14 @@ struct Choice {
   Attachment attachment;
   std::string reason;    // why this one won, for `mip6ctl status`: "preferred interface w1", "only usable address"
   bool failing = false;  // its router is unreachable, or it is among the silent ones
+  bool leaving = false;  // as of its candidate
 };
 
 // Every usable attachment, best first, one per care-of address; empty if none is usable. Those that fail come after all
 // that do not: `silent` ones, from which the home agent is not heard (LinkHealth), and those whose router is
-// unreachable. Then an interface with an on-link address of the home prefix and a router, which is the home link, wins
-// over all others. `current` breaks ties: what is in use stays in use.
+// unreachable; and after those the ones that are leaving, though they still work. Then an interface with an on-link
+// address of the home prefix and a router, which is the home link, wins over all others. `current` breaks ties: what is
+// in use stays in use.
 std::vector<Choice> usable_attachments(std::span<const Candidate> candidates, const MovementPolicy& policy,
                                        const std::optional<Attachment>& current,
                                        std::span<const Attachment> silent = {});

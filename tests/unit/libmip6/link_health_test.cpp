@@ -324,3 +324,52 @@ TEST_CASE("one home agent that was away for long: the links are tried in turn, a
   node.wait(600s);
   CHECK(node.core.registration().registered_at() == kA1);
 }
+
+TEST_CASE("a link that is about to go is left while it works, and is not chosen as long as there is another",
+          "[link-health]") {
+  Links links;
+  links.health.leaves(kA1.interface, links.now);
+  const auto chosen = links.health.choose(links.candidates, movement(), kA1, false, links.now);
+  REQUIRE(chosen.size() == 2);
+  CHECK(chosen[0].attachment == kA2);
+  CHECK(chosen[0].reason == "w" + std::to_string(kA1.interface) + " is about to go");
+  CHECK(chosen[1].leaving);
+  CHECK_FALSE(chosen[1].failing);  // packets still come in there
+  SECTION("until it is said to stay") { links.health.stays(kA1.interface); }
+  SECTION("until it was down") {
+    links.candidates[0].link_up = false;
+    CHECK(links.choose(kA2) == kA2);
+    links.candidates[0].link_up = true;
+  }
+  SECTION("until it had no address") {
+    const auto before = links.candidates;
+    links.candidates.erase(links.candidates.begin());
+    CHECK(links.choose(kA2) == kA2);
+    links.candidates = before;
+  }
+  SECTION("for a minute if nothing comes of it") {
+    CHECK(links.health.next_deadline() == links.now + kLongestLeaving);
+    links.now += kLongestLeaving - 1ns;
+    CHECK(links.choose(kA2) == kA2);
+    links.now += 1ns;
+  }
+  CHECK(links.choose(kA2) == kA1);
+  CHECK_FALSE(links.health.next_deadline());
+}
+
+TEST_CASE("the only link is used until it goes", "[link-health]") {
+  Links links;
+  links.health.leaves(kA1.interface, links.now);
+  links.candidates.pop_back();
+  CHECK(links.choose(kA1) == kA1);
+}
+
+TEST_CASE("a link that is about to go is no other one where the home agent is silent", "[link-health]") {
+  Links links;
+  links.health.leaves(kA1.interface, links.now);
+  CHECK(links.choose(kA2, true) == kA2);
+  links.health.stays(kA1.interface);
+  CHECK(links.choose(kA2) == kA1);  // kA2 was not found silent, kA1 is the better one
+  links.candidates[0].metric = 3;
+  CHECK(links.choose(kA2) == kA2);
+}
