@@ -88,6 +88,8 @@ bool link_usable(const Candidate& candidate, const MovementPolicy& policy) {
 // advertised prefix shows that, whether its duplicate address detection has finished or not; so does the home address
 // itself, unless it is the host address (/128) that we put there ourselves.
 bool shows_home_link(const Candidate& candidate, const MovementPolicy& policy) {
+  if (matches_any(policy.not_home, candidate.interface_name)) return false;
+  if (!policy.home.empty() && !matches_any(policy.home, candidate.interface_name)) return false;
   const bool ours = candidate.address == policy.home_address && candidate.prefix_length == 128;
   return !ours && !candidate.deprecated && policy.home_prefix.contains(candidate.address);
 }

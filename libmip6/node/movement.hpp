@@ -52,6 +52,9 @@ struct MovementPolicy {
   // The higher one wins. The first whose pattern matches counts; a name that matches none has 0.
   std::vector<InterfacePreference> preference;
   std::vector<std::string> exclude;  // patterns of interfaces never used
+  // Where the user knows better than what is advertised: if not empty, only these can be the home link; those never.
+  std::vector<std::string> home{};
+  std::vector<std::string> not_home{};
 };
 
 struct Choice {

@@ -54,6 +54,18 @@ TEST_CASE("an address that cannot serve is not used", "[movement]") {
   CHECK(choose({one}, with).empty());
 }
 
+TEST_CASE("the user knows which link is home, whatever is advertised") {
+  const std::vector<Candidate> both{candidate(2, "w1", "2001:db8:1::7"), candidate(3, "w2", "2001:db8:1::8")};
+  auto with = policy();
+  REQUIRE(choose(both, with).at(0).attachment.at_home);
+  with.home = {"w2"};
+  CHECK(choose(both, with).at(0).attachment.interface == 3);
+  CHECK(choose({both[0]}, with).empty());
+  with.home = {};
+  with.not_home = {"w1"};
+  CHECK(choose(both, with).at(0).attachment.interface == 3);
+}
+
 TEST_CASE("a unique local address serves a home agent that has one itself", "[movement]") {
   auto with = policy();
   with.home_agent = address("fd00:1::1");
