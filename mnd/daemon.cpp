@@ -26,14 +26,6 @@ constexpr std::chrono::seconds kPluginsPatience{30};
 
 const std::vector<std::string> kCharonEvents{"ike-updown", "child-updown", "ike-rekey", "child-rekey", "log"};
 
-mip6::MovementPolicy movement_policy(const Config& config, const mip6::Ipv6Address& home_agent) {
-  return {.home_address = config.home_address,
-          .home_prefix = config.home_prefix,
-          .home_agent = home_agent,
-          .preference = config.preference,
-          .exclude = config.exclude};
-}
-
 mip6::Ipv6Address first_of(const std::vector<mip6::Ipv6Address>& addresses) {
   return addresses.empty() ? mip6::Ipv6Address{} : addresses.front();
 }
@@ -53,18 +45,19 @@ Daemon::Daemon(boost::asio::io_context& loop, Config config)
       store_{config_.state_directory, config_.home_address, first_of(config_.home_agents)},
       stored_agent_{store_.home_agent()},
       ends_{.home_address = config_.home_address, .home_agent = first_of(home_agents())},
-      movement_{movement_policy(config_, ends_.home_agent)},
       manual_store_{config_.state_directory, config_.home_address, first_of(config_.home_agents)},
       signals_{loop, SIGTERM, SIGINT, SIGHUP},
       timer_{loop, [this] { deadline(); }},
       resume_{loop, [this](mip6::Duration slept) { resumed(slept); }},
       optimistic_dad_{config_.state_directory / "interface-settings", kernel::boot_id()} {
+  movement_ = movement_policy();
   enter_keying();
 }
 
 tl::expected<void, mip6::Error> Daemon::start() {
-  auto control = kernel::ControlServer::open(loop_, config_.control_socket, kControlGroup,
-                                             [this](const auto& request, auto) { return this->control(request); });
+  auto control =
+      kernel::ControlServer::open(loop_, config_.control_socket, kControlGroup,
+                                  [this](const auto& request, auto asker) { return this->control(request, asker); });
   if (!control) return tl::unexpected(control.error());
   control_ = std::move(*control);
   journal_.on_new([this](const std::string& line) {

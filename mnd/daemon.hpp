@@ -88,6 +88,10 @@ class Daemon {
   void announce(const std::vector<mip6::Attachment>& care_of_addresses, const kernel::NetworkState& network);
   void follow(const std::vector<mip6::Choice>& usable);
 
+  // --- network_events.cpp: what a manager of networks says ---
+  mip6::MovementPolicy movement_policy();
+  kernel::ControlServer::Answer network_event(const nlohmann::json& request);
+
   // With the present home agent; nullptr before the start.
   const mip6::node::HomeRegistration* registration() const { return node_ ? &node_->registration() : nullptr; }
 
@@ -173,7 +177,8 @@ class Daemon {
   void received_prefixes(const kernel::MobilityPacket& packet);
 
   // --- status.cpp: the control socket ---
-  kernel::ControlServer::Answer control(const nlohmann::json& request);
+  kernel::ControlServer::Answer control(const nlohmann::json& request, kernel::Asker asker);
+  void refresh();
   nlohmann::json status() const;
   nlohmann::json warnings() const;  // [{what, remedy}]: what works, but is dangerous or will end badly
   std::string_view method_name() const;

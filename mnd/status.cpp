@@ -132,11 +132,18 @@ json Daemon::status() const {
   return state;
 }
 
+void Daemon::refresh() {
+  // Somebody may have logged in, or mended something.
+  link_health_.forget();
+  reconsider();
+  feed(mip6::node::RefreshAsked{});
+}
+
 void Daemon::publish_status() {
   if (control_ && control_->has_streams()) control_->publish(to_line(status()));
 }
 
-kernel::ControlServer::Answer Daemon::control(const json& request) {
+kernel::ControlServer::Answer Daemon::control(const json& request, kernel::Asker asker) {
   const auto found = request.find("command");
   const std::string command = found != request.end() && found->is_string() ? found->get<std::string>() : "";
   if (command == "status") return {to_line(status())};
@@ -151,14 +158,15 @@ kernel::ControlServer::Answer Daemon::control(const json& request) {
   if (command == "refresh") {
     if (!registration() || !registration()->attachment())
       return {to_line(error_answer("there is nothing to refresh: no usable address", "connect to a network first"))};
-    // Somebody may have logged in, or mended something.
-    link_health_.forget();
-    reconsider();
-    feed(mip6::node::RefreshAsked{});
+    refresh();
     return {to_line({{"version", kernel::kControlVersion}, {"result", "ok"}})};
   }
+  if (command == "network") {
+    if (asker == kernel::Asker::kRoot) return network_event(request);
+    return {to_line(error_answer("only root says what becomes of links", "ask as root"))};
+  }
   return {to_line(error_answer("unknown command '" + command + "'",
-                               "known: status, watch, events, sequence, trace, doctor, refresh"))};
+                               "known: status, watch, events, sequence, trace, doctor, refresh, network"))};
 }
 
 }  // namespace mnd

@@ -4,6 +4,7 @@
 #include <array>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "mnd/ctl/client.hpp"
 #include "mnd/ctl/render.hpp"
@@ -17,8 +18,9 @@ struct Options {
   std::string socket = "/run/mnd/control.sock";
   std::string config = "/etc/mnd/mnd.conf";  // doctor, where the daemon does not run
   bool json = false;
-  bool follow = false;    // events only
-  bool terminal = false;  // standard output is one
+  bool follow = false;               // events only
+  bool terminal = false;             // standard output is one
+  std::vector<std::string> words{};  // network only: what comes behind the command's name
   Colours colours = Colours::kOff;
 };
 
@@ -29,6 +31,7 @@ int run_refresh(const Options& options);
 int run_sequence(const Options& options);
 int run_trace(const Options& options);
 int run_doctor(const Options& options);
+int run_network(const Options& options);
 
 struct Command {
   std::string_view name;
@@ -36,7 +39,7 @@ struct Command {
   std::string_view summary;
 };
 // The first one is what is done without a name.
-inline constexpr std::array<Command, 7> kCommands{{
+inline constexpr std::array<Command, 8> kCommands{{
     {"status", run_status, "where the home address is registered, and what is wrong if it is not"},
     {"events", run_events, "what happened lately; --follow goes on with what happens"},
     {"watch", run_watch, "status, shown again at each change"},
@@ -44,6 +47,7 @@ inline constexpr std::array<Command, 7> kCommands{{
     {"trace", run_trace, "what the last moves took, step by step"},
     {"doctor", run_doctor, "what could be better, and what to do about it"},
     {"refresh", run_refresh, "register with the home agent again, now"},
+    {"network", run_network, "for hooks: EVENT [INTERFACE], what becomes of a link"},
 }};
 
 // --- used by the commands ---

@@ -36,16 +36,15 @@ int run(int argc, char* argv[]) {
       ("help,h", "this text")                                                            //
       ("version", "the version");
   po::options_description all;
-  all.add(shown).add_options()("command", po::value<std::string>()->default_value(std::string{kCommands[0].name}));
+  all.add(shown).add_options()("command", po::value<std::string>()->default_value(std::string{kCommands[0].name}))(
+      "words", po::value(&options.words));
   po::positional_options_description positional;
-  positional.add("command", 1);
+  positional.add("command", 1).add("words", -1);
 
   po::variables_map given;
   try {
     po::store(po::command_line_parser(argc, argv).options(all).positional(positional).run(), given);
     po::notify(given);
-  } catch (const po::too_many_positional_options_error&) {
-    return wrong_usage("one command at a time");
   } catch (const po::error& error) {
     return wrong_usage(error.what());
   }
@@ -58,6 +57,7 @@ int run(int argc, char* argv[]) {
   if (command == kCommands.end()) return wrong_usage(fmt::format("unknown command '{}'", printable(name)));
   if (options.follow && name != "events") return wrong_usage("--follow goes with 'events' only");
   if (!given["config"].defaulted() && name != "doctor") return wrong_usage("--config goes with 'doctor' only");
+  if (!options.words.empty() && name != "network") return wrong_usage("one command at a time");
   options.terminal = ::isatty(STDOUT_FILENO) == 1;
   if (options.terminal && !std::getenv("NO_COLOR")) options.colours = Colours::kOn;
   return command->run(options);

@@ -122,6 +122,33 @@ TEST_CASE("an error of the daemon is trouble") {
   CHECK(daemon.asked() == json{{"command", "refresh"}});
 }
 
+TEST_CASE("who tells that a link is about to go waits until the node has moved") {
+  const auto status = [](const char* interface, const char* care_of, const char* registered) {
+    return json{{"state", "registering"},
+                {"attachment", {{"interface", interface}, {"care_of", care_of}}},
+                {"registered_at", registered}}
+               .dump() +
+           "\n";
+  };
+  const auto told = [](const std::string& answers) {
+    PlayedDaemon daemon{answers};
+    daemon.options.words = {"pre-down", "w1"};
+    const int code = run_network(daemon.options);
+    CHECK(daemon.asked() == json{{"command", "network"}, {"event", "pre-down"}, {"interface", "w1"}});
+    return code;
+  };
+  const auto waits = status("w2", "2001:db8:a2::7", "2001:db8:a1::7");
+  CHECK(told(waits) == kTrouble);  // and the daemon hung up
+  CHECK(told(waits + "{\"kind\":\"event\"}\n" + status("w2", "2001:db8:a2::7", "2001:db8:a2::7")) == kOk);
+  CHECK(told(status("w1", "2001:db8:a1::7", "2001:db8:a1::7")) == kOk);  // there is no other link
+  CHECK(told("{\"state\":\"detached\",\"attachment\":null}\n") == kOk);
+}
+
+TEST_CASE("network wants an event, and does not care for a daemon that is not there") {
+  CHECK(run_network(Options{.socket = "/nonexistent/control.sock"}) == kUsage);
+  CHECK(run_network(Options{.socket = "/nonexistent/control.sock", .words = {"up", "w1"}}) == kUnreachable);
+}
+
 TEST_CASE("a daemon that is not there, hangs up or answers nonsense is not reachable") {
   CHECK(run_status(Options{.socket = "/nonexistent/control.sock"}) == kUnreachable);
   CHECK(run_status(Options{.socket = std::string(200, 'x')}) == kUnreachable);
