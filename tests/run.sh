@@ -54,7 +54,7 @@ done
 
 build_preset dev
 expression=$(IFS='|'; echo "${wanted[*]}")
-if [ -z "$expression" ] || [ "$(ctest --test-dir build/dev -N -L "^(${expression})\$" | grep -c ': lab-')" -gt 0 ]; then
+if [ -z "$expression" ] || [ "$(ctest --test-dir build/dev -N -L "^(${expression})\$" | grep -cE ': (lab|system)-')" -gt 0 ]; then
   build_preset lab
 fi
 select_label "$expression"

@@ -91,6 +91,8 @@ def ask(socket_path, command, timeout=20, **more):
 
 
 def program(name):
+    if "LAB_BIN_DIR" not in os.environ and (installed := shutil.which(name)):
+        return installed
     folder = Path(os.environ.get("LAB_BIN_DIR", "/usr/sbin"))
     for place in (folder, folder / "mnd", folder / "examples/home-agent"):
         if (place / name).is_file():

@@ -21,10 +21,11 @@ from lab import RUN, inside
 
 NAMESPACES = ("mn", "mn2", "ar1", "ar2", "core", "ha", "hl", "hh", "cn")
 ROUTERS = ("ar1", "ar2", "ar3", "ar4", "core", "ha")
-# The namespace and interface of one end, and of the other.
+# The namespace and interface of one end, and of the other. (A name that the present namespace has, which in tests/system is
+# the node's, is refused for others too: the node's come last.)
 LINKS = (("ar1", "wan", "core", "r1"), ("ar2", "wan", "core", "r2"), ("ha", "wan", "core", "r3"), ("cn", "wan", "core", "r4"),
          ("ha", "home", "hl", "ha"), ("hh", "eth0", "hl", "hh"), ("mn", "wh", "hl", "mn"),
-         ("mn", "w1", "ar1", "acc"), ("mn2", "w1", "ar1", "acc2"), ("mn", "w2", "ar2", "acc"))
+         ("mn2", "w1", "ar1", "acc2"), ("mn", "w1", "ar1", "acc"), ("mn", "w2", "ar2", "acc"))
 # Addresses of /64, and routes: (destination, by way of).
 ADDRESSES = {
     "core": {"r1": ["2001:db8:f1::1"], "r2": ["2001:db8:f2::1"], "r3": ["2001:db8:f3::1"], "r4": ["2001:db8:f4::1"]},
@@ -155,7 +156,8 @@ def bring_up(namespace):
 
 def make(dad):
     """dad: duplicate address detection on the node's links."""
-    batch(f"netns add {namespace}" for namespace in NAMESPACES)
+    # tests/system: the node is that whole system, in the namespace that was there before
+    batch(f"netns add {namespace}" for namespace in NAMESPACES if not Path(f"/run/netns/{namespace}").exists())
     for namespace in NAMESPACES:
         inside(namespace, lambda n=namespace: configure(n, dad and n == "mn"))
     batch(f"link add {near} netns {here} type veth peer name {far} netns {there}" for here, near, there, far in LINKS)
