@@ -13,6 +13,9 @@ def scenario(lab):
     desktop = Desktop(lab)
     desktop.connection("net1", "w1", "mnd.preference=5")
     desktop.connection("net2", "w2")
+    # What is on its way to the node when a link goes is lost, unless the home agent knew before.
+    for interface in ("r1", "r2"):
+        run("tc", "qdisc", "add", "dev", interface, "root", "netem", "delay", "40ms", namespace="core")
     desktop.begin("net1", "net2")
     at = lab.wait_registered("mn", timeout=40)
     lab.check("the node registers on the preferred connection", at and at == lab.care_of("mn", "w1"), lab.status_text())
