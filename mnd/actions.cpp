@@ -111,7 +111,7 @@ void Daemon::perform(const node::SwitchOutbound& action) {
   using Scope = kernel::EspTunnel::Scope;
   if (esp_tunnel_ && !attachment.at_home)
     done("payload protection", esp_tunnel_->move(Side::kNode, ends_, kernel::kNodePayloadReqid, attachment.care_of,
-                                                 leaving_usable_ ? Scope::kSending : Scope::kBoth));
+                                                 action.previous_usable ? Scope::kSending : Scope::kBoth));
   outbound_ = attachment;
   if (!done("tunnel", send_by(attachment))) return;
   traced("payload switched");

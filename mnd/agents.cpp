@@ -109,7 +109,7 @@ void Daemon::leave_agent() {
   delete_esp_states_except(kernel::kNodePrefixesReqid, {});
   done("xfrm", xfrm_->clear_care_of(kernel::Side::kNode, ends_));
   done("xfrm", xfrm_->remove_esp(kernel::Side::kNode, ends_));
-  payload_sa_ = prefix_sa_ = ready_to_send_ = leaving_usable_ = false;
+  payload_sa_ = prefix_sa_ = ready_to_send_ = false;
   unsent_solicitation_.reset();
   troubles_.over("keys");
   troubles_.over("payload keys");

@@ -245,7 +245,6 @@ class Daemon {
   // A former process may have left the home address on the home link, we don't know which: interface 0 is any.
   bool maybe_on_home_link_ = true;
   std::uint32_t home_link_ = 0;
-  bool leaving_usable_ = false;  // the address before the present one could still be used when it was left
   bool prefix_sa_ = false;       // charon has an SA pair for prefix discovery
   bool prefixes_asked_ = false;  // with prefix-discovery = yes: after the first registration
   std::optional<mip6::node::SendPrefixSolicitation> unsent_solicitation_;  // waits for that SA pair

@@ -129,7 +129,6 @@ void Daemon::follow(const std::vector<Choice>& usable) {
                                  return !choice.failing && choice.attachment.interface == current->interface &&
                                         choice.attachment.care_of == current->care_of;
                                });
-  leaving_usable_ = previous_usable;
   const auto from = current ? place_of(*current) : Trace::Place{};
   if (const auto to = place_of(best); from != to) trace_.begin(std::chrono::steady_clock::now(), from, to);
   feed(mip6::node::Attached{.attachment = best, .previous_usable = previous_usable});

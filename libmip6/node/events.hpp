@@ -78,6 +78,7 @@ struct SendUpdate {
 };
 struct SwitchOutbound {  // payload with the home address as source leaves this way from now on
   Attachment attachment;
+  bool previous_usable = false;  // the address before it could still be used when it was left: packets may come there
 };
 // No binding (of ours, or any longer one of a former process), or home left: no payload from the home address, new
 // connections do not choose it. What UseAttachment made at home stays there until the node is somewhere else.

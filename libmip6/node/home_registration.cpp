@@ -91,6 +91,7 @@ void HomeRegistration::on(const Attached& event) {
   const bool was_detached = !attachment_;
   const bool was_at_home = attachment_ && attachment_->at_home;
   attachment_ = event.attachment;
+  previous_usable_ = soft;
   renewal_asked_ = false;  // it was asked for from where the node is no longer, and K may end it
   if (!soft) endpoint_usable_ = endpoint_ == attachment_->care_of;
   actions_.push_back(UseAttachment{*attachment_});
@@ -148,7 +149,7 @@ void HomeRegistration::on(const Detached&) {
 
 void HomeRegistration::switch_outbound() {
   outbound_ = attachment_;
-  actions_.push_back(SwitchOutbound{*attachment_});
+  actions_.push_back(SwitchOutbound{*attachment_, previous_usable_});
 }
 
 // --- what others ask for ---

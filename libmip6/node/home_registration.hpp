@@ -183,6 +183,7 @@ class HomeRegistration {
   UpdateRate rate_;
   std::variant<Quiet, Exchange, Ended> phase_;
   std::optional<Attachment> attachment_;
+  bool previous_usable_ = false;  // the attachment before this one was, when it was left
   std::optional<Keys> keys_;
   std::optional<Binding> binding_;
   std::optional<Attachment> acknowledged_at_;  // also at home, where there is no binding

@@ -174,6 +174,24 @@ TEST_CASE("keys that were set by hand are neither moved nor renewed", "[registra
   CHECK(order(node.acknowledge(Status::kAccepted, 420s, false)) == (soft ? "SwitchOutbound Registered" : "Registered"));
 }
 
+TEST_CASE("payload that changes over tells whether some may still come to the address before", "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  CHECK(only<SwitchOutbound>(node.give(Attached{kA2, false})).previous_usable == false);
+  node.acknowledge();
+  node.give(Attached{kA3, true});
+  SECTION("which was there until now") { CHECK(only<SwitchOutbound>(node.acknowledge()).previous_usable); }
+  SECTION("which has gone before the answer came") {
+    CHECK_FALSE(only<SwitchOutbound>(node.give(Attached{kA1, false})).previous_usable);
+  }
+  SECTION("and another router of the link changes nothing of that") {
+    auto other_router = kA3;
+    other_router.gateway = address("fe80::99");
+    node.give(Attached{other_router, true});
+    CHECK(only<SwitchOutbound>(node.acknowledge()).previous_usable);
+  }
+}
+
 TEST_CASE("keys whose endpoint is here already stay", "[registration]") {
   Node node;
   node.register_at(kA1);
