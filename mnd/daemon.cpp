@@ -252,7 +252,7 @@ void Daemon::deadline() {
   }
   resume_.look();
   if (bring_up_again_ && now >= *bring_up_again_) bring_up();
-  if (repair_at_ && now >= *repair_at_) repair();
+  if (repair_time_.at() && now >= *repair_time_.at()) repair();
   const auto links_due = earliest({link_health_.next_deadline(), solicitation_.next_deadline()});
   if (links_due && now >= *links_due) reconsider();
   if (node_) feed(mip6::node::DeadlineReached{});
@@ -261,7 +261,7 @@ void Daemon::deadline() {
 
 void Daemon::rearm() {
   timer_.arm(earliest({node_ ? node_->next_deadline() : std::nullopt, keying_->next_deadline(), bring_up_again_,
-                       repair_at_, stop_guard_, stopping_ ? std::nullopt : link_health_.next_deadline(),
+                       repair_time_.at(), stop_guard_, stopping_ ? std::nullopt : link_health_.next_deadline(),
                        stopping_ ? std::nullopt : solicitation_.next_deadline()}));
 }
 

@@ -37,6 +37,7 @@
 #include "mnd/linux/tunnel.hpp"
 #include "mnd/linux/xfrm.hpp"
 #include "mnd/manual_store.hpp"
+#include "mnd/repair_time.hpp"
 #include "mnd/sequence_store.hpp"
 #include "mnd/trace.hpp"
 #include "mnd/troubles.hpp"
@@ -254,8 +255,7 @@ class Daemon {
   std::string attachment_reason_;
   std::optional<mip6::Attachment> outbound_;  // the way that payload leaves, if it may
   std::uint64_t routes_taken_ = 0;            // those that are repaired
-  std::optional<mip6::BootTime> repair_at_;
-  mip6::Duration repair_backoff_{};
+  RepairTime repair_time_;
   std::optional<bool> preferred_;  // new connections choose the home address; unknown after a start
   Troubles troubles_;
   std::map<std::string, std::uint64_t, std::less<>> dropped_;  // Mobility Header messages, by reason

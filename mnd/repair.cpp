@@ -10,11 +10,6 @@ namespace mnd {
 
 namespace {
 
-// What the kernel tells of one change comes in several batches, and so does what it tells of our own.
-constexpr mip6::Duration kRepairAfter = std::chrono::milliseconds{100};
-constexpr mip6::Duration kFirstRepairBackoff = std::chrono::seconds{1};
-constexpr mip6::Duration kMaxRepairBackoff = std::chrono::seconds{32};
-
 const kernel::Link* tunnel_device(const kernel::NetworkState& network) {
   const auto found = std::ranges::find_if(
       network.links, [](const auto& entry) { return entry.second.ours && entry.second.name == kernel::kTunnelName; });
@@ -52,26 +47,22 @@ bool Daemon::is_complete(const kernel::NetworkState& network) const {
 }
 
 void Daemon::look_after_ours(const kernel::NetworkState& network) {
-  if (!tunnel_ || bring_up_again_ || is_complete(network)) return;
-  // Also while it failed for long: what stood in the way may be over.
-  const auto at = kernel::boot_now() + kRepairAfter;
-  if (repair_at_ && *repair_at_ <= at) return;
-  repair_at_ = at;
-  repair_backoff_ = kFirstRepairBackoff;
+  if (!tunnel_ || bring_up_again_) return;
+  if (is_complete(network)) return repair_time_.complete();
+  repair_time_.incomplete(kernel::boot_now());
   rearm();
 }
 
 void Daemon::repair() {
-  repair_at_.reset();
-  if (!tunnel_ || !node_ || stopping_ || is_complete(monitor_->state())) return;
+  if (!tunnel_ || !node_ || stopping_ || is_complete(monitor_->state())) return repair_time_.complete();
   const auto taken = monitor_->state().own_routes_taken;
   if (done("tunnel", set_up_again())) {
+    repair_time_.complete();
     routes_taken_ = taken;
-    journal_.add("repaired", "somebody took away our device, home address or routes: set up again");
+    journal_.add("repaired", "our device, home address or routes had gone: set up again");
     return;
   }
-  repair_at_ = kernel::boot_now() + repair_backoff_;
-  repair_backoff_ = std::min(2 * repair_backoff_, kMaxRepairBackoff);
+  repair_time_.failed(kernel::boot_now());
 }
 
 tl::expected<void, mip6::Error> Daemon::set_up_again() {
