@@ -80,7 +80,8 @@ void Daemon::perform(const node::UseAttachment& action) {
   if (attachment.gateway)
     ready_to_send_ &= done(
         "tunnel", tunnel_->attach_home_link(attachment.interface, config_.home_prefix.length, *attachment.gateway));
-  if (home_link_ != 0 && home_link_ != attachment.interface) done("tunnel", tunnel_->detach_home_link(home_link_));
+  if (home_link_ != 0 && home_link_ != attachment.interface && !done("tunnel", tunnel_->detach_home_link(home_link_)))
+    maybe_on_other_link_ = true;
   home_link_ = attachment.interface;
   maybe_on_home_link_ = true;
 }
@@ -129,7 +130,9 @@ tl::expected<void, mip6::Error> Daemon::send_by(const mip6::Attachment& attachme
 
 void Daemon::leave_home_link() {
   if (!maybe_on_home_link_) return;
-  maybe_on_home_link_ = !done("tunnel", tunnel_->detach_home_link(home_link_));
+  constexpr std::uint32_t kAnyLink = 0;
+  const bool left = done("tunnel", tunnel_->detach_home_link(maybe_on_other_link_ ? kAnyLink : home_link_));
+  maybe_on_home_link_ = maybe_on_other_link_ = !left;
   home_link_ = 0;
 }
 

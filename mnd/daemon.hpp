@@ -243,8 +243,9 @@ class Daemon {
   std::vector<mip6::Attachment> known_usable_;
   mip6::node::LinkHealth link_health_;
   mip6::node::RouterSolicitation solicitation_{random_};
-  // A former process may have left the home address on the home link, we don't know which: interface 0 is any.
-  bool maybe_on_home_link_ = true;
+  // A former process may have left the home address on the home link, we don't know which; and so may we, where the
+  // kernel refused to take it away.
+  bool maybe_on_home_link_ = true, maybe_on_other_link_ = true;
   std::uint32_t home_link_ = 0;
   bool prefix_sa_ = false;       // charon has an SA pair for prefix discovery
   bool prefixes_asked_ = false;  // with prefix-discovery = yes: after the first registration

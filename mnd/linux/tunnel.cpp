@@ -104,7 +104,7 @@ struct NodeTunnel::Impl {
       return tl::unexpected(mip6::Error{.tried = "use the tunnel device",
                                         .on = kTunnelName,
                                         .reason = "it does not exist",
-                                        .remedy = "restart mnd",
+                                        .remedy = "mnd makes it again; if this stays, find out what removes it",
                                         .os_error = ENODEV});
     }
     device = (*found)->index;
