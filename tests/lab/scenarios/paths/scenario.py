@@ -15,6 +15,12 @@ BYPASSED = "2001:db8:f4:0:1::2"  # of the correspondent
 DEPRECATED = "2001:db8:a1::dead"  # of w1
 ROUTER = "2001:db8:a1::1"  # of the link of w1
 SMALL = 1280
+SECTIONS = """[interface "w1"]
+preference = 10
+[interface "w?"]
+preference = -5
+[interface "wh"]
+exclude = yes"""
 VPN_TABLE, VPN_MARK = "51820", "0xca6c"
 
 
@@ -25,7 +31,7 @@ def scenario(lab):
     NODES["mn2"]["agent_lines"] = ["protect = payload"]
     common.charons(lab, "ha", "mn", "mn2")
     lab.before = {n: common.leftovers.snapshot(n, lab.vici_socket(n)) for n in ("mn", "ha")}
-    lab.node("mn", "bypass = 2001:db8:f4:0:1::/80\nexclude = wh")
+    lab.node("mn", f"bypass = 2001:db8:f4:0:1::/80\n{SECTIONS}", {"prefer": ""})
     unbound(lab)
     lab.agent()
     lab.node("mn2", "protect = payload")
@@ -80,6 +86,8 @@ def deprecated_and_excluded(lab):
     counts = dict(zip(names, echoes.answered(ways)))
     lab.check("what is bound to a deprecated address, or to one of an excluded link, leaves by its own link",
               set(counts.values()) == {3}, counts)
+    lab.check("an interface whose section excludes it is not used, though it leads home",
+              lab.registered_at() == lab.care_of("mn", "w1"), lab.status())
     kernel.set_link("mn", "wh", False)
     run("ip", "-n", "mn", "address", "del", f"{DEPRECATED}/64", "dev", "w1")
 
