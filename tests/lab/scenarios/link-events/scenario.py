@@ -18,6 +18,7 @@ from lab import HERE, HOME_ADDRESS, OUT, RUN, inside, run, wait_for
 PREFIXES = {"w1": "2001:db8:a1:", "w2": "2001:db8:a2:", "w3": "2001:db8:a4:", "usb0": "2001:db8:a1:"}
 ONLY = "only usable address"
 NEW_PREFIX = "2001:db8:a8:"
+LOCAL = "fd00:a4::1"  # a ULA; the home agent's address is global
 LIBRARY, ASLEEP = OUT / "asleep.so", RUN / "asleep"
 LONG, SHORT = 1000, 60  # seconds of sleep: longer than the registration's lifetime, and not
 FAR = "700ms"  # from the node to the home agent
@@ -89,8 +90,9 @@ def three_links(lab):
 
 
 def same_address_again(lab):
-    """Each takes all addresses of the only link away."""
+    """Each takes all addresses of the only link away; at first one stays that does not reach the home agent."""
     def delete():
+        ip(f"addr add {LOCAL}/64 dev w3 nodad")
         ip(f"addr del {lab.care_of('mn', 'w3')}/64 dev w3")
 
     def small():
