@@ -19,6 +19,6 @@ become_root "$(realpath packaging/install.sh)" "$@"
 install_packages "${packages_build[@]}" "${packages_run[@]}"
 build_preset release "${programs[@]}"
 cmake --install build/release --prefix /usr --component "$1" >/dev/null
-systemd-sysusers mnd.conf
+systemd-sysusers "$1.conf"
 [ ! -d /run/systemd/system ] || systemctl daemon-reload
 echo "installed: ${programs[*]}"

@@ -6,6 +6,7 @@
 packages_build=(cmake ninja-build g++ pkg-config libboost-dev libboost-program-options-dev libfmt-dev
   nlohmann-json3-dev libexpected-dev libnl-3-dev libnl-route-3-dev libsqlite3-dev libssl-dev libsystemd-dev)
 packages_run=(charon-systemd libstrongswan-standard-plugins strongswan-pki)
+packages_packaging=(debhelper dpkg-dev acl)
 packages_bench=(libbenchmark-dev)
 packages_test=(catch2 clang-format tshark prometheus "${packages_bench[@]}")
 packages_report=(gnuplot-nox)

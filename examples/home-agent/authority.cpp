@@ -101,7 +101,7 @@ tl::expected<void, Error> Authority::make(FileChange& change, const std::string&
   if (!own) return tl::unexpected(own.error());
   const auto root = certificate();
   if (!root) return tl::unexpected(root.error());
-  change.create(agent_file(), own->key + own->certificate + *root, 0600);
+  change.create(agent_file(), own->key + own->certificate + *root, 0640);  // the agent's group reads it
   return change.commit();
 }
 

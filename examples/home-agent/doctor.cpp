@@ -85,7 +85,7 @@ Result check_charon_limits(const Health& health) {
   if (health.charon_limits->half_open) return std::nullopt;
   return found(
       "half-open IKE connections of charon are not bounded: a flood takes all memory",
-      "cp /usr/share/doc/mnd/examples/strongswan-mip6-ha.conf /etc/strongswan.d/mip6-ha.conf && systemctl restart "
+      "cp /usr/share/doc/mip6-ha/examples/strongswan-mip6-ha.conf /etc/strongswan.d/mip6-ha.conf && systemctl restart "
       "strongswan");
 }
 

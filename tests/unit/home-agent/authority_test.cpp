@@ -22,7 +22,7 @@ TEST_CASE("the first node with a certificate brings an authority and the home ag
   CHECK((*config.certificate)->authorities.size() == 1);
   CHECK(mode(here.folder / "mip6-ha/ca") == 0700);
   CHECK(mode(here.folder / "mip6-ha/ca/ca.key") == 0600);
-  CHECK(mode(here.folder / "mip6-ha/agent.pem") == 0600);
+  CHECK(mode(here.folder / "mip6-ha/agent.pem") == 0640);
   REQUIRE(config.nodes.size() == 1);
   CHECK(ike::certificate_of(config.nodes[0].proof) != nullptr);
 
