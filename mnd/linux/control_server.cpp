@@ -334,7 +334,11 @@ tl::expected<void, mip6::Error> remove_stale(boost::asio::io_context& loop, cons
 }
 
 void allow_group(const std::filesystem::path& path, const std::string& name) {
-  if (const auto* entry = ::getgrnam(name.c_str()); entry && ::chown(path.c_str(), uid_t(-1), entry->gr_gid) == 0)
+  const auto* entry = ::getgrnam(name.c_str());
+  struct stat status {};
+  if (!entry || ::stat(path.c_str(), &status) != 0) return;
+  // The units run in that group, and may not give files away.
+  if (status.st_gid == entry->gr_gid || ::chown(path.c_str(), uid_t(-1), entry->gr_gid) == 0)
     ::chmod(path.c_str(), 0660);
 }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from lab import HOME_AGENT, NODES, OUT, RUN, Lab, run, wait_for
 
 CONNECTIONS = Path("/etc/NetworkManager/system-connections")
-HOOK = "/usr/lib/NetworkManager/dispatcher.d/90-mnd"
+HOOK = Path(__file__).parent.parent.parent.parent / "packaging/networkmanager/90-mnd"
 CONTROL = "/run/mnd/control.sock"
 
 
