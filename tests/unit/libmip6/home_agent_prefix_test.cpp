@@ -214,6 +214,8 @@ TEST_CASE("the end of a service that was never used does nothing", "[agent]") {
   CHECK(agent.run(ServiceEnded{kHome}).empty());
   agent.run(registration(1, kCareOf1));
   agent.run(deregistration_at_home(2));
+  agent.now += kPreviousCareOfGrace;
+  agent.run(DeadlineReached{});
   CHECK(agent.run(ServiceEnded{kHome}).empty());
 }
 

@@ -1,6 +1,7 @@
-"""A home agent 150 ms there and back: charon looks for vanished addresses 100 ms after a link died, long before the Acknowledgement
-of a hard move can be here, and must find its endpoint on the new address by then, or it closes the IKE_SA, which is not
-where it was established any more: still not one IKE packet. What is under way in the tunnel when the node comes home arrives."""
+"""A home agent 150 ms there and back: charon looks for vanished addresses 100 ms after a link died, long before the
+Acknowledgement of a hard move can be here, and must find its endpoint on the new address by then, or it closes the IKE_SA,
+which is not where it was established any more: still not one IKE packet. What is under way in the tunnel when the node comes
+home arrives."""
 
 import moves
 import kernel
