@@ -24,10 +24,6 @@ json or_null(const std::optional<T>& value, auto&& convert) {
   return value ? json(convert(*value)) : json(nullptr);
 }
 
-json error_answer(const std::string& what, const std::string& remedy) {
-  return {{"version", kernel::kControlVersion}, {"error", {{"what", what}, {"remedy", remedy}}}};
-}
-
 std::string to_line(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 }  // namespace
@@ -157,16 +153,17 @@ kernel::ControlServer::Answer Daemon::control(const json& request, kernel::Asker
   if (command == "doctor") return {to_line({{"version", kernel::kControlVersion}, {"findings", findings(false)}})};
   if (command == "refresh") {
     if (!registration() || !registration()->attachment())
-      return {to_line(error_answer("there is nothing to refresh: no usable address", "connect to a network first"))};
+      return {kernel::control_error("there is nothing to refresh: no usable address", "connect to a network first",
+                                    kernel::kNotRegistered)};
     refresh();
     return {to_line({{"version", kernel::kControlVersion}, {"result", "ok"}})};
   }
   if (command == "network") {
     if (asker == kernel::Asker::kRoot) return network_event(request);
-    return {to_line(error_answer("only root says what becomes of links", "ask as root"))};
+    return {kernel::control_error("only root says what becomes of links", "ask as root", kernel::kNotPermitted)};
   }
-  return {to_line(error_answer("unknown command '" + command + "'",
-                               "known: status, watch, events, sequence, trace, doctor, refresh, network"))};
+  return {kernel::control_error("unknown command '" + command + "'",
+                                "known: status, watch, events, sequence, trace, doctor, refresh, network")};
 }
 
 }  // namespace mnd

@@ -18,8 +18,8 @@ namespace {
 
 Failure unreachable(const std::string& path, int number) {
   const auto what = fmt::format("cannot reach mnd at {}: {}", printable(path), std::strerror(number));
-  if (number == EACCES || number == EPERM) return {what, "run mip6ctl as root, or as a member of the group mnd"};
-  return {what, "start it (systemctl start mnd), or name its control-socket with --socket"};
+  if (number == EACCES || number == EPERM) return {what, "run mip6ctl as root, or as a member of the group mnd", true};
+  return {what, "start it (systemctl start mnd), or name its control-socket with --socket", false};
 }
 
 }  // namespace

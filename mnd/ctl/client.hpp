@@ -16,6 +16,7 @@ namespace mip6ctl {
 struct Failure {
   std::string what;
   std::string remedy;
+  bool forbidden = false;  // the user may not
 };
 
 class Client {

@@ -12,7 +12,14 @@
 namespace mip6ctl {
 
 // Exit codes, for scripts.
-enum Exit : int { kOk = 0, kTrouble = 1, kUsage = 2, kUnreachable = 3 };
+enum Exit : int {
+  kOk = 0,
+  kFailed = 1,  // the daemon refused, is in trouble, or the doctor has found something
+  kUsage = 2,
+  kNotRunning = 3,  // or does not answer
+  kNotRegistered = 4,
+  kNotPermitted = 5,
+};
 
 struct Options {
   std::string socket = "/run/mnd/control.sock";
@@ -54,6 +61,12 @@ inline constexpr std::array<Command, 8> kCommands{{
 
 // Tells the user on standard error; returns `code`.
 int fail(const Failure& failure, Exit code);
+// Of a daemon that could not be reached.
+Exit exit_of(const Failure& failure);
+// Of what the daemon said in place of an answer.
+Exit exit_of_error(const nlohmann::json& error);
+// Of a status: registered (or at home) without trouble, with it, or neither.
+Exit exit_of_status(const nlohmann::json& status);
 // Connects, sends `request` and gets the first answer. An empty optional: failed, told, `code` set.
 struct Conversation {
   Client client;

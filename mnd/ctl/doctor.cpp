@@ -55,7 +55,7 @@ std::string output_of(const std::filesystem::path& path, const std::string& conf
 
 int tell(const Options& options, const json& answer) {
   print(options.json ? one_line(answer) + "\n" : render_findings(answer));
-  return member(answer, "findings").empty() ? kOk : kTrouble;
+  return member(answer, "findings").empty() ? kOk : kFailed;
 }
 
 }  // namespace

@@ -34,18 +34,18 @@ int run_network(const Options& options) {
   const auto& event = options.words[0];
   const auto interface = options.words.size() > 1 ? options.words[1] : std::string{};
   auto client = Client::connect(options.socket);
-  if (!client) return kUnreachable;
-  if (!client->send({{"command", "network"}, {"event", event}, {"interface", interface}})) return kUnreachable;
+  if (!client) return exit_of(client.error());
+  if (!client->send({{"command", "network"}, {"event", event}, {"interface", interface}})) return kNotRunning;
   for (;;) {
     const auto left = std::chrono::ceil<milliseconds>(end - steady_clock::now());
     const auto answer = client->receive(std::max(left, milliseconds{0}));
     if (!answer) {
       const bool late = steady_clock::now() >= end;
       return fail({late ? event + " " + interface + ": mnd has not moved within 200 ms" : answer.error().what, ""},
-                  kTrouble);
+                  kFailed);
     }
     if (const auto& error = member(*answer, "error"); error.is_object())
-      return fail({text(error, "what"), text(error, "remedy")}, kTrouble);
+      return fail({text(error, "what"), text(error, "remedy")}, exit_of_error(error));
     // the stream has other objects too
     if (!member(*answer, "state").is_string()) continue;
     if (event != "pre-down" || stays(*answer, interface) || has_left(*answer, interface)) {

@@ -8,7 +8,7 @@ int run_status(const Options& options) {
   if (!conversation) return conversation.error();
   const auto& status = conversation->answer;
   print(options.json ? one_line(status) + "\n" : render_status(status, options.colours));
-  return in_trouble(status) ? kTrouble : kOk;
+  return exit_of_status(status);
 }
 
 }  // namespace mip6ctl

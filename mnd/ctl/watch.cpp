@@ -19,11 +19,11 @@ int run_watch(const Options& options) {
         now = kClearScreen + render_status(status, options.colours);
       else
         now = render_change(status, options.colours) + "\n";
-      if (now != last && !print(now)) return kTrouble;
+      if (now != last && !print(now)) return kFailed;
       last = std::move(now);
     }
     auto next = conversation->client.receive(std::nullopt);
-    if (!next) return fail(next.error(), kUnreachable);
+    if (!next) return fail(next.error(), kNotRunning);
     status = std::move(*next);
   }
 }

@@ -359,8 +359,8 @@ tl::expected<json, mip6::Error> parse_control_request(std::string_view line) {
   return request;
 }
 
-std::string control_error(const std::string& what, const std::string& remedy) {
-  const json answer{{"version", kControlVersion}, {"error", {{"what", what}, {"remedy", remedy}}}};
+std::string control_error(const std::string& what, const std::string& remedy, std::string_view kind) {
+  const json answer{{"version", kControlVersion}, {"error", {{"what", what}, {"remedy", remedy}, {"kind", kind}}}};
   return answer.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 

@@ -111,15 +111,38 @@ TEST_CASE("status asks for the status and is well without trouble") {
   CHECK(daemon.asked() == json{{"command", "status"}});
 }
 
-TEST_CASE("status in trouble can be told by the exit code") {
-  PlayedDaemon daemon{"{\"state\":\"registering\",\"last_error\":{\"what\":\"x\",\"current\":true}}\n"};
-  CHECK(run_status(daemon.options) == kTrouble);
+TEST_CASE("how it is can be told by the exit code of status") {
+  const auto code_of = [](const json& status) {
+    PlayedDaemon daemon{status.dump() + "\n"};
+    return run_status(daemon.options);
+  };
+  const json trouble{{"what", "x"}, {"current", true}};
+  const json over{{"what", "x"}, {"current", false}};
+  CHECK(code_of({{"state", "registered"}, {"last_error", over}}) == kOk);
+  CHECK(code_of({{"state", "at home"}}) == kOk);
+  CHECK(code_of({{"state", "registered"}, {"last_error", trouble}}) == kFailed);
+  CHECK(code_of({{"state", "registering"}, {"last_error", trouble}}) == kNotRegistered);
+  CHECK(code_of({{"state", "detached"}}) == kNotRegistered);
+  CHECK(code_of(json::object()) == kNotRegistered);
 }
 
-TEST_CASE("an error of the daemon is trouble") {
-  PlayedDaemon daemon{"{\"version\":1,\"error\":{\"what\":\"detached\",\"remedy\":\"plug in a cable\"}}\n"};
-  CHECK(run_refresh(daemon.options) == kTrouble);
-  CHECK(daemon.asked() == json{{"command", "refresh"}});
+TEST_CASE("an error of the daemon has the exit code of its kind") {
+  const auto code_of = [](const char* kind) {
+    const json error{{"what", "detached"}, {"remedy", "plug in a cable"}, {"kind", kind}};
+    PlayedDaemon daemon{json{{"version", 1}, {"error", error}}.dump() + "\n"};
+    const int code = run_refresh(daemon.options);
+    CHECK(daemon.asked() == json{{"command", "refresh"}});
+    return code;
+  };
+  CHECK(code_of("failed") == kFailed);
+  CHECK(code_of("") == kFailed);  // of an older daemon
+  CHECK(code_of("not-registered") == kNotRegistered);
+  CHECK(code_of("not-permitted") == kNotPermitted);
+}
+
+TEST_CASE("a daemon that may not be asked is told from one that is not there") {
+  CHECK(exit_of(Failure{"x", "y", true}) == kNotPermitted);
+  CHECK(exit_of(Failure{"x", "y", false}) == kNotRunning);
 }
 
 TEST_CASE("who tells that a link is about to go waits until the node has moved") {
@@ -138,7 +161,7 @@ TEST_CASE("who tells that a link is about to go waits until the node has moved")
     return code;
   };
   const auto waits = status("w2", "2001:db8:a2::7", "2001:db8:a1::7");
-  CHECK(told(waits) == kTrouble);  // and the daemon hung up
+  CHECK(told(waits) == kFailed);  // and the daemon hung up
   CHECK(told(waits + "{\"kind\":\"event\"}\n" + status("w2", "2001:db8:a2::7", "2001:db8:a2::7")) == kOk);
   CHECK(told(status("w1", "2001:db8:a1::7", "2001:db8:a1::7")) == kOk);  // there is no other link
   CHECK(told("{\"state\":\"detached\",\"attachment\":null}\n") == kOk);
@@ -146,22 +169,22 @@ TEST_CASE("who tells that a link is about to go waits until the node has moved")
 
 TEST_CASE("network wants an event, and does not care for a daemon that is not there") {
   CHECK(run_network(Options{.socket = "/nonexistent/control.sock"}) == kUsage);
-  CHECK(run_network(Options{.socket = "/nonexistent/control.sock", .words = {"up", "w1"}}) == kUnreachable);
+  CHECK(run_network(Options{.socket = "/nonexistent/control.sock", .words = {"up", "w1"}}) == kNotRunning);
 }
 
 TEST_CASE("a daemon that is not there, hangs up or answers nonsense is not reachable") {
-  CHECK(run_status(Options{.socket = "/nonexistent/control.sock"}) == kUnreachable);
-  CHECK(run_status(Options{.socket = std::string(200, 'x')}) == kUnreachable);
+  CHECK(run_status(Options{.socket = "/nonexistent/control.sock"}) == kNotRunning);
+  CHECK(run_status(Options{.socket = std::string(200, 'x')}) == kNotRunning);
   PlayedDaemon silent{""};
-  CHECK(run_status(silent.options) == kUnreachable);
+  CHECK(run_status(silent.options) == kNotRunning);
   PlayedDaemon nonsense{"220 mail.example.org ESMTP\n"};
-  CHECK(run_status(nonsense.options) == kUnreachable);
+  CHECK(run_status(nonsense.options) == kNotRunning);
 }
 
 TEST_CASE("events that are followed go on until the daemon ends, whatever else is in the stream") {
   PlayedDaemon daemon{"{\"events\":[{\"kind\":\"a\"}]}\n{\"state\":\"registered\"}\n{\"kind\":\"b\",\"text\":5}\n"};
   daemon.options.follow = true;
-  CHECK(run_events(daemon.options) == kUnreachable);
+  CHECK(run_events(daemon.options) == kNotRunning);
   CHECK(daemon.asked() == json{{"command", "events"}, {"follow", true}});
 }
 
@@ -172,5 +195,5 @@ TEST_CASE("events without follow end after the list") {
 
 TEST_CASE("watch goes on until the daemon ends") {
   PlayedDaemon daemon{"{\"state\":\"registered\"}\n{\"kind\":\"x\"}\n{\"state\":\"detached\"}\n"};
-  CHECK(run_watch(daemon.options) == kUnreachable);
+  CHECK(run_watch(daemon.options) == kNotRunning);
 }
