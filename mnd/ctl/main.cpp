@@ -19,8 +19,9 @@ void usage(const po::options_description& shown) {
   std::cout << "Usage: mip6ctl [OPTION...] [COMMAND]\n\nCommands (the first one if none is given):\n";
   for (const auto& command : kCommands) std::cout << fmt::format("  {:<10}{}\n", command.name, command.summary);
   std::cout << '\n'
-            << shown << "\nExit status: 0 well; 1 failed, or trouble; 2 wrong usage; 3 mnd does not run; 4 not registered; "
-                        "5 not\npermitted.\n";
+            << shown
+            << "\nExit status: 0 well; 1 failed, or trouble; 2 wrong usage; 3 mnd does not run; 4 not registered; "
+               "5 not\npermitted.\n";
 }
 
 int wrong_usage(const std::string& what) { return fail({what, "see mip6ctl --help"}, kUsage); }
