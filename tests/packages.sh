@@ -5,10 +5,10 @@
 
 packages_build=(cmake ninja-build g++ pkg-config libboost-dev libboost-program-options-dev libfmt-dev
   nlohmann-json3-dev libexpected-dev libnl-3-dev libnl-route-3-dev libsqlite3-dev libssl-dev libsystemd-dev)
-packages_run=(charon-systemd libstrongswan-standard-plugins strongswan-pki)
-packages_packaging=(debhelper dpkg-dev acl)
+packages_run=(acl charon-systemd libstrongswan-standard-plugins strongswan-pki)
+packages_packaging=(debhelper dpkg-dev)
 packages_bench=(libbenchmark-dev)
-packages_test=(catch2 clang-format tshark prometheus "${packages_bench[@]}")
+packages_test=(catch2 clang-format mandoc systemd tshark prometheus "${packages_bench[@]}")
 packages_report=(gnuplot-nox)
 packages_fuzz=(clang-19 libclang-rt-19-dev llvm-19 python3-minimal)
 packages_lab=("${packages_run[@]}" user-mode-linux strongswan-swanctl radvd tcpdump iproute2 iputils-ping kmod procps

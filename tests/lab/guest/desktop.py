@@ -24,14 +24,18 @@ class Desktop:
         path.write_text(f"[connection]\nid={name}\ntype=ethernet\ninterface-name={interface}\nautoconnect=false\n"
                         f"[ipv4]\nmethod=disabled\n[ipv6]\nmethod=auto\naddr-gen-mode=0\n[user]\n{user}\n", encoding="utf-8")
 
-    def begin(self, *connections):
-        """The home agent with its charon, these connections up, mnd.service."""
-        self.lab.charon("ha")
-        self.lab.agent()
+    @staticmethod
+    def up(*connections):
         run("nmcli", "connection", "reload")
         for name in connections:
             # udev has to tell it of the device first
             wait_for(lambda n=name: "activated" in run("nmcli", "--wait", "60", "connection", "up", n, check=False), 15, 0.3)
+
+    def begin(self, *connections):
+        """The home agent with its charon, these connections up, mnd.service."""
+        self.lab.charon("ha")
+        self.lab.agent()
+        self.up(*connections)
         shutil.copy(self.lab.secret("mn", NODES["mn"]), "/etc/mnd/secret")
         Path("/etc/mnd/mnd.conf").write_text(
             f"home-address = {NODES['mn']['home_address']}/64\nhome-agent = {HOME_AGENT}\n"
