@@ -1,5 +1,5 @@
-// mip6ctl network EVENT [INTERFACE]: for the hooks of managers of networks, which wait for it. So it takes 200 ms at
-// most, and a daemon that is not there is no news.
+// mip6ctl network EVENT [INTERFACE]: for the hooks of managers of networks, which decide how long they wait for it. A
+// daemon that is not there is no news.
 #include <chrono>
 
 #include "mnd/ctl/commands.hpp"
@@ -10,8 +10,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
-
-constexpr milliseconds kPatience{200};
 
 // Whether the node is registered by another link than that, or has none.
 bool has_left(const json& status, const std::string& interface) {
@@ -28,7 +26,7 @@ bool stays(const json& status, const std::string& interface) {
 }  // namespace
 
 int run_network(const Options& options) {
-  const auto end = steady_clock::now() + kPatience;
+  const auto end = steady_clock::now() + Client::kAnswerTimeout;
   if (options.words.empty() || options.words.size() > 2)
     return fail({"network needs an event, and the interface that it is of", "mip6ctl network pre-down wlan0"}, kUsage);
   const auto& event = options.words[0];
@@ -41,8 +39,7 @@ int run_network(const Options& options) {
     const auto answer = client->receive(std::max(left, milliseconds{0}));
     if (!answer) {
       const bool late = steady_clock::now() >= end;
-      return fail({late ? event + " " + interface + ": mnd has not moved within 200 ms" : answer.error().what, ""},
-                  kFailed);
+      return fail({late ? event + " " + interface + ": mnd has not moved" : answer.error().what, ""}, kFailed);
     }
     if (const auto& error = member(*answer, "error"); error.is_object())
       return fail({text(error, "what"), text(error, "remedy")}, exit_of_error(error));
