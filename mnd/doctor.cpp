@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <nlohmann/json.hpp>
 
 #include "ike-glue/method.hpp"
 #include "libmip6/forecast.hpp"
@@ -69,7 +70,7 @@ Result check_options(const Health& health) {
 Result check_vici(const Health& health) {
   if (health.manual_keys || !health.vici_forbidden) return std::nullopt;
   return found(fmt::format("mnd may not use charon's socket {}", health.vici_socket),
-               fmt::format("chgrp mnd {0} && chmod g+rw {0}; for good, 'group = mnd' for charon in strongswan.conf",
+               fmt::format("setfacl -m u:mnd:rw {}; strongswan.service.d/mnd.conf does so at each start of charon",
                            health.vici_socket));
 }
 
@@ -268,6 +269,10 @@ constexpr std::array<Check, 25> kChecks{{
 }};
 
 }  // namespace
+
+nlohmann::json to_json(const Finding& finding) {
+  return {{"check", finding.check}, {"what", finding.what}, {"remedy", finding.remedy}};
+}
 
 std::vector<Finding> examine(const Health& health) {
   std::vector<Finding> findings;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -62,6 +63,9 @@ struct Finding {
   std::string remedy;
   bool advice = false;  // nothing is broken: `status` shows it beside the trouble
 };
+
+// As the control socket and mnd --doctor tell it.
+nlohmann::json to_json(const Finding& finding);
 
 // In the order of importance; empty: nothing found.
 std::vector<Finding> examine(const Health& health);

@@ -46,10 +46,9 @@ int make_keys() {
 int doctor(const std::string& file) {
   keep_memory_secret();
   auto list = nlohmann::json::array();
-  for (const auto& finding : mnd::examine_stopped(file))
-    list.push_back({{"check", finding.check}, {"what", finding.what}, {"remedy", finding.remedy}});
-  const nlohmann::json answer{{"version", mnd::kernel::kControlVersion}, {"findings", std::move(list)}};
-  fmt::print("{}\n", answer.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  for (const auto& finding : mnd::examine_stopped(file)) list.push_back(mnd::to_json(finding));
+  fmt::print("{}\n",
+             mnd::kernel::control_line({{"version", mnd::kernel::kControlVersion}, {"findings", std::move(list)}}));
   return kOk;
 }
 

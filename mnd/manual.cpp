@@ -104,8 +104,7 @@ json Daemon::findings(bool only_advice) const {
     }
   }
   for (const auto& finding : examine(seen))
-    if (finding.advice || !only_advice)
-      list.push_back({{"check", finding.check}, {"what", finding.what}, {"remedy", finding.remedy}});
+    if (finding.advice || !only_advice) list.push_back(to_json(finding));
   return list;
 }
 

@@ -16,8 +16,6 @@ std::string text(const json& request, const char* member) {
   return found != request.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
-std::string to_line(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
-
 }  // namespace
 
 mip6::MovementPolicy Daemon::movement_policy() {
@@ -38,7 +36,7 @@ kernel::ControlServer::Answer Daemon::network_event(const json& request) {
   const auto event = text(request, "event");
   const auto interface = text(request, "interface");
   movement_ = movement_policy();
-  if (!monitor_ || !node_ || stopping_) return {to_line(status())};
+  if (!monitor_ || !node_ || stopping_) return {kernel::control_line(status())};
   const auto& links = monitor_->state().links;
   const auto link = std::ranges::find_if(links, [&](const auto& one) { return one.second.name == interface; });
   if (event == "pre-down" && link != links.end())
@@ -48,7 +46,7 @@ kernel::ControlServer::Answer Daemon::network_event(const json& request) {
   if ((event == "vpn-up" || event == "connectivity-change") && registration()->attachment()) refresh();
   reconsider();
   // Who says that a link is about to go is told when the node has moved.
-  return {to_line(status()), event == "pre-down"};
+  return {kernel::control_line(status()), event == "pre-down"};
 }
 
 }  // namespace mnd

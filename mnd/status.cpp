@@ -24,8 +24,6 @@ json or_null(const std::optional<T>& value, auto&& convert) {
   return value ? json(convert(*value)) : json(nullptr);
 }
 
-std::string to_line(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
-
 }  // namespace
 
 std::string Daemon::interface_name(std::uint32_t index) const {
@@ -136,27 +134,29 @@ void Daemon::refresh() {
 }
 
 void Daemon::publish_status() {
-  if (control_ && control_->has_streams()) control_->publish(to_line(status()));
+  if (control_ && control_->has_streams()) control_->publish(kernel::control_line(status()));
 }
 
 kernel::ControlServer::Answer Daemon::control(const json& request, kernel::Asker asker) {
   const auto found = request.find("command");
   const std::string command = found != request.end() && found->is_string() ? found->get<std::string>() : "";
-  if (command == "status") return {to_line(status())};
-  if (command == "watch") return {to_line(status()), true};
+  if (command == "status") return {kernel::control_line(status())};
+  if (command == "watch") return {kernel::control_line(status()), true};
   if (command == "events") {
     const json answer{{"version", kernel::kControlVersion}, {"events", journal_.to_json()}};
-    return {to_line(answer), request.value("follow", json(false)) == true};
+    return {kernel::control_line(answer), request.value("follow", json(false)) == true};
   }
-  if (command == "sequence") return {to_line(sequence())};
-  if (command == "trace") return {to_line({{"version", kernel::kControlVersion}, {"moves", trace_.to_json()}})};
-  if (command == "doctor") return {to_line({{"version", kernel::kControlVersion}, {"findings", findings(false)}})};
+  if (command == "sequence") return {kernel::control_line(sequence())};
+  if (command == "trace")
+    return {kernel::control_line({{"version", kernel::kControlVersion}, {"moves", trace_.to_json()}})};
+  if (command == "doctor")
+    return {kernel::control_line({{"version", kernel::kControlVersion}, {"findings", findings(false)}})};
   if (command == "refresh") {
     if (!registration() || !registration()->attachment())
       return {kernel::control_error("there is nothing to refresh: no usable address", "connect to a network first",
                                     kernel::kNotRegistered)};
     refresh();
-    return {to_line({{"version", kernel::kControlVersion}, {"result", "ok"}})};
+    return {kernel::control_line({{"version", kernel::kControlVersion}, {"result", "ok"}})};
   }
   if (command == "network") {
     if (asker == kernel::Asker::kRoot) return network_event(request);

@@ -359,9 +359,10 @@ tl::expected<json, mip6::Error> parse_control_request(std::string_view line) {
   return request;
 }
 
+std::string control_line(const json& message) { return message.dump(-1, ' ', false, json::error_handler_t::replace); }
+
 std::string control_error(const std::string& what, const std::string& remedy, std::string_view kind) {
-  const json answer{{"version", kControlVersion}, {"error", {{"what", what}, {"remedy", remedy}, {"kind", kind}}}};
-  return answer.dump(-1, ' ', false, json::error_handler_t::replace);
+  return control_line({{"version", kControlVersion}, {"error", {{"what", what}, {"remedy", remedy}, {"kind", kind}}}});
 }
 
 tl::expected<std::unique_ptr<ControlServer>, mip6::Error> ControlServer::open(boost::asio::io_context& loop,

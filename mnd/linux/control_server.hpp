@@ -65,11 +65,13 @@ class ControlServer {
 inline constexpr int kMaxControlDepth = 16;
 tl::expected<nlohmann::json, mip6::Error> parse_control_request(std::string_view line);
 
+// A message as it is sent, without the end of the line; bytes that are not UTF-8 are replaced.
+std::string control_line(const nlohmann::json& message);
 // What kind of refusal it is, for programs; mip6ctl(1) has an exit status for each.
 inline constexpr std::string_view kFailed = "failed";
 inline constexpr std::string_view kNotRegistered = "not-registered";
 inline constexpr std::string_view kNotPermitted = "not-permitted";
-// {"version": 1, "error": {"what": ..., "remedy": ..., "kind": ...}}; bytes that are not UTF-8 are replaced.
+// {"version": 1, "error": {"what": ..., "remedy": ..., "kind": ...}}, as a line.
 std::string control_error(const std::string& what, const std::string& remedy, std::string_view kind = kFailed);
 
 }  // namespace mnd::kernel

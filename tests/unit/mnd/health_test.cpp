@@ -1,12 +1,8 @@
 // What the doctor reads of a machine, and where the daemon does not run.
 #include "mnd/health.hpp"
 
-#include <unistd.h>
-
-#include <algorithm>
-#include <fstream>
-
 #include "tests/catch.hpp"
+#include "tests/unit/temporary_folder.hpp"
 
 using namespace mnd;
 
@@ -16,35 +12,24 @@ namespace fs = std::filesystem;
 
 // A machine in a folder: nothing is wrong with its kernel.
 struct Machine {
-  fs::path folder;
-  kernel::KernelPaths paths;
+  TemporaryFolder folder;
+  kernel::KernelPaths paths{folder / "proc", folder / "loaded", folder / "modules", folder / "config"};
   Machine() {
-    std::string name = (fs::temp_directory_path() / "mnd-health-XXXXXX").string();
-    folder = ::mkdtemp(name.data());
-    paths = {folder / "proc", folder / "loaded", folder / "modules", folder / "config"};
-    write("proc/net/if_inet6", "");
-    write("proc/sys/net/ipv6/conf/all/disable_ipv6", "0\n");
-    write("config", "CONFIG_XFRM_SUB_POLICY=y\nCONFIG_XFRM_MIGRATE=y\nCONFIG_IPV6_MULTIPLE_TABLES=y\n");
-    write("proc/sys/net/ipv6/conf/w1/mtu", "1500\n");
+    folder.file("proc/net/if_inet6", "");
+    folder.file("proc/sys/net/ipv6/conf/all/disable_ipv6", "0\n");
+    folder.file("config", "CONFIG_XFRM_SUB_POLICY=y\nCONFIG_XFRM_MIGRATE=y\nCONFIG_IPV6_MULTIPLE_TABLES=y\n");
+    folder.file("proc/sys/net/ipv6/conf/w1/mtu", "1500\n");
     for (const char* module : {"mip6", "xfrm_user", "esp6"}) fs::create_directories(folder / "loaded" / module);
-    write("modules/modules.dep",
-          "kernel/net/ipv6/ip6_tunnel.ko.xz: x.ko\nkernel/sch_ingress.ko:\nkernel/cls_flower.ko.zst:\n");
-    write("modules/modules.builtin", "kernel/net/sched/cls_matchall.ko\nkernel/net/sched/act_gact.ko\n");
+    folder.file("modules/modules.dep",
+                "kernel/net/ipv6/ip6_tunnel.ko.xz: x.ko\nkernel/sch_ingress.ko:\nkernel/cls_flower.ko.zst:\n");
+    folder.file("modules/modules.builtin", "kernel/net/sched/cls_matchall.ko\nkernel/net/sched/act_gact.ko\n");
     fs::create_directories(folder / "state");
-    write("secret", "a secret of some length\n");
-    fs::permissions(folder / "secret", fs::perms::owner_read | fs::perms::owner_write);
-    write("mnd.conf",
-          "home-address = 2001:db8:1::42\nhome-agent = 2001:db8:1::1\nidentity = laptop@example.org\n"
-          "secret-file = " +
-              (folder / "secret").string() + "\nstate-directory = " + (folder / "state").string() +
-              "\nvici-socket = " + (folder / "vici").string() + "\n");
-  }
-  ~Machine() { fs::remove_all(folder); }
-  Machine(const Machine&) = delete;
-  Machine& operator=(const Machine&) = delete;
-  void write(const fs::path& name, const std::string& text) const {
-    fs::create_directories((folder / name).parent_path());
-    std::ofstream{folder / name} << text;
+    const auto secret = folder.file("secret", "a secret of some length\n");
+    folder.file("mnd.conf",
+                "home-address = 2001:db8:1::42\nhome-agent = 2001:db8:1::1\nidentity = laptop@example.org\n"
+                "secret-file = " +
+                    secret.string() + "\nstate-directory = " + (folder / "state").string() +
+                    "\nvici-socket = " + (folder / "vici").string() + "\n");
   }
 };
 
@@ -63,7 +48,7 @@ TEST_CASE("modules are loaded, built in or there to be loaded, or they are missi
   const Machine machine;
   CHECK(kernel::missing_modules(machine.paths).empty());
   fs::remove(machine.folder / "loaded/mip6");
-  machine.write("modules/modules.builtin", "kernel/net/sched/cls_matchall.ko\n");
+  machine.folder.file("modules/modules.builtin", "kernel/net/sched/cls_matchall.ko\n");
   CHECK(kernel::missing_modules(machine.paths) == Names{"mip6", "act_gact"});
   fs::remove(machine.folder / "modules/modules.builtin");
   CHECK(kernel::missing_modules(machine.paths).empty());  // nothing is known
@@ -72,8 +57,8 @@ TEST_CASE("modules are loaded, built in or there to be loaded, or they are missi
 TEST_CASE("options of the kernel are missing by name, where it tells them at all", "[health]") {
   const Machine machine;
   CHECK(kernel::missing_options(machine.paths).empty());
-  machine.write("config",
-                "CONFIG_XFRM_SUB_POLICY=y\n# CONFIG_XFRM_MIGRATE is not set\nCONFIG_IPV6_MULTIPLE_TABLES=y\n");
+  machine.folder.file("config",
+                      "CONFIG_XFRM_SUB_POLICY=y\n# CONFIG_XFRM_MIGRATE is not set\nCONFIG_IPV6_MULTIPLE_TABLES=y\n");
   CHECK(kernel::missing_options(machine.paths) == Names{"CONFIG_XFRM_MIGRATE"});
   fs::remove(machine.folder / "config");
   CHECK(kernel::missing_options(machine.paths).empty());
@@ -82,9 +67,9 @@ TEST_CASE("options of the kernel are missing by name, where it tells them at all
 TEST_CASE("IPv6 can be switched off in two ways; an interface has an MTU", "[health]") {
   const Machine machine;
   CHECK_FALSE(kernel::ipv6_switched_off(machine.paths));
-  machine.write("proc/sys/net/ipv6/conf/all/disable_ipv6", "1\n");
+  machine.folder.file("proc/sys/net/ipv6/conf/all/disable_ipv6", "1\n");
   CHECK(kernel::ipv6_switched_off(machine.paths));
-  machine.write("proc/sys/net/ipv6/conf/all/disable_ipv6", "0\n");
+  machine.folder.file("proc/sys/net/ipv6/conf/all/disable_ipv6", "0\n");
   fs::remove(machine.folder / "proc/net/if_inet6");
   CHECK(kernel::ipv6_switched_off(machine.paths));
   CHECK(kernel::mtu_of("w1", machine.paths) == 1500);
