@@ -51,6 +51,12 @@ HomeRegistration::HomeRegistration(const Policy& policy, const SequenceState& st
   assert(policy.lifetime > Lifetime{0} && policy.first_timeout > Duration{});
 }
 
+void HomeRegistration::set_times(Lifetime lifetime, Duration first_timeout) {
+  assert(lifetime > Lifetime{0} && first_timeout > Duration{});
+  policy_.lifetime = lifetime;
+  policy_.first_timeout = first_timeout;
+}
+
 std::vector<Action> HomeRegistration::handle(const Event& event, BootTime now) {
   if (std::holds_alternative<Ended>(phase_)) return {};
   now_ = std::max(now_, now);

@@ -63,6 +63,9 @@ class HomeRegistration {
   std::vector<Action> handle(const Event& event, BootTime now);  // `now` never goes back
   std::optional<BootTime> next_deadline() const;                 // empty: nothing to wait for
 
+  // Of the updates from now on; neither is zero.
+  void set_times(Lifetime lifetime, Duration first_timeout);
+
   State state() const;
   bool settled() const;  // the home agent knows where we are, and no update is outstanding
   const std::optional<Attachment>& attachment() const;  // where we are, registered or not

@@ -47,9 +47,18 @@ std::vector<Choice> LinkHealth::choose(std::span<const Candidate> candidates, co
 std::vector<Choice> LinkHealth::usable(std::span<const Candidate> candidates, const MovementPolicy& policy,
                                        const std::optional<Attachment>& current) const {
   if (leaving_.empty()) return usable_attachments(candidates, policy, current, silent());
+  return usable_attachments(marked(candidates), policy, current, silent());
+}
+
+std::vector<Verdict> LinkHealth::explain(std::span<const Candidate> candidates, const MovementPolicy& policy,
+                                         const std::optional<Attachment>& current) const {
+  return mip6::explain(marked(candidates), policy, current, silent());
+}
+
+std::vector<Candidate> LinkHealth::marked(std::span<const Candidate> candidates) const {
   std::vector<Candidate> marked{candidates.begin(), candidates.end()};
   for (auto& one : marked) one.leaving = leaving_.contains(one.interface);
-  return usable_attachments(marked, policy, current, silent());
+  return marked;
 }
 
 void LinkHealth::leaves(std::uint32_t interface, BootTime now) { leaving_[interface] = now + kLongestLeaving; }

@@ -32,6 +32,9 @@ class LinkHealth {
   // has gone, or whose link was down or has another router, is new when it comes. `now` never goes back.
   std::vector<Choice> choose(std::span<const Candidate> candidates, const MovementPolicy& policy,
                              const std::optional<Attachment>& current, bool unanswered, BootTime now);
+  // The same for who wants to know why, see mip6::explain(); changes nothing.
+  std::vector<Verdict> explain(std::span<const Candidate> candidates, const MovementPolicy& policy,
+                               const std::optional<Attachment>& current) const;
   void acknowledged(const Attachment& attachment);  // an update from there was accepted
   void forget();  // nothing is known any more: there is another home agent, or the machine has slept
 
@@ -54,6 +57,7 @@ class LinkHealth {
 
   std::vector<Choice> usable(std::span<const Candidate> candidates, const MovementPolicy& policy,
                              const std::optional<Attachment>& current) const;
+  std::vector<Candidate> marked(std::span<const Candidate> candidates) const;
   std::vector<Attachment> silent() const;
   void remember(const Attachment& attachment);
 

@@ -99,6 +99,12 @@ void MobileNode::on(const Event& event) {
   tell(event);
 }
 
+void MobileNode::set_times(Lifetime lifetime, Duration first_timeout) {
+  policy_.registration.lifetime = lifetime;
+  policy_.registration.first_timeout = first_timeout;
+  registration_.set_times(lifetime, first_timeout);
+}
+
 void MobileNode::tell(const Event& event) {
   for (const auto& action : registration_.handle(event, now_))
     if (follow(action)) return;

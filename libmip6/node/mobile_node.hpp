@@ -65,6 +65,9 @@ class MobileNode {
   std::vector<MobileAction> handle(const MobileEvent& event, BootTime now);  // `now` never goes back
   std::optional<BootTime> next_deadline() const;                             // empty: nothing to wait for
 
+  // Of the updates from now on, with whatever home agent; neither is zero. RefreshAsked has them in effect at once.
+  void set_times(Lifetime lifetime, Duration first_timeout);
+
   // With the present home agent; told nothing as long as none is known.
   const HomeRegistration& registration() const { return registration_; }
   // The home agent does not answer where the node is attached: what Unanswered has told, as long as it is so.

@@ -80,10 +80,6 @@ bool better(const Ranked& a, const Ranked& b) {
   return compare(a, b, by) < 0;
 }
 
-bool link_usable(const Candidate& candidate, const MovementPolicy& policy) {
-  return candidate.link_up && candidate.gateway && !is_excluded(candidate.interface_name, policy);
-}
-
 // RFC 6275 section 11.5.5: home is where the home prefix is on-link. An address that the kernel formed from the
 // advertised prefix shows that, whether its duplicate address detection has finished or not; so does the home address
 // itself, unless it is the host address (/128) that we put there ourselves.
@@ -94,20 +90,33 @@ bool shows_home_link(const Candidate& candidate, const MovementPolicy& policy) {
   return !ours && !candidate.deprecated && policy.home_prefix.contains(candidate.address);
 }
 
-// RFC 6275 section 11.5.3, and what else makes an address fit to be reached at.
-bool fit_as_care_of(const Candidate& candidate, const MovementPolicy& policy) {
-  if (candidate.tentative || candidate.duplicate || candidate.deprecated) return false;
-  if (!candidate.address.is_global_unicast()) return false;
-  if (candidate.address == policy.home_address || policy.home_prefix.contains(candidate.address)) return false;
+// RFC 6275 section 11.5.3, and what else makes an address fit to be reached at. Empty: it is.
+std::string_view unfit_as_care_of(const Candidate& candidate, const MovementPolicy& policy) {
+  if (candidate.duplicate) return "another host has this address";
+  if (candidate.tentative) return "duplicate address detection has not finished";
+  if (candidate.deprecated) return "the address is deprecated";
+  if (!candidate.address.is_global_unicast()) return "not a global address";
+  if (candidate.address == policy.home_address) return "the home address itself";
+  if (policy.home_prefix.contains(candidate.address)) return "of the home prefix, on a link that is not the home link";
   // A home agent in the public network has no way back to a unique local address.
-  return !candidate.address.is_unique_local() || policy.home_agent.is_unique_local();
+  if (candidate.address.is_unique_local() && !policy.home_agent.is_unique_local())
+    return "a unique local address, to which the home agent has no way";
+  return {};
+}
+
+// Why a candidate cannot be attached at; empty: it can.
+std::string_view unusable(const Candidate& candidate, const MovementPolicy& policy) {
+  if (is_excluded(candidate.interface_name, policy)) return "the interface is excluded";
+  if (policy.only && *policy.only != candidate.interface_name) return "the node is to stay on another interface";
+  if (!candidate.link_up) return "the link is down";
+  if (!candidate.gateway) return "no router";
+  return shows_home_link(candidate, policy) ? std::string_view{} : unfit_as_care_of(candidate, policy);
 }
 
 std::optional<Ranked> rank(const Candidate& candidate, const MovementPolicy& policy,
                            const std::optional<Attachment>& current, std::span<const Attachment> silent) {
-  if (!link_usable(candidate, policy)) return std::nullopt;
+  if (!unusable(candidate, policy).empty()) return std::nullopt;
   const bool at_home = shows_home_link(candidate, policy);
-  if (!at_home && !fit_as_care_of(candidate, policy)) return std::nullopt;
   Ranked ranked;
   ranked.attachment = {.interface = candidate.interface,
                        .care_of = at_home ? policy.home_address : candidate.address,
@@ -176,7 +185,64 @@ std::string reason_for(const Ranked& ranked, const Ranked* next) {
   return "first of equals";
 }
 
+// What the best one has before `ranked`, in words.
+std::string reason_against(const Ranked& ranked, const Ranked& best) {
+  const bool same_interface = ranked.attachment.interface == best.attachment.interface;
+  const auto name = same_interface ? best.attachment.care_of.to_string() : best.interface_name;
+  const auto figures = [](auto of_best, auto own) {
+    return " (" + std::to_string(of_best) + ", not " + std::to_string(own) + ")";
+  };
+  Criterion by{};
+  compare(best, ranked, by);
+  switch (by) {
+    case Criterion::kLeaving:
+      return ranked.interface_name + " is about to go";
+    case Criterion::kFailing:
+      return words_for_failure(ranked, best);
+    case Criterion::kHome:
+      return name + " is the home link";
+    case Criterion::kPreference:
+      return name + " is preferred" + figures(best.preference, ranked.preference);
+    case Criterion::kStable:
+      return "a temporary address, " + name + " is not";
+    case Criterion::kMetric:
+      return name + " has the lower route metric" + figures(best.metric, ranked.metric);
+    case Criterion::kCurrent:
+      return name + " is already in use";
+    case Criterion::kOrder:
+      break;
+  }
+  return "as good as " + name + ", which comes first";
+}
+
 }  // namespace
+
+std::vector<Verdict> explain(std::span<const Candidate> candidates, const MovementPolicy& policy,
+                             const std::optional<Attachment>& current, std::span<const Attachment> silent) {
+  struct Usable {
+    Ranked ranked;
+    const Candidate* candidate;
+  };
+  std::vector<Usable> usable;
+  for (const auto& candidate : candidates)
+    if (auto ranked = rank(candidate, policy, current, silent)) usable.push_back({std::move(*ranked), &candidate});
+  std::sort(usable.begin(), usable.end(), [](const Usable& a, const Usable& b) { return better(a.ranked, b.ranked); });
+  const auto choices = usable_attachments(candidates, policy, current, silent);
+
+  std::vector<Verdict> verdicts;
+  for (const auto& [ranked, candidate] : usable) {
+    const bool first = verdicts.empty();
+    const bool same = ranked.attachment.care_of == usable.front().ranked.attachment.care_of;
+    verdicts.push_back({*candidate, first ? Verdict::Use::kChosen : Verdict::Use::kUsable,
+                        first  ? choices.front().reason
+                        : same ? "shows the home link, too"
+                               : reason_against(ranked, usable.front().ranked)});
+  }
+  for (const auto& candidate : candidates)
+    if (const auto why = unusable(candidate, policy); !why.empty())
+      verdicts.push_back({candidate, Verdict::Use::kUnusable, std::string{why}});
+  return verdicts;
+}
 
 bool is_same_way(const Attachment& one, const Attachment& other) {
   return one.interface == other.interface && one.gateway == other.gateway && one.at_home == other.at_home &&

@@ -55,6 +55,8 @@ struct MovementPolicy {
   // Where the user knows better than what is advertised: if not empty, only these can be the home link; those never.
   std::vector<std::string> home{};
   std::vector<std::string> not_home{};
+  std::optional<std::string>
+      only{};  // the name of the one interface that the node is to stay on, whatever else there is
 };
 
 struct Choice {
@@ -72,6 +74,17 @@ struct Choice {
 std::vector<Choice> usable_attachments(std::span<const Candidate> candidates, const MovementPolicy& policy,
                                        const std::optional<Attachment>& current,
                                        std::span<const Attachment> silent = {});
+
+// A candidate as the choice sees it, for who wants to know why it is used or not.
+struct Verdict {
+  Candidate candidate;
+  enum class Use : std::uint8_t { kChosen, kUsable, kUnusable } use = Use::kUnusable;
+  std::string why;  // "preferred interface w1"; "w1 is preferred (2, not 1)"; "no router"
+};
+// Every candidate: the one that usable_attachments() has first, with the same reason, the other usable ones with what
+// the chosen one has before them, best first, then those that cannot be used, in the order given.
+std::vector<Verdict> explain(std::span<const Candidate> candidates, const MovementPolicy& policy,
+                             const std::optional<Attachment>& current, std::span<const Attachment> silent = {});
 
 // Whether packets from both go the same way, by the same router and with a source of the same network (a /64, which is
 // what addresses are formed in, RFC 4862): privacy addresses do, those of a prefix that has come in another's place

@@ -555,3 +555,10 @@ TEST_CASE("fresh keys do not shorten the back-off of a refusal", "[registration]
   node.now += 1s;
   CHECK(node.give(KeysUsable{true, true, {}}).empty());
 }
+
+TEST_CASE("another lifetime is asked for from the next update on", "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  node.core.set_times(Lifetime{600}, 1500ms);
+  CHECK(only<SendUpdate>(node.give(RefreshAsked{})).update.lifetime == Lifetime{600});
+}

@@ -220,3 +220,76 @@ TEST_CASE("if all fail the order is as without, and another router is another at
   first.gateway = address("fe80::beef");
   CHECK_FALSE(usable_attachments(std::vector{first}, policy(), std::nullopt, silent)[0].failing);
 }
+
+TEST_CASE("each candidate is told why it is used or not, the chosen one with the reason of the choice", "[movement]") {
+  auto with = policy();
+  with.preference = {{"w1", 2}, {"w2", 1}};
+  with.exclude = {"docker*"};
+  const auto second = candidate(3, "w2", "2001:db8:a2::7");
+  auto down = candidate(4, "w3", "2001:db8:a3::7");
+  down.link_up = false;
+  auto stuck = candidate(5, "w4", "2001:db8:a4::7");
+  stuck.gateway.reset();
+  const auto foreign = candidate(6, "docker0", "2001:db8:a5::7");
+  auto old = candidate(2, "w1", "2001:db8:a6::7");
+  old.deprecated = true;
+  const auto first = candidate(2, "w1", "2001:db8:a1::7");
+  const std::vector all{second, down, stuck, foreign, old, first};
+  const auto verdicts = explain(all, with, std::nullopt);
+  REQUIRE(verdicts.size() == all.size());
+  using Use = Verdict::Use;
+  const auto is = [&](std::size_t place, const Candidate& one, Use use, const char* why) {
+    INFO(place << ": " << verdicts[place].why);
+    CHECK(verdicts[place].candidate.address == one.address);
+    CHECK(verdicts[place].use == use);
+    CHECK(verdicts[place].why == why);
+  };
+  is(0, first, Use::kChosen, "preferred interface w1");
+  CHECK(verdicts[0].why == choose(all, with).front().reason);
+  is(1, second, Use::kUsable, "w1 is preferred (2, not 1)");
+  is(2, down, Use::kUnusable, "the link is down");
+  is(3, stuck, Use::kUnusable, "no router");
+  is(4, foreign, Use::kUnusable, "the interface is excluded");
+  is(5, old, Use::kUnusable, "the address is deprecated");
+}
+
+TEST_CASE("what is told of a candidate is what decides", "[movement]") {
+  const auto first = candidate(2, "w1", "2001:db8:a1::7");
+  const auto why = [&](const Candidate& other, const std::vector<Attachment>& silent = {}) {
+    const auto verdicts = explain(std::vector{other, first}, policy(), std::nullopt, silent);
+    REQUIRE(verdicts.size() == 2);
+    CHECK(verdicts[0].candidate.address == first.address);
+    return verdicts[1].why;
+  };
+  auto other = candidate(3, "w2", "2001:db8:a2::7");
+  CHECK(why(other) == "as good as w1, which comes first");
+  CHECK(why(other, {Attachment{3, other.address, other.gateway, false}}) == "w2 does not lead to the home agent");
+  other.metric = 2000;
+  CHECK(why(other) == "w1 has the lower route metric (1024, not 2000)");
+  other.temporary = true;
+  CHECK(why(other) == "a temporary address, w1 is not");
+  other.router_unreachable = true;
+  CHECK(why(other) == "the router of w2 does not answer");
+  other.leaving = true;
+  CHECK(why(other) == "w2 is about to go");
+  CHECK(why(candidate(3, "w2", "fd00::7")) == "a unique local address, to which the home agent has no way");
+  CHECK(why(candidate(3, "w2", "fe80::7")) == "not a global address");
+  other = candidate(3, "w2", "2001:db8:a2::7");
+  other.tentative = true;
+  CHECK(why(other) == "duplicate address detection has not finished");
+  other.duplicate = true;
+  CHECK(why(other) == "another host has this address");
+}
+
+TEST_CASE("a node that is to stay on an interface uses no other, better or not", "[movement]") {
+  auto with = policy();
+  with.preference = {{"w1", 2}};
+  const auto first = candidate(2, "w1", "2001:db8:a1::7");
+  const auto second = candidate(3, "w2", "2001:db8:a2::7");
+  with.only = "w2";
+  const auto choices = choose({first, second}, with);
+  REQUIRE(choices.size() == 1);
+  CHECK(choices.front().attachment.care_of == second.address);
+  CHECK(explain(std::vector{first, second}, with, std::nullopt)[1].why == "the node is to stay on another interface");
+  CHECK(choose({first}, with).empty());
+}
