@@ -254,6 +254,20 @@ void NodeKeying::Impl::on(const OwnEndpointMoved&, mip6::BootTime) {
 
 void NodeKeying::Impl::on(const Settled& event, mip6::BootTime) { settled = event.settled; }
 
+// An attempt under way has loaded some of the old ones.
+void NodeKeying::Impl::on(const CredentialsChanged& event, mip6::BootTime) {
+  policy.credentials = event.credentials;
+  policy.child_rekey = event.child_rekey;
+  policy.ike_rekey = event.ike_rekey;
+  loads = load_credentials(secret_id, policy.credentials);
+  const auto interrupted = attempt ? std::optional{attempt->wish} : std::nullopt;
+  if (attempt) abandon_attempt();
+  if (!wish && interrupted) wish_for(*interrupted);
+  if (current && !current->doomed && !wish) wish_for({current->local, true, false, true});
+  if (wish && current) wish->anew = wish->replace = true;
+  retry_at.reset();
+}
+
 void NodeKeying::Impl::on(const StopAsked&, mip6::BootTime now) {
   if (stop_deadline) return;
   stop_deadline = now + kStopPatience;

@@ -49,9 +49,15 @@ struct Settled {
 struct ChildAsked {  // one that was not wanted from the beginning
   ChildKind kind = ChildKind::kPrefixes;
 };
-using NodeKeyingEvent =
-    std::variant<CharonConnected, CharonDisconnected, Answered, CharonEvent, Attached, EstablishAsked, EndpointMoved,
-                 ReestablishAsked, OwnEndpointMoved, Settled, ChildAsked, StopAsked, DeadlineReached>;
+// By these from now on; keys that there are are replaced by new ones, make before break. The version of IKE stays.
+struct CredentialsChanged {
+  Credentials credentials;
+  std::chrono::seconds child_rekey{};
+  std::chrono::seconds ike_rekey{};
+};
+using NodeKeyingEvent = std::variant<CharonConnected, CharonDisconnected, Answered, CharonEvent, Attached,
+                                     EstablishAsked, EndpointMoved, ReestablishAsked, OwnEndpointMoved, Settled,
+                                     ChildAsked, CredentialsChanged, StopAsked, DeadlineReached>;
 
 // --- actions ---
 struct KeysUp {  // an SA pair is in the kernel; also after each change of it

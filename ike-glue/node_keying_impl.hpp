@@ -120,6 +120,7 @@ struct NodeKeying::Impl {
   void on(const OwnEndpointMoved& event, mip6::BootTime now);
   void on(const Settled& event, mip6::BootTime now);
   void on(const ChildAsked& event, mip6::BootTime now);
+  void on(const CredentialsChanged& event, mip6::BootTime now);
   void on(const StopAsked& event, mip6::BootTime now);
   void on(const DeadlineReached&, mip6::BootTime) {}
   void ike_updown(const Section& message, mip6::BootTime now);

@@ -178,3 +178,34 @@ TEST_CASE("a re-key that the home agent refuses is told with charon's reason and
   CHECK(node.last<Trouble>()->remedy.find("esp-proposals") != std::string::npos);
   CHECK(node.core.usable());
 }
+
+TEST_CASE("other credentials make new keys, while those that there are go on", "[node-keying]") {
+  Node node;
+  node.establish();
+  node.handle(CredentialsChanged{{"mn@example.org", "ha@example.org", PreSharedKey{"another secret"}}, 1h, 4h});
+  ike::Request request;
+  REQUIRE(node.take("load-shared", &request));
+  CHECK(request.message.text_or("data", "") == "another secret");
+  CHECK(node.core.usable());
+  CHECK(node.core.state() == "re-establishing");
+}
+
+TEST_CASE("an attempt with former credentials is given up for one with the new ones", "[node-keying]") {
+  Node node;
+  node.connect();
+  node.handle(EstablishAsked{kFirst});
+  node.forget();
+  node.handle(CredentialsChanged{{"mn@example.org", "ha@example.org", PreSharedKey{"another secret"}}, 1h, 4h});
+  ike::Request request;
+  REQUIRE(node.take("load-shared", &request));
+  CHECK(request.message.text_or("data", "") == "another secret");
+}
+
+TEST_CASE("other credentials ask for no keys where none were wanted", "[node-keying]") {
+  Node node;
+  node.connect();
+  node.forget();
+  node.handle(CredentialsChanged{{"mn@example.org", "ha@example.org", PreSharedKey{"another secret"}}, 1h, 4h});
+  CHECK_FALSE(node.take("load-shared"));
+  CHECK(node.core.state() == "not connected");
+}
