@@ -55,16 +55,29 @@ int nesting_of(std::string_view text) {
   return deepest;
 }
 
+std::vector<gid_t> further_groups(int descriptor) {
+  std::vector<gid_t> groups;
+  socklen_t size = 0;
+  if (::getsockopt(descriptor, SOL_SOCKET, SO_PEERGROUPS, nullptr, &size) == 0 || errno != ERANGE) return groups;
+  groups.resize(size / sizeof(gid_t));
+  if (::getsockopt(descriptor, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size) != 0) groups.clear();
+  return groups;
+}
+
 // Of the process that has connected; who it is later does not count.
-Asker asker_on(int descriptor) {
+Asker asker_on(int descriptor, std::optional<gid_t> group) {
   ucred peer{};
   socklen_t size = sizeof peer;
-  if (::getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return Asker::kMember;
-  return peer.uid == 0 || peer.uid == ::geteuid() ? Asker::kRoot : Asker::kMember;
+  if (::getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return Asker::kOther;
+  if (peer.uid == 0 || peer.uid == ::geteuid()) return Asker::kRoot;
+  const auto groups = further_groups(descriptor);
+  const bool member = group && (peer.gid == *group || std::find(groups.begin(), groups.end(), *group) != groups.end());
+  return member ? Asker::kMember : Asker::kOther;
 }
 
 // What all clients of a server have in common.
 struct Common {
+  std::optional<gid_t> group;
   ControlServer::Handler handler;
   std::shared_ptr<Turns> turns;
   Refusals refusals;
@@ -76,7 +89,9 @@ using SharedCommon = std::shared_ptr<Common>;
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(stream_protocol::socket socket, SharedCommon common)
-      : socket_{std::move(socket)}, common_{std::move(common)}, asker_{asker_on(socket_.native_handle())} {}
+      : socket_{std::move(socket)},
+        common_{std::move(common)},
+        asker_{asker_on(socket_.native_handle(), common_->group)} {}
 
   bool streams() const { return stream_ && !closed(); }
   bool closed() const { return !socket_.is_open(); }
@@ -240,11 +255,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
 class UnixControlServer final : public ControlServer {
  public:
   UnixControlServer(boost::asio::io_context& loop, stream_protocol::acceptor acceptor, std::filesystem::path path,
-                    Handler handler)
+                    std::optional<gid_t> group, Handler handler)
       : acceptor_{std::move(acceptor)},
         retry_{acceptor_.get_executor()},
         path_{std::move(path)},
         alive_{std::make_shared<bool>(true)} {
+    common_->group = group;
     common_->handler = std::move(handler);
     common_->turns = std::make_shared<Turns>(loop);
     accept();
@@ -333,12 +349,19 @@ tl::expected<void, mip6::Error> remove_stale(boost::asio::io_context& loop, cons
   return {};
 }
 
-void allow_group(const std::filesystem::path& path, const std::string& name) {
+std::optional<gid_t> group_id(const std::string& name) {
   const auto* entry = ::getgrnam(name.c_str());
+  return entry ? std::optional{entry->gr_gid} : std::nullopt;
+}
+
+void allow(const std::filesystem::path& path, std::optional<gid_t> group, Readers readers) {
   struct stat status {};
-  if (!entry || ::stat(path.c_str(), &status) != 0) return;
+  if (::stat(path.c_str(), &status) != 0) return;
   // The units run in that group, and may not give files away.
-  if (status.st_gid == entry->gr_gid || ::chown(path.c_str(), uid_t(-1), entry->gr_gid) == 0)
+  const bool given = group && (status.st_gid == *group || ::chown(path.c_str(), uid_t(-1), *group) == 0);
+  if (readers == Readers::kEveryone)
+    ::chmod(path.c_str(), 0666);
+  else if (given)
     ::chmod(path.c_str(), 0660);
 }
 
@@ -367,8 +390,8 @@ std::string control_error(const std::string& what, const std::string& remedy, st
 
 tl::expected<std::unique_ptr<ControlServer>, mip6::Error> ControlServer::open(boost::asio::io_context& loop,
                                                                               const std::filesystem::path& path,
-                                                                              const std::string& group,
-                                                                              Handler handler) {
+                                                                              const std::string& group, Handler handler,
+                                                                              Readers readers) {
   const auto failed = [&](int number, const char* remedy) {
     return tl::unexpected(os_error(number, "make the control socket", path.string(), remedy));
   };
@@ -389,10 +412,11 @@ tl::expected<std::unique_ptr<ControlServer>, mip6::Error> ControlServer::open(bo
   acceptor.bind(endpoint, error);
   ::umask(former);
   if (error) return failed(error.value(), "check that the folder is writable, or start it as root");
-  allow_group(path, group);
+  const auto members = group_id(group);
+  allow(path, members, readers);
   acceptor.listen(kMaxControlClients, error);
   if (error) return failed(error.value(), "");
-  return std::make_unique<UnixControlServer>(loop, std::move(acceptor), path, std::move(handler));
+  return std::make_unique<UnixControlServer>(loop, std::move(acceptor), path, members, std::move(handler));
 }
 
 }  // namespace mnd::kernel

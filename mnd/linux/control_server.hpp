@@ -30,9 +30,11 @@ inline constexpr int kControlVersion = 1;
 
 // Who asks, by the credentials of its end of the socket.
 enum class Asker : std::uint8_t {
-  kMember,  // of the group: may look
-  kRoot,    // root, or the user that this daemon runs as: may change something
+  kOther,   // may look, where Readers::kEveryone is set
+  kMember,  // of the group
+  kRoot,    // root, or the user that this daemon runs as
 };
+enum class Readers : std::uint8_t { kGroup, kEveryone };  // who may connect
 
 class ControlServer {
  public:
@@ -47,11 +49,12 @@ class ControlServer {
   };
   using Handler = std::function<Answer(const nlohmann::json& request, Asker asker)>;
 
-  // Makes the socket (mode 0660, group `group` if it exists, else root only); a stale one is replaced, a live one is an
-  // error ("already running"). Its folder is made if missing (0755).
+  // Makes the socket (mode 0660, group `group` if it exists, else root only; mode 0666 for everyone); a stale one is
+  // replaced, a live one is an error ("already running"). Its folder is made if missing (0755).
   static tl::expected<std::unique_ptr<ControlServer>, mip6::Error> open(boost::asio::io_context& loop,
                                                                         const std::filesystem::path& path,
-                                                                        const std::string& group, Handler handler);
+                                                                        const std::string& group, Handler handler,
+                                                                        Readers readers = Readers::kGroup);
   virtual ~ControlServer() = default;  // removes the socket
   // To every client that asked for a stream; a client that does not read is closed when kMaxControlBacklog waits for
   // it.

@@ -2,6 +2,7 @@
 #include "mnd/linux/control_server.hpp"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -31,8 +32,9 @@ ControlServer::Answer echo(const json& request, Asker) {
 }
 
 struct Server {
-  explicit Server(ControlServer::Handler handler = echo) {
-    auto opened = ControlServer::open(loop, path, "no such group here", std::move(handler));
+  explicit Server(ControlServer::Handler handler = echo, const std::string& group = "no such group here",
+                  Readers readers = Readers::kGroup) {
+    auto opened = ControlServer::open(loop, path, group, std::move(handler), readers);
     REQUIRE(opened);
     server = std::move(*opened);
   }
@@ -461,10 +463,15 @@ TEST_CASE("what is published does not get into an answer that is not complete") 
 // Of this thread alone, as the kernel has them; -1: unchanged.
 void become(long effective_user) { ::syscall(SYS_setresuid, -1L, effective_user, -1L); }
 
-TEST_CASE("who asks is told by the kernel: root and the daemon's own user, or somebody who may only look") {
+TEST_CASE("who asks is told by the kernel: root and the daemon's own user, the group, or somebody who may only look") {
+  const std::string group = "daemon";
   Server fixture{[](const json&, Asker asker) {
-    return ControlServer::Answer{asker == Asker::kRoot ? "\"root\"" : "\"member\"", false};
-  }};
+                   return ControlServer::Answer{asker == Asker::kRoot     ? "\"root\""
+                                                : asker == Asker::kMember ? "\"member\""
+                                                                          : "\"other\"",
+                                                false};
+                 },
+                 group, Readers::kEveryone};
   const auto answer_to = [&](Client& client) {
     REQUIRE(client.connected);
     client.send("{\"command\":\"a\",\"uid\":0}\n");
@@ -474,14 +481,36 @@ TEST_CASE("who asks is told by the kernel: root and the daemon's own user, or so
   Client own{fixture.path};
   CHECK(answer_to(own) == "\"root\"\n");
   if (::geteuid() != 0) return;  // nobody else can be had
-  ::chmod(fixture.path.c_str(), 0666);
   ::chmod(fixture.path.parent_path().c_str(), 0755);
   ::chmod(fixture.folder.path().c_str(), 0755);
   constexpr long kNobody = 65534;
   become(kNobody);
   Client other{fixture.path};
   become(0);
-  CHECK(answer_to(other) == "\"member\"\n");
+  CHECK(answer_to(other) == "\"other\"\n");
+  const auto* entry = ::getgrnam(group.c_str());
+  REQUIRE(entry);
+  const long members = entry->gr_gid;
+  ::syscall(SYS_setresgid, -1L, members, -1L);
+  become(kNobody);
+  Client member{fixture.path};
+  become(0);
+  ::syscall(SYS_setresgid, -1L, 0L, -1L);
+  CHECK(answer_to(member) == "\"member\"\n");
+  const gid_t further = entry->gr_gid;
+  ::syscall(SYS_setgroups, 1L, &further);
+  become(kNobody);
+  Client further_member{fixture.path};
+  become(0);
+  ::syscall(SYS_setgroups, 0L, nullptr);
+  CHECK(answer_to(further_member) == "\"member\"\n");
+}
+
+TEST_CASE("without a word only root and the group may connect") {
+  const Server fixture{echo, "daemon"};
+  struct stat status {};
+  REQUIRE(::stat(fixture.path.c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777) == (::geteuid() == 0 ? 0660 : 0600));
 }
 
 TEST_CASE("a second server on a live socket is an error, a stale socket is replaced") {
