@@ -36,7 +36,8 @@ void Daemon::drain() {
     }
     if (std::exchange(reconsider_, false) && monitor_) network_changed(monitor_->state());
   } while (!pending_.empty());
-  if (std::exchange(local_paths_due_, false)) set_local_paths(monitor_->state());
+  if (std::exchange(forget_node_, false)) node_.reset();
+  if (std::exchange(local_paths_due_, false) && node_) set_local_paths(monitor_->state());
   draining_ = false;
   warn_of_numbers();
   rearm();
@@ -251,7 +252,8 @@ void Daemon::perform(const node::AgentSilent&) { restore_manual_states(); }
 void Daemon::perform(const node::Stopped& action) {
   journal_.add("stopped",
                action.deregistered ? "the home agent serves us no longer" : "without an answer to a de-registration");
-  if (manual() && stopping_) return clean_up();
+  if (!stopping_) return deregistered(action.deregistered);
+  if (manual()) return clean_up();
   feed(ike::StopAsked{});
 }
 

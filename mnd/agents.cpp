@@ -143,6 +143,13 @@ void Daemon::enter_keying() {
   for_next_keying_.clear();
 }
 
+// With one that leaves there is nothing to change: the next one begins with what is configured now.
+void Daemon::change_credentials() {
+  if (manual() || keying_leaves_) return;
+  auto policy = keying_policy(config_, ends_.home_agent);
+  feed(KeyingEvent{ike::CredentialsChanged{std::move(policy.credentials), policy.child_rekey, policy.ike_rekey}});
+}
+
 // What is wanted of charon is for the next one, if the present core leaves.
 bool Daemon::is_for_next_keying(const KeyingEvent& event) const { return keying_leaves_ && !is_of_charon(event); }
 

@@ -30,15 +30,33 @@ constexpr long kMaxPreference = 1000;
 constexpr std::size_t kMaxBypass = 16;          // each is a route of every address
 constexpr std::size_t kSuggestionDistance = 3;  // letters of difference up to which a key is thought to be meant
 
-constexpr std::array<std::string_view, 26> kKeys{"rekey",           "ike-rekey",        "home-address",
-                                                 "home-agent",      "identity",         "secret-file",
-                                                 "certificate",     "keying",           "ike-proposals",
-                                                 "esp-proposals",   "signature-hash",   "lifetime",
-                                                 "first-timeout",   "prefer",           "exclude",
-                                                 "bypass",          "vici-socket",      "protect",
-                                                 "control-socket",  "manual-keys",      "home-agent-identity",
-                                                 "state-directory", "forecast-horizon", "prefix-discovery",
-                                                 ike::kConsentKey,  "home-agent-prefix"};
+constexpr std::array<std::string_view, 27> kKeys{"rekey",
+                                                 "ike-rekey",
+                                                 "home-address",
+                                                 "home-agent",
+                                                 "identity",
+                                                 "secret-file",
+                                                 "certificate",
+                                                 "keying",
+                                                 "ike-proposals",
+                                                 "esp-proposals",
+                                                 "signature-hash",
+                                                 "lifetime",
+                                                 "first-timeout",
+                                                 "prefer",
+                                                 "exclude",
+                                                 "bypass",
+                                                 "vici-socket",
+                                                 "protect",
+                                                 "control-socket",
+                                                 "manual-keys",
+                                                 "home-agent-identity",
+                                                 "state-directory",
+                                                 "forecast-horizon",
+                                                 "prefix-discovery",
+                                                 ike::kConsentKey,
+                                                 "home-agent-prefix",
+                                                 "control-read"};
 constexpr std::array<std::string_view, 3> kInterfaceKeys{"preference", "exclude", "optimistic-dad"};
 // What others call it, or what others have; whoever writes them is told our way.
 struct Foreign {
@@ -347,6 +365,11 @@ void ConfigChecker::paths() {
   path_of("vici-socket", config_.vici_socket, true);
   path_of("control-socket", config_.control_socket, true);
   path_of("state-directory", config_.state_directory, false);
+  if (const auto* readers = find("control-read"); readers && readers->value == "everyone")
+    config_.control_read = kernel::Readers::kEveryone;
+  else if (readers && readers->value != "group")
+    mistake(*readers, fmt::format("'{}' is neither group nor everyone", readers->value),
+            "write 'control-read = everyone' to let other users look, who can change nothing");
   if (config_.vici_socket == config_.control_socket)
     if (const auto* setting = find("control-socket") ? find("control-socket") : find("vici-socket"))
       mistake(*setting, "charon's socket and ours are the same", "give mnd a socket of its own");

@@ -13,6 +13,7 @@
 #include "libmip6/node/movement.hpp"
 #include "libmip6/wire/message.hpp"
 #include "mnd/linux/config_file.hpp"
+#include "mnd/linux/control_server.hpp"
 #include "mnd/linux/manual_keys.hpp"
 
 namespace mnd {
@@ -56,6 +57,7 @@ struct Config {
   std::vector<mip6::Ipv6Prefix> bypass;
   std::filesystem::path vici_socket = "/var/run/charon.vici";      // vici-socket
   std::filesystem::path control_socket = "/run/mnd/control.sock";  // control-socket
+  kernel::Readers control_read = kernel::Readers::kGroup;          // control-read = group, or everyone
   std::filesystem::path state_directory = "/var/lib/mnd";          // state-directory
 };
 

@@ -39,9 +39,11 @@ std::optional<BootTime> earliest(std::initializer_list<std::optional<BootTime>> 
 
 }  // namespace
 
-Daemon::Daemon(boost::asio::io_context& loop, Config config)
+Daemon::Daemon(boost::asio::io_context& loop, Config config, std::filesystem::path config_file, StartAgain start_again)
     : loop_{loop},
       config_{std::move(config)},
+      config_file_{std::move(config_file)},
+      start_again_{std::move(start_again)},
       store_{config_.state_directory, config_.home_address, first_of(config_.home_agents)},
       stored_agent_{store_.home_agent()},
       ends_{.home_address = config_.home_address, .home_agent = first_of(home_agents())},
@@ -49,25 +51,34 @@ Daemon::Daemon(boost::asio::io_context& loop, Config config)
       signals_{loop, SIGTERM, SIGINT, SIGHUP},
       timer_{loop, [this] { deadline(); }},
       resume_{loop, [this](mip6::Duration slept) { resumed(slept); }},
-      optimistic_dad_{config_.state_directory / "interface-settings", kernel::boot_id()} {
+      optimistic_dad_{config_.state_directory / "interface-settings", kernel::boot_id()},
+      wish_store_{config_.state_directory, kernel::boot_id()},
+      wishes_{wish_store_.load()} {
   movement_ = movement_policy();
   enter_keying();
 }
 
 tl::expected<void, mip6::Error> Daemon::start() {
-  auto control =
-      kernel::ControlServer::open(loop_, config_.control_socket, kControlGroup,
-                                  [this](const auto& request, auto asker) { return this->control(request, asker); });
+  auto control = kernel::ControlServer::open(
+      loop_, config_.control_socket, kControlGroup,
+      [this](const auto& request, auto asker) { return this->control(request, asker); }, config_.control_read);
   if (!control) return tl::unexpected(control.error());
   control_ = std::move(*control);
   journal_.on_new([this](const std::string& line) {
     if (control_->has_streams()) control_->publish(line);
   });
-  signals_.async_wait([this](const boost::system::error_code& error, int) {
-    if (!error) stop("asked to stop");
-  });
+  wait_for_signal();
   boost::asio::post(loop_, [this] { bring_up(); });
   return {};
+}
+
+void Daemon::wait_for_signal() {
+  signals_.async_wait([this](const boost::system::error_code& error, int number) {
+    if (error) return;
+    if (number != SIGHUP) return stop("asked to stop");
+    reload();
+    wait_for_signal();
+  });
 }
 
 // Brings up what is not up yet; after a failure the rest waits and everything is tried again with back-off.
@@ -82,7 +93,10 @@ void Daemon::bring_up() {
     return;
   }
   troubles_.over("start");
-  if (!node_) start_registration();
+  if (!node_ && wishes_.deregistered)
+    go_quiet();
+  else if (!node_)
+    start_registration();
   if (!manual() && !fast_) start_keying();
   network_changed(monitor_->state());
 }
@@ -230,6 +244,10 @@ void Daemon::charon_connected() {
     const auto* plugins = answer ? answer->message.list("plugins") : nullptr;
     charon_plugins_ = plugins ? *plugins : std::vector<std::string>{};
   });
+  slow_->request("version", {}, {}, kPluginsPatience, [this](const auto& answer) {
+    const auto* version = answer ? answer->message.text("version") : nullptr;
+    charon_version_ = version ? std::optional{*version} : std::nullopt;
+  });
   troubles_.over("keys");
   feed(mip6::node::KeyManagementReachable{true});
   feed(ike::CharonConnected{});
@@ -239,6 +257,7 @@ void Daemon::charon_lost(const mip6::Error& why) {
   fast_connected_ = charon_told_ = false;
   vici_forbidden_ = why.os_error == EACCES || why.os_error == EPERM;
   charon_plugins_.clear();
+  charon_version_.reset();
   feed(mip6::node::KeyManagementReachable{false});
   feed(ike::CharonDisconnected{why});
 }
@@ -272,8 +291,10 @@ void Daemon::stop(const std::string& why) {
   stop_guard_ = kernel::boot_now() + kStopGuard;
   if (node_)
     feed(mip6::node::StopAsked{});
-  else
+  else if (manual() || !fast_)
     clean_up();
+  else
+    feed(ike::StopAsked{});
 }
 
 // Nothing of ours stays in the kernel, whatever a former process or a charon that is gone left there.
@@ -301,6 +322,11 @@ void Daemon::clean_up() {
     std::erase(agents, mip6::Ipv6Address{});
     for (const auto& agent : agents)
       done("xfrm", xfrm_->remove_all(kernel::kNodeReqid, kernel::kNodePrefixesReqid, agent));
+  }
+  if (start_again_when_stopped_) {
+    control_.reset();
+    kernel::log(kernel::Level::kError, start_again_().to_string());
+    failed_ = true;
   }
   loop_.stop();
 }

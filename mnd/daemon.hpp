@@ -5,6 +5,8 @@
 #include <boost/asio/signal_set.hpp>
 #include <cstdint>
 #include <deque>
+#include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -21,6 +23,7 @@
 #include "libmip6/node/movement.hpp"
 #include "libmip6/node/router_solicitation.hpp"
 #include "mnd/config.hpp"
+#include "mnd/config_change.hpp"
 #include "mnd/doctor.hpp"
 #include "mnd/journal.hpp"
 #include "mnd/linux/boot_timer.hpp"
@@ -41,16 +44,23 @@
 #include "mnd/sequence_store.hpp"
 #include "mnd/trace.hpp"
 #include "mnd/troubles.hpp"
+#include "mnd/wishes.hpp"
 
 namespace mnd {
 
 class Daemon {
  public:
-  Daemon(boost::asio::io_context& loop, Config config);
+  // Starts this program once more in its place; comes back only if that failed.
+  using StartAgain = std::function<mip6::Error()>;
+
+  // `config` is what `config_file` says.
+  Daemon(boost::asio::io_context& loop, Config config, std::filesystem::path config_file, StartAgain start_again);
 
   // Opens the control socket; everything else is brought up from the loop, with back-off, so that `mip6ctl status` can
   // say what is missing. An error: the daemon cannot run at all (another one does, or no permission).
   tl::expected<void, mip6::Error> start();
+  // At the end: it was to start anew, and could not.
+  bool failed() const { return failed_; }
 
  private:
   using KeyingEvent = ike::NodeKeyingEvent;
@@ -64,6 +74,7 @@ class Daemon {
   void charon_lost(const mip6::Error& why);
   void deadline();
   void rearm();
+  void wait_for_signal();
   void stop(const std::string& why);
   void clean_up();
   void delete_esp_states_except(std::uint32_t reqid, const std::vector<std::uint32_t>& spis);
@@ -177,9 +188,36 @@ class Daemon {
   void prefix_sa(bool up);
   void received_prefixes(const kernel::MobilityPacket& packet);
 
-  // --- status.cpp: the control socket ---
+  // --- control.cpp: what is asked over the control socket, and by whom ---
+  using Told = std::function<void(std::string line)>;
   kernel::ControlServer::Answer control(const nlohmann::json& request, kernel::Asker asker);
+
+  // --- steering.cpp: what the user wants ---
   void refresh();
+  std::string refresh_asked();
+  std::string pause();
+  std::string resume();
+  void deregister(const Told& told);
+  void deregistered(bool agreed);
+  void go_quiet();
+  std::string set_wishes(Wishes wishes);
+
+  // --- reload.cpp: another configuration, another program ---
+  tl::expected<Config, std::string> read_config_anew();
+  std::string reload();
+  void apply(Config config, const ConfigChange& change);
+  std::string restart();
+  void take_over_soon();
+  void take_over();
+  void change_credentials();
+
+  // --- views.cpp: what the control socket tells beside the status ---
+  nlohmann::json links() const;
+  nlohmann::json keying_view();
+  nlohmann::json config_view() const;
+  nlohmann::json version_view() const;
+
+  // --- status.cpp ---
   nlohmann::json status() const;
   nlohmann::json warnings() const;  // [{what, remedy}]: what works, but is dangerous or will end badly
   std::string_view method_name() const;
@@ -191,7 +229,10 @@ class Daemon {
   void publish_status();
 
   boost::asio::io_context& loop_;
-  const Config config_;
+  Config config_;
+  const std::filesystem::path config_file_;
+  const StartAgain start_again_;
+  const std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
   SequenceStore store_;
   std::optional<mip6::Ipv6Address> stored_agent_;  // the one that the disk knows as the last that served us
   kernel::Ends ends_;                              // no home agent as long as none is known
@@ -203,6 +244,10 @@ class Daemon {
   kernel::BootTimer timer_;
   kernel::ResumeWatch resume_;
   kernel::OptimisticDad optimistic_dad_;
+  WishStore wish_store_;
+  Wishes wishes_;
+  std::vector<Told> deregistering_;  // who waits to be told that it is done
+  bool forget_node_ = false;         // once its actions are performed: it has de-registered
 
   std::unique_ptr<kernel::ControlServer> control_;
   std::optional<kernel::Xfrm> xfrm_;
@@ -222,7 +267,8 @@ class Daemon {
   bool vici_forbidden_ = false;
   bool send_forbidden_ = false;              // the last update, by the kernel
   std::vector<std::string> charon_plugins_;  // none: it has not said
-  bool charon_told_ = false;                 // the keying core knows of the connection
+  std::optional<std::string> charon_version_;
+  bool charon_told_ = false;  // the keying core knows of the connection
 
   kernel::SystemRandom random_;
   std::optional<mip6::node::MobileNode> node_;
@@ -264,6 +310,8 @@ class Daemon {
   std::optional<mip6::BootTime> bring_up_again_;
   std::optional<mip6::BootTime> stop_guard_;
   bool stopping_ = false;
+  bool start_again_when_stopped_ = false;
+  bool failed_ = false;
 };
 
 }  // namespace mnd

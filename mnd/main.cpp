@@ -13,6 +13,7 @@
 #include "mnd/linux/log.hpp"
 #include "mnd/linux/manual_keys.hpp"
 #include "mnd/linux/secrecy.hpp"
+#include "mnd/linux/self_start.hpp"
 #include "mnd/linux/service_manager.hpp"
 #include "mnd/linux/unix_socket.hpp"
 #include "mnd/manual_store.hpp"
@@ -69,7 +70,20 @@ int take_keys_as_new(const mnd::Config& config) {
   return kOk;
 }
 
-int run(const std::string& file, bool only_check, bool keys_are_new) {
+// For mip6ctl config check.
+int tell_mistakes(const std::string& file) {
+  keep_memory_secret();
+  auto list = nlohmann::json::array();
+  const auto config = mnd::load_config(file);
+  if (!config)
+    for (const auto& one : config.error())
+      list.push_back({{"file", one.file}, {"line", one.line}, {"what", one.what}, {"remedy", one.remedy}});
+  const nlohmann::json answer{{"version", mnd::kernel::kControlVersion}, {"file", file}, {"mistakes", std::move(list)}};
+  fmt::print("{}\n", answer.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  return config ? kOk : kUsage;
+}
+
+int run(const mnd::kernel::SelfStart& self, const std::string& file, bool only_check, bool keys_are_new) {
   keep_memory_secret();
   auto config = mnd::load_config(file);
   if (!config) {
@@ -83,7 +97,7 @@ int run(const std::string& file, bool only_check, bool keys_are_new) {
   }
   std::signal(SIGPIPE, SIG_IGN);  // whoever reads the log may go away
   boost::asio::io_context loop{1};
-  mnd::Daemon daemon{loop, std::move(*config)};
+  mnd::Daemon daemon{loop, std::move(*config), file, [&self] { return self.start(); }};
   if (const auto started = daemon.start(); !started) {
     mnd::kernel::log(mnd::kernel::Level::kError, started.error().to_string());
     return kFailed;
@@ -91,17 +105,19 @@ int run(const std::string& file, bool only_check, bool keys_are_new) {
   const mnd::kernel::Watchdog watchdog{loop};
   mnd::kernel::tell_ready();
   loop.run();
-  return kOk;
+  return daemon.failed() ? kFailed : kOk;
 }
 
 }  // namespace
 
 int main(int argc, char* argv[]) try {
+  const mnd::kernel::SelfStart self{argc, argv};
   std::string config;
   options::options_description described{"Options"};
   described.add_options()("config", options::value(&config)->default_value(kDefaultConfig)->value_name("FILE"),
                           "configuration file; FILE.d/*.conf is read after it");
   described.add_options()("check", "check the configuration, explain every mistake, and exit");
+  described.add_options()("json", "with --check: as JSON, for mip6ctl config check");
   described.add_options()("doctor", "examine this machine where the daemon does not run, as JSON for mip6ctl doctor");
   described.add_options()("make-keys", "print a new file of manual keys, for node and home agent, and exit");
   described.add_options()("keys-are-new",
@@ -121,7 +137,9 @@ int main(int argc, char* argv[]) try {
   }
   if (given.count("make-keys")) return make_keys();
   if (given.count("doctor")) return doctor(config);
-  return run(config, given.count("check") > 0, given.count("keys-are-new") > 0);
+  if (given.count("json") && !given.count("check")) throw options::error{"--json goes with --check"};
+  if (given.count("json")) return tell_mistakes(config);
+  return run(self, config, given.count("check") > 0, given.count("keys-are-new") > 0);
 } catch (const options::error& error) {
   fmt::print(stderr, "mnd: {}\nTry 'mnd --help'.\n", error.what());
   return kUsage;

@@ -24,12 +24,14 @@ mip6::MovementPolicy Daemon::movement_policy() {
     troubles_.over("connections");
   else
     trouble("connections", connections.mistakes.front(), "see mnd(8), NETWORKMANAGER, for what can be said", true);
-  return with_connections({.home_address = config_.home_address,
-                           .home_prefix = config_.home_prefix,
-                           .home_agent = ends_.home_agent,
-                           .preference = config_.preference,
-                           .exclude = config_.exclude},
-                          connections);
+  auto policy = with_connections({.home_address = config_.home_address,
+                                  .home_prefix = config_.home_prefix,
+                                  .home_agent = ends_.home_agent,
+                                  .preference = config_.preference,
+                                  .exclude = config_.exclude},
+                                 connections);
+  policy.only = wishes_.paused_on;
+  return policy;
 }
 
 kernel::ControlServer::Answer Daemon::network_event(const json& request) {

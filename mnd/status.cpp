@@ -78,7 +78,8 @@ json Daemon::status() const {
                {"endpoint", or_null(keying_->endpoint(), [](const auto& a) { return a.to_string(); })},
                {"migration_failed", keying_->migration_failed()}}},
              {"payload", payload_text()},
-             {"state", "starting"},
+             {"state", wishes_.deregistered && !node_ ? "de-registered" : "starting"},
+             {"paused_on", or_null(wishes_.paused_on, [](const auto& name) { return name; })},
              {"attachment", nullptr},
              {"registered_at", nullptr},
              {"expires_in_s", nullptr},
@@ -126,44 +127,8 @@ json Daemon::status() const {
   return state;
 }
 
-void Daemon::refresh() {
-  // Somebody may have logged in, or mended something.
-  link_health_.forget();
-  reconsider();
-  feed(mip6::node::RefreshAsked{});
-}
-
 void Daemon::publish_status() {
   if (control_ && control_->has_streams()) control_->publish(kernel::control_line(status()));
-}
-
-kernel::ControlServer::Answer Daemon::control(const json& request, kernel::Asker asker) {
-  const auto found = request.find("command");
-  const std::string command = found != request.end() && found->is_string() ? found->get<std::string>() : "";
-  if (command == "status") return {kernel::control_line(status())};
-  if (command == "watch") return {kernel::control_line(status()), true};
-  if (command == "events") {
-    const json answer{{"version", kernel::kControlVersion}, {"events", journal_.to_json()}};
-    return {kernel::control_line(answer), request.value("follow", json(false)) == true};
-  }
-  if (command == "sequence") return {kernel::control_line(sequence())};
-  if (command == "trace")
-    return {kernel::control_line({{"version", kernel::kControlVersion}, {"moves", trace_.to_json()}})};
-  if (command == "doctor")
-    return {kernel::control_line({{"version", kernel::kControlVersion}, {"findings", findings(false)}})};
-  if (command == "refresh") {
-    if (!registration() || !registration()->attachment())
-      return {kernel::control_error("there is nothing to refresh: no usable address", "connect to a network first",
-                                    kernel::kNotRegistered)};
-    refresh();
-    return {kernel::control_line({{"version", kernel::kControlVersion}, {"result", "ok"}})};
-  }
-  if (command == "network") {
-    if (asker == kernel::Asker::kRoot) return network_event(request);
-    return {kernel::control_error("only root says what becomes of links", "ask as root", kernel::kNotPermitted)};
-  }
-  return {kernel::control_error("unknown command '" + command + "'",
-                                "known: status, watch, events, sequence, trace, doctor, refresh, network")};
 }
 
 }  // namespace mnd

@@ -26,24 +26,54 @@ Exit exit_of_status(const json& status) {
   return in_trouble(status) ? kFailed : kOk;
 }
 
+namespace {
+
+Exit no_daemon(const Options& options, const Failure& failure) {
+  const auto* kind = failure.forbidden ? "not-permitted" : "not-running";
+  if (options.json)
+    print(one_line({{"version", 1}, {"error", {{"what", failure.what}, {"remedy", failure.remedy}, {"kind", kind}}}}) +
+          "\n");
+  fail(failure, exit_of(failure));
+  return exit_of(failure);
+}
+
+}  // namespace
+
 tl::expected<Conversation, Exit> ask(const Options& options, const json& request) {
   auto client = Client::connect(options.socket);
-  if (!client) {
-    fail(client.error(), exit_of(client.error()));
-    return tl::unexpected(exit_of(client.error()));
-  }
+  if (!client) return tl::unexpected(no_daemon(options, client.error()));
   const auto sent = client->send(request);
   auto answer = sent ? client->receive(Client::kAnswerTimeout) : tl::unexpected(sent.error());
-  if (!answer) {
-    fail(answer.error(), kNotRunning);
-    return tl::unexpected(kNotRunning);
-  }
+  if (!answer) return tl::unexpected(no_daemon(options, answer.error()));
   if (const auto& error = member(*answer, "error"); error.is_object()) {
     if (options.json) print(one_line(*answer) + "\n");
     fail({text(error, "what"), text(error, "remedy")}, kFailed);
+    fmt::print(stderr, "{}", render_mistakes(error));
     return tl::unexpected(exit_of_error(error));
   }
   return Conversation{std::move(*client), std::move(*answer)};
+}
+
+std::optional<json> ask_quietly(const Options& options, std::string_view command) {
+  auto client = Client::connect(options.socket);
+  if (!client || !client->send({{"command", command}})) return std::nullopt;
+  auto answer = client->receive(Client::kAnswerTimeout);
+  if (!answer || answer->contains("error")) return std::nullopt;
+  return std::move(*answer);
+}
+
+int show(const Options& options, std::string_view command, std::string (*render)(const json&)) {
+  const auto conversation = ask(options, {{"command", command}});
+  if (!conversation) return conversation.error();
+  const auto& answer = conversation->answer;
+  return print(options.json ? one_line(answer) + "\n" : render(answer)) ? kOk : kFailed;
+}
+
+int have_done(const Options& options, std::string_view command, std::string_view done) {
+  const auto conversation = ask(options, {{"command", command}});
+  if (!conversation) return conversation.error();
+  print(options.json ? one_line(conversation->answer) + "\n" : fmt::format("{}\n", done));
+  return kOk;
 }
 
 bool print(const std::string& content) {

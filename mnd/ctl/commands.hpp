@@ -1,7 +1,8 @@
-// The subcommands of mip6ctl: one table from which dispatch and usage come, one file per subcommand.
+// The subcommands of mip6ctl: one table from which dispatch, usage and completion come, one file per subcommand.
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,38 +24,64 @@ enum Exit : int {
 
 struct Options {
   std::string socket = "/run/mnd/control.sock";
-  std::string config = "/etc/mnd/mnd.conf";  // doctor, where the daemon does not run
+  std::string config = "/etc/mnd/mnd.conf";
+  std::string since{};
   bool json = false;
-  bool follow = false;               // events only
+  bool follow = false;
   bool terminal = false;             // standard output is one
-  std::vector<std::string> words{};  // network only: what comes behind the command's name
+  std::vector<std::string> words{};  // what comes behind the command's name
   Colours colours = Colours::kOff;
 };
 
 int run_status(const Options& options);
-int run_events(const Options& options);
 int run_watch(const Options& options);
-int run_refresh(const Options& options);
+int run_events(const Options& options);
+int run_links(const Options& options);
+int run_keying(const Options& options);
 int run_sequence(const Options& options);
 int run_trace(const Options& options);
 int run_doctor(const Options& options);
+int run_refresh(const Options& options);
+int run_home(const Options& options);
+int run_pause(const Options& options);
+int run_resume(const Options& options);
+int run_reload(const Options& options);
+int run_restart(const Options& options);
+int run_config(const Options& options);
+int run_report(const Options& options);
 int run_network(const Options& options);
+int run_completion(const Options& options);
+int run_version(const Options& options);
 
 struct Command {
   std::string_view name;
   int (*run)(const Options&);
   std::string_view summary;
+  std::string_view options{};  // of it alone, with blanks between them
+  std::string_view words{};    // what may follow: the first one's values with | between them, or a name for it
+  std::size_t most_words = 0;
 };
 // The first one is what is done without a name.
-inline constexpr std::array<Command, 8> kCommands{{
+inline constexpr std::array<Command, 19> kCommands{{
     {"status", run_status, "where the home address is registered, and what is wrong if it is not"},
-    {"events", run_events, "what happened lately; --follow goes on with what happens"},
     {"watch", run_watch, "status, shown again at each change"},
+    {"events", run_events, "what happened lately; --follow goes on with what happens", "--follow --since"},
+    {"links", run_links, "the addresses that there are, which one is used, and why not the others"},
+    {"keying", run_keying, "how keys are agreed, and the SAs that there are"},
     {"sequence", run_sequence, "how many sequence numbers the keys have seen, and how long the rest lasts"},
     {"trace", run_trace, "what the last moves took, step by step"},
-    {"doctor", run_doctor, "what could be better, and what to do about it"},
+    {"doctor", run_doctor, "what could be better, and what to do about it", "--config"},
     {"refresh", run_refresh, "register with the home agent again, now"},
-    {"network", run_network, "for hooks: EVENT [INTERFACE], what becomes of a link"},
+    {"home", run_home, "de-register, and stay so until resume"},
+    {"pause", run_pause, "stay on the present link until resume"},
+    {"resume", run_resume, "go on after home or pause"},
+    {"reload", run_reload, "read the configuration again, while the registration goes on"},
+    {"restart", run_restart, "start mnd again, the registration going on, as after an upgrade"},
+    {"config", run_config, "check the configuration, or show what is in effect", "--config", "check|show", 1},
+    {"report", run_report, "all of that and the machine's versions, for a bug report", "--config"},
+    {"network", run_network, "for hooks: what becomes of a link", {}, "EVENT", 2},
+    {"completion", run_completion, "a script for completion by a shell", {}, "bash|zsh|fish", 1},
+    {"version", run_version, "of mip6ctl and of the mnd that runs"},
 }};
 
 // --- used by the commands ---
@@ -73,7 +100,27 @@ struct Conversation {
   nlohmann::json answer;
 };
 tl::expected<Conversation, Exit> ask(const Options& options, const nlohmann::json& request);
+// The answer alone, nothing told: empty if there is none, or an error of the daemon's.
+std::optional<json> ask_quietly(const Options& options, std::string_view command);
+// Asks and shows: the answer as JSON, or as `render` makes text of it.
+int show(const Options& options, std::string_view command, std::string (*render)(const json&));
+// Asks for something to be done; `done` tells that it is.
+int have_done(const Options& options, std::string_view command, std::string_view done);
 // Writes to standard output at once; false if nobody reads any more.
 bool print(const std::string& content);
+
+// The program mnd that is installed with this one, or was built with it, run with these words; what it writes. Empty:
+// it could not be run.
+struct Ran {
+  int status = 0;
+  std::string output;
+};
+std::optional<Ran> run_mnd(const std::vector<std::string>& words);
+
+// The time from which on events are shown, as they have it: from "90s", "10min", "2h", "3d", counted back from `now`,
+// or a time as events have it, or its beginning ("2026-11-27"). Empty: it is none of these.
+std::optional<std::string> since_text(const std::string& since, std::chrono::system_clock::time_point now);
+// Of bash, zsh or fish; empty for another shell.
+std::string completion_for(std::string_view shell);
 
 }  // namespace mip6ctl

@@ -8,31 +8,16 @@
 #include <cstdint>
 #include <string_view>
 
+#include "mnd/ctl/layout.hpp"
+
 namespace mip6ctl {
 
 namespace {
-
-constexpr std::string_view kGood = "\x1b[32m";
-constexpr std::string_view kWaiting = "\x1b[33m";
-constexpr std::string_view kBad = "\x1b[31m";
-constexpr std::string_view kPlain = "\x1b[0m";
-
-std::string coloured(std::string_view content, std::string_view colour, Colours colours) {
-  if (colours == Colours::kOff) return std::string{content};
-  return fmt::format("{}{}{}", colour, content, kPlain);
-}
 
 std::string_view colour_of_state(std::string_view state) {
   if (state == "registered" || state == "at home") return kGood;
   if (state == "detached" || state == "stopped") return kBad;
   return kWaiting;
-}
-
-std::string row(std::string_view name, std::string_view content) { return fmt::format("{:<14}{}\n", name, content); }
-
-std::string or_unknown(std::string content) {
-  if (content.empty()) return "unknown";
-  return content;
 }
 
 std::string whole(const json& object, const char* name) {
@@ -43,6 +28,7 @@ std::string whole(const json& object, const char* name) {
 // The state, with how long it will last.
 std::string state_text(const json& status) {
   auto state = or_unknown(text(status, "state"));
+  if (state == "de-registered") return state + ", until: mip6ctl resume";
   const auto expires = number(status, "expires_in_s");
   if (!expires) return state;
   const auto lifetime = number(status, "lifetime_s");
@@ -51,15 +37,24 @@ std::string state_text(const json& status) {
   return result;
 }
 
-std::string attachment_text(const json& status) {
+// Where the node is, with the reason; `with_address` in one line.
+std::string attachment_text(const json& status, bool with_address) {
   const auto& attachment = member(status, "attachment");
   if (!attachment.is_object()) return "nowhere: no interface has a usable address";
   const auto reason = text(attachment, "reason");
-  auto result = flag(attachment, "at_home").value_or(false)
-                    ? fmt::format("home link on {}", or_unknown(text(attachment, "interface")))
-                    : fmt::format("{}, care-of address {}", or_unknown(text(attachment, "interface")),
-                                  or_unknown(text(attachment, "care_of")));
+  auto result = or_unknown(text(attachment, "interface"));
+  if (flag(attachment, "at_home").value_or(false))
+    result = "home link on " + result;
+  else if (with_address)
+    result += ", care-of address " + or_unknown(text(attachment, "care_of"));
   return reason.empty() ? result : fmt::format("{} ({})", result, reason);
+}
+
+// Nothing at home.
+std::string care_of_row(const json& status) {
+  const auto& attachment = member(status, "attachment");
+  if (!attachment.is_object() || flag(attachment, "at_home").value_or(false)) return {};
+  return row("care-of", or_unknown(text(attachment, "care_of")));
 }
 
 std::string key_mobility_text(const json& status) {
@@ -102,7 +97,7 @@ std::string error_text(const json& status, Colours colours) {
   const auto when = number(error, "ago_s") ? duration_text(*number(error, "ago_s")) + " ago" : "some time ago";
   const auto what = or_unknown(text(error, "what"));
   if (!current) return row("last error", fmt::format("{}: {} (over)", when, what));
-  auto result = row("trouble", coloured(fmt::format("{} ({})", what, when), kBad, colours));
+  auto result = row("trouble", fmt::format("{} ({})", what, when), kBad, colours);
   if (const auto remedy = text(error, "remedy"); !remedy.empty()) result += row("  what to do", remedy);
   return result;
 }
@@ -113,7 +108,7 @@ std::string warnings_text(const json& status, Colours colours) {
   const auto& warnings = member(status, "warnings");
   if (!warnings.is_array()) return result;
   for (const auto& warning : warnings) {
-    result += row("warning", coloured(or_unknown(text(warning, "what")), kWaiting, colours));
+    result += row("warning", or_unknown(text(warning, "what")), kWaiting, colours);
     if (const auto remedy = text(warning, "remedy"); !remedy.empty()) result += row("  what to do", remedy);
   }
   return result;
@@ -137,10 +132,13 @@ bool in_trouble(const json& status) { return flag(member(status, "last_error"), 
 
 std::string render_status(const json& status, Colours colours) {
   std::string result;
-  result += row("state", coloured(state_text(status), colour_of_state(text(status, "state")), colours));
+  result += row("state", state_text(status), colour_of_state(text(status, "state")), colours);
+  if (const auto on = text(status, "paused_on"); !on.empty())
+    result += row("paused", fmt::format("stays on {}, until: mip6ctl resume", on), kWaiting, colours);
   result += row("home address", or_unknown(text(status, "home_address")));
   result += row("home agent", or_unknown(text(status, "home_agent")));
-  result += row("attached", attachment_text(status));
+  result += row("attached", attachment_text(status, false));
+  result += care_of_row(status);
   if (const auto at = text(status, "registered_at"); !at.empty()) result += row("registered", at);
   result += row("sequence", number(status, "sequence") ? whole(status, "sequence") : "none used yet");
   result += row("keys", keying_text(status));
@@ -156,7 +154,7 @@ std::string render_status(const json& status, Colours colours) {
 
 std::string render_change(const json& status, Colours colours) {
   auto state = or_unknown(text(status, "state"));
-  auto result = coloured(state, colour_of_state(state), colours) + ": " + attachment_text(status);
+  auto result = coloured(state, colour_of_state(state), colours) + ": " + attachment_text(status, true);
   if (number(status, "sequence")) result += ", sequence " + whole(status, "sequence");
   result += ", keys " + or_unknown(text(member(status, "keying"), "state"));
   if (in_trouble(status))

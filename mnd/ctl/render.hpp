@@ -20,6 +20,11 @@ std::string render_event(const json& event, Colours colours);
 std::string render_sequence(const json& answer);
 std::string render_trace(const json& answer);
 std::string render_findings(const json& answer);
+std::string render_links(const json& answer);
+std::string render_keying(const json& answer);
+std::string render_config(const json& answer);
+// A line per mistake of a configuration, empty if there is none.
+std::string render_mistakes(const json& answer);
 // A line per advice, empty if there is none.
 std::string render_advice(const json& status);
 

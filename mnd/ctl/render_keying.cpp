@@ -3,15 +3,13 @@
 
 #include <cmath>
 
-#include "mnd/ctl/render.hpp"
+#include "mnd/ctl/layout.hpp"
 
 namespace mip6ctl {
 
 namespace {
 
 constexpr double kDay = 86400;
-
-std::string row(std::string_view name, std::string_view content) { return fmt::format("{:<14}{}\n", name, content); }
 
 std::string used_text(const json& answer) {
   const auto used = number(answer, "used");
@@ -43,8 +41,8 @@ std::string render_sequence(const json& answer) {
   const auto last = number(answer, "last");
   const auto reserved = number(answer, "reserved_until");
   std::string result = row("last number", last ? fmt::format("{:.0f}", *last) : "none used yet");
-  result += row("used", fmt::format("{}, of those that are safe under the present keys ({})", used_text(answer),
-                                    text(answer, "method")));
+  result +=
+      row("used", fmt::format("{} that are safe under these keys ({})", used_text(answer), text(answer, "method")));
   result += row("on disk", reserved ? fmt::format("reserved up to {:.0f}", *reserved) : "nothing");
   result += fmt::format("\n{:<18}{:<20}{:<16}{}\n", "RATE", "", "2^15 REACHED", "2^16 REACHED");
   for (const auto& forecast : member(answer, "forecast"))

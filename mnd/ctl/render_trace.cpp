@@ -23,10 +23,9 @@ double milliseconds(const json& object, const char* name) {
 }
 
 std::string move_text(const json& move) {
-  auto result = fmt::format("{}  {} -> {}, {}", text(move, "time"), place_text(member(move, "from")),
-                            place_text(member(move, "to")), text(move, "result"));
+  auto result = fmt::format("{}  {}", text(move, "time"), text(move, "result"));
   if (number(move, "registered_us")) result += fmt::format(" after {:.3f} ms", milliseconds(move, "registered_us"));
-  result += "\n";
+  result += fmt::format("\n  from {}\n  to   {}\n", place_text(member(move, "from")), place_text(member(move, "to")));
   double last = 0;
   for (const auto& step : member(move, "steps")) last = std::max(last, milliseconds(step, "us"));
   for (const auto& step : member(move, "steps")) {

@@ -3,11 +3,6 @@
 
 namespace mip6ctl {
 
-int run_sequence(const Options& options) {
-  const auto conversation = ask(options, {{"command", "sequence"}});
-  if (!conversation) return conversation.error();
-  print(options.json ? one_line(conversation->answer) + "\n" : render_sequence(conversation->answer));
-  return kOk;
-}
+int run_sequence(const Options& options) { return show(options, "sequence", render_sequence); }
 
 }  // namespace mip6ctl

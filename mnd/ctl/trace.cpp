@@ -3,11 +3,6 @@
 
 namespace mip6ctl {
 
-int run_trace(const Options& options) {
-  const auto conversation = ask(options, {{"command", "trace"}});
-  if (!conversation) return conversation.error();
-  print(options.json ? one_line(conversation->answer) + "\n" : render_trace(conversation->answer));
-  return kOk;
-}
+int run_trace(const Options& options) { return show(options, "trace", render_trace); }
 
 }  // namespace mip6ctl

@@ -1,19 +1,29 @@
-# bash completion for mip6ctl
+# bash completion for mip6ctl; made by: mip6ctl completion bash
 _mip6ctl() {
-  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} word
+  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} word words command=
+  local global="--socket --json --help --version"
   COMPREPLY=()
-  if [ "$previous" = --socket ] || [ "$previous" = --config ]; then
-    mapfile -t COMPREPLY < <(compgen -f -- "$current")
-    return
-  fi
-  local options="--socket --json --help --version" commands="status events watch sequence trace doctor refresh network"
+  case $previous in
+    --socket | --config)
+      mapfile -t COMPREPLY < <(compgen -f -- "$current")
+      return
+      ;;
+    --since) return ;;
+  esac
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case $word in
-      events) options="$options --follow" commands= ;;
-      doctor) options="$options --config" commands= ;;
-      status | watch | sequence | trace | refresh | network) commands= ;;
+      status | watch | events | links | keying | sequence | trace | doctor | refresh | home | pause | resume | reload | restart | config | report | network | completion | version) command=$word ;;
     esac
   done
-  mapfile -t COMPREPLY < <(compgen -W "$commands $options" -- "$current")
+  case $command in
+    '') words="status watch events links keying sequence trace doctor refresh home pause resume reload restart config report network completion version $global" ;;
+    events) words="--follow --since $global" ;;
+    doctor) words="--config $global" ;;
+    config) words="check show --config $global" ;;
+    report) words="--config $global" ;;
+    completion) words="bash zsh fish $global" ;;
+    *) words=$global ;;
+  esac
+  mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }
 complete -F _mip6ctl mip6ctl

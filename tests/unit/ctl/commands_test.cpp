@@ -72,6 +72,16 @@ TEST_CASE("every command is in the manual page and in the completion") {
   }
 }
 
+TEST_CASE("what is installed for completion is what is printed") {
+  for (const std::string shell : {"bash", "zsh", "fish"}) {
+    INFO(shell);
+    CHECK(file_of_project(("packaging/completions/mip6ctl." + shell).c_str()) == completion_for(shell));
+  }
+  CHECK(completion_for("csh").empty());
+  CHECK(run_completion(Options{}) == kUsage);
+  CHECK(run_completion(Options{.words = {"csh"}}) == kUsage);
+}
+
 // What a daemon has said, in the lab.
 TEST_CASE("what the manual page shows is what is printed") {
   const auto manual = file_of_project("packaging/man/mip6ctl.1");
@@ -196,4 +206,51 @@ TEST_CASE("events without follow end after the list") {
 TEST_CASE("watch goes on until the daemon ends") {
   PlayedDaemon daemon{"{\"state\":\"registered\"}\n{\"kind\":\"x\"}\n{\"state\":\"detached\"}\n"};
   CHECK(run_watch(daemon.options) == kNotRunning);
+}
+
+TEST_CASE("events are shown from a time on, which is told as such or counted back") {
+  const auto now = std::chrono::system_clock::from_time_t(1'795'766'555);  // 2026-11-27T08:02:35Z
+  CHECK(since_text("", now) == "");
+  CHECK(since_text("35s", now) == "2026-11-27T08:02:00");
+  CHECK(since_text("2min", now) == "2026-11-27T08:00:35");
+  CHECK(since_text("2m", now) == since_text("2min", now));
+  CHECK(since_text("9h", now) == "2026-11-26T23:02:35");
+  CHECK(since_text("1d", now) == "2026-11-26T08:02:35");
+  CHECK(since_text("2026-11-27", now) == "2026-11-27");
+  CHECK(since_text("2026-11-27T08:22:35.785Z", now) == "2026-11-27T08:22:35.785Z");
+  for (const char* wrong : {"x", "5", "-5s", "5 s", "5y", "2026", "2026-11-27 08:00", "99999999999999999999d",
+                            "2000000d", "2026-11-27T08:22:35.785Zx"}) {
+    INFO(wrong);
+    CHECK_FALSE(since_text(wrong, now));
+  }
+  CHECK(run_events(Options{.socket = "/nonexistent/control.sock", .since = "yesterday"}) == kUsage);
+}
+
+TEST_CASE("what is asked of the daemon has the command's name") {
+  const auto asked = [](int (*run)(const Options&)) {
+    PlayedDaemon daemon{"{\"version\":1,\"result\":\"ok\"}\n"};
+    CHECK(run(daemon.options) == kOk);
+    return daemon.asked();
+  };
+  for (const auto& command : kCommands) {
+    const std::string name{command.name};
+    if (name != "home" && name != "pause" && name != "resume" && name != "refresh" && name != "links" &&
+        name != "keying" && name != "sequence" && name != "trace")
+      continue;
+    INFO(name);
+    CHECK(asked(command.run) == json{{"command", name}});
+  }
+}
+
+TEST_CASE("config wants to know what to do") {
+  CHECK(run_config(Options{}) == kUsage);
+  CHECK(run_config(Options{.words = {"mend"}}) == kUsage);
+  CHECK(run_config(Options{.socket = "/nonexistent/control.sock", .words = {"show"}}) == kNotRunning);
+}
+
+TEST_CASE("the version is told with and without a daemon") {
+  CHECK(run_version(Options{.socket = "/nonexistent/control.sock"}) == kOk);
+  PlayedDaemon daemon{"{\"version\":1,\"mnd\":\"0.0.1\",\"started\":\"2026-11-27T08:22:35.785Z\"}\n"};
+  CHECK(run_version(daemon.options) == kOk);
+  CHECK(daemon.asked() == json{{"command", "version"}});
 }

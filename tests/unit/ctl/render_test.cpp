@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <sstream>
+
 #include "tests/catch.hpp"
 
 using namespace mip6ctl;
@@ -28,13 +30,21 @@ json troubled(bool current) {
 
 bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
+// As it is before it is wrapped.
+std::string in_one_line(const std::string& text) {
+  std::istringstream words{text};
+  std::string result;
+  for (std::string word; words >> word;) result += word + " ";
+  return result;
+}
+
 }  // namespace
 
 TEST_CASE("a status fits one screen and says where the node is registered and for how long") {
   const auto text = render_status(registered(), Colours::kOff);
   CHECK(std::count(text.begin(), text.end(), '\n') <= 23);
   CHECK(has(text, "state         registered, for another 6 min 38 s of 7 min\n"));
-  CHECK(has(text, "attached      w1, care-of address 2001:db8:a1::7 (preferred interface w1)\n"));
+  CHECK(has(text, "attached      w1 (preferred interface w1)\ncare-of       2001:db8:a1::7\n"));
   CHECK(has(text, "sequence      41208\n"));
   CHECK(has(text, "keys          ikev2, established from 2001:db8:a1::7\n"));
   CHECK(has(text, "key mobility  agreed"));
@@ -45,14 +55,14 @@ TEST_CASE("a status fits one screen and says where the node is registered and fo
 TEST_CASE("errors that anybody can forge are counted by name, once there were any") {
   auto status = registered();
   status["counters"]["rate_limited"] = 7;
-  CHECK(has(render_status(status, Colours::kOff), "0 refused; 7 held back by the limit of 3 a second\n"));
+  CHECK(has(in_one_line(render_status(status, Colours::kOff)), "0 refused; 7 held back by the limit of 3 a second "));
   status["counters"]["rate_limited"] = 0;
   status["counters"]["binding_errors"] = 0;
   status["counters"]["parameter_problems"] = 0;
   CHECK(has(render_status(status, Colours::kOff), "1 repeated, 0 refused\n"));
   status["counters"]["binding_errors"] = 200;
   status["counters"]["parameter_problems"] = 9;
-  CHECK(has(render_status(status, Colours::kOff), "0 refused; 200 Binding Errors; 9 Parameter Problems\n"));
+  CHECK(has(in_one_line(render_status(status, Colours::kOff)), "0 refused; 200 Binding Errors; 9 Parameter Problems "));
 }
 
 TEST_CASE("trouble comes with what to do, as current only while it holds") {
@@ -190,10 +200,88 @@ TEST_CASE("a move is a timeline as wide as its last step") {
     "steps":[{"step":"notification read","us":0},{"step":"update sent","us":2000},
              {"step":"keys moved","us":4000}]}]})");
   CHECK(render_trace(answer) ==
-        "2026-11-23T08:01:02.345Z  nowhere -> w2 2001:db8:a2::7, registered after 4.000 ms\n"
+        "2026-11-23T08:01:02.345Z  registered after 4.000 ms\n"
+        "  from nowhere\n"
+        "  to   w2 2001:db8:a2::7\n"
         "       0.000 ms  |*                               |  notification read\n"
         "       2.000 ms  |               *                |  update sent\n"
         "       4.000 ms  |                               *|  keys moved\n");
   CHECK(render_trace(json::parse(R"({"moves":[]})")) == "the node has not moved yet\n");
   CHECK(render_trace(json::parse(R"({"moves":[5,{"steps":7},{"steps":[{"us":-1},{"us":"x"},3]}]})")).size() > 0);
+}
+
+TEST_CASE("links are told with their use, the reason below") {
+  const auto text = render_links(json::parse(R"({"paused_on":null,"links":[
+    {"interface":"w1","address":"2001:db8:a1::7","gateway":"fe80::1","metric":1024,"use":"chosen","why":"preferred interface w1"},
+    {"interface":"lo","address":null,"gateway":null,"metric":null,"use":"unusable","why":"the loopback"},5]})"));
+  CHECK(text ==
+        "chosen    w1              2001:db8:a1::7\n"
+        "          preferred interface w1; router fe80::1\n"
+        "unusable  lo              -\n"
+        "          the loopback\n");
+  CHECK(has(render_links(json::parse(R"({"paused_on":"w1","links":[]})")), "stays on w1"));
+  CHECK(render_links(json::object()) == "no links are known yet\n");
+}
+
+TEST_CASE("mistakes of a configuration are told each with its line and remedy") {
+  CHECK(render_mistakes(json::parse(R"({"mistakes":[{"file":"a","line":3,"what":"b","remedy":"c"},
+    {"file":"a","line":0,"what":"d","remedy":""},7]})")) == "a:3: b\n  what to do: c\na: d\n");
+  CHECK(render_mistakes(json::object()).empty());
+}
+
+TEST_CASE("a configuration is shown in its own form") {
+  CHECK(render_config(json::parse(R"({"file":"/etc/mnd/mnd.conf","settings":[{"key":"lifetime","value":"420"}],
+    "interfaces":[{"pattern":"wl*","preference":-3,"exclude":false,"optimistic_dad":true}]})")) ==
+        "# in effect, by /etc/mnd/mnd.conf, with defaults; secrets stay in their files\n"
+        "lifetime = 420\n\n[interface \"wl*\"]\npreference = -3\noptimistic-dad = yes\n");
+}
+
+TEST_CASE("a node that was asked to stay out, or on a link, is told how to go on") {
+  CHECK(has(render_status({{"state", "de-registered"}}, Colours::kOff),
+            "state         de-registered, until: mip6ctl resume\n"));
+  CHECK(has(render_status({{"state", "registered"}, {"paused_on", "w1"}}, Colours::kOff),
+            "paused        stays on w1, until: mip6ctl resume\n"));
+  CHECK_FALSE(has(render_status(registered(), Colours::kOff), "paused"));
+}
+
+namespace {
+
+void fits(const std::string& text, std::size_t rows = 1000) {
+  std::size_t count = 0;
+  std::istringstream lines{text};
+  for (std::string line; std::getline(lines, line); ++count) {
+    INFO(line);
+    CHECK(line.size() <= 80);
+  }
+  CHECK(count <= rows);
+}
+
+}  // namespace
+
+TEST_CASE("a status of the longest addresses and with trouble fits 80 columns and 24 rows") {
+  const std::string longest = "2001:db8:ffff:eeee:dddd:cccc:bbbb:aaaa";
+  auto status = troubled(true);
+  for (const char* name : {"home_address", "home_agent", "registered_at"}) status[name] = longest;
+  status["attachment"] = {{"interface", "enx00e04c680001"},
+                          {"care_of", longest},
+                          {"at_home", false},
+                          {"reason", "wlp0s20f3u1u2u3 does not lead to the home agent"}};
+  status["keying"] = {{"method", "ikev2"}, {"state", "waiting to try again"}, {"endpoint", longest}};
+  status["paused_on"] = "enx00e04c680001";
+  status["payload"] = "at home, not protected";
+  status["last_error"]["what"] = "home agent " + longest + " does not answer (3 updates sent)";
+  status["last_error"]["remedy"] = "check that mip6-ha is running there, and that ESP (protocol 50) gets through";
+  status["warnings"] = {{{"what", "our certificate expires in 3 days"},
+                         {"remedy", "have it renewed, replace it in the file and restart mnd"}}};
+  for (const char* name : {"rate_limited", "sent_for_new_keys", "malformed"}) status["counters"][name] = 17;
+  fits(render_status(status, Colours::kOff), 24);
+}
+
+TEST_CASE("colours are on each line of what is wrapped, and do not count") {
+  const std::string words(100, 'x');
+  auto status = troubled(true);
+  status["last_error"]["what"] = "a long story " + words.substr(0, 40) + " " + words.substr(0, 40);
+  std::istringstream lines{render_status(status, Colours::kOn)};
+  for (std::string line; std::getline(lines, line);)
+    if (line.find("\x1b[31m") != std::string::npos) CHECK(line.ends_with("\x1b[0m"));
 }

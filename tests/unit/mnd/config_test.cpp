@@ -477,3 +477,12 @@ TEST_CASE("mistakes with several home agents are told") {
   }));
   CHECK(begins(mistake_of(with("home-agent", lines)), beginning));
 }
+
+TEST_CASE("other users look only if that is written") {
+  CHECK(mnd::load_config(Files{kFiveLines}.path)->control_read == mnd::kernel::Readers::kGroup);
+  const auto open = mnd::load_config(Files{std::string{kFiveLines} + "control-read = everyone\n"}.path);
+  REQUIRE(open);
+  CHECK(open->control_read == mnd::kernel::Readers::kEveryone);
+  CHECK(begins(mistake_of(std::string{kFiveLines} + "control-read = all\n"),
+               "mnd.conf:6: control-read: 'all' is neither group nor everyone"));
+}

@@ -1,0 +1,123 @@
+// Another configuration, or another program, while the registration goes on.
+#include <fmt/format.h>
+
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "mnd/daemon.hpp"
+
+namespace mnd {
+
+using nlohmann::json;
+
+namespace {
+
+std::string_view name_of(Effect effect) {
+  switch (effect) {
+    case Effect::kNone:
+      return "nothing changed";
+    case Effect::kAtOnce:
+      return "applied";
+    case Effect::kTakeOver:
+      return "takes over";
+    case Effect::kAnew:
+      break;
+  }
+  return "starts anew";
+}
+
+std::string answer(std::string_view effect, const std::vector<std::string>& changed) {
+  return kernel::control_line(
+      {{"version", kernel::kControlVersion}, {"result", "ok"}, {"effect", effect}, {"changed", changed}});
+}
+
+std::string refusal(const std::vector<kernel::ConfigMistake>& mistakes) {
+  auto list = json::array();
+  for (const auto& one : mistakes)
+    list.push_back({{"file", one.file}, {"line", one.line}, {"what", one.what}, {"remedy", one.remedy}});
+  return kernel::control_line({{"version", kernel::kControlVersion},
+                               {"error",
+                                {{"what", "the configuration has mistakes: the one before stays in use"},
+                                 {"remedy", "correct them, and reload again"},
+                                 {"kind", kernel::kFailed},
+                                 {"mistakes", std::move(list)}}}});
+}
+
+}  // namespace
+
+// What it says as a whole, or the answer to who asked for it.
+tl::expected<Config, std::string> Daemon::read_config_anew() {
+  auto config = load_config(config_file_);
+  if (config) {
+    troubles_.over("configuration");
+    return std::move(*config);
+  }
+  const auto& first = config.error().front();
+  const auto count = config.error().size();
+  trouble("configuration",
+          fmt::format("the configuration has {}, the one before stays in use: {}",
+                      count == 1 ? "a mistake" : fmt::format("{} mistakes", count),
+                      kernel::ConfigMistake{first.file, first.line, first.what, {}}.to_string()),
+          first.remedy);
+  publish_status();
+  return tl::unexpected(refusal(config.error()));
+}
+
+std::string Daemon::reload() {
+  if (stopping_) return kernel::control_error("mnd is about to end", "start it again");
+  auto config = read_config_anew();
+  if (!config) return config.error();
+  const auto change = compare(config_, *config, ends_.home_agent);
+  std::string names = fmt::format("{}", fmt::join(change.changed, ", "));
+  journal_.add("reload", change.changed.empty() ? "nothing has changed" : fmt::format("changed: {}", names));
+  switch (change.effect) {
+    case Effect::kNone:
+      break;
+    case Effect::kAtOnce:
+      apply(std::move(*config), change);
+      break;
+    case Effect::kTakeOver:
+      take_over_soon();
+      break;
+    case Effect::kAnew:
+      start_again_when_stopped_ = true;
+      boost::asio::post(loop_, [this] { stop("to start anew"); });
+      break;
+  }
+  return answer(name_of(change.effect), change.changed);
+}
+
+void Daemon::apply(Config config, const ConfigChange& change) {
+  config_ = std::move(config);
+  movement_ = movement_policy();
+  if (change.credentials) change_credentials();
+  if (node_ && change.times) {
+    node_->set_times(config_.lifetime, config_.first_timeout);
+    if (registration()->attachment()) feed(mip6::node::RefreshAsked{});
+  }
+  reconsider();
+}
+
+std::string Daemon::restart() {
+  if (stopping_) return kernel::control_error("mnd is about to end", "start it again");
+  if (const auto config = read_config_anew(); !config) return config.error();
+  take_over_soon();
+  return answer(name_of(Effect::kTakeOver), {});
+}
+
+// After the answer has left.
+void Daemon::take_over_soon() {
+  boost::asio::post(loop_, [this] {
+    if (!stopping_) take_over();
+  });
+}
+
+// As after a kill: the next one finds all that there is, in the kernel, in charon and on the disk.
+void Daemon::take_over() {
+  journal_.add("restart", "the next one takes over");
+  const auto error = start_again_();
+  trouble("restart", error.to_string(), error.remedy);
+  publish_status();
+}
+
+}  // namespace mnd

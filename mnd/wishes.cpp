@@ -1,0 +1,47 @@
+// The file is one JSON object: {"version": 1, "boot": "...", "deregistered": false, "paused_on": "w1"}.
+#include "mnd/wishes.hpp"
+
+#include <nlohmann/json.hpp>
+#include <system_error>
+#include <utility>
+
+#include "mnd/linux/durable_file.hpp"
+#include "mnd/sequence_store.hpp"
+
+namespace mnd {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr int kFileVersion = 1;
+
+}  // namespace
+
+WishStore::WishStore(const std::filesystem::path& folder, std::string boot)
+    : file_{folder / "wishes.json"}, boot_{std::move(boot)} {}
+
+Wishes WishStore::load() const {
+  const auto content = kernel::read_durable(file_);
+  if (!content || !*content) return {};
+  const auto stored = json::parse(**content, nullptr, false);
+  if (!stored.is_object() || stored.value("version", json{}) != kFileVersion || stored.value("boot", json{}) != boot_)
+    return {};
+  Wishes wishes{.deregistered = stored.value("deregistered", json{}) == true, .paused_on = {}};
+  if (const auto on = stored.find("paused_on"); on != stored.end() && on->is_string())
+    wishes.paused_on = on->get<std::string>();
+  return wishes;
+}
+
+tl::expected<void, mip6::Error> WishStore::store(const Wishes& wishes) const {
+  if (wishes == Wishes{}) {
+    std::error_code error;
+    std::filesystem::remove(file_, error);
+    if (!error) return {};
+  }
+  json content{{"version", kFileVersion}, {"boot", boot_}, {"deregistered", wishes.deregistered}};
+  if (wishes.paused_on) content["paused_on"] = *wishes.paused_on;
+  return store_state(file_, content);
+}
+
+}  // namespace mnd
