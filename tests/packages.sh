@@ -12,7 +12,7 @@ packages_test=(catch2 clang-format mandoc systemd tshark prometheus "${packages_
 packages_report=(gnuplot-nox)
 packages_fuzz=(clang-19 libclang-rt-19-dev llvm-19 python3-minimal)
 packages_lab=("${packages_run[@]}" user-mode-linux strongswan-swanctl radvd tcpdump iproute2 iputils-ping kmod procps
-  python3-minimal python3 openssl strace e2fsprogs iptables nftables gcc libc6-dev)
+  python3-minimal python3 python3-jsonschema openssl strace e2fsprogs iptables nftables gcc libc6-dev)
 # Of stock kernels in the lab (tests/lab/run --kernel), beside packages_lab; not installed if nobody asks for it.
 packages_lab_stock=(qemu-system-x86 busybox-static cpio kmod xz-utils debian-archive-keyring)
 
