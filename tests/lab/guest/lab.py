@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -79,7 +80,9 @@ def wait_for(condition, timeout, step=0.05):
 def ask(socket_path, command, timeout=20, **more):
     """An answer of a control socket, without a process for it; {} if there is none."""
     client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    client.settimeout(timeout)
+    # Not settimeout(), under which connecting does not wait for others to be accepted.
+    for way in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
+        client.setsockopt(socket.SOL_SOCKET, way, struct.pack("@ll", int(timeout), int(timeout % 1 * 1_000_000)))
     try:
         client.connect(str(socket_path))
         client.sendall(json.dumps({"command": command, **more}).encode() + b"\n")
