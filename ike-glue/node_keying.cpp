@@ -214,6 +214,7 @@ void NodeKeying::Impl::on(const EndpointMoved& event, mip6::BootTime now) {
     verification = Verification{event.local, current->local, now + kVerifyAfter};
     current->local = event.local;
     current->migrated = true;
+    current->found = false;
     current->moved_to.reset();
     if (anew) wish_for({event.local, true, false, true});
     return;
@@ -232,7 +233,7 @@ void NodeKeying::Impl::on(const ReestablishAsked& event, mip6::BootTime now) {
   if (!anew) replacement_asked(now);
   if (!connected) {
     wish_for(wished);
-  } else if (current && current->local == event.local && !current->doomed && !anew) {
+  } else if (runs_from(event.local) && !anew) {
     // Back where the present IKE_SA was established: only our own side may have been told otherwise.
     if (attempt) abandon_attempt();
     wish.reset();
@@ -297,7 +298,7 @@ void NodeKeying::Impl::advance(mip6::BootTime now) {
   advance_further(now);
   if (!adopted || attempt || !wish) return;
   const bool usable = current && !current->doomed;
-  if (usable && (!wish->replace || (wish->local == current->local && !wish->anew))) {
+  if (usable && (!wish->replace || (runs_from(wish->local) && !wish->anew))) {
     // A wish that is given up was believed to be fulfilled: who asked must ask again at the next move.
     if (wish->replace) out.emplace_back(KeysUp{current->spi_in, current->spi_out, false});
     wish.reset();
@@ -375,6 +376,10 @@ std::vector<IkeSa> NodeKeying::Impl::ours(const Answered& answer) const {
 }
 
 bool NodeKeying::Impl::wants_fresh_keys() const { return (attempt && attempt->wish.anew) || (wish && wish->anew); }
+
+bool NodeKeying::Impl::runs_from(const mip6::Ipv6Address& local) const {
+  return current && !current->doomed && !current->found && current->local == local;
+}
 
 bool NodeKeying::Impl::is_leaving(std::uint64_t uniqueid) const {
   if (former && former->uniqueid == uniqueid) return true;

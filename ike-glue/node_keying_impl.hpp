@@ -48,6 +48,7 @@ struct NodeKeying::Impl {
     std::uint32_t spi_out = 0;
     bool doomed = false;                  // charon is closing it by itself; its keys still work for a while
     bool migrated = false;                // K was agreed at the last move
+    bool found = false;                   // in charon: the home agent may have its end elsewhere
     Closing closing = Closing::kUnknown;  // what charon said of its end
     mip6::BootTime child_rekey_at = {};
     mip6::BootTime ike_rekey_at = {};
@@ -207,6 +208,7 @@ struct NodeKeying::Impl {
   std::vector<IkeSa> ours(const Answered& answer) const;  // all of a listing that are ours and still there
   bool is_leaving(std::uint64_t uniqueid) const;
   bool wants_fresh_keys() const;
+  bool runs_from(const mip6::Ipv6Address& local) const;  // both ends of the present IKE_SA, for all that is known
   void trouble(Trouble value) { out.emplace_back(std::move(value)); }
   void step(std::string what) { out.emplace_back(ike::Step{std::move(what)}); }
 

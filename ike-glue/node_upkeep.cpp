@@ -111,12 +111,14 @@ void NodeKeying::Impl::forget_connections(const Answered& answer, Purpose purpos
 
 void NodeKeying::Impl::take_over(const IkeSa& sa, bool fresh, mip6::BootTime now) {
   const auto before = current ? current->local : last_local.value_or(mip6::Ipv6Address{});
+  const bool goes_on = current && current->uniqueid == sa.uniqueid;
   current = Current{.name = sa.name,
                     .uniqueid = sa.uniqueid,
                     .local = sa.local.value_or(before),
                     .moved_to = {},
                     .spi_in = sa.spi_in,
-                    .spi_out = sa.spi_out};
+                    .spi_out = sa.spi_out,
+                    .found = goes_on ? current->found : !fresh};
   current->child_rekey_at = now + spread(policy.child_rekey) - sa.child_age;
   current->ike_rekey_at = now + spread(policy.ike_rekey) - sa.age;
   keys = true;

@@ -365,6 +365,31 @@ TEST_CASE("back at the present connection's address nothing is re-established", 
   CHECK(node.core.endpoint() == kFirst);
 }
 
+TEST_CASE("of a connection found in charon our own end alone may be at that address: another one is made",
+          "[node-keying]") {
+  Node node;
+  Sa moved = node.first;
+  moved.local = kSecond;
+  node.connect({moved});
+  node.forget();
+  node.handle(ReestablishAsked{kFirst, true});
+  REQUIRE(node.load_and_initiate());
+  node.handle(ReestablishAsked{kSecond, false});
+  node.pass(1s);
+  REQUIRE(node.list({moved}));
+  node.handle(OwnEndpointMoved{});
+  CHECK(node.load_and_initiate());
+}
+
+TEST_CASE("a connection found in charon is where the home agent has agreed that it moves to", "[node-keying]") {
+  Node node;
+  node.connect({node.first});
+  node.handle(EndpointMoved{kSecond, true});
+  node.forget();
+  node.handle(ReestablishAsked{kSecond, true});
+  CHECK_FALSE(node.asked("load-shared"));
+}
+
 TEST_CASE("a connection that charon closes for a lost address is replaced before its keys go", "[node-keying]") {
   Node node;
   node.establish();
