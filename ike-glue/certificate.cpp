@@ -1,5 +1,5 @@
 // A PEM bundle to its parts: blocks (RFC 7468), and as much of a certificate's DER as tells who issued it to whom
-// (RFC 5280 section 4.1).
+// (RFC 5280 section 4.1) and which names it has (section 4.2.1.6).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "ike-glue/credentials.hpp"
+#include "libmip6/address.hpp"
 
 namespace ike {
 namespace {
@@ -102,7 +103,62 @@ struct Fields {
   std::string subject;
   std::int64_t valid_from = 0;  // seconds since 1970
   std::int64_t valid_until = 0;
+  std::vector<std::string> names;  // see Certificate
 };
+
+constexpr std::uint8_t kSequence = 0x30;
+
+std::string in_small_letters(std::string_view text) {
+  std::string small{text};
+  for (char& letter : small)
+    if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
+  return small;
+}
+
+// One GeneralName; empty if it is of a kind that is no identity here.
+std::string read_name(const Element& name) {
+  constexpr std::uint8_t kMail = 0x81;
+  constexpr std::uint8_t kDns = 0x82;
+  constexpr std::uint8_t kAddress = 0x87;
+  if (name.tag == kMail || name.tag == kDns) return in_small_letters(name.content);
+  mip6::Ipv6Address address;
+  const auto octet = [&name](std::size_t at) { return static_cast<std::uint8_t>(name.content[at]); };
+  if (name.tag == kAddress && name.content.size() == 4)
+    return fmt::format("{}.{}.{}.{}", octet(0), octet(1), octet(2), octet(3));
+  if (name.tag != kAddress || name.content.size() != address.bytes.size()) return {};
+  std::copy(name.content.begin(), name.content.end(), address.bytes.begin());
+  return address.to_string();
+}
+
+// `rest`: what follows the subject in the signed part.
+std::vector<std::string> read_names(std::string_view rest) {
+  constexpr std::uint8_t kExtensions = 0xa3;
+  constexpr std::uint8_t kOctets = 0x04;
+  constexpr std::string_view kSubjectAltName = "\x55\x1d\x11";  // 2.5.29.17
+  std::vector<std::string> names;
+  auto part = next_element(rest);
+  while (part && part->tag != kExtensions) part = next_element(rest);
+  if (!part) return names;
+  rest = part->content;
+  const auto all = next_element(rest);
+  if (!all) return names;
+  rest = all->content;
+  for (auto extension = next_element(rest); extension; extension = next_element(rest)) {
+    auto inside = extension->content;
+    const auto id = next_element(inside);
+    if (!id || id->content != kSubjectAltName) continue;
+    auto value = next_element(inside);
+    if (value && value->tag != kOctets) value = next_element(inside);  // behind whether it is critical
+    if (!value) continue;
+    inside = value->content;
+    const auto list = next_element(inside);
+    if (!list || list->tag != kSequence) continue;
+    inside = list->content;
+    for (auto name = next_element(inside); name; name = next_element(inside))
+      if (auto text = read_name(*name); !text.empty()) names.push_back(std::move(text));
+  }
+  return names;
+}
 
 // UTCTime or GeneralizedTime, both with seconds and Z (RFC 5280 section 4.1.2.5); 0 if it is neither.
 std::int64_t read_time(const std::optional<Element>& time) {
@@ -123,7 +179,6 @@ std::int64_t read_time(const std::optional<Element>& time) {
 }
 
 std::optional<Fields> fields_of(std::string_view der) {
-  constexpr std::uint8_t kSequence = 0x30;
   constexpr std::uint8_t kVersion = 0xa0;
   const auto certificate = next_element(der);
   if (!certificate || certificate->tag != kSequence) return std::nullopt;
@@ -142,7 +197,7 @@ std::optional<Fields> fields_of(std::string_view der) {
   auto dates = validity->content;
   const auto from = read_time(next_element(dates));
   const auto until = read_time(next_element(dates));
-  return Fields{std::string(issuer->whole), std::string(subject->whole), from, until};
+  return Fields{std::string(issuer->whole), std::string(subject->whole), from, until, read_names(rest)};
 }
 
 std::string hex(std::string_view bytes) {
@@ -203,6 +258,7 @@ class Bundle {
       found_.own = block.whole;
       found_.valid_from = fields->valid_from;
       found_.valid_until = fields->valid_until;
+      found_.names = fields->names;
       return {};
     }
     found_.authorities.emplace_back(block.whole);
@@ -218,6 +274,15 @@ class Bundle {
 };
 
 }  // namespace
+
+std::optional<bool> names_identity(const Certificate& certificate, std::string_view identity) {
+  auto wanted = in_small_letters(identity);
+  if (const auto address = mip6::Ipv6Address::parse(identity))
+    wanted = address->to_string();
+  else if (identity.empty() || identity.front() == '@' || identity.find_first_of("=:") != std::string_view::npos)
+    return std::nullopt;
+  return std::find(certificate.names.begin(), certificate.names.end(), wanted) != certificate.names.end();
+}
 
 tl::expected<Certificate, mip6::Error> parse_certificate(std::string_view bundle) {
   Bundle parts;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -27,6 +28,8 @@ struct Certificate {                     // each text is one complete PEM block
   std::vector<std::string> revocation_lists = {};  // CRLs of the CAs
   std::int64_t valid_from = 0;                     // of our own, seconds since 1970; 0: not known
   std::int64_t valid_until = 0;
+  // subjectAltNames of our own: addresses as RFC 5952 writes them, DNS names and mail addresses in small letters
+  std::vector<std::string> names = {};
 };
 
 // Ours is the same for all nodes of a home agent: copies share it.
@@ -55,6 +58,10 @@ struct Credentials {
   Method method = default_method(IkeVersion::kV2);
   std::string remote_certificate = {};  // PEM: no other one of the peer's is taken; empty: any of the root's
 };
+
+// Whether our own certificate names this identity, as charon compares the two; empty: that is for charon to say, as it
+// is of a distinguished name, or of one with its type in front ("keyid:...").
+std::optional<bool> names_identity(const Certificate& certificate, std::string_view identity);
 
 // From one PEM bundle: our private key (PKCS#8 or traditional, not encrypted), our certificate before all other
 // certificates, then CA certificates, exactly one of which is a root (issued by itself), and CRLs. Text between blocks

@@ -180,6 +180,7 @@ class Daemon {
   void warn_of_numbers();
   Health health() const;
   nlohmann::json findings(bool only_advice) const;
+  void read_others(Health& seen) const;
   nlohmann::json sequence() const;
 
   // --- prefixes.cpp: mobile prefix discovery ---

@@ -77,7 +77,8 @@ Result check_vici(const Health& health) {
 Result check_charon(const Health& health) {
   if (health.manual_keys || health.charon_connected || health.vici_forbidden) return std::nullopt;
   return found("charon cannot be reached, and it makes the keys",
-               "start it (systemctl start strongswan), or name its socket with vici-socket");
+               "systemctl start strongswan; why it does not: journalctl -u strongswan; vici-socket in mnd.conf names "
+               "another socket of charon");
 }
 
 // Not all that charon needs has a plugin of one name: those of which there is no second one. The algorithms that
@@ -85,8 +86,9 @@ Result check_charon(const Health& health) {
 Result check_plugins(const Health& health) {
   if (health.manual_keys || health.charon_plugins.empty()) return std::nullopt;
   std::vector<std::string_view> missing;
-  for (const std::string_view plugin : {"kernel-netlink", "socket-default", "nonce"})
-    if (std::find(health.charon_plugins.begin(), health.charon_plugins.end(), plugin) == health.charon_plugins.end())
+  for (const std::string_view plugin : {"kernel-netlink", "socket-default", "nonce", "pem"})
+    if ((plugin != "pem" || health.by_certificate) &&
+        std::find(health.charon_plugins.begin(), health.charon_plugins.end(), plugin) == health.charon_plugins.end())
       missing.push_back(plugin);
   if (missing.empty()) return std::nullopt;
   return found(
@@ -122,6 +124,16 @@ Result check_certificate(const Health& health) {
       "have it renewed, replace it in the file and restart mnd");
 }
 
+// RFC 4877 section 7.3: who presents a home address has it in the certificate; of other names charon wants the same.
+Result check_certificate_name(const Health& health) {
+  if (health.unnamed_identity.empty()) return std::nullopt;
+  return found(
+      fmt::format("our certificate does not name {}, as which we present ourselves", health.unnamed_identity),
+      fmt::format("have one issued with it as subjectAltName (pki --issue --san {0}; mip6-ha add --certificate "
+                  "does so), or write as identity what it names: openssl x509 -noout -ext subjectAltName",
+                  health.unnamed_identity));
+}
+
 Result check_secret(const Health& health) {
   if (!health.guessable_secret) return std::nullopt;
   return found(std::string{ike::kAggressiveRisk.what}, std::string{ike::kAggressiveRisk.remedy});
@@ -146,6 +158,23 @@ Result check_mtu(const Health& health) {
   return found(fmt::format("the MTU of {} is {}: tunnelled packets of 1280 octets need {}", health.interface,
                            *health.mtu, kLeast),
                fmt::format("ip link set {} mtu 1500, or as much as its network takes", health.interface));
+}
+
+Result check_others(const Health& health) {
+  if (!health.other_policies.empty())
+    return found(
+        fmt::format("an IPsec policy of another VPN, or another Mobile IPv6, takes what goes to the home agent: "
+                    "{}",
+                    fmt::join(health.other_policies, ", ")),
+        "ip -6 xfrm policy shows whose it is; end that one (swanctl --terminate --ike NAME), or have it leave the "
+        "home agent out");
+  if (health.other_way.empty()) return std::nullopt;
+  return found(
+      fmt::format("new connections leave by {} and not from the home address: another VPN comes first",
+                  health.other_way),
+      fmt::format("ip link set {} down ends it; else take ::/0 out of what it is for (AllowedIPs of WireGuard, "
+                  "redirect-gateway of OpenVPN); ip -6 rule shows who comes first",
+                  health.other_way));
 }
 
 // A raw socket that is open is told EPERM by a packet filter alone. What is dropped elsewhere looks like silence.
@@ -240,7 +269,7 @@ struct Check {
   Result (*run)(const Health&);
   Kind kind;
 };
-constexpr std::array<Check, 25> kChecks{{
+constexpr std::array<Check, 27> kChecks{{
     {"running", check_running, Kind::kCause},
     {"configuration", check_config, Kind::kCause},
     {"ipv6", check_ipv6, Kind::kCause},
@@ -254,9 +283,11 @@ constexpr std::array<Check, 25> kChecks{{
     {"charon-plugins", check_plugins, Kind::kCause},
     {"clock", check_clock, Kind::kCause},
     {"certificate", check_certificate, Kind::kCause},
+    {"certificate-name", check_certificate_name, Kind::kCause},
     {"kernel", check_kernel, Kind::kConsequence},
     {"network", check_network, Kind::kConsequence},
     {"mtu", check_mtu, Kind::kCause},
+    {"other-vpn", check_others, Kind::kCause},
     {"firewall", check_firewall, Kind::kConsequence},
     {"discovery", check_discovery, Kind::kConsequence},
     {"key-exchange", check_key_exchange, Kind::kConsequence},

@@ -43,10 +43,14 @@ struct Health {
   bool state_writable = true;
   std::int64_t unix_now = 0;  // seconds since 1970; 0: not known
   // --- of a running daemon ---
-  bool has_address = true;              // that the home agent could be told
-  bool send_forbidden = false;          // the kernel refused to send the last update: EPERM
-  std::optional<std::uint32_t> mtu{};   // of the interface in use, octets
-  std::string interface {};             // that one
+  bool has_address = true;             // that the home agent could be told
+  bool send_forbidden = false;         // the kernel refused to send the last update: EPERM
+  std::optional<std::uint32_t> mtu{};  // of the interface in use, octets
+  std::string interface {};            // that one
+  // What others have on this machine: outbound IPsec policies that take what goes to the home agent, and the interface
+  // by which new connections leave while they should by the tunnel.
+  std::vector<std::string> other_policies{};
+  std::string other_way{};
   std::optional<Wrong> kernel{};        // what the kernel refuses
   std::optional<Wrong> key_exchange{};  // why charon has no keys with the home agent
   std::optional<Wrong> home_agent{};    // why it does not register us: silence, or a status
@@ -54,7 +58,9 @@ struct Health {
   std::optional<Wrong> prefixes{};      // what the home network's new prefixes mean
   std::int64_t certificate_from = 0;    // our own's validity, seconds since 1970; 0: not known
   std::int64_t certificate_until = 0;
-  bool guessable_secret = false;  // IKEv1 in aggressive mode with a secret
+  bool by_certificate = false;     // we prove who we are by one
+  std::string unnamed_identity{};  // ours, if our certificate does not name it
+  bool guessable_secret = false;   // IKEv1 in aggressive mode with a secret
 };
 
 struct Finding {

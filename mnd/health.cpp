@@ -32,6 +32,8 @@ void read_machine(Health& health, const Config& config, const kernel::KernelPath
   if (const auto* certificate = ike::certificate_of(config.proof)) {
     health.certificate_from = certificate->valid_from;
     health.certificate_until = certificate->valid_until;
+    health.by_certificate = true;
+    if (!ike::names_identity(*certificate, config.identity).value_or(true)) health.unnamed_identity = config.identity;
   }
 }
 

@@ -1,4 +1,6 @@
 // The daemon with keys set by hand: their SAs, the numbers that they have seen, and what the user is told of both.
+#include <algorithm>
+
 #include "mnd/daemon.hpp"
 #include "mnd/doctor.hpp"
 #include "mnd/health.hpp"
@@ -92,6 +94,18 @@ Health Daemon::health() const {
   return health;
 }
 
+// What cannot be read is not judged.
+void Daemon::read_others(Health& seen) const {
+  const auto& attachment = *registration()->attachment();
+  if (attachment.at_home) return;
+  if (auto policies = xfrm_->policies_of_others(ends_, attachment.care_of)) seen.other_policies = std::move(*policies);
+  const auto bypassed = [](const auto& prefix) { return prefix.contains(kernel::kSomewhere); };
+  if (!tunnel_ || registration()->state() != mip6::node::State::kRegistered ||
+      std::ranges::any_of(config_.bypass, bypassed))
+    return;
+  if (const auto way = tunnel_->other_way()) seen.other_way = *way;
+}
+
 json Daemon::findings(bool only_advice) const {
   json list = json::array();
   auto seen = health();
@@ -101,6 +115,7 @@ json Daemon::findings(bool only_advice) const {
     if (const auto* present = registration(); present && present->attachment()) {
       seen.interface = interface_name(present->attachment()->interface);
       seen.mtu = kernel::mtu_of(seen.interface);
+      read_others(seen);
     }
   }
   for (const auto& finding : examine(seen))

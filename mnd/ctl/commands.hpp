@@ -25,6 +25,7 @@ enum Exit : int {
 struct Options {
   std::string socket = "/run/mnd/control.sock";
   std::string config = "/etc/mnd/mnd.conf";
+  std::string resolvers = "/etc/resolv.conf";  // another one in tests
   std::string since{};
   bool json = false;
   bool follow = false;
@@ -106,6 +107,8 @@ std::optional<json> ask_quietly(const Options& options, std::string_view command
 int show(const Options& options, std::string_view command, std::string (*render)(const json&));
 // Asks for something to be done; `done` tells that it is.
 int have_done(const Options& options, std::string_view command, std::string_view done);
+// Beside what the daemon's doctor has found, if that is nothing.
+void add_resolvers(const Options& options, json& answer);
 // Writes to standard output at once; false if nobody reads any more.
 bool print(const std::string& content);
 

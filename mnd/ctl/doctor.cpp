@@ -1,7 +1,8 @@
-// mip6ctl doctor: the daemon's own, or mnd --doctor where it does not run.
+// mip6ctl doctor: the daemon's own and the resolvers of names, or mnd --doctor where the daemon does not run.
 #include <cerrno>
 
 #include "mnd/ctl/commands.hpp"
+#include "mnd/ctl/resolvers.hpp"
 #include "mnd/linux/unix_socket.hpp"
 
 namespace mip6ctl {
@@ -19,14 +20,22 @@ int tell(const Options& options, const json& answer) {
 
 }  // namespace
 
+// They are asked by this process and not by the daemon, which does not wait for anybody. Whatever else is wrong may be
+// why they do not answer.
+void add_resolvers(const Options& options, json& answer) {
+  if (!answer.is_object() || !member(answer, "findings").is_array() || !member(answer, "findings").empty()) return;
+  if (auto finding = examine_resolvers(options.resolvers)) answer["findings"].push_back(std::move(*finding));
+}
+
 int run_doctor(const Options& options) {
   if (!runs(options.socket)) {
     const auto ran = run_mnd({"--doctor", "--config", options.config});
     const auto answer = ran ? json::parse(ran->output, nullptr, false) : json{};
     if (answer.is_object()) return tell(options, answer);
   }
-  const auto conversation = ask(options, {{"command", "doctor"}});
+  auto conversation = ask(options, {{"command", "doctor"}});
   if (!conversation) return conversation.error();
+  add_resolvers(options, conversation->answer);
   return tell(options, conversation->answer);
 }
 

@@ -54,7 +54,10 @@ json versions(const Options& options) {
 }
 
 json findings(const Options& options) {
-  if (auto answer = ask_quietly(options, "doctor")) return std::move(*answer);
+  if (auto answer = ask_quietly(options, "doctor")) {
+    add_resolvers(options, *answer);
+    return std::move(*answer);
+  }
   const auto ran = run_mnd({"--doctor", "--config", options.config});
   auto answer = ran ? json::parse(ran->output, nullptr, false) : json{};
   return answer.is_object() ? answer : json(nullptr);

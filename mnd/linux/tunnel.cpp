@@ -3,8 +3,10 @@
 
 #include <fmt/format.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "mnd/linux/kernel.hpp"
@@ -369,6 +371,16 @@ tl::expected<void, mip6::Error> NodeTunnel::prefer_home_address(bool preferred) 
   if (auto known = impl_->know_device(); !known) return known;
   return perform(impl_->socket, {change_address(impl_->tunnel_address(preferred))}, Harmless::kNothing,
                  preferred ? "prefer the home address" : "deprecate the home address", impl_->home_address.to_string());
+}
+
+tl::expected<std::string, mip6::Error> NodeTunnel::other_way() const {
+  if (const auto known = impl_->know_device(); !known) return tl::unexpected(known.error());
+  const auto answer = impl_->socket.get(ask_way(kSomewhere));
+  if (!answer) return std::string{};
+  const auto device = parse_way(*answer);
+  std::array<char, IF_NAMESIZE> name{};
+  if (device == 0 || device == impl_->device || ::if_indextoname(device, name.data()) == nullptr) return std::string{};
+  return std::string{name.data()};
 }
 
 std::uint32_t NodeTunnel::port() const { return impl_->socket.port(); }

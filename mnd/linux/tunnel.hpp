@@ -37,6 +37,9 @@ struct LocalPaths {
   bool operator==(const LocalPaths&) const = default;
 };
 
+// An address of the Internet (2000::/3) that no special route is for.
+inline constexpr mip6::Ipv6Address kSomewhere{{0x20}};
+
 // Node. Made before the first registration: device `mip6` (ip6tnl external, up), home address on it with the `home`
 // flag, last resorts in table 6275 (a default into the device, where payload ends but a Binding Update finds its
 // policies, and an unreachable one), the source check (flower enc_src_ip home agent, dst_ip home address; all else is
@@ -94,6 +97,9 @@ class NodeTunnel {
   tl::expected<void, mip6::Error> stop_outbound();
   // The home address is chosen by new connections (registered), or not (deprecated).
   tl::expected<void, mip6::Error> prefer_home_address(bool preferred);
+  // The device by which a new connection to kSomewhere leaves, if it is not the tunnel's; empty: it is, or there is no
+  // way.
+  tl::expected<std::string, mip6::Error> other_way() const;
   // By which notifications name who asked for a change: this.
   std::uint32_t port() const;
   // Everything of ours goes, also without set_up(): device, addresses, rules, routes by protocol number; each also if

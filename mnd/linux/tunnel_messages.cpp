@@ -222,6 +222,19 @@ NetlinkMessage delete_route(const Route& route) {
   return put_route(message, route).bytes();
 }
 
+NetlinkMessage ask_way(const mip6::Ipv6Address& destination) {
+  MessageBuilder message(RTM_GETROUTE, 0);
+  rtmsg header{};
+  header.rtm_family = AF_INET6;
+  header.rtm_dst_len = 128;
+  return message.header(header).attribute(RTA_DST, destination).bytes();
+}
+
+std::uint32_t parse_way(const NetlinkMessage& message) {
+  const auto* header = family_header<rtmsg>(message);
+  return header == nullptr ? 0 : to_u32(find_attribute(message, sizeof *header, RTA_OIF));
+}
+
 NetlinkMessage dump_routes() { return dump_message<rtmsg>(RTM_GETROUTE); }
 
 std::optional<DumpedRoute> parse_route(const NetlinkMessage& message) {

@@ -72,6 +72,9 @@ NetlinkMessage replace_route(const Route& route);
 // Only one of ours. What `route` leaves open (metric, interface, gateway) is not compared.
 NetlinkMessage delete_route(const Route& route);
 NetlinkMessage dump_routes();
+// Asks by which route a new connection would go there; the answer has its device, which may be 0.
+NetlinkMessage ask_way(const mip6::Ipv6Address& destination);
+std::uint32_t parse_way(const NetlinkMessage& message);
 
 struct DumpedRoute {
   Route route;

@@ -339,6 +339,18 @@ tl::expected<void, mip6::Error> Xfrm::delete_esp_state(const EspState& state) {
       fmt::format("{} -> {} spi {:#010x}", state.source.to_string(), state.destination.to_string(), state.spi), absent);
 }
 
+tl::expected<std::vector<std::string>, mip6::Error> Xfrm::policies_of_others(const Ends& ends,
+                                                                             const mip6::Ipv6Address& care_of) const {
+  const auto policies = impl_->socket.dump(dump_policies());
+  if (!policies) return tl::unexpected(netlink_error("list the IPsec policies", "all", policies.error()));
+  std::vector<std::string> found;
+  for (const NetlinkMessage& message : *policies)
+    if (const auto policy = parse_policy(message); policy && takes_from_node(*policy, ends, care_of))
+      found.push_back(fmt::format("{}/{} -> {}/{}", policy->key.source.to_string(), policy->key.source_length,
+                                  policy->key.destination.to_string(), policy->key.destination_length));
+  return found;
+}
+
 tl::expected<void, mip6::Error> Xfrm::remove_all(std::uint32_t first_reqid, std::uint32_t last_reqid,
                                                  const mip6::Ipv6Address& home_agent) {
   assert(first_reqid != 0 && first_reqid <= last_reqid);

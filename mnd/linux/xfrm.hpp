@@ -97,6 +97,11 @@ class Xfrm {
   tl::expected<void, mip6::Error> delete_esp_state(const EspState& state);
   tl::expected<void, mip6::Error> delete_esp_states(const std::vector<EspState>& states);
 
+  // Outbound policies that are not ours and would take what the node sends to the home agent from `care_of`, in the
+  // tunnel, or from the home address; as "SOURCE -> DESTINATION".
+  tl::expected<std::vector<std::string>, mip6::Error> policies_of_others(const Ends& ends,
+                                                                         const mip6::Ipv6Address& care_of) const;
+
   // Removes every policy and every home address option or routing header state that is ours: ESP policies, and SAs with
   // manual keys, with reqid in [first_reqid, last_reqid], sub policies and states with the agent's address `home_agent`
   // at one end.

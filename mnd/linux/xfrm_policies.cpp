@@ -2,6 +2,8 @@
 
 #include <netinet/in.h>
 
+#include "mnd/linux/kernel.hpp"
+
 namespace mnd::kernel {
 
 namespace {
@@ -66,6 +68,18 @@ std::vector<Policy> prefix_policies(Side side, const Ends& ends, std::uint32_t r
   if (side == Side::kAgent)
     for (const auto& in : prefix_directions(side, ends, true).in) all.push_back({in, any_option(), kSubPriority});
   return all;
+}
+
+bool takes_from_node(const DumpedPolicy& policy, const Ends& ends, const mip6::Ipv6Address& care_of) {
+  const auto& key = policy.key;
+  if (key.direction != XFRM_POLICY_OUT || key.sub || !(policy.blocks || policy.first)) return false;
+  if (policy.first && policy.first->reqid >= kNodeReqid && policy.first->reqid <= kNodePrefixesReqid) return false;
+  const mip6::Ipv6Prefix sources{key.source, key.source_length};
+  if (!mip6::Ipv6Prefix{key.destination, key.destination_length}.contains(ends.home_agent)) return false;
+  const auto applies = [&](const mip6::Ipv6Address& source, std::uint8_t protocol) {
+    return sources.contains(source) && (key.protocol == 0 || key.protocol == protocol);
+  };
+  return applies(care_of, IPPROTO_IPV6) || applies(ends.home_address, kMobilityHeader);
 }
 
 }  // namespace mnd::kernel

@@ -51,4 +51,8 @@ PolicyKey strangers(const mip6::Ipv6Address& home_agent);
 // an option, and of nobody but those that need ESP for it.
 std::vector<Policy> prefix_policies(Side side, const Ends& ends, std::uint32_t reqid);
 
+// Whether it is not the node's own, and takes what that sends to the home agent: from `care_of`, in the tunnel, or from
+// the home address. One that lets pass what it applies to takes nothing.
+bool takes_from_node(const DumpedPolicy& policy, const Ends& ends, const mip6::Ipv6Address& care_of);
+
 }  // namespace mnd::kernel

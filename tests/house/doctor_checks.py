@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The doctor's table of checks and its list in mip6ctl(1) agree, in their order; after a check that mistakes are found.
+"""The doctor's table of checks with those of mip6ctl itself, and the list in mip6ctl(1), agree, in their order; after a
+check that mistakes are found.
 
 usage: doctor_checks.py [SOURCE-FOLDER]
 """
@@ -8,35 +9,39 @@ import re
 import sys
 
 TABLE = re.compile(r"kChecks\{\{\n(.*?)\n\}\};", re.DOTALL)
+OWN = re.compile(r'\{"check", "([a-z0-9-]+)"\}')  # what mip6ctl itself looks at
 ROW = re.compile(r'\{"([a-z0-9-]+)",')
 MANUAL = re.compile(r"^The checks are:\n\.Bl.*?\n(.*?)^\.El$", re.MULTILINE | re.DOTALL)
 ITEM = re.compile(r"^\.It Sy ([a-z0-9-]+)\n(?=.)(?!\.It)", re.MULTILINE)  # with a text
 
 
-def mistakes(source, manual):
+def mistakes(source, resolvers, manual):
     table, section = TABLE.search(source), MANUAL.search(manual)
-    if not table or not section:
-        return ["the table of checks, or its list in the manual, is not where it was"]
-    checks, described = ROW.findall(table[1]), ITEM.findall(section[1])
-    if not checks or checks != described:
+    own = OWN.findall(resolvers)
+    if not table or not section or not own:
+        return ["a table of checks, or their list in the manual, is not where it was"]
+    checks, described = ROW.findall(table[1]) + own, ITEM.findall(section[1])
+    if len(checks) == len(own) or checks != described:
         return [f"checks {checks} are described as {described}"]
     return []
 
 
 def check_the_check():
     table = 'kChecks{{\n    {"a", f, k},\n    {"b-c", f, k},\n}};\n'
-    page = "The checks are:\n.Bl -tag\n.It Sy a\nOne.\n.It Sy b-c\nTwo.\n.El\n"
-    bad = [(table, page.replace("b-c", "d")), (table, page.replace(".It Sy a\nOne.\n", "")), (table, ""), ("", page),
-           (table.replace('    {"a", f, k},\n', ""), page), (table, page.replace("Two.\n", ""))]
-    if mistakes(table, page) or not all(mistakes(*one) for one in bad):
+    own = 'json{{"check", "e"},'
+    page = "The checks are:\n.Bl -tag\n.It Sy a\nOne.\n.It Sy b-c\nTwo.\n.It Sy e\nFive.\n.El\n"
+    bad = [(table, own, page.replace("b-c", "d")), (table, own, page.replace(".It Sy a\nOne.\n", "")), (table, own, ""),
+           ("", own, page), (table.replace('    {"a", f, k},\n', ""), own, page), (table, own, page.replace("Two.\n", "")),
+           (table, "", page), (table, own, page.replace(".It Sy e\nFive.\n", "")), ("kChecks{{\n\n}};\n", own, page)]
+    if mistakes(table, own, page) or not all(mistakes(*one) for one in bad):
         sys.exit("the check is broken: it does not tell good from bad")
 
 
 def main():
     check_the_check()
     root = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).resolve().parents[2]
-    found = mistakes((root / "mnd/doctor.cpp").read_text(encoding="utf-8"),
-                     (root / "packaging/man/mip6ctl.1").read_text(encoding="utf-8"))
+    files = ("mnd/doctor.cpp", "mnd/ctl/resolvers.cpp", "packaging/man/mip6ctl.1")
+    found = mistakes(*((root / name).read_text(encoding="utf-8") for name in files))
     for one in found:
         print(one, file=sys.stderr)
     sys.exit(1 if found else 0)

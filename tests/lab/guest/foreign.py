@@ -1,6 +1,7 @@
 """What the administrator has in charon beside us: a connection with a tunnel of its own, loaded by swanctl from files, a
 secret, and traffic through it."""
 
+import contextlib
 import os
 import subprocess
 
@@ -11,6 +12,23 @@ from traffic import Pings
 NEAR, FAR = "2001:db8:77::1", "2001:db8:78::1"  # ends of the tunnel's inside
 GATEWAY, NEXT_HOP, BACK = "2001:db8:f3::2", "2001:db8:a2::1", "2001:db8:f3::1"
 NAME = "office"
+
+
+VPN_RULES = (("not", "fwmark", "0xca6c", "lookup", "51820"), ("lookup", "main", "suppress_prefixlength", "0"))
+
+
+@contextlib.contextmanager
+def vpn_of_everything():
+    """As wg-quick makes it for a VPN that takes everything; its device vpn0 loses what it gets."""
+    run("ip", "-n", "mn", "link", "add", "vpn0", "type", "dummy")
+    run("ip", "-n", "mn", "link", "set", "vpn0", "up")
+    run("ip", "-n", "mn", "-6", "route", "add", "default", "dev", "vpn0", "table", "51820")
+    for rule in VPN_RULES:
+        run("ip", "-n", "mn", "-6", "rule", "add", *rule)
+    yield
+    for rule in VPN_RULES:
+        run("ip", "-n", "mn", "-6", "rule", "del", *rule)
+    run("ip", "-n", "mn", "link", "del", "vpn0")
 
 
 class Foreign:

@@ -146,6 +146,23 @@ class Lab:
         self.environment = {}  # name of a process -> what it has beside that of the lab, such as a preloaded library
         self.dad = dad or os.environ.get("LAB_DAD") == "on"
         RUN.mkdir(exist_ok=True)
+        self.hide_resolvers()
+
+    # --- names ---
+    @staticmethod
+    def resolvers(*addresses):
+        """What /etc/resolv.conf names in the lab; nobody unless this is called."""
+        (RUN / "resolv.conf").write_text("".join(f"nameserver {one}\n" for one in addresses), encoding="utf-8")
+
+    def hide_resolvers(self):
+        """This machine's are not to be had in there. A system of its own (tests/system) keeps its file."""
+        real = Path("/etc/resolv.conf").resolve()
+        if "LAB_MODULES" not in os.environ or not real.is_file():
+            return
+        self.resolvers()
+        bind = 0x1000
+        if ctypes.CDLL(None, use_errno=True).mount(os.fsencode(RUN / "resolv.conf"), os.fsencode(real), None, bind, None) != 0:
+            raise OSError(ctypes.get_errno(), f"mount {real}")
 
     # --- network ---
     def build(self):

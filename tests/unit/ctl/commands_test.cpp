@@ -52,7 +52,7 @@ class PlayedDaemon {
   }
 
   TemporaryFolder folder;
-  Options options{.socket = (folder / "s").string()};
+  Options options{.socket = (folder / "s").string(), .resolvers = (folder / "resolv.conf").string()};
 
  private:
   int fd_;
@@ -240,6 +240,18 @@ TEST_CASE("what is asked of the daemon has the command's name") {
     INFO(name);
     CHECK(asked(command.run) == json{{"command", name}});
   }
+}
+
+TEST_CASE("the doctor looks at resolvers where the daemon's has found nothing") {
+  const auto doctor = [](const char* findings) {
+    PlayedDaemon daemon{fmt::format("{{\"version\":1,\"findings\":{}}}\n", findings)};
+    daemon.folder.file("resolv.conf", "nameserver ::1%nowhere\nnameserver 2001:db8::53\n");
+    const int code = run_doctor(daemon.options);
+    CHECK(daemon.asked() == json{{"command", "doctor"}});
+    return code;
+  };
+  CHECK(doctor(R"([{"check":"mtu","what":"w","remedy":"r"}])") == kFailed);
+  CHECK(doctor("[]") == kFailed);
 }
 
 TEST_CASE("config wants to know what to do") {

@@ -41,6 +41,33 @@ TEST_CASE("CRLs are kept as they are, and the validity of our own certificate is
   CHECK(parsed->valid_until == 636817352);
 }
 
+TEST_CASE("a certificate names identities as charon compares them", "[certificate]") {
+  const auto parsed = ike::parse_certificate(kBundle);
+  REQUIRE(parsed);
+  CHECK(parsed->names == std::vector<std::string>{"2001:db8:1::42"});
+  CHECK(ike::names_identity(*parsed, "2001:0DB8:1:0::42") == true);
+  CHECK(ike::names_identity(*parsed, "2001:db8:1::43") == false);
+  CHECK(ike::names_identity(*parsed, "laptop@example.org") == false);
+  for (const char* left_to_charon : {"CN=n", "keyid:00aa", "@laptop", ""}) {
+    INFO(left_to_charon);
+    CHECK_FALSE(ike::names_identity(*parsed, left_to_charon));
+  }
+}
+
+TEST_CASE("mail addresses and DNS names are names, whatever their letters; other kinds are skipped", "[certificate]") {
+  const auto parsed = ike::parse_certificate(kKey + kNodeOfManyNames + kIntermediate + kRoot);
+  REQUIRE(parsed);
+  CHECK(parsed->names ==
+        std::vector<std::string>{"laptop@example.org", "laptop.example.org", "192.0.2.1", "2001:db8:1::42"});
+  CHECK(ike::names_identity(*parsed, "Laptop@Example.org") == true);
+  CHECK(ike::names_identity(*parsed, "laptop.example.org") == true);
+  CHECK(ike::names_identity(*parsed, "192.0.2.1") == true);
+  CHECK(ike::names_identity(*parsed, "192.0.2.2") == false);
+  const auto none = ike::parse_certificate(kKey + kIntermediate + kRoot);  // has extensions, and no names
+  REQUIRE(none);
+  CHECK(none->names.empty());
+}
+
 TEST_CASE("the key may stand anywhere, text between the blocks is skipped", "[certificate]") {
   const auto parsed = ike::parse_certificate("subject=CN = n\n" + kNode + "\n" + kRoot + "# the key\n" + kKey);
   REQUIRE(parsed);

@@ -311,6 +311,18 @@ TEST_CASE("a proxy neighbour carries our mark", "[tunnel]") {
   CHECK_FALSE(foreign->ours);
 }
 
+TEST_CASE("the way of a new connection is asked for as ip route get asks, and the answer has its device", "[tunnel]") {
+  // ip -6 route get 2000::
+  CHECK(ask_way(kSomewhere) == golden::message(RTM_GETROUTE, 0, "0a80 00*10 14000100 20 00*15"));
+  rtmsg header{};
+  header.rtm_family = AF_INET6;
+  header.rtm_flags = RTM_F_CLONED;
+  const auto answer = MessageBuilder(RTM_NEWROUTE, 0).header(header).attribute(RTA_OIF, std::uint32_t{7}).bytes();
+  CHECK(parse_way(answer) == 7);
+  for (std::size_t size = 0; size < answer.size(); ++size)
+    CHECK(parse_way({answer.begin(), answer.begin() + static_cast<std::ptrdiff_t>(size)}) == 0);
+}
+
 TEST_CASE("messages cut short give nothing, or less", "[tunnel]") {
   const auto route = replace_route(tunnel_route(kHomeTable));
   // RTA_ENCAP_TYPE, the last attribute, is not read.

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include "mnd/linux/kernel.hpp"
 #include "mnd/linux/xfrm_messages.hpp"
 #include "mnd/linux/xfrm_policies.hpp"
 #include "tests/catch.hpp"
@@ -232,6 +233,51 @@ TEST_CASE("home address options are taken from anybody for the Mobility Header, 
 
   const auto of_node = prefix_policies(Side::kNode, {.home_address = kHome, .home_agent = kAgent}, 12);
   CHECK(std::none_of(of_node.begin(), of_node.end(), [](const auto& one) { return one.key.sub; }));
+}
+
+TEST_CASE("a policy of others that takes what goes to the home agent is told from ours and from harmless ones",
+          "[xfrm]") {
+  const Ends ends{.home_address = kHome, .home_agent = kAgent};
+  const auto taken = [&](const NetlinkMessage& message) {
+    const auto policy = parse_policy(message);
+    REQUIRE(policy);
+    return takes_from_node(*policy, ends, kCareOf);
+  };
+  const PolicyTemplate theirs{
+      .source = kCareOf, .destination = {}, .protocol = IPPROTO_ESP, .reqid = 1, .tunnel = true};
+  PolicyKey everything{.source = kCareOf, .destination = {}, .destination_length = 0, .protocol = 0, .type = {}};
+  CHECK(taken(update_policy(everything, theirs, 1000)));
+  CHECK(taken(new_block_policy(everything, 1000)));
+  CHECK_FALSE(taken(allow_policy(everything, 1000)));
+  auto ours = theirs;
+  for (const auto reqid : {kNodeReqid, kNodePayloadReqid, kNodePrefixesReqid}) {
+    ours.reqid = reqid;
+    CHECK_FALSE(taken(update_policy(everything, ours, 1000)));
+  }
+  auto other = everything;
+  other.direction = XFRM_POLICY_IN;
+  CHECK_FALSE(taken(update_policy(other, theirs, 1000)));
+  other = everything;
+  other.sub = true;
+  CHECK_FALSE(taken(update_policy(other, theirs, 1000)));
+  other = everything;
+  other.protocol = IPPROTO_IPV6;
+  CHECK(taken(update_policy(other, theirs, 1000)));
+  other.protocol = kMobilityHeader;  // from the home address alone
+  CHECK_FALSE(taken(update_policy(other, theirs, 1000)));
+  other.source = kHome;
+  CHECK(taken(update_policy(other, theirs, 1000)));
+  other.protocol = IPPROTO_UDP;
+  CHECK_FALSE(taken(update_policy(other, theirs, 1000)));
+  other = everything;
+  other.source = address("2001:db8:a1::8");
+  CHECK_FALSE(taken(update_policy(other, theirs, 1000)));
+  other.source_length = 64;
+  CHECK(taken(update_policy(other, theirs, 1000)));
+  other = everything;
+  other.destination = address("2001:db8:2::");
+  other.destination_length = 48;
+  CHECK_FALSE(taken(update_policy(other, theirs, 1000)));
 }
 
 TEST_CASE("payload policies in tunnel mode are those of ip xfrm policy", "[xfrm]") {

@@ -182,6 +182,9 @@ const std::vector<Break> kBreaks{
     {"clock", [](Health& health) { health.certificate_from = health.unix_now + 1; }},
     {"certificate", [](Health& health) { health.certificate_until = health.unix_now - 1; }},
     {"certificate", [](Health& health) { health.certificate_until = health.unix_now + 14 * 24 * 60 * 60 - 1; }},
+    {"certificate-name", [](Health& health) { health.unnamed_identity = "2001:db8:1::42"; }},
+    {"other-vpn", [](Health& health) { health.other_policies = {"::/0 -> ::/0"}; }},
+    {"other-vpn", [](Health& health) { health.other_way = "wg0"; }},
     {"secret", [](Health& health) { health.guessable_secret = true; }},
     {"kernel",
      [](Health& health) {
@@ -249,6 +252,19 @@ TEST_CASE("what is missing is named", "[doctor]") {
   health = machine();
   health.charon_plugins = {"vici"};
   CHECK(only(health).what.ends_with("plugin kernel-netlink, socket-default, nonce"));
+  health = machine();
+  health.by_certificate = true;
+  CHECK(only(health).what.ends_with("plugin pem"));
+  health = machine();
+  health.unnamed_identity = "2001:db8:1::42";
+  CHECK(only(health).what.find("does not name 2001:db8:1::42") != std::string::npos);
+  CHECK(only(health).remedy.find("pki --issue --san 2001:db8:1::42") != std::string::npos);
+  health = machine();
+  health.other_way = "wg0";
+  CHECK(only(health).what.find("leave by wg0") != std::string::npos);
+  CHECK(only(health).remedy.starts_with("ip link set wg0 down"));
+  health.other_policies = {"2001:db8:a1::7/128 -> ::/0"};
+  CHECK(only(health).what.ends_with("2001:db8:a1::7/128 -> ::/0"));
   health = machine();
   health.missing_options = {"CONFIG_XFRM_MIGRATE"};
   CHECK(only(health).what == "the kernel was built without CONFIG_XFRM_MIGRATE");

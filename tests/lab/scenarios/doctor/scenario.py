@@ -14,7 +14,7 @@ from lab import PATIENCE_FACTOR, RUN, inside, program, run, wait_for
 MODPROBE = ("modprobe", "-d", os.environ["LAB_MODULES"], "-S", os.environ["LAB_KERNEL"])
 
 
-def scenario(lab, more=False):
+def scenario(lab, more=None):
     common.charons(lab, "mn", "ha")
     run(*MODPROBE, "-r", "mip6")
     lab.node("mn")
@@ -24,7 +24,7 @@ def scenario(lab, more=False):
     mended(lab, "module loaded")
     running(lab)
     if more:
-        filtered(lab)
+        more(lab)
     stopped(lab)
 
 
@@ -91,24 +91,6 @@ def running(lab):
     lab.stop("mnd.mn")
     lab.node("mn")
     mended(lab, "right secret")
-
-
-def filtered(lab):
-    """What leaves is dropped here; the kernel tells whoever sends."""
-    run(*MODPROBE, "-a", "ip6table_filter", "xt_tcpudp")
-    for protocol, check, rule in (("ESP", "firewall", "-p esp"), ("Mobility Header", "firewall", "-p 135")):
-        run("ip6tables-legacy", "-A", "OUTPUT", *rule.split(), "-j", "DROP", namespace="mn")
-        lab.status("mn", "refresh")
-        breaks(lab, check, "", f"{protocol} dropped")
-        run("ip6tables-legacy", "-F", "OUTPUT", namespace="mn")
-        lab.status("mn", "refresh")
-        mended(lab, f"{protocol} passes")
-    lab.stop("mnd.mn")
-    run("ip6tables-legacy", "-A", "OUTPUT", "-p", "udp", "--dport", "500", "-j", "DROP", namespace="mn")
-    lab.node("mn")
-    breaks(lab, "key-exchange", "", "UDP 500 dropped")
-    run("ip6tables-legacy", "-F", "OUTPUT", namespace="mn")
-    mended(lab, "UDP 500 passes")
 
 
 def stopped(lab):

@@ -6,6 +6,7 @@ from contextlib import closing
 
 import common
 import echoes
+import foreign
 import kernel
 import streams
 import vici
@@ -21,7 +22,6 @@ preference = 10
 preference = -5
 [interface "wh"]
 exclude = yes"""
-VPN_TABLE, VPN_MARK = "51820", "0xca6c"
 
 
 def scenario(lab):
@@ -126,16 +126,8 @@ def small_link(lab):
 
 
 def vpn(lab):
-    """As wg-quick makes it for a VPN that takes everything; its device loses what it gets."""
-    run("ip", "-n", "mn", "link", "add", "vpn0", "type", "dummy")
-    run("ip", "-n", "mn", "link", "set", "vpn0", "up")
-    run("ip", "-n", "mn", "-6", "route", "add", "default", "dev", "vpn0", "table", VPN_TABLE)
-    run("ip", "-n", "mn", "-6", "rule", "add", "not", "fwmark", VPN_MARK, "lookup", VPN_TABLE)
-    run("ip", "-n", "mn", "-6", "rule", "add", "lookup", "main", "suppress_prefixlength", "0")
-    at = common.move_to(lab, "w1", "down", "w2")
-    lab.check("beside a VPN that takes everything the node registers when it moves", at, lab.status())
-    counts = echoes.answered([("cn", HOME_ADDRESS), ("mn", CORRESPONDENT, HOME_ADDRESS)])
-    lab.check("beside it the home address is reached, and reaches", counts == (3, 3), counts)
-    run("ip", "-n", "mn", "-6", "rule", "del", "not", "fwmark", VPN_MARK, "lookup", VPN_TABLE)
-    run("ip", "-n", "mn", "-6", "rule", "del", "lookup", "main", "suppress_prefixlength", "0")
-    run("ip", "-n", "mn", "link", "del", "vpn0")
+    with foreign.vpn_of_everything():
+        at = common.move_to(lab, "w1", "down", "w2")
+        lab.check("beside a VPN that takes everything the node registers when it moves", at, lab.status())
+        counts = echoes.answered([("cn", HOME_ADDRESS), ("mn", CORRESPONDENT, HOME_ADDRESS)])
+        lab.check("beside it the home address is reached, and reaches", counts == (3, 3), counts)
