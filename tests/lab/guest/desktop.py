@@ -1,4 +1,4 @@
-"""A Debian desktop as the node (tests/system): units of systemd, connections of NetworkManager."""
+"""A Debian as the node (tests/system): units of systemd, connections of NetworkManager, resolvers of names."""
 
 import os
 import shutil
@@ -33,14 +33,44 @@ class Desktop:
 
     def begin(self, *connections):
         """The home agent with its charon, these connections up, mnd.service."""
+        self.home_agent()
+        self.up(*connections)
+        self.mnd()
+
+    def home_agent(self):
         self.lab.charon("ha")
         self.lab.agent()
-        self.up(*connections)
+
+    @staticmethod
+    def change(name, *settings):
+        """Another section [user] of a profile, in effect from now on."""
+        run("nmcli", "connection", "modify", name, "user.data", ",".join(settings))
+        run("nmcli", "--wait", "60", "connection", "up", name)
+
+    def mnd(self):
+        """mnd.service with the usual configuration."""
         shutil.copy(self.lab.secret("mn", NODES["mn"]), "/etc/mnd/secret")
+        self.configure()
+        run("systemctl", "start", "mnd.service")
+
+    @staticmethod
+    def configure(more=""):
+        """Beside /etc/mnd/secret."""
         Path("/etc/mnd/mnd.conf").write_text(
             f"home-address = {NODES['mn']['home_address']}/64\nhome-agent = {HOME_AGENT}\n"
-            f"identity = {NODES['mn']['identity']}\nsecret-file = secret\n", encoding="utf-8")
-        run("systemctl", "start", "mnd.service")
+            f"identity = {NODES['mn']['identity']}\nsecret-file = secret\n{more}", encoding="utf-8")
+
+    def resolver(self, namespace, name, address):
+        """One that knows a single name, and answers whoever is on its links alone (dnsmasq --local-service)."""
+        self.lab.start(f"dnsmasq.{namespace}", namespace, "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null",
+                       "--no-resolv", "--no-hosts", "--local-service", "--user=root", "--pid-file", "--log-facility=-",
+                       f"--host-record={name},{address}")
+
+
+def resolves(resolver, name):
+    """The address that the C library gives for a name when this is the resolver; "" if none."""
+    Path("/etc/resolv.conf").write_text(f"nameserver {resolver}\noptions timeout:2 attempts:3\n", encoding="utf-8")
+    return run("getent", "ahostsv6", name, check=False).partition(" ")[0]
 
 
 def figure(text):

@@ -1,12 +1,31 @@
 """NetworkManager takes a connection down and up again: its hook tells mnd before, and the node has moved by then, so no ping
-through the tunnel is lost. The hook ends at once without mnd, and in time when mnd hangs."""
+through the tunnel is lost. What profiles say of their connections (mnd.preference, mnd.exclude, mnd.home) takes effect, and
+that a network has opened, or a VPN has come, makes the node register again. The hook ends at once without mnd, and in time
+when mnd hangs."""
 
 import signal
+import sys
 import time
+from pathlib import Path
 
 from desktop import Desktop, figure, hook
-from lab import HOME_ADDRESS, RUN, run, wait_for
+from lab import CORRESPONDENT, HOME_ADDRESS, RUN, run, wait_for
 from traffic import Pings
+
+CHECK = Path("/etc/NetworkManager/conf.d/check.conf")
+PAGE = """
+import http.server, socket, sys
+
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("X-NetworkManager-Status", "online")
+        self.end_headers()
+        self.wfile.write(b"here")
+
+http.server.HTTPServer.address_family = socket.AF_INET6
+http.server.HTTPServer((sys.argv[1], 80), Page).serve_forever()
+"""
 
 
 def scenario(lab):
@@ -20,6 +39,8 @@ def scenario(lab):
     at = lab.wait_registered("mn", timeout=40)
     lab.check("the node registers on the preferred connection", at and at == lab.care_of("mn", "w1"), lab.status_text())
     moves(lab)
+    profiles(lab, desktop)
+    connectivity(lab)
     hooks(lab)
 
 
@@ -43,6 +64,56 @@ def moves(lab):
     run("nmcli", "connection", "up", "net1")
     lab.check("the node returns when it is up again",
               wait_for(lambda: (at := lab.registered_at("mn")) and at == lab.care_of("mn", "w1"), 15), lab.status_text())
+
+
+def profiles(lab, desktop):
+    """Preference 5 of net1 is what the first check saw."""
+    def there(interface):
+        return wait_for(lambda: (at := lab.registered_at("mn")) and at == lab.care_of("mn", interface), 20, 0.2)
+
+    desktop.change("net2", "mnd.preference=9")
+    lab.check("mnd.preference: the node goes to the connection whose profile has more of it", there("w2"), lab.status_text())
+    desktop.change("net2", "mnd.exclude=yes")
+    lab.check("mnd.exclude: it leaves a connection whose profile says so", there("w1"), lab.status_text())
+    run("nmcli", "connection", "down", "net1")
+    lab.check("mnd.exclude: nor goes there where there is no other", wait_for(
+        lambda: lab.status().get("state") == "detached" and lab.care_of("mn", "w2"), 20, 0.2), lab.status_text())
+    desktop.change("net2", "mnd.preference=1")
+    lab.check("without it, it does", there("w2"), lab.status_text())
+    run("nmcli", "connection", "up", "net1")
+    there("w1")
+    desktop.connection("home", "wh", "mnd.home=no")
+    desktop.up("home")
+    on_wh = wait_for(lambda: [one for one in lab.status("mn", "links").get("links", [])
+                              if one["interface"] == "wh" and one["address"]], 20, 0.2)
+    lab.check("mnd.home=no: the home link is none where the profile says so", on_wh and there("w1") and
+              not lab.status()["attachment"]["at_home"], (on_wh, lab.status_text()))
+    desktop.change("home", "mnd.home=yes")
+    lab.check("mnd.home=yes: then the node comes home", wait_for(
+        lambda: lab.status().get("state") == "at home" and lab.registered_at("mn") == HOME_ADDRESS, 20, 0.2), lab.status_text())
+    run("nmcli", "connection", "down", "home")
+    lab.check("and leaves again", there("w1"), lab.status_text())
+
+
+def connectivity(lab):
+    """NetworkManager looks for a page that the correspondent serves, or does not yet."""
+    CHECK.write_text(f"[connectivity]\nuri=http://[{CORRESPONDENT}]/\nresponse=here\ninterval=300\n", encoding="utf-8")
+    run("systemctl", "reload", "NetworkManager.service")
+
+    def looks(finds):
+        return wait_for(lambda: run("nmcli", "networking", "connectivity", "check").strip() == finds, 20, 0.5)
+
+    def sent():
+        return lab.status()["counters"]["updates_sent"]
+    lab.check("NetworkManager sees a network that is not open", looks("limited"), run("nmcli", "networking", "connectivity"))
+    before = sent()
+    lab.start("page", "cn", sys.executable, "-c", PAGE, CORRESPONDENT)
+    lab.check("then that it has opened", looks("full"), run("nmcli", "networking", "connectivity"))
+    lab.check("connectivity-change: the node registers again", wait_for(lambda: sent() > before, 20, 0.2), (before, sent()))
+    before = sent()
+    status, said = hook("tun0", "vpn-up")
+    lab.check("vpn-up: the node registers again", status == 0 and not said and wait_for(lambda: sent() > before, 20, 0.2),
+              (status, said, before, sent()))
 
 
 def hooks(lab):
