@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""libmip6/FOUNDING-TEXT.md: that each sentence has what mnd does and a test that exists; after a check that mistakes are
-found.
+"""libmip6/FOUNDING-TEXT.md and SECURITY.md: that each sentence, or threat, has what is done and a test that exists; after a
+check that mistakes are found.
 
 usage: founding_text.py [SOURCE-FOLDER]
 """
@@ -10,11 +10,10 @@ import sys
 import tempfile
 
 TABLE = "libmip6/FOUNDING-TEXT.md"
-HEAD = ["sentence", "what mnd does", "test"]
-# Sentences of the text that say something about keys, replay, ordering or authorisation: as many as there are rows, so
-# that none gets lost.
-SENTENCES = 61
-SCENARIO = re.compile(r"`(tests/lab/scenarios/[^`/]+)`")
+# The heads of a page's tables, and how many rows these have, so that none gets lost: of the founding text its sentences that
+# say something about keys, replay, ordering or authorisation.
+PAGES = {TABLE: (["sentence", "what mnd does", "test"], 61), "SECURITY.md": (["threat", "what becomes of it", "test"], 21)}
+SCENARIO = re.compile(r"`(tests/(?:lab|system)/scenarios/[^`/]+)`")
 CASE = re.compile(r'`([^`]+)`: "(.+)"')
 TEST_CASE = re.compile(r'\bTEST_CASE\(\s*((?:"(?:[^"\\]|\\.)*"\s*)+)')
 LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"')
@@ -37,15 +36,16 @@ def mistake_of_test(root, test):
     return None if named[2] in cases(root / named[1]) else f'{named[1]} has no case "{named[2]}"'
 
 
-def check(root, sentences):
+def check(root, rows, page=TABLE):
     """The number of rows of the page below `root`, and its mistakes as (sentence, text)."""
+    head = PAGES[page][0]
     count, mistakes = 0, []
-    for number, line in enumerate((root / TABLE).read_text().splitlines(), 1):
+    for number, line in enumerate((root / page).read_text().splitlines(), 1):
         cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if not line.startswith("|") or cells == HEAD or set("".join(cells)) <= set("-: "):
+        if not line.startswith("|") or cells == head or set("".join(cells)) <= set("-: "):
             continue
-        if len(cells) != len(HEAD):
-            mistakes.append((f"line {number}", f"{len(cells)} cells instead of {len(HEAD)}"))
+        if len(cells) != len(head):
+            mistakes.append((f"line {number}", f"{len(cells)} cells instead of {len(head)}"))
             continue
         count += 1
         sentence, done, tests = cells
@@ -53,8 +53,8 @@ def check(root, sentences):
             mistakes.append((sentence, "needs a sentence, what mnd does, and a test"))
             continue
         mistakes += [(sentence, found) for test in tests.split("<br>") if (found := mistake_of_test(root, test))]
-    if count != sentences:
-        mistakes.append(("", f"{count} sentences, not {sentences}"))
+    if count != rows:
+        mistakes.append(("", f"{count} rows, not {rows}"))
     return count, mistakes
 
 
@@ -93,12 +93,14 @@ def check_the_check():
 def main():
     check_the_check()
     root = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).resolve().parents[2]
-    count, mistakes = check(root, SENTENCES)
-    for sentence, text in mistakes:
-        print(f"{TABLE}: {sentence}: {text}", file=sys.stderr)
-    if mistakes:
-        sys.exit(1)
-    print(f"{count} sentences, each with what is done and a test")
+    wrong = False
+    for page, (_, rows) in PAGES.items():
+        count, mistakes = check(root, rows, page)
+        for sentence, text in mistakes:
+            print(f"{page}: {sentence}: {text}", file=sys.stderr)
+        wrong = wrong or bool(mistakes)
+        print(f"{page}: {count} rows")
+    sys.exit(1 if wrong else 0)
 
 
 main()
