@@ -26,6 +26,7 @@ constexpr std::uint32_t kLastMetric = 0xffffffff;
 constexpr std::uint32_t kFallbackMetric = kLastMetric - 1;
 constexpr std::uint32_t kFilterHandle = 1;
 constexpr std::uint32_t kSourceMetric = 1024;  // the kernel's default; there is one route of a kind
+constexpr auto kMetricRemedy = "give somebody else's default route of this metric another one";
 
 // One takes the other's place in the kernel.
 bool same_place(const Route& one, const Route& other) {
@@ -152,8 +153,7 @@ tl::expected<void, mip6::Error> NodeTunnel::Impl::remove_addresses(Wanted wanted
   return perform(socket, removals, Harmless::kAbsent, "remove the home address", home_address.to_string());
 }
 
-// What a former process left is taken over, and told from what is wanted. Replacing a route asks for destination and
-// metric only, not for whose it is.
+// What a former process left is taken over, and told from what is wanted.
 tl::expected<void, mip6::Error> NodeTunnel::Impl::read_routes() {
   const auto routes = list(socket, dump_routes(), parse_route, "routes");
   if (!routes) return tl::unexpected(routes.error());
@@ -166,7 +166,7 @@ tl::expected<void, mip6::Error> NodeTunnel::Impl::read_routes() {
       return tl::unexpected(mip6::Error{.tried = "keep a metric for the default route by the home agent",
                                         .on = fmt::format("metric {}", kDefaultMetric),
                                         .reason = "somebody else's default route has this metric",
-                                        .remedy = "give that route another metric",
+                                        .remedy = kMetricRemedy,
                                         .os_error = EEXIST});
     }
   }
@@ -257,21 +257,29 @@ std::vector<Route> NodeTunnel::Impl::routes_of(const LocalPaths& paths) const {
   return routes;
 }
 
-// Those that cannot be made now are tried again by the next call.
+// Those that cannot be made now are tried again by the next call. The main table is everybody's: what is not ours stays
+// where it is, and does for us what it does.
 tl::expected<void, mip6::Error> NodeTunnel::Impl::add_local_routes(const std::vector<Route>& routes) {
   std::vector<NetlinkMessage> messages;
-  for (const Route& route : routes) messages.push_back(replace_route(route));
+  std::vector<std::size_t> added;
+  for (const Route& route : routes) {
+    for (const Route& former : local_routes)
+      if (same_place(former, route)) messages.push_back(delete_route(former));
+    added.push_back(messages.size());
+    messages.push_back(add_route(route));
+  }
   const auto answers = socket.request(messages);
   FirstError result;
   for (std::size_t i = 0; i < routes.size(); ++i) {
     const Route& route = routes[i];
+    const Answer& answer = answers[added[i]];
     std::erase_if(local_routes, [&](const Route& former) { return same_place(former, route); });
-    if (answers[i].ok()) {
+    if (answer.ok()) {
       local_routes.push_back(route);
-    } else {
+    } else if (answer.os_error != EEXIST) {
       const auto on = fmt::format("{} from {}", route.destination.to_string(), route.source.to_string());
       result.keep(tl::expected<void, mip6::Error>(tl::unexpected(
-          netlink_error("add a local address's route", on, answers[i],
+          netlink_error("add a local address's route", on, answer,
                         "the kernel needs CONFIG_IPV6_SUBTREES (Debian's have it), and the link must be up"))));
     }
   }
@@ -332,12 +340,17 @@ tl::expected<void, mip6::Error> NodeTunnel::send_through_home_link(std::uint32_t
                                                                    const mip6::Ipv6Address& gateway) {
   auto done = perform(impl_->socket,
                       {replace_route(Impl::via(impl_->home_table_default(), interface, gateway)),
-                       replace_route(Impl::via(impl_->main_default(), interface, gateway)),
                        change_address(impl_->on_home_link(interface, prefix_length, true))},
                       Harmless::kNothing, "send by the home link's router", gateway.to_string());
+  if (done)
+    done = perform(impl_->socket, {delete_route(impl_->tcp_default()), delete_route(impl_->main_default())},
+                   Harmless::kAbsent, "stop tunnelling TCP", gateway.to_string());
   if (!done) return done;
-  return perform(impl_->socket, {delete_route(impl_->tcp_default())}, Harmless::kAbsent, "stop tunnelling TCP",
-                 gateway.to_string());
+  const Answer added = impl_->socket.request(add_route(Impl::via(impl_->main_default(), interface, gateway)));
+  if (added.ok()) return {};
+  return tl::unexpected(netlink_error("use the home link's router for new connections",
+                                      fmt::format("metric {}", kDefaultMetric), added,
+                                      added.os_error == EEXIST ? kMetricRemedy : ""));
 }
 
 tl::expected<void, mip6::Error> NodeTunnel::detach_home_link(std::uint32_t interface) {

@@ -1,5 +1,6 @@
 // The payload path: the tunnel device, the home address, routes and rules, the tunnel's source check.
-// All calls are idempotent: adding what is there replaces it, removing what is not there is fine.
+// All calls are idempotent: adding what is there replaces it, removing what is not there is fine. In the main table
+// what is not ours is never replaced: a route of ours that has no place beside it is left out.
 #pragma once
 
 #include <compare>

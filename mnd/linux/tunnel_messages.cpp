@@ -119,6 +119,20 @@ NetlinkMessage dump_message(std::uint16_t type) {
   return MessageBuilder(type, 0).header(header).bytes();
 }
 
+NetlinkMessage new_route(std::uint16_t flags, const Route& route) {
+  MessageBuilder message(RTM_NEWROUTE, flags);
+  put_route(message, route);
+  if (route.encapsulation) put_encapsulation(message, *route.encapsulation);
+  if (route.preferred_source) message.attribute(RTA_PREFSRC, *route.preferred_source);
+  if (route.mtu != 0 || route.advertised_mss != 0) {
+    message.begin_nest(RTA_METRICS);
+    if (route.mtu != 0) message.attribute(RTAX_MTU, route.mtu);
+    if (route.advertised_mss != 0) message.attribute(RTAX_ADVMSS, route.advertised_mss);
+    message.end_nest();
+  }
+  return message.bytes();
+}
+
 }  // namespace
 
 NetlinkMessage add_tunnel_device(std::string_view name) {
@@ -203,19 +217,8 @@ std::optional<DumpedAddress> parse_address(const NetlinkMessage& message) {
                        .ours = to_u8(find_attribute(message, sizeof *header, IFA_PROTO)) == kRouteProtocol};
 }
 
-NetlinkMessage replace_route(const Route& route) {
-  MessageBuilder message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
-  put_route(message, route);
-  if (route.encapsulation) put_encapsulation(message, *route.encapsulation);
-  if (route.preferred_source) message.attribute(RTA_PREFSRC, *route.preferred_source);
-  if (route.mtu != 0 || route.advertised_mss != 0) {
-    message.begin_nest(RTA_METRICS);
-    if (route.mtu != 0) message.attribute(RTAX_MTU, route.mtu);
-    if (route.advertised_mss != 0) message.attribute(RTAX_ADVMSS, route.advertised_mss);
-    message.end_nest();
-  }
-  return message.bytes();
-}
+NetlinkMessage replace_route(const Route& route) { return new_route(NLM_F_CREATE | NLM_F_REPLACE, route); }
+NetlinkMessage add_route(const Route& route) { return new_route(NLM_F_CREATE | NLM_F_EXCL, route); }
 
 NetlinkMessage delete_route(const Route& route) {
   MessageBuilder message(RTM_DELROUTE, 0);

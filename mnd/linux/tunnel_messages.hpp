@@ -68,7 +68,9 @@ struct Route {
   bool operator==(const Route&) const = default;
 };
 // The route of the same table, destination, source and metric is replaced.
+// Whosever has the destination, source and metric; for tables of our own.
 NetlinkMessage replace_route(const Route& route);
+NetlinkMessage add_route(const Route& route);  // EEXIST if there is one of the same destination, source and metric
 // Only one of ours. What `route` leaves open (metric, interface, gateway) is not compared.
 NetlinkMessage delete_route(const Route& route);
 NetlinkMessage dump_routes();

@@ -165,6 +165,11 @@ TEST_CASE("packets from a care-of address have a default route of their own", "[
         golden_parts<rtmsg>(RTM_NEWROUTE, kReplace,
                             "0a008000feaf0001 00000000 14000200 20010db800a1 00*9 07 14000500 fe80 00*13 01"
                             " 08000400 01000000"));
+  // ip -6 route add ...: not where somebody else's is
+  CHECK(parts<rtmsg>(add_route(route)) ==
+        golden_parts<rtmsg>(RTM_NEWROUTE, kAdd,
+                            "0a008000feaf0001 00000000 14000200 20010db800a1 00*9 07 14000500 fe80 00*13 01"
+                            " 08000400 01000000"));
 }
 
 TEST_CASE("a route can be for packets without a source yet", "[tunnel]") {

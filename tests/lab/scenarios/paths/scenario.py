@@ -15,6 +15,8 @@ from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, NODES, run, wait_for
 BYPASSED = "2001:db8:f4:0:1::2"  # of the correspondent
 DEPRECATED = "2001:db8:a1::dead"  # of w1
 ROUTER = "2001:db8:a1::1"  # of the link of w1
+OURS = "10"  # metric of mnd's routes beside those of others
+FOREIGN = {"2001:db8:f8::/48": OURS, "2001:db8:f9::/48": "20"}  # read in this order: the second one tells that both were
 SMALL = 1280
 SECTIONS = """[interface "w1"]
 preference = 10
@@ -40,6 +42,7 @@ def scenario(lab):
         return
     sources(lab, at, "while registered")
     deprecated_and_excluded(lab)
+    foreign_routes(lab)
     moves(lab)
     small_link(lab)
     vpn(lab)
@@ -90,6 +93,26 @@ def deprecated_and_excluded(lab):
               lab.registered_at() == lab.care_of("mn", "w1"), lab.status())
     kernel.set_link("mn", "wh", False)
     run("ip", "-n", "mn", "address", "del", f"{DEPRECATED}/64", "dev", "w1")
+
+
+def foreign_routes(lab):
+    """The administrator's routes stay what they are, also where one of ours would have its metric."""
+    for destination, metric in FOREIGN.items():
+        run("ip", "-n", "mn", "-6", "route", "add", destination, "via", ROUTER, "dev", "w1", "metric", metric)
+    beside = wait_for(lambda: all(len(routes_to(one)) == 2 for one, metric in FOREIGN.items() if metric != OURS), 10)
+    lab.check("beside a route of another metric ours has the care-of address", beside, routes_to("all"))
+    taken = [one for one, metric in FOREIGN.items() if metric == OURS]
+    stays = [routes_to(one) for one in taken]
+    lab.check("a route of the administrator with our metric is not replaced",
+              all(len(there) == 1 and "proto 175" not in there[0] for there in stays), stays)
+    for destination, metric in FOREIGN.items():
+        run("ip", "-n", "mn", "-6", "route", "del", destination, "via", ROUTER, "dev", "w1", "metric", metric, "proto", "boot")
+    gone = wait_for(lambda: not any(routes_to(one) for one in FOREIGN), 10)
+    lab.check("and without them none of ours is left", gone, [routes_to(one) for one in FOREIGN])
+
+
+def routes_to(destination):
+    return [line for line in run("ip", "-n", "mn", "-6", "route", "show", destination).splitlines() if line]
 
 
 def moves(lab):
