@@ -3,6 +3,7 @@ temporary ones in rotation, the MTU, IPv6 switched off for one link and for all,
 in one round trip, a daemon that was dead meanwhile. After each the node is registered at the right address without a
 restart, `mip6ctl status` says why there, and the home address is reachable."""
 
+import os
 import re
 import signal
 import struct
@@ -126,7 +127,8 @@ def router_ends(lab):
 
 
 def temporary(lab):
-    """Of an interface with stable addresses too, nothing is seen of the rotation of its temporary ones."""
+    """Of an interface with stable addresses too, nothing is seen of the rotation of its temporary ones. Where one of those is
+    all that there is, it serves."""
     common.link("w2", "down")
     stable = at(lab, "w3", ONLY)
     lifetimes = {"w3/temp_valid_lft": 60, "w3/temp_prefered_lft": 4, "w3/regen_max_retry": 1, "w3/max_desync_factor": 0}
@@ -139,6 +141,18 @@ def temporary(lab):
     lab.check("temporary addresses come and are replaced", there and rotated, temporary_addresses())
     lab.check("the stable one stays in use, without an update", at(lab, "w3", "stable address") == stable and
               lab.status()["counters"]["updates_sent"] == counted, lab.status())
+    setting("w3/temp_valid_lft", 1200)
+    setting("w3/temp_prefered_lft", 600)
+    lasts = wait_for(lambda: any(int(left) > 60 for left in re.findall(r"preferred_lft (\d+)sec", run(
+        "ip", "-6", "-o", "addr", "show", "dev", "w3", "temporary", namespace="mn"))), 10)
+    advertiser = int((RUN / "radvd.ar3.acc.pid").read_text(encoding="ascii"))
+    os.kill(advertiser, signal.SIGSTOP)
+    ip(f"addr del {stable}/64 dev w3")
+    alone = wait_for(lambda: (place := at(lab, "w3")) and place in temporary_addresses() and place, 12)
+    lab.check("without a stable address a temporary one is registered, and serves", lasts and alone and
+              lab.ping("cn", HOME_ADDRESS) > 0, (lasts, alone, lab.status()))
+    os.kill(advertiser, signal.SIGCONT)
+    lab.check("and is left for the stable one when that is back", at(lab, "w3", "stable address") == stable, lab.status())
     setting("w3/use_tempaddr", 0)
 
 
