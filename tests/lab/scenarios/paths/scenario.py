@@ -1,7 +1,9 @@
 """Which way packets of the node take: new connections by the home address through the tunnel, but for the local link, the home
 agent and what `bypass` names; others by the link of their own address, whether it is fit as care-of address or not; all of it
-over a link of 1280 bytes without ICMP, and beside somebody's VPN. Access routers let no foreign source pass."""
+over a link of 1280 bytes without ICMP, and beside somebody's VPN. Access routers let no foreign source pass. Routes of others
+stay, and who claims to be the home link's router gets nothing."""
 
+import signal
 from contextlib import closing
 
 import common
@@ -10,7 +12,7 @@ import foreign
 import kernel
 import streams
 import vici
-from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, NODES, run, wait_for
+from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, NODES, load, run, wait_for
 
 BYPASSED = "2001:db8:f4:0:1::2"  # of the correspondent
 DEPRECATED = "2001:db8:a1::dead"  # of w1
@@ -43,6 +45,7 @@ def scenario(lab):
     sources(lab, at, "while registered")
     deprecated_and_excluded(lab)
     foreign_routes(lab)
+    rogue_router(lab)
     moves(lab)
     small_link(lab)
     vpn(lab)
@@ -113,6 +116,13 @@ def foreign_routes(lab):
 
 def routes_to(destination):
     return [line for line in run("ip", "-n", "mn", "-6", "route", "show", destination).splitlines() if line]
+
+
+def rogue_router(lab):
+    """The same as under ESP: registration decides whether a link is home, not who claims it."""
+    lab.start("ping", "mn", "ping", "-n", "-q", "-i", "0.1", "-I", HOME_ADDRESS, CORRESPONDENT)
+    load("link-dead").rogue(lab)
+    lab.stop("ping", signal.SIGINT)
 
 
 def moves(lab):
