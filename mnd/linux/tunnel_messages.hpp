@@ -67,8 +67,7 @@ struct Route {
   bool unreachable = false;
   bool operator==(const Route&) const = default;
 };
-// The route of the same table, destination, source and metric is replaced.
-// Whosever has the destination, source and metric; for tables of our own.
+// The route of the same table, destination, source and metric is replaced, whosever it is: for tables of our own.
 NetlinkMessage replace_route(const Route& route);
 NetlinkMessage add_route(const Route& route);  // EEXIST if there is one of the same destination, source and metric
 // Only one of ours. What `route` leaves open (metric, interface, gateway) is not compared.
