@@ -83,11 +83,16 @@ std::vector<Resolver> read_resolvers(const std::filesystem::path& file) {
   return resolvers;
 }
 
-Answered ask_resolvers(const std::vector<Resolver>& resolvers, std::chrono::milliseconds patience) {
+Answered ask_resolvers(const std::vector<Resolver>& resolvers, std::chrono::milliseconds patience,
+                       const std::string& source) {
   std::vector<Asked> asked;
+  sockaddr_in6 from{};
+  from.sin6_family = AF_INET6;
+  if (!source.empty() && ::inet_pton(AF_INET6, source.c_str(), &from.sin6_addr) != 1) return Answered::kNothing;
   for (const auto& resolver : resolvers) {
     mnd::kernel::Descriptor socket{::socket(resolver.address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
     const auto* address = reinterpret_cast<const sockaddr*>(&resolver.address);
+    if (!source.empty() && ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&from), sizeof from) != 0) continue;
     if (!socket || ::connect(socket.get(), address, resolver.size) != 0) continue;
     asked.push_back({std::move(socket), question()});
   }
@@ -121,27 +126,33 @@ Answered ask_resolvers(const std::vector<Resolver>& resolvers, std::chrono::mill
   return result;
 }
 
-std::optional<json> examine_resolvers(const std::filesystem::path& file, std::chrono::milliseconds patience) {
+std::optional<json> examine_resolvers(const std::filesystem::path& file, const std::string& care_of,
+                                      std::chrono::milliseconds patience) {
   const auto resolvers = read_resolvers(file);
   if (resolvers.empty()) return std::nullopt;
   const auto answered = ask_resolvers(resolvers, patience);
   if (answered == Answered::kYes) return std::nullopt;
+  const auto beside = care_of.empty() ? Answered::kNothing : ask_resolvers(resolvers, patience, care_of);
+  if (beside != Answered::kYes && (answered == Answered::kRefused || beside == Answered::kRefused)) return std::nullopt;
   std::string names;
   std::string bypass;
   for (const auto& resolver : resolvers) {
     names += " " + resolver.name;
     if (is_for_bypass(resolver)) bypass += " " + resolver.name + "/128";
   }
-  std::string remedy = "resolvectl status tells who named it; name one that answers everybody";
-  if (!bypass.empty())
-    remedy = fmt::format(
-        "one that answers its own network alone is to be asked beside the tunnel: bypass ={} in mnd.conf, then mip6ctl "
-        "reload; else name one that answers everybody (resolvectl status)",
-        bypass);
-  const auto* how = answered == Answered::kRefused ? "refuse or fail" : "do not answer";
-  return json{{"check", "dns"},
-              {"what", fmt::format("names are not resolved: the resolvers of {} {}:{}", file.string(), how, names)},
-              {"remedy", remedy}};
+  if (beside == Answered::kYes)
+    return json{
+        {"check", "dns"},
+        {"what", fmt::format("names are not resolved: the resolvers of {} answer the care-of address alone, and "
+                             "not the home address:{}",
+                             file.string(), names)},
+        {"remedy", fmt::format("ask them beside the tunnel: bypass ={} in mnd.conf, then mip6ctl reload; or name "
+                               "one that answers everybody (resolvectl status)",
+                               bypass)}};
+  return json{
+      {"check", "dns"},
+      {"what", fmt::format("names are not resolved: the resolvers of {} do not answer:{}", file.string(), names)},
+      {"remedy", "resolvectl status tells who named them; name one that answers"}};
 }
 
 }  // namespace mip6ctl

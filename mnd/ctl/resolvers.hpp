@@ -25,11 +25,15 @@ std::vector<Resolver> read_resolvers(const std::filesystem::path& file);
 
 enum class Answered { kNothing, kRefused, kYes };
 // Asks all of them for the root's name servers (RFC 1035 section 4.1), each twice within `patience`. kYes: one answers;
-// kRefused: those that do refuse or fail; kNothing: silence.
-Answered ask_resolvers(const std::vector<Resolver>& resolvers, std::chrono::milliseconds patience);
+// kRefused: those that do refuse or fail; kNothing: silence. `source`: an IPv6 address to ask from, which leaves those
+// of IPv4 out; empty: what the kernel chooses.
+Answered ask_resolvers(const std::vector<Resolver>& resolvers, std::chrono::milliseconds patience,
+                       const std::string& source = {});
 
-// A finding as mip6ctl doctor has them; empty: a resolver answers, or the file names none.
-std::optional<json> examine_resolvers(const std::filesystem::path& file,
+// A finding as mip6ctl doctor has them: none of those that the file names answers, or none but to `care_of`, from which
+// they are asked where the home address gets nothing. Empty: that is not so, or the file names none; or they refuse
+// that address too, which is then no matter of ours. `care_of` may be empty.
+std::optional<json> examine_resolvers(const std::filesystem::path& file, const std::string& care_of,
                                       std::chrono::milliseconds patience = std::chrono::seconds{4});
 
 }  // namespace mip6ctl

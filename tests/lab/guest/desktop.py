@@ -41,11 +41,10 @@ class Desktop:
         self.lab.charon("ha")
         self.lab.agent()
 
-    @staticmethod
-    def change(name, *settings):
+    def change(self, name, interface, user):
         """Another section [user] of a profile, in effect from now on."""
-        run("nmcli", "connection", "modify", name, "user.data", ",".join(settings))
-        run("nmcli", "--wait", "60", "connection", "up", name)
+        self.connection(name, interface, user)
+        self.up(name)
 
     def mnd(self):
         """mnd.service with the usual configuration."""

@@ -128,16 +128,25 @@ TEST_CASE("what is no answer to the question is not taken for one", "[resolvers]
   CHECK(ask_resolvers({cut.resolver}, 100ms) == Answered::kNothing);
 }
 
-TEST_CASE("the finding names the resolvers, and a bypass for those that it can help", "[resolvers]") {
+TEST_CASE("the source is what it was asked to be", "[resolvers]") {
+  PlayedResolver answers{with_code(0)};
+  CHECK(ask_resolvers({answers.resolver}, 20s, "::1") == Answered::kYes);
+  CHECK(ask_resolvers({answers.resolver}, 20s, "2001:db8::1") == Answered::kNothing);  // not of this machine
+  CHECK(ask_resolvers({answers.resolver}, 20s, "none") == Answered::kNothing);
+}
+
+TEST_CASE("silence is a finding that names the resolvers", "[resolvers]") {
   const TemporaryFolder folder;
-  const auto examine = [&](const std::string& content) {
-    return examine_resolvers(folder.file("resolv.conf", content), 10ms);
+  const auto examine = [&](const std::string& content, const std::string& care_of) {
+    return examine_resolvers(folder.file("resolv.conf", content), care_of, 10ms);
   };
-  CHECK_FALSE(examine(""));
+  CHECK_FALSE(examine("", ""));
   // Nobody is there (RFC 6666).
-  const auto finding = examine("nameserver 100::53\nnameserver fe80::53%lo\n");
-  REQUIRE(finding);
-  CHECK((*finding)["check"] == "dns");
-  CHECK((*finding)["what"].get<std::string>().ends_with(": 100::53 fe80::53%lo"));
-  CHECK((*finding)["remedy"].get<std::string>().find("bypass = 100::53/128 in mnd.conf") != std::string::npos);
+  for (const char* care_of : {"", "::1"}) {
+    const auto finding = examine("nameserver 100::53\nnameserver fe80::53%lo\n", care_of);
+    REQUIRE(finding);
+    CHECK((*finding)["check"] == "dns");
+    CHECK((*finding)["what"].get<std::string>().ends_with("do not answer: 100::53 fe80::53%lo"));
+    CHECK((*finding)["remedy"].get<std::string>().starts_with("resolvectl"));
+  }
 }

@@ -47,7 +47,7 @@ def more(lab):
 
 def filtered(lab):
     """What leaves is dropped here; the kernel tells whoever sends."""
-    run(*doctor.MODPROBE, "-a", "ip6table_filter", "xt_tcpudp")
+    doctor.modprobe("-a", "ip6table_filter", "xt_tcpudp")
     for protocol, check, rule in (("ESP", "firewall", "-p esp"), ("Mobility Header", "firewall", "-p 135")):
         run("ip6tables-legacy", "-A", "OUTPUT", *rule.split(), "-j", "DROP", namespace="mn")
         lab.status("mn", "refresh")

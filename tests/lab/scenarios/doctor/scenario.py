@@ -6,20 +6,23 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import common
 from lab import PATIENCE_FACTOR, RUN, inside, program, run, wait_for
 
-# Nothing but the lab can load a module in there.
-MODPROBE = ("modprobe", "-d", os.environ["LAB_MODULES"], "-S", os.environ["LAB_KERNEL"])
+
+def modprobe(*words):
+    """Nothing but the lab can load a module in there."""
+    run("modprobe", "-d", os.environ["LAB_MODULES"], "-S", os.environ["LAB_KERNEL"], *words)
 
 
 def scenario(lab, more=None):
     common.charons(lab, "mn", "ha")
-    run(*MODPROBE, "-r", "mip6")
+    modprobe("-r", "mip6")
     lab.node("mn")
     breaks(lab, "kernel", "mip6", "no module mip6")
-    run(*MODPROBE, "mip6")
+    modprobe("mip6")
     lab.agent()
     mended(lab, "module loaded")
     running(lab)
@@ -101,7 +104,8 @@ def stopped(lab):
         breaks(lab, "running", "systemctl start mnd", what)
 
     well("mnd not running")
-    secret = RUN / "mn.secret"
+    settings = (line.partition(" = ") for line in (RUN / "mn.conf").read_text(encoding="utf-8").splitlines())
+    secret = next(Path(value) for key, _, value in settings if key in ("secret-file", "certificate"))
     mode = secret.stat().st_mode
     secret.chmod(0o644)
     breaks(lab, "configuration", f"chmod 0640 {secret}", "a secret that others can read", ["running"])

@@ -71,14 +71,14 @@ def profiles(lab, desktop):
     def there(interface):
         return wait_for(lambda: (at := lab.registered_at("mn")) and at == lab.care_of("mn", interface), 20, 0.2)
 
-    desktop.change("net2", "mnd.preference=9")
+    desktop.change("net2", "w2", "mnd.preference=9")
     lab.check("mnd.preference: the node goes to the connection whose profile has more of it", there("w2"), lab.status_text())
-    desktop.change("net2", "mnd.exclude=yes")
+    desktop.change("net2", "w2", "mnd.exclude=yes")
     lab.check("mnd.exclude: it leaves a connection whose profile says so", there("w1"), lab.status_text())
     run("nmcli", "connection", "down", "net1")
     lab.check("mnd.exclude: nor goes there where there is no other", wait_for(
         lambda: lab.status().get("state") == "detached" and lab.care_of("mn", "w2"), 20, 0.2), lab.status_text())
-    desktop.change("net2", "mnd.preference=1")
+    desktop.change("net2", "w2", "mnd.preference=1")
     lab.check("without it, it does", there("w2"), lab.status_text())
     run("nmcli", "connection", "up", "net1")
     there("w1")
@@ -88,7 +88,7 @@ def profiles(lab, desktop):
                               if one["interface"] == "wh" and one["address"]], 20, 0.2)
     lab.check("mnd.home=no: the home link is none where the profile says so", on_wh and there("w1") and
               not lab.status()["attachment"]["at_home"], (on_wh, lab.status_text()))
-    desktop.change("home", "mnd.home=yes")
+    desktop.change("home", "wh", "mnd.home=yes")
     lab.check("mnd.home=yes: then the node comes home", wait_for(
         lambda: lab.status().get("state") == "at home" and lab.registered_at("mn") == HOME_ADDRESS, 20, 0.2), lab.status_text())
     run("nmcli", "connection", "down", "home")
