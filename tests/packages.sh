@@ -6,7 +6,11 @@
 packages_build=(cmake ninja-build g++ pkg-config libboost-dev libboost-program-options-dev libfmt-dev
   nlohmann-json3-dev libexpected-dev libnl-3-dev libnl-route-3-dev libsqlite3-dev libssl-dev libsystemd-dev)
 packages_run=(acl charon-systemd libstrongswan-standard-plugins strongswan-pki)
-packages_packaging=(debhelper dpkg-dev)
+packages_packaging=(build-essential debhelper dpkg-dev systemd)
+case $(cat /etc/debian_version 2>/dev/null) in
+  1[0-2].*) ;;
+  *) packages_packaging+=(systemd-dev) ;; # where units go
+esac
 packages_bench=(libbenchmark-dev)
 packages_test=(catch2 clang-format mandoc systemd tshark prometheus "${packages_bench[@]}")
 packages_report=(gnuplot-nox)
