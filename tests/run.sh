@@ -4,7 +4,8 @@
 #   LABEL   unit, lab, simulation, fuzz, keying, home-agent, movement or system; none: all tests
 #   --long  also the tests that take too long for every day
 #   --list  only the names of the tests and of the lab's scenarios; installs and builds nothing
-# Unit, simulation and fuzz tests run under ASan and UBSan (preset dev), the lab's programs with UBSan (preset lab).
+# Unit, simulation and fuzz tests run under ASan and UBSan (preset dev), the lab's programs with UBSan (preset lab); those of
+# label system install the Debian packages.
 set -euo pipefail
 cd "$(dirname "$(realpath "$0")")/.."
 # shellcheck source=tests/packages.sh
@@ -54,10 +55,14 @@ done
 
 build_preset dev
 expression=$(IFS='|'; echo "${wanted[*]}")
-if [ -z "$expression" ] || [ "$(ctest --test-dir build/dev -N -L "^(${expression})\$" | grep -cE ': (lab|system)-')" -gt 0 ]; then
+if [ -z "$expression" ] || [ "$(ctest --test-dir build/dev -N -L "^(${expression})\$" | grep -c ': lab-')" -gt 0 ]; then
   build_preset lab
 fi
 select_label "$expression"
+if ctest "${selection[@]}" -N | grep ': system-' >/dev/null; then
+  packaging/build-deb --kept
+  tests/system/make-image
+fi
 if ctest "${selection[@]}" -N | grep -q ': lab-planted-defects'; then
   build_preset lab-planted
 fi

@@ -1,0 +1,29 @@
+# For what works with a Debian in a folder that is not booted; sourced.
+# shellcheck shell=bash
+
+# in_chroot ROOT COMMAND...: with the little that an administrator's shell has.
+in_chroot() {
+  # shellcheck disable=SC2016
+  unshare --mount sh -c 'mount -t proc proc "$0/proc" && exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
+    DEBIAN_FRONTEND=noninteractive chroot "$0" "$@"' "$@"
+}
+
+# later PACKAGE FOLDER: the same package as a later version, in FOLDER.
+later() {
+  local tree
+  tree=$(mktemp -d)
+  dpkg-deb -R "$1" "$tree"
+  sed -i 's/^Version: .*/&+later/' "$tree/DEBIAN/control"
+  dpkg-deb --root-owner-group -b "$tree" "$2" >/dev/null
+  rm -rf "$tree"
+}
+
+# debian_mirror: the one of this machine's own apt.
+debian_mirror() {
+  local found
+  # shellcheck disable=SC2016
+  found=$(apt-get indextargets --format '$(ORIGIN) $(REPO_URI) $(COMPONENT)' 'Created-By: Packages' |
+    sed -nE '/-security/!s|^Debian (\S+) main$|\1|p' | head -1)
+  [ -n "$found" ] || { echo "apt knows no mirror of Debian; apt-get update?" >&2; return 1; }
+  echo "$found"
+}
