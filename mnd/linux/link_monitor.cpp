@@ -28,6 +28,7 @@ constexpr int kMaxDumps = 10;
 constexpr timeval kDumpTimeout{.tv_sec = 1, .tv_usec = 0};
 constexpr std::chrono::milliseconds kRetryAfter{100};
 
+using Buffer = std::unique_ptr<std::uint8_t[]>;  // of kReceiveBuffer bytes, most of which are never touched
 using NetlinkSocket = std::unique_ptr<nl_sock, decltype(&nl_socket_free)>;
 
 mip6::Error netlink_error(std::string tried, int number) {
@@ -67,10 +68,10 @@ struct Datagram {
   std::size_t size = 0;
 };
 
-Datagram receive(int fd, std::vector<std::uint8_t>& buffer) {
+Datagram receive(int fd, const Buffer& buffer) {
   for (;;) {
     sockaddr_nl sender{};
-    iovec part{.iov_base = buffer.data(), .iov_len = buffer.size()};
+    iovec part{.iov_base = buffer.get(), .iov_len = kReceiveBuffer};
     msghdr message{};
     message.msg_name = &sender;
     message.msg_namelen = sizeof sender;
@@ -87,9 +88,9 @@ Datagram receive(int fd, std::vector<std::uint8_t>& buffer) {
 
 // Calls `use` with each message of a datagram until it returns false.
 template <class Use>
-void for_each_message(std::vector<std::uint8_t>& buffer, std::size_t size, Use use) {
+void for_each_message(const Buffer& buffer, std::size_t size, Use use) {
   int left = static_cast<int>(size);
-  for (auto* message = reinterpret_cast<nlmsghdr*>(buffer.data()); nlmsg_ok(message, left);
+  for (auto* message = reinterpret_cast<nlmsghdr*>(buffer.get()); nlmsg_ok(message, left);
        message = nlmsg_next(message, &left))
     if (!use(*message)) return;
 }
@@ -98,7 +99,7 @@ enum class DumpResult { kComplete, kInterrupted };
 
 // Asks for all objects of one kind and applies them to `table`.
 tl::expected<DumpResult, mip6::Error> dump(const NetlinkSocket& socket, std::uint16_t request, int family,
-                                           LinkTable& table, std::vector<std::uint8_t>& buffer) {
+                                           LinkTable& table, const Buffer& buffer) {
   const std::string tried = "read the network's state";
   // ifinfomsg is the longest of the four headers; the family comes first in all of them
   ifinfomsg header{};
@@ -128,7 +129,7 @@ tl::expected<DumpResult, mip6::Error> dump(const NetlinkSocket& socket, std::uin
 
 // Everything anew, until a dump was not interrupted by a change. After kMaxDumps the last one is taken: what
 // interrupted it is waiting as a notification. `former`: what no dump tells.
-tl::expected<LinkTable, mip6::Error> dump_all(const LinkTable& former, std::vector<std::uint8_t>& buffer) {
+tl::expected<LinkTable, mip6::Error> dump_all(const LinkTable& former, const Buffer& buffer) {
   for (int attempt = 1;; ++attempt) {
     const auto socket = connect_netlink();
     if (!socket) return tl::unexpected(socket.error());
@@ -151,7 +152,7 @@ tl::expected<LinkTable, mip6::Error> dump_all(const LinkTable& former, std::vect
 
 struct LinkMonitor::Impl : std::enable_shared_from_this<LinkMonitor::Impl> {
   Impl(boost::asio::io_context& loop, Changed on_changed)
-      : changed{std::move(on_changed)}, descriptor{loop}, retry{loop}, buffer(kReceiveBuffer) {}
+      : changed{std::move(on_changed)}, descriptor{loop}, retry{loop} {}
   ~Impl() {
     if (descriptor.is_open()) descriptor.release();  // the netlink socket closes it
   }
@@ -175,8 +176,8 @@ struct LinkMonitor::Impl : std::enable_shared_from_this<LinkMonitor::Impl> {
                             const auto self = weak.lock();
                             if (error || !self || self->stopped) return;
                             self->drain();
-                            self->wait();
                             self->tell();
+                            if (!self->stopped) self->wait();
                           });
   }
 
@@ -244,7 +245,7 @@ struct LinkMonitor::Impl : std::enable_shared_from_this<LinkMonitor::Impl> {
   NetlinkSocket socket{nullptr, &nl_socket_free};
   boost::asio::posix::stream_descriptor descriptor;
   boost::asio::steady_timer retry;
-  std::vector<std::uint8_t> buffer;
+  Buffer buffer = std::make_unique_for_overwrite<std::uint8_t[]>(kReceiveBuffer);
   LinkTable table;
   std::optional<NetworkState> told;
   std::uint64_t unchanged = 0;

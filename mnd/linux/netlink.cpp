@@ -15,6 +15,7 @@
 #include <chrono>
 #include <cstring>
 #include <new>
+#include <optional>
 #include <utility>
 
 namespace mnd::kernel {
@@ -135,7 +136,8 @@ NetlinkMessage MessageBuilder::bytes() const {
   return copy_of(nlmsg_hdr(message_.get()));
 }
 
-NetlinkSocket::NetlinkSocket(int descriptor) : descriptor_(descriptor), buffer_(kReceiveBuffer) {}
+NetlinkSocket::NetlinkSocket(int descriptor)
+    : descriptor_(descriptor), buffer_(std::make_unique_for_overwrite<std::uint8_t[]>(kReceiveBuffer)) {}
 
 NetlinkSocket::NetlinkSocket(NetlinkSocket&& other) noexcept
     : descriptor_(std::exchange(other.descriptor_, -1)),
@@ -185,21 +187,23 @@ Answer NetlinkSocket::send(std::span<const std::uint8_t> bytes) {
 }
 
 tl::expected<std::span<const std::uint8_t>, Answer> NetlinkSocket::receive() {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(kAnswerTimeoutMs);
+  // The kernel has nearly always answered already: no clock is read then.
+  std::optional<std::chrono::steady_clock::time_point> deadline;
   while (true) {
     sockaddr_nl from{};
     socklen_t from_size = sizeof from;
-    const auto size = ::recvfrom(descriptor_, buffer_.data(), buffer_.size(), MSG_TRUNC,
+    const auto size = ::recvfrom(descriptor_, buffer_.get(), kReceiveBuffer, MSG_TRUNC,
                                  reinterpret_cast<sockaddr*>(&from), &from_size);
     if (size >= 0) {
-      if (static_cast<std::size_t>(size) > buffer_.size()) return tl::unexpected(answer_of(EMSGSIZE));
-      if (from.nl_pid == 0) return std::span<const std::uint8_t>(buffer_.data(), static_cast<std::size_t>(size));
+      if (static_cast<std::size_t>(size) > kReceiveBuffer) return tl::unexpected(answer_of(EMSGSIZE));
+      if (from.nl_pid == 0) return std::span<const std::uint8_t>(buffer_.get(), static_cast<std::size_t>(size));
       continue;  // another process, not the kernel
     }
     if (errno == EINTR) continue;
     if (errno != EAGAIN) return tl::unexpected(answer_of(errno));
-    const auto left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+    const auto now = std::chrono::steady_clock::now();
+    if (!deadline) deadline = now + std::chrono::milliseconds(kAnswerTimeoutMs);
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(*deadline - now).count();
     if (left <= 0) return tl::unexpected(Answer{ETIMEDOUT, "the kernel did not answer within a second"});
     pollfd wait{descriptor_, POLLIN, 0};
     ::poll(&wait, 1, static_cast<int>(left));
@@ -281,7 +285,7 @@ tl::expected<std::vector<NetlinkMessage>, Answer> NetlinkSocket::dump_once(const
       }
       return !done;
     });
-    if (keep != SIZE_MAX) ::explicit_bzero(buffer_.data(), received->size());
+    if (keep != SIZE_MAX) ::explicit_bzero(buffer_.get(), received->size());
   }
   if (!failure.ok()) return tl::unexpected(failure);
   return found;
@@ -315,7 +319,7 @@ tl::expected<NetlinkMessage, Answer> NetlinkSocket::get(const NetlinkMessage& me
       }
       return false;
     });
-    if (keep != SIZE_MAX) ::explicit_bzero(buffer_.data(), received->size());
+    if (keep != SIZE_MAX) ::explicit_bzero(buffer_.get(), received->size());
     if (done) return result;
   }
 }

@@ -107,7 +107,7 @@ class NetlinkSocket {
 
   int descriptor_ = -1;
   std::uint32_t sequence_ = 0;
-  std::vector<std::uint8_t> buffer_;
+  std::unique_ptr<std::uint8_t[]> buffer_;  // of kReceiveBuffer bytes, most of which are never touched
 };
 
 // Reading what came back. All take outside input: absent or short gives nothing.
