@@ -68,6 +68,10 @@ bool is_for_bypass(const Resolver& resolver) {
   return !IN6_IS_ADDR_LOOPBACK(&address) && !IN6_IS_ADDR_LINKLOCAL(&address);
 }
 
+json finding(const std::string& what, const std::string& remedy) {
+  return json{{"check", "dns"}, {"what", "names are not resolved: " + what}, {"remedy", remedy}};
+}
+
 }  // namespace
 
 std::vector<Resolver> read_resolvers(const std::filesystem::path& file) {
@@ -141,18 +145,14 @@ std::optional<json> examine_resolvers(const std::filesystem::path& file, const s
     if (is_for_bypass(resolver)) bypass += " " + resolver.name + "/128";
   }
   if (beside == Answered::kYes)
-    return json{
-        {"check", "dns"},
-        {"what", fmt::format("names are not resolved: the resolvers of {} answer the care-of address alone, and "
-                             "not the home address:{}",
-                             file.string(), names)},
-        {"remedy", fmt::format("ask them beside the tunnel: bypass ={} in mnd.conf, then mip6ctl reload; or name "
-                               "one that answers everybody (resolvectl status)",
-                               bypass)}};
-  return json{
-      {"check", "dns"},
-      {"what", fmt::format("names are not resolved: the resolvers of {} do not answer:{}", file.string(), names)},
-      {"remedy", "resolvectl status tells who named them; name one that answers"}};
+    return finding(
+        fmt::format("the resolvers of {} answer the care-of address alone, and not the home address:{}", file.string(),
+                    names),
+        fmt::format("ask them beside the tunnel: bypass ={} in mnd.conf, then mip6ctl reload; or name one that "
+                    "answers everybody (resolvectl status)",
+                    bypass));
+  return finding(fmt::format("the resolvers of {} do not answer:{}", file.string(), names),
+                 "resolvectl status tells who named them; name one that answers");
 }
 
 }  // namespace mip6ctl
