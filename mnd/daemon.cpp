@@ -75,7 +75,11 @@ tl::expected<void, mip6::Error> Daemon::start() {
 void Daemon::wait_for_signal() {
   signals_.async_wait([this](const boost::system::error_code& error, int number) {
     if (error) return;
-    if (number != SIGHUP) return stop("asked to stop");
+    if (number != SIGHUP) {
+      // Also where it ends to start anew: that is not to be any more.
+      start_again_when_stopped_ = false;
+      return stop("asked to stop");
+    }
     reload();
     wait_for_signal();
   });
