@@ -1,6 +1,7 @@
 // See next_start.hpp.
 #include "mnd/ctl/next_start.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -14,6 +15,12 @@ using std::chrono::steady_clock;
 constexpr std::chrono::seconds kPatience{20};
 constexpr std::chrono::milliseconds kPause{50};
 
+// It answers at another path then, which this program is not told.
+bool goes_elsewhere(const json& answer) {
+  const auto& changed = member(answer, "changed");
+  return std::find(changed.begin(), changed.end(), "control-socket") != changed.end();
+}
+
 std::string start_of(const Options& options) {
   const auto version = ask_quietly(options, "version");
   return version ? text(*version, "started") : std::string{};
@@ -26,7 +33,8 @@ int have_started(const Options& options, std::string_view command, std::string (
   const auto conversation = ask(options, {{"command", command}});
   if (!conversation) return conversation.error();
   const auto effect = text(conversation->answer, "effect");
-  if (effect == "takes over" || effect == "starts anew") {
+  const bool starts = effect == "takes over" || effect == "starts anew";
+  if (starts && !goes_elsewhere(conversation->answer)) {
     const auto end = steady_clock::now() + kPatience;
     for (auto now = start_of(options); now.empty() || now == before; now = start_of(options)) {
       if (steady_clock::now() >= end)

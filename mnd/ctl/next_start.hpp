@@ -6,7 +6,7 @@
 namespace mip6ctl {
 
 // Asks for `command`, and waits until the daemon that answers is another one, if its answer says that one takes over or
-// starts anew. `done`: what is told at the end; empty: nothing.
+// starts anew; not where control-socket has changed. `done`: what is told at the end; empty: nothing.
 int have_started(const Options& options, std::string_view command, std::string (*done)(const json& answer));
 
 }  // namespace mip6ctl
