@@ -114,12 +114,17 @@ std::vector<std::string> different(const std::vector<ShownSetting>& from, const 
   return keys;
 }
 
-Effect effect_of(std::string_view key, const Config& to, const mip6::Ipv6Address& home_agent) {
+// The file of the sequence numbers has the first one's name.
+mip6::Ipv6Address first_agent(const Config& config) {
+  return config.home_agents.empty() ? mip6::Ipv6Address{} : config.home_agents.front();
+}
+
+Effect effect_of(std::string_view key, const Config& from, const Config& to, const mip6::Ipv6Address& home_agent) {
   if (contains(kBegunAnew, key)) return Effect::kAnew;
   if (contains(kTakenOver, key)) return Effect::kTakeOver;
   if (key != "home-agent") return Effect::kAtOnce;
-  const bool goes_on =
-      !home_agent.is_unspecified() && std::ranges::find(to.home_agents, home_agent) != to.home_agents.end();
+  const bool goes_on = !home_agent.is_unspecified() && first_agent(from) == first_agent(to) &&
+                       std::ranges::find(to.home_agents, home_agent) != to.home_agents.end();
   return goes_on ? Effect::kTakeOver : Effect::kAnew;
 }
 
@@ -156,7 +161,7 @@ ConfigChange compare(const Config& from, const Config& to, const mip6::Ipv6Addre
   if (!same(from.manual_keys, to.manual_keys)) add("manual-keys");
   ConfigChange change;
   for (const auto& key : changed) {
-    change.effect = std::max(change.effect, effect_of(key, to, home_agent));
+    change.effect = std::max(change.effect, effect_of(key, from, to, home_agent));
     change.times |= contains(kTimes, key);
     change.credentials |= contains(kCredentials, key);
   }

@@ -107,6 +107,8 @@ TEST_CASE("with the same registration another daemon takes over, with another on
   CHECK(change(kFiveLines + "bypass = 2001:db8:2::/48\nlifetime = 600\n").effect == Effect::kTakeOver);
   CHECK(change(replaced(kFiveLines, "::1\n", "::1 2001:db8:1::2\n")).effect == Effect::kTakeOver);
   CHECK(change(replaced(kFiveLines, "::1\n", "::2\n")).effect == Effect::kAnew);
+  // The numbers are kept under the first one's name.
+  CHECK(change(replaced(kFiveLines, "::1\n", "::2 2001:db8:1::1\n")).effect == Effect::kAnew);
   CHECK(change(replaced(kFiveLines, "::1\n", "::1 2001:db8:1::2\n"), {}).effect == Effect::kAnew);
   CHECK(change(replaced(kFiveLines, "::42", "::43")).effect == Effect::kAnew);
 }
