@@ -208,6 +208,7 @@ class Daemon {
   std::string reload();
   void apply(Config config, const ConfigChange& change);
   std::string restart();
+  void start_anew_soon();
   void take_over_soon();
   void take_over();
   void change_credentials();

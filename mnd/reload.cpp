@@ -80,8 +80,7 @@ std::string Daemon::reload() {
       take_over_soon();
       break;
     case Effect::kAnew:
-      start_again_when_stopped_ = true;
-      boost::asio::post(loop_, [this] { stop("to start anew"); });
+      start_anew_soon();
       break;
   }
   return answer(name_of(change.effect), change.changed);
@@ -100,9 +99,21 @@ void Daemon::apply(Config config, const ConfigChange& change) {
 
 std::string Daemon::restart() {
   if (stopping_) return kernel::control_error("mnd is about to end", "start it again");
-  if (const auto config = read_config_anew(); !config) return config.error();
+  const auto config = read_config_anew();
+  if (!config) return config.error();
+  // Nobody could take over what is another registration: of this one something would stay.
+  const auto change = compare(config_, *config, ends_.home_agent);
+  if (change.effect == Effect::kAnew) {
+    start_anew_soon();
+    return answer(name_of(Effect::kAnew), change.changed);
+  }
   take_over_soon();
   return answer(name_of(Effect::kTakeOver), {});
+}
+
+void Daemon::start_anew_soon() {
+  start_again_when_stopped_ = true;
+  boost::asio::post(loop_, [this] { stop("to start anew"); });
 }
 
 // After the answer has left.
