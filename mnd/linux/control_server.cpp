@@ -95,6 +95,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   bool streams() const { return stream_ && !closed(); }
   bool closed() const { return !socket_.is_open(); }
+  Asker asker() const { return asker_; }
   // Something is being done for it, which takes its time.
   bool is_told_later() const { return answering_ && !rest_; }
   void close() {
@@ -309,11 +310,13 @@ class UnixControlServer final : public ControlServer {
     clients_.back()->read();
   }
 
-  // The oldest goes, so that clients that only sit there keep nobody out.
+  // The oldest goes, so that clients that only sit there keep nobody out; one that may only look before all others.
   void close_one() {
     count(common_->refusals, kTooManyClients);
-    auto oldest =
-        std::find_if(clients_.begin(), clients_.end(), [](const auto& client) { return !client->is_told_later(); });
+    const auto looks = [](const auto& client) { return client->asker() == Asker::kOther; };
+    const auto idle = [](const auto& client) { return !client->is_told_later(); };
+    auto oldest = std::find_if(clients_.begin(), clients_.end(), looks);
+    if (oldest == clients_.end()) oldest = std::find_if(clients_.begin(), clients_.end(), idle);
     if (oldest == clients_.end()) oldest = clients_.begin();
     (*oldest)->close();
     clients_.erase(oldest);

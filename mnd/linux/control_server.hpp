@@ -22,8 +22,8 @@
 
 namespace mnd::kernel {
 
-inline constexpr std::size_t kMaxControlLine = 64 * 1024;       // bytes of a request; more closes the connection
-inline constexpr int kMaxControlClients = 64;                   // one more closes the oldest
+inline constexpr std::size_t kMaxControlLine = 64 * 1024;  // bytes of a request; more closes the connection
+inline constexpr int kMaxControlClients = 64;  // one more closes the oldest, of those that may only look first
 inline constexpr std::size_t kMaxControlBacklog = 1024 * 1024;  // bytes waiting for a client that does not read;
                                                                 // a single answer may be longer
 inline constexpr int kControlVersion = 1;

@@ -506,6 +506,29 @@ TEST_CASE("who asks is told by the kernel: root and the daemon's own user, the g
   CHECK(answer_to(further_member) == "\"member\"\n");
 }
 
+TEST_CASE("one client too many closes one that may only look, not an older one that may steer") {
+  if (::geteuid() != 0) return;  // nobody else can be had
+  Server fixture{echo, "daemon", Readers::kEveryone};
+  ::chmod(fixture.path.parent_path().c_str(), 0755);
+  ::chmod(fixture.folder.path().c_str(), 0755);
+  Client own{fixture.path};
+  fixture.run();
+  std::vector<std::unique_ptr<Client>> others;
+  for (int i = 0; i < kMaxControlClients; ++i) {
+    constexpr long kNobody = 65534;
+    become(kNobody);
+    others.push_back(std::make_unique<Client>(fixture.path));
+    become(0);
+    REQUIRE(others.back()->connected);
+    fixture.run();
+  }
+  others.front()->received();
+  CHECK(others.front()->closed);
+  own.send("{\"command\":\"status\"}\n");
+  fixture.run();
+  CHECK(own.received() == "{\"echo\":\"status\"}\n");
+}
+
 TEST_CASE("without a word only root and the group may connect") {
   const Server fixture{echo, "daemon"};
   struct stat status {};
