@@ -13,6 +13,15 @@ int fail(const Failure& failure, Exit code) {
   return code;
 }
 
+Exit refuse(const Options& options, const Failure& failure, Exit code) {
+  const auto* kind = code == kNotPermitted ? "not-permitted" : code == kNotRunning ? "not-running" : "failed";
+  if (options.json)
+    print(one_line({{"version", 1}, {"error", {{"what", failure.what}, {"remedy", failure.remedy}, {"kind", kind}}}}) +
+          "\n");
+  fail(failure, code);
+  return code;
+}
+
 Exit exit_of(const Failure& failure) { return failure.forbidden ? kNotPermitted : kNotRunning; }
 
 Exit exit_of_error(const json& error) {
@@ -26,25 +35,12 @@ Exit exit_of_status(const json& status) {
   return in_trouble(status) ? kFailed : kOk;
 }
 
-namespace {
-
-Exit no_daemon(const Options& options, const Failure& failure) {
-  const auto* kind = failure.forbidden ? "not-permitted" : "not-running";
-  if (options.json)
-    print(one_line({{"version", 1}, {"error", {{"what", failure.what}, {"remedy", failure.remedy}, {"kind", kind}}}}) +
-          "\n");
-  fail(failure, exit_of(failure));
-  return exit_of(failure);
-}
-
-}  // namespace
-
 tl::expected<Conversation, Exit> ask(const Options& options, const json& request) {
   auto client = Client::connect(options.socket);
-  if (!client) return tl::unexpected(no_daemon(options, client.error()));
+  if (!client) return tl::unexpected(refuse(options, client.error(), exit_of(client.error())));
   const auto sent = client->send(request);
   auto answer = sent ? client->receive(Client::kAnswerTimeout) : tl::unexpected(sent.error());
-  if (!answer) return tl::unexpected(no_daemon(options, answer.error()));
+  if (!answer) return tl::unexpected(refuse(options, answer.error(), exit_of(answer.error())));
   if (const auto& error = member(*answer, "error"); error.is_object()) {
     if (options.json) print(one_line(*answer) + "\n");
     fail({text(error, "what"), text(error, "remedy")}, kFailed);

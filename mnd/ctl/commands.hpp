@@ -89,6 +89,8 @@ inline constexpr std::array<Command, 19> kCommands{{
 
 // Tells the user on standard error; returns `code`.
 int fail(const Failure& failure, Exit code);
+// The same of a request that is understood; as JSON, too, where that is asked for.
+Exit refuse(const Options& options, const Failure& failure, Exit code);
 // Of a daemon that could not be reached.
 Exit exit_of(const Failure& failure);
 // Of what the daemon said in place of an answer.

@@ -11,11 +11,13 @@ namespace {
 // The daemon need not run.
 int check(const Options& options) {
   if (::access(options.config.c_str(), F_OK) == 0 && ::access(options.config.c_str(), R_OK) != 0)
-    return fail({options.config + " cannot be read", "run mip6ctl as root, or as a member of the group mnd"},
-                kNotPermitted);
+    return refuse(
+        options,
+        {printable(options.config) + " cannot be read", "run mip6ctl as root, or as a member of the group mnd"},
+        kNotPermitted);
   const auto ran = run_mnd({"--check", "--json", "--config", options.config});
   const auto answer = ran ? json::parse(ran->output, nullptr, false) : json{};
-  if (!answer.is_object()) return fail({"mnd cannot be run", "look whether it is installed"}, kFailed);
+  if (!answer.is_object()) return refuse(options, {"mnd cannot be run", "look whether it is installed"}, kFailed);
   const bool good = member(answer, "mistakes").empty();
   if (options.json)
     print(one_line(answer) + "\n");

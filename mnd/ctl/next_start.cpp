@@ -38,8 +38,8 @@ int have_started(const Options& options, std::string_view command, std::string (
     const auto end = steady_clock::now() + kPatience;
     for (auto now = start_of(options); now.empty() || now == before; now = start_of(options)) {
       if (steady_clock::now() >= end)
-        return fail({"mnd has not started again", "look at its log: journalctl -u mnd"},
-                    now.empty() ? kNotRunning : kFailed);
+        return refuse(options, {"mnd has not started again", "look at its log: journalctl -u mnd"},
+                      now.empty() ? kNotRunning : kFailed);
       std::this_thread::sleep_for(kPause);
     }
   }

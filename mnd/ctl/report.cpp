@@ -70,7 +70,7 @@ std::string heading(std::string_view name) { return fmt::format("\n== {} ==\n", 
 int run_report(const Options& options) {
   // Who may not ask gets no report, rather than an empty one.
   if (const auto client = Client::connect(options.socket); !client && client.error().forbidden)
-    return fail(client.error(), kNotPermitted);
+    return refuse(options, client.error(), kNotPermitted);
   json report{{"version", 1}, {"versions", versions(options)}, {"doctor", findings(options)}};
   std::string said = heading("versions").substr(1);
   for (const auto& [name, value] : report["versions"].items())

@@ -283,7 +283,7 @@ class User:
     # --- who may ask ---
     def is_permitted(self):
         self.refused("a stranger", NOT_PERMITTED, "--json", "status", groups=[])
-        self.refused("a stranger", NOT_PERMITTED, "report", groups=[])
+        self.refused("a stranger", NOT_PERMITTED, "--json", "report", groups=[])
         self.well("a member", "refresh", groups=[MEMBERS])
         self.refused("a member", NOT_PERMITTED, "network", "up", "w1", groups=[MEMBERS])
         self.configure("control-read = everyone")
