@@ -16,6 +16,7 @@ namespace {
 std::filesystem::path program() {
   std::error_code error;
   const auto folder = std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
+  if (error) return {};  // not whatever has that name where we are
   const auto beside = folder / "mnd";
   return std::filesystem::is_regular_file(beside, error) ? beside : folder.parent_path() / "sbin" / "mnd";
 }
