@@ -25,6 +25,8 @@ void Daemon::network_changed(const kernel::NetworkState& network) {
   if (!usable.empty()) add_path_to_home_agent(usable.front().attachment);
   local_paths_due_ = true;
   follow(usable);
+  // A de-registration under way has ended with the last address.
+  if (!node_) return;
   announce(newly_usable(usable), network);
   solicit_routers(network);
   ask_for_optimistic_dad(network);

@@ -30,7 +30,7 @@ void Daemon::resumed(mip6::Duration slept) {
   if (charon_told_) feed(ike::CharonConnected{});
   monitor_->reread();
   reconsider();
-  if (before && registration()->attachment() == before) feed(mip6::node::RefreshAsked{});
+  if (before && registration() && registration()->attachment() == before) feed(mip6::node::RefreshAsked{});
 }
 
 bool Daemon::is_complete(const kernel::NetworkState& network) const {
