@@ -8,8 +8,8 @@
 #include <map>
 
 #include "mnd/linux/kernel.hpp"
-#include "mnd/linux/tunnel_device.hpp"
 #include "mnd/linux/tunnel.hpp"
+#include "mnd/linux/tunnel_device.hpp"
 #include "mnd/linux/tunnel_messages.hpp"
 #include "tests/catch.hpp"
 #include "tests/unit/linux/golden.hpp"
