@@ -121,7 +121,7 @@ Result check_certificate(const Health& health) {
   if (left >= kRenewBefore) return std::nullopt;
   return found(
       left < 0 ? "our certificate has expired" : fmt::format("our certificate expires in {} days", left / kDay),
-      "have it renewed, replace it in the file and restart mnd");
+      "have it renewed, replace the file, then: systemctl reload mnd");
 }
 
 // RFC 4877 section 7.3: who presents a home address has it in the certificate; of other names charon wants the same.

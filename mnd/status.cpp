@@ -47,7 +47,7 @@ json Daemon::warnings() const {
     if (left < kRenewBefore)
       found.push_back({{"what", left.count() < 0 ? "our certificate has expired"
                                                  : fmt::format("our certificate expires in {} days", days)},
-                       {"remedy", "have it renewed, replace it in the file and restart mnd"}});
+                       {"remedy", "have it renewed, replace the file, then: systemctl reload mnd"}});
   }
   return found;
 }

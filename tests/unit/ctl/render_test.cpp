@@ -272,7 +272,7 @@ TEST_CASE("a status of the longest addresses and with trouble fits 80 columns an
   status["last_error"]["what"] = "home agent " + longest + " does not answer (3 updates sent)";
   status["last_error"]["remedy"] = "check that mip6-ha is running there, and that ESP (protocol 50) gets through";
   status["warnings"] = {{{"what", "our certificate expires in 3 days"},
-                         {"remedy", "have it renewed, replace it in the file and restart mnd"}}};
+                         {"remedy", "have it renewed, replace the file, then: systemctl reload mnd"}}};
   for (const char* name : {"rate_limited", "sent_for_new_keys", "malformed"}) status["counters"][name] = 17;
   fits(render_status(status, Colours::kOff), 24);
 }
