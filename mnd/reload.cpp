@@ -43,6 +43,11 @@ std::string refusal(const std::vector<kernel::ConfigMistake>& mistakes) {
                                  {"mistakes", std::move(list)}}}});
 }
 
+// The next process would not know that the home agent has not answered yet.
+std::string still_deregistering() {
+  return kernel::control_error("the node is de-registering, as was asked", "ask again in some seconds");
+}
+
 }  // namespace
 
 // What it says as a whole, or the answer to who asked for it.
@@ -68,6 +73,7 @@ std::string Daemon::reload() {
   auto config = read_config_anew();
   if (!config) return config.error();
   const auto change = compare(config_, *config, ends_.home_agent);
+  if (change.effect >= Effect::kTakeOver && !deregistering_.empty()) return still_deregistering();
   std::string names = fmt::format("{}", fmt::join(change.changed, ", "));
   journal_.add("reload", change.changed.empty() ? "nothing has changed" : fmt::format("changed: {}", names));
   switch (change.effect) {
@@ -101,6 +107,7 @@ std::string Daemon::restart() {
   if (stopping_) return kernel::control_error("mnd is about to end", "start it again");
   const auto config = read_config_anew();
   if (!config) return config.error();
+  if (!deregistering_.empty()) return still_deregistering();
   // Nobody could take over what is another registration: of this one something would stay.
   const auto change = compare(config_, *config, ends_.home_agent);
   if (change.effect == Effect::kAnew) {

@@ -19,6 +19,11 @@ std::string nothing_to(const char* what) {
                                "connect to a network first", kernel::kNotRegistered);
 }
 
+std::string deregistered_as_asked() {
+  return kernel::control_error("the node is de-registered, as was asked", "register again by: mip6ctl resume",
+                               kernel::kNotRegistered);
+}
+
 }  // namespace
 
 void Daemon::refresh() {
@@ -29,9 +34,7 @@ void Daemon::refresh() {
 }
 
 std::string Daemon::refresh_asked() {
-  if (wishes_.deregistered)
-    return kernel::control_error("the node is de-registered, as was asked", "register again by: mip6ctl resume",
-                                 kernel::kNotRegistered);
+  if (wishes_.deregistered) return deregistered_as_asked();
   if (!registration() || !registration()->attachment()) return nothing_to("refresh");
   refresh();
   return kDone;
@@ -49,6 +52,7 @@ std::string Daemon::set_wishes(Wishes wishes) {
 
 std::string Daemon::pause() {
   if (wishes_.paused_on) return kDone;
+  if (wishes_.deregistered) return deregistered_as_asked();
   if (!registration() || !registration()->attachment()) return nothing_to("stay on");
   const auto interface = interface_name(registration()->attachment()->interface);
   journal_.add("asked", fmt::format("to stay on {}", interface));
