@@ -19,6 +19,7 @@ import vici
 HERE = Path(__file__).resolve().parent.parent
 OUT = Path(os.environ["OUT"])
 RUN = Path("/run/lab")
+SO_TIMESTAMP = 29
 HOME_AGENT = "2001:db8:1::1"
 CORRESPONDENT = "2001:db8:f4::2"
 HOME_PREFIX = "2001:db8:1:"
@@ -167,6 +168,10 @@ class Lab:
     # --- network ---
     def build(self):
         import topology  # which needs this module
+        # Packets are stamped from now on. The first tcpdump would patch the kernel's code for that, in running traffic, which
+        # an emulated processor (boot-stock) does not always survive.
+        self.stamps = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        self.stamps.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMP, 1)
         topology.make(self.dad)
 
     def linked(self):
