@@ -35,7 +35,7 @@ def wanted(run):
     """(figure, seen, limit) of what the project wants of mnd in this run."""
     rtt, loss, kind = run["rtt_ms"], run["loss_pct"], run["kind"]
     if loss:
-        return [("registered, 95th percentile, ms", percentile(run["registered_ms"], 95), 3000)]
+        return [(f"registered, 95th percentile of {run['n']}, ms", percentile(run["registered_ms"], 95), 3000)]
     if kind == "hard":
         gap = median(run["gap_ms"])
         return [("first packet, ms", median(run["packet_ms"]), 2),

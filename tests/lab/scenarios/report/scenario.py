@@ -114,8 +114,9 @@ class Round(moves.Director):
         else:
             lab.agent(self.key_mobility)
             lab.node("mn")
-        self.at = wait_for(self.place, 40, 0.1)
-        return self.at and (vpn or self.at == lab.care_of("mn", "w1"))
+        # Under loss the node may have found that w1 leads nowhere; it tries again after half a minute.
+        self.at = wait_for(lambda: (at := self.place()) and (vpn or at == lab.care_of("mn", "w1")) and at, 40, 0.1)
+        return self.at
 
     def place(self):
         return mobike.endpoint(self.lab) if self.system == "mobike" else self.lab.registered_at("mn")
