@@ -24,7 +24,8 @@ std::string file_of_project(const char* name) {
   return {std::istreambuf_iterator<char>{file}, {}};
 }
 
-// Accepts one client, reads one request line, writes `answer` and closes. Blocking, in a thread of its own.
+// Accepts clients until one asks something, reads that line, writes `answer` and closes. Blocking, in a thread of its
+// own.
 class PlayedDaemon {
  public:
   explicit PlayedDaemon(std::string answer) : fd_{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)} {
@@ -34,14 +35,18 @@ class PlayedDaemon {
     REQUIRE(::bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
     REQUIRE(::listen(fd_, 1) == 0);
     thread_ = std::thread{[this, answer = std::move(answer)] {
-      const int client = ::accept(fd_, nullptr, nullptr);
-      char byte = 0;
-      while (::read(client, &byte, 1) == 1 && byte != '\n') request += byte;
-      (void)!::write(client, answer.data(), answer.size());
-      ::close(client);
+      while (request.empty()) {
+        const int client = ::accept(fd_, nullptr, nullptr);
+        if (client < 0) return;
+        char byte = 0;
+        while (::read(client, &byte, 1) == 1 && byte != '\n') request += byte;
+        if (!request.empty()) ::send(client, answer.data(), answer.size(), MSG_NOSIGNAL);
+        ::close(client);
+      }
     }};
   }
   ~PlayedDaemon() {
+    ::shutdown(fd_, SHUT_RDWR);
     if (thread_.joinable()) thread_.join();
     ::close(fd_);
   }
