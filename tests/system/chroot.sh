@@ -8,13 +8,19 @@ in_chroot() {
     DEBIAN_FRONTEND=noninteractive chroot "$0" "$@"' "$@"
 }
 
+# copy_image IMAGE ROOT: which dpkg need not write to the disk file by file.
+copy_image() {
+  cp -a --reflink=auto "$1" "$2"
+  echo force-unsafe-io >"$2/etc/dpkg/dpkg.cfg.d/unsafe-io"
+}
+
 # later PACKAGE FOLDER: the same package as a later version, in FOLDER.
 later() {
   local tree
   tree=$(mktemp -d)
   dpkg-deb -R "$1" "$tree"
   sed -i 's/^Version: .*/&+later/' "$tree/DEBIAN/control"
-  dpkg-deb --root-owner-group -b "$tree" "$2" >/dev/null
+  dpkg-deb -Zgzip -z1 --root-owner-group -b "$tree" "$2" >/dev/null
   rm -rf "$tree"
 }
 
