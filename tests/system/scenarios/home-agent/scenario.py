@@ -74,11 +74,11 @@ def process(unit):
 
 def upgrade(lab):
     settled = {}  # the home agent that was started again above gives the laptop new keys
-    wait_for(lambda: settled.update(seen(lab)) or settled["at"] and len(settled["esp"]) == 2, 20, 0.2)
+    wait_for(lambda: settled.update(seen(lab)) or settled["at"] and settled["ike"] and len(settled["esp"]) == 2, 20, 0.2)
     lost, started = upgraded(lab, "mnd")
     lab.check("mnd is started again", version().get("started") not in (None, started), (started, version()))
     wait_for(lambda: seen(lab) == settled, 10, 0.2)
-    lab.check("in the same process, with the same registration and keys", len(settled["esp"]) == 2 and seen(lab) == settled,
+    lab.check("in the same process, with the same registration and keys", settled["ike"] and seen(lab) == settled,
               (settled, seen(lab)))
     lab.check("no ping is lost by the upgrade of mnd", lost == 0, lost)
     upgraded(lab, "mip6-ha")
