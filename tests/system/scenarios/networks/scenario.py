@@ -17,7 +17,7 @@ OF_W1, PORTAL = "2001:db8:a1::1", ("portal.access.example", "2001:db8:a1::9")
 
 
 def scenario(lab):
-    run("systemctl", "stop", "NetworkManager.service", "NetworkManager-dispatcher.service")
+    run("systemctl", "stop", "NetworkManager.service")
     clean()
     desktop = Desktop(lab)
     run("ip", "-n", "hh", "address", "add", f"{AT_HOME}/64", "dev", "eth0", "nodad")
