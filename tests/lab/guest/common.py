@@ -15,6 +15,16 @@ from lab import HERE, HOME_ADDRESS, HOME_AGENT, NODES, RUN, inside, program, run
 # give the IKE_SA up.
 EXAMPLE = HERE.parent.parent / "packaging/strongswan/mnd.conf"
 NO_ROAMING = re.search(r"plugins \{.*\n  \}\n", EXAMPLE.read_text(encoding="utf-8"), re.DOTALL)[0]
+MEMBERS = 64999  # group_of_members()
+
+
+def group_of_members():
+    """In this kernel alone there is a group mnd."""
+    groups = RUN / "group"
+    with open("/etc/group", encoding="utf-8") as file:
+        others = [line for line in file if not line.startswith("mnd:")]
+    groups.write_text("".join(others) + f"mnd:x:{MEMBERS}:\n", encoding="utf-8")
+    run("mount", "--bind", str(groups), "/etc/group")
 
 
 def charons(lab, *namespaces):

@@ -19,7 +19,7 @@ from schemas import Schemas
 from traffic import Pings
 
 CONTROL, CONFIG = RUN / "mn.control", RUN / "mn.conf"
-MEMBERS, NOBODY = 64999, 65534
+NOBODY = 65534
 EXAMPLE = HERE.parent.parent / "examples/mip6-notify"
 COLUMNS = 80
 CROWD = 1000
@@ -27,20 +27,11 @@ NOT_REGISTERED, NOT_PERMITTED, NOT_RUNNING, USAGE, FAILED = 4, 5, 3, 2, 1
 
 
 def scenario(lab):
-    group_of_members()
+    common.group_of_members()
     if not common.begin(lab, capture=False):
         return
     User(lab).does_all()
     common.stop_and_compare(lab)
-
-
-def group_of_members():
-    """In this kernel alone there is a group mnd."""
-    groups = RUN / "group"
-    with open("/etc/group", encoding="utf-8") as file:
-        others = [line for line in file if not line.startswith("mnd:")]
-    groups.write_text("".join(others) + f"mnd:x:{MEMBERS}:\n", encoding="utf-8")
-    run("mount", "--bind", str(groups), "/etc/group")
 
 
 class User:
@@ -285,8 +276,8 @@ class User:
     def is_permitted(self):
         self.refused("a stranger", NOT_PERMITTED, "--json", "status", groups=[])
         self.refused("a stranger", NOT_PERMITTED, "--json", "report", groups=[])
-        self.well("a member", "refresh", groups=[MEMBERS])
-        self.refused("a member", NOT_PERMITTED, "network", "up", "w1", groups=[MEMBERS])
+        self.well("a member", "refresh", groups=[common.MEMBERS])
+        self.refused("a member", NOT_PERMITTED, "network", "up", "w1", groups=[common.MEMBERS])
         self.configure("control-read = everyone")
         self.well("control-read = everyone", "reload")
         for name in ("status", "links", "keying", "events"):

@@ -5,7 +5,6 @@ for keys in its name is refused, counted and named."""
 
 import ctypes
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -24,13 +23,14 @@ FIRST, SECOND = NODES["mn"], NODES["mn2"]
 CONTROL = RUN / "ha.control"
 PING = "ping"
 NOBODY = 65534
-SET_REAL_EFFECTIVE_SAVED = 117  # setresuid, of a thread alone
+SET_USER, SET_GROUP = 117, 119  # setresuid and setresgid, of a thread alone
 KEYS_REFUSED = "keys_refused"
 NOT_SERVED = "malformed/update of a home address that is not served"
 QUEUED = 1000  # the home agent reads 256 of them before it looks at its other sockets
 
 
 def scenario(lab):
+    common.group_of_members()
     lab.charon_extra["ha"] = "init_limit_half_open = 1000"
     common.charons(lab, "ha", "mn", "mn2")
     configure(lab, FIRST)
@@ -135,21 +135,20 @@ def mistakes(lab):
 
 
 def members(lab):
-    """Of the group: somebody whom the socket's mode lets in, and who is not root."""
-    os.chmod(CONTROL, 0o666)
     syscall = ctypes.CDLL(None, use_errno=True).syscall
 
     def as_nobody():
-        syscall(SET_REAL_EFFECTIVE_SAVED, -1, NOBODY, -1)
+        syscall(SET_GROUP, -1, common.MEMBERS, -1)
+        syscall(SET_USER, -1, NOBODY, -1)
         try:
             return {command: ask(CONTROL, command, node=FIRST["name"])
                     for command in ("list", "show", "reload", "ban", "unban", "export")}
         finally:
-            syscall(SET_REAL_EFFECTIVE_SAVED, -1, 0, -1)
+            syscall(SET_USER, -1, 0, -1)
+            syscall(SET_GROUP, -1, 0, -1)
     said = inside("ha", as_nobody)
-    os.chmod(CONTROL, 0o600)
     denied = {command for command, answer in said.items() if "root only" in answer.get("error", {}).get("what", "")}
-    lab.check("who is not root may look, and change nothing", denied == {"reload", "ban", "unban", "export"} and
+    lab.check("a member of the group may look, and change nothing", denied == {"reload", "ban", "unban", "export"} and
               said["list"].get("bindings") and said["show"].get("node"), said)
     untouched(lab, "attempts of others")
 
