@@ -67,12 +67,24 @@ def transfer(connection, stop, path):
     os.rename(path + ".new", path)
 
 
+def connect(source, target, patience=10):
+    """Who serves may not listen yet."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            return socket.create_connection((target, PORT), timeout=patience, source_address=(source, 0))
+        except ConnectionRefusedError:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(0.05)
+
+
 def main(role, path, stop, source=None, target=None):
     if role == "serve":
         server = socket.create_server(("::", PORT), family=socket.AF_INET6)
         connection, _ = server.accept()
     else:
-        connection = socket.create_connection((target, PORT), timeout=10, source_address=(source, 0))
+        connection = connect(source, target)
         connection.settimeout(None)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     transfer(connection, stop, path)
