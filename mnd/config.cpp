@@ -375,6 +375,14 @@ void ConfigChecker::paths() {
       mistake(*setting, "charon's socket and ours are the same", "give mnd a socket of its own");
 }
 
+std::string_view method_name(const Config& config) {
+  return config.keying == Keying::kManual ? "manual" : ike::name_of(config.method.version);
+}
+
+mip6::Ipv6Address first_of(const std::vector<mip6::Ipv6Address>& home_agents) {
+  return home_agents.empty() ? mip6::Ipv6Address{} : home_agents.front();
+}
+
 std::string identity_of(const Config& config, const mip6::Ipv6Address& home_agent) {
   const auto& names = config.home_agent_identities;
   if (names.size() == 1) return names.front();

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <tl/expected.hpp>
 #include <vector>
 
@@ -60,6 +61,12 @@ struct Config {
   kernel::Readers control_read = kernel::Readers::kGroup;          // control-read = group, or everyone
   std::filesystem::path state_directory = "/var/lib/mnd";          // state-directory
 };
+
+// "manual", "ikev1" or "ikev2", as `keying` has it.
+std::string_view method_name(const Config& config);
+
+// The first one that is named; unspecified if none is.
+mip6::Ipv6Address first_of(const std::vector<mip6::Ipv6Address>& home_agents);
 
 // The name by which a home agent, configured or found, has to authenticate itself.
 std::string identity_of(const Config& config, const mip6::Ipv6Address& home_agent);

@@ -11,18 +11,6 @@
 namespace mnd {
 namespace {
 
-std::string_view name_of(Keying keying) {
-  switch (keying) {
-    case Keying::kIkev2:
-      return "ikev2";
-    case Keying::kIkev1:
-      return "ikev1";
-    case Keying::kManual:
-      break;
-  }
-  return "manual";
-}
-
 std::string joined(const auto& texts) { return fmt::format("{}", fmt::join(texts, " ")); }
 
 std::string addresses(const Config& config) {
@@ -39,7 +27,7 @@ std::string prefixes(const std::vector<mip6::Ipv6Prefix>& prefixes) {
 }
 
 void add_keys(std::vector<ShownSetting>& settings, const Config& config) {
-  settings.push_back({"keying", std::string{name_of(config.keying)}});
+  settings.push_back({"keying", std::string{method_name(config)}});
   if (config.keying == Keying::kManual) {
     settings.push_back({"manual-keys", config.manual_keys_file.string()});
     return;
@@ -114,16 +102,12 @@ std::vector<std::string> different(const std::vector<ShownSetting>& from, const 
   return keys;
 }
 
-// The file of the sequence numbers has the first one's name.
-mip6::Ipv6Address first_agent(const Config& config) {
-  return config.home_agents.empty() ? mip6::Ipv6Address{} : config.home_agents.front();
-}
-
 Effect effect_of(std::string_view key, const Config& from, const Config& to, const mip6::Ipv6Address& home_agent) {
   if (contains(kBegunAnew, key)) return Effect::kAnew;
   if (contains(kTakenOver, key)) return Effect::kTakeOver;
   if (key != "home-agent") return Effect::kAtOnce;
-  const bool goes_on = !home_agent.is_unspecified() && first_agent(from) == first_agent(to) &&
+  // The file of the sequence numbers has the first one's name.
+  const bool goes_on = !home_agent.is_unspecified() && first_of(from.home_agents) == first_of(to.home_agents) &&
                        std::ranges::find(to.home_agents, home_agent) != to.home_agents.end();
   return goes_on ? Effect::kTakeOver : Effect::kAnew;
 }

@@ -26,10 +26,6 @@ constexpr std::chrono::seconds kPluginsPatience{30};
 
 const std::vector<std::string> kCharonEvents{"ike-updown", "child-updown", "ike-rekey", "child-rekey", "log"};
 
-mip6::Ipv6Address first_of(const std::vector<mip6::Ipv6Address>& addresses) {
-  return addresses.empty() ? mip6::Ipv6Address{} : addresses.front();
-}
-
 std::optional<BootTime> earliest(std::initializer_list<std::optional<BootTime>> deadlines) {
   std::optional<BootTime> first;
   for (const auto& deadline : deadlines)

@@ -222,7 +222,6 @@ class Daemon {
   // --- status.cpp ---
   nlohmann::json status() const;
   nlohmann::json warnings() const;  // [{what, remedy}]: what works, but is dangerous or will end badly
-  std::string_view method_name() const;
   std::string keying_state() const;
   std::string_view payload_text() const;
   std::string interface_name(std::uint32_t index) const;

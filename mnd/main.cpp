@@ -9,6 +9,7 @@
 
 #include "mnd/daemon.hpp"
 #include "mnd/health.hpp"
+#include "mnd/linux/config_mistakes.hpp"
 #include "mnd/linux/kernel.hpp"
 #include "mnd/linux/log.hpp"
 #include "mnd/linux/manual_keys.hpp"
@@ -73,13 +74,11 @@ int take_keys_as_new(const mnd::Config& config) {
 // For mip6ctl config check.
 int tell_mistakes(const std::string& file) {
   keep_memory_secret();
-  auto list = nlohmann::json::array();
   const auto config = mnd::load_config(file);
-  if (!config)
-    for (const auto& one : config.error())
-      list.push_back({{"file", one.file}, {"line", one.line}, {"what", one.what}, {"remedy", one.remedy}});
-  const nlohmann::json answer{{"version", mnd::kernel::kControlVersion}, {"file", file}, {"mistakes", std::move(list)}};
-  fmt::print("{}\n", answer.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  fmt::print("{}\n", mnd::kernel::control_line(
+                         {{"version", mnd::kernel::kControlVersion},
+                          {"file", file},
+                          {"mistakes", config ? nlohmann::json::array() : mnd::kernel::to_json(config.error())}}));
   return config ? kOk : kUsage;
 }
 

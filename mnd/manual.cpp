@@ -125,8 +125,12 @@ json Daemon::findings(bool only_advice) const {
 
 json Daemon::sequence() const {
   constexpr double kEveryTenMinutes = 1.0 / 600;
-  json answer{{"version", kernel::kControlVersion}, {"method", method_name()}, {"last", nullptr},
-              {"limit", mip6::kHalfSpace},          {"used", nullptr},         {"reserved_until", nullptr},
+  json answer{{"version", kernel::kControlVersion},
+              {"method", method_name(config_)},
+              {"last", nullptr},
+              {"limit", mip6::kHalfSpace},
+              {"used", nullptr},
+              {"reserved_until", nullptr},
               {"forecast", json::array()}};
   if (stored_numbers_) answer["reserved_until"] = stored_numbers_->first_unused.value();
   if (!registration()) return answer;

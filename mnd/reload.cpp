@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "mnd/daemon.hpp"
+#include "mnd/linux/config_mistakes.hpp"
 
 namespace mnd {
 
@@ -32,15 +33,12 @@ std::string answer(std::string_view effect, const std::vector<std::string>& chan
 }
 
 std::string refusal(const std::vector<kernel::ConfigMistake>& mistakes) {
-  auto list = json::array();
-  for (const auto& one : mistakes)
-    list.push_back({{"file", one.file}, {"line", one.line}, {"what", one.what}, {"remedy", one.remedy}});
   return kernel::control_line({{"version", kernel::kControlVersion},
                                {"error",
                                 {{"what", "the configuration has mistakes: the one before stays in use"},
                                  {"remedy", "correct them, and reload again"},
                                  {"kind", kernel::kFailed},
-                                 {"mistakes", std::move(list)}}}});
+                                 {"mistakes", kernel::to_json(mistakes)}}}});
 }
 
 // The next process would not know that the home agent has not answered yet.

@@ -52,8 +52,6 @@ json Daemon::warnings() const {
   return found;
 }
 
-std::string_view Daemon::method_name() const { return manual() ? "manual" : ike::name_of(config_.method.version); }
-
 std::string Daemon::keying_state() const {
   if (manual()) return !manual_start_ ? "not started" : manual_start_->usable ? "set" : "not used";
   return fast_ ? std::string{keying_->state()} : "not started";
@@ -73,7 +71,7 @@ json Daemon::status() const {
              {"home_agent", ends_.home_agent.is_unspecified() ? json(nullptr) : json(ends_.home_agent.to_string())},
              {"lifetime_s", config_.lifetime.count()},
              {"keying",
-              {{"method", method_name()},
+              {{"method", method_name(config_)},
                {"state", keying_state()},
                {"endpoint", or_null(keying_->endpoint(), [](const auto& a) { return a.to_string(); })},
                {"migration_failed", keying_->migration_failed()}}},

@@ -12,7 +12,7 @@ using nlohmann::json;
 
 namespace {
 
-const std::string kDone = json{{"version", kernel::kControlVersion}, {"result", "ok"}}.dump();
+const std::string kDone = kernel::control_line({{"version", kernel::kControlVersion}, {"result", "ok"}});
 
 std::string nothing_to(const char* what) {
   return kernel::control_error(fmt::format("there is nothing to {}: no usable address", what),

@@ -82,7 +82,7 @@ json Daemon::links() const {
 }
 
 json Daemon::keying_view() {
-  json answer{{"method", method_name()},
+  json answer{{"method", method_name(config_)},
               {"state", keying_state()},
               {"home_agent", ends_.home_agent.is_unspecified() ? json(nullptr) : json(ends_.home_agent.to_string())},
               {"endpoint", nullptr},

@@ -13,6 +13,7 @@
 #include "examples/home-agent/commands.hpp"
 #include "examples/home-agent/init.hpp"
 #include "examples/home-agent/node_admin.hpp"
+#include "mnd/linux/config_mistakes.hpp"
 #include "mnd/linux/control_server.hpp"
 #include "mnd/linux/durable_file.hpp"
 #include "mnd/linux/system_random.hpp"
@@ -45,14 +46,10 @@ int usage_error(std::string_view what) {
 }
 
 int refused(const Mistakes& mistakes, const Given& given) {
-  json listed = json::array();
-  for (const auto& mistake : mistakes) {
-    fmt::print(stderr, "{}\n", mistake.to_string());
-    listed.push_back(
-        {{"file", mistake.file}, {"line", mistake.line}, {"what", mistake.what}, {"remedy", mistake.remedy}});
-  }
+  for (const auto& mistake : mistakes) fmt::print(stderr, "{}\n", mistake.to_string());
   if (given.contains("json"))
-    fmt::print("{}\n", line_of({{"version", mnd::kernel::kControlVersion}, {"mistakes", listed}}));
+    fmt::print("{}\n",
+               line_of({{"version", mnd::kernel::kControlVersion}, {"mistakes", mnd::kernel::to_json(mistakes)}}));
   return kExitFailure;
 }
 

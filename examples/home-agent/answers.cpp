@@ -7,6 +7,8 @@
 #include <span>
 #include <string_view>
 
+#include "mnd/linux/config_mistakes.hpp"
+
 namespace mip6ha {
 namespace {
 
@@ -105,10 +107,7 @@ json imported_json(const Imported& imported) {
 }
 
 json mistakes_json(const Mistakes& mistakes) {
-  json list = json::array();
-  for (const auto& one : std::span{mistakes}.first(std::min(mistakes.size(), kMostNamed)))
-    list.push_back({{"file", one.file}, {"line", one.line}, {"what", one.what}, {"remedy", one.remedy}});
-  return list;
+  return mnd::kernel::to_json(std::span{mistakes}.first(std::min(mistakes.size(), kMostNamed)));
 }
 
 std::string mistakes_text(const Mistakes& mistakes) {

@@ -11,9 +11,9 @@ namespace {
 
 constexpr std::string_view kGlobal = "--socket --json --help --version";
 
-std::string names() {
+std::string names(std::string_view between) {
   std::string result;
-  for (const auto& command : kCommands) result += fmt::format("{}{}", result.empty() ? "" : " ", command.name);
+  for (const auto& command : kCommands) result += fmt::format("{}{}", result.empty() ? "" : between, command.name);
   return result;
 }
 
@@ -58,15 +58,7 @@ _mip6ctl() {{
 }}
 complete -F _mip6ctl mip6ctl
 )",
-                     kGlobal,
-                     fmt::format("{}",
-                                 [] {
-                                   std::string result;
-                                   for (const auto& command : kCommands)
-                                     result += fmt::format("{}{}", result.empty() ? "" : " | ", command.name);
-                                   return result;
-                                 }()),
-                     names(), cases);
+                     kGlobal, names(" | "), names(" "), cases);
 }
 
 // In single quotes of a shell.
