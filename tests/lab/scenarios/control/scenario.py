@@ -86,13 +86,12 @@ class User:
 
     @contextlib.contextmanager
     def pinged(self, what):
-        ping = self.lab.start("ping", "cn", "ping", "-n", "-D", "-i", "0.05", HOME_ADDRESS)
+        self.lab.start("ping", "cn", "ping", "-n", "-D", "-i", "0.05", HOME_ADDRESS)
         time.sleep(1)
         yield
         end = time.time()
         time.sleep(1)
-        ping.send_signal(signal.SIGINT)
-        ping.wait()
+        self.lab.stop("ping", signal.SIGINT)
         pings = Pings((RUN / "ping.log").read_text(encoding="utf-8"))
         lost = pings.lost(end)
         self.lab.check(f"{what}: no ping is lost", pings.transmitted and not lost,

@@ -93,7 +93,7 @@ def upgrade(lab):
 
 def upgraded(lab, package):
     """Pings without an answer, None if there is no figure, and since when mnd ran before."""
-    ping = lab.start(f"ping.{package}", "cn", "ping", "-n", "-D", "-i", "0.05", HOME_ADDRESS)
+    lab.start(f"ping.{package}", "cn", "ping", "-n", "-D", "-i", "0.05", HOME_ADDRESS)
     log = RUN / f"ping.{package}.log"
     wait_for(lambda: log.read_text(encoding="utf-8").count("bytes from") > 5, 20, 0.2)
     begin, started = time.time(), version().get("started")
@@ -107,8 +107,7 @@ def upgraded(lab, package):
         lambda: Path(f"/proc/{main_pid(package)}/exe").stat().st_ino == program, 20, 0.2),
         run("systemctl", "status", package, check=False))
     time.sleep(1)
-    ping.send_signal(signal.SIGINT)
-    ping.wait()
+    lab.stop(f"ping.{package}", signal.SIGINT)
     pings = Pings(log.read_text(encoding="utf-8"))
     lost = pings.lost(end)
     figure(f"upgrade of {package}: {end - begin:.1f} s, {pings.transmitted} pings, {len(lost)} lost, longest gap "

@@ -45,7 +45,7 @@ def scenario(lab):
 
 
 def moves(lab):
-    ping = lab.start("ping", "cn", "ping", "-n", "-D", "-i", "0.02", HOME_ADDRESS)
+    lab.start("ping", "cn", "ping", "-n", "-D", "-i", "0.02", HOME_ADDRESS)
     time.sleep(2)
     begin = time.time()
     run("nmcli", "connection", "down", "net1")
@@ -54,8 +54,7 @@ def moves(lab):
               lab.status_text())
     end = time.time()
     time.sleep(1)
-    ping.send_signal(signal.SIGINT)
-    ping.wait()
+    lab.stop("ping", signal.SIGINT)
     pings = Pings((RUN / "ping.log").read_text(encoding="utf-8"))
     lost = pings.lost(end)
     lab.check("no ping is lost when a connection is taken down", pings.transmitted and not lost, f"{len(lost)} lost")
