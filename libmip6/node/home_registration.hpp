@@ -75,7 +75,8 @@ class HomeRegistration {
   bool key_mobility() const;                            // K of the last acknowledgement
   // They were asked for and are not there, also while a binding lives.
   bool lacks_keys() const { return attachment_ && !keys_; }
-  bool unanswered() const;  // the last two updates or more from this attachment, in a row
+  // The last two updates or more from this attachment, in a row; three where the attachment before it still worked.
+  bool unanswered() const;
   const Counters& counters() const;
   const UpdateRate& rate() const { return rate_; }
   // Where the numbers go on with another home agent, and since when they are used: manual keys with that one may have
@@ -164,6 +165,7 @@ class HomeRegistration {
 
   // sending.cpp: updates
   bool can_send(const Exchange& exchange) const;
+  int unanswered_until_elsewhere(const Exchange& exchange) const;
   void send_if_due();
   void send_update(Exchange& exchange, SequenceNumber number);
   Lifetime lifetime_to_ask_for() const;

@@ -10,6 +10,7 @@ namespace mip6::node {
 namespace {
 
 constexpr int kUnansweredUntilElsewhere = 2;
+constexpr int kUnansweredUntilBack = 3;
 constexpr int kUnansweredUntilTrouble = 3;
 // What so many take with a binding, doubling from one second on: a node that moves before any timeout notices by this.
 constexpr Duration kSilence = std::chrono::seconds{7};
@@ -30,10 +31,16 @@ bool HomeRegistration::can_send(const Exchange& current) const {
          (deregisters(current) || lifetime_to_ask_for() > Lifetime{0});
 }
 
+// A link that is only better than the one by which the payload still comes can be asked once more: nothing is lost by it,
+// and two losses in a row do not keep a node from there.
+int HomeRegistration::unanswered_until_elsewhere(const Exchange& current) const {
+  return current.for_move && previous_usable_ ? kUnansweredUntilBack : kUnansweredUntilElsewhere;
+}
+
 // Where the home agent has said that this is the home link, its silence says nothing of the link.
 bool HomeRegistration::unanswered() const {
   const Exchange* current = exchange();
-  if (!current || !attachment_ || current->unanswered < kUnansweredUntilElsewhere) return false;
+  if (!current || !attachment_ || current->unanswered < unanswered_until_elsewhere(*current)) return false;
   return !attachment_->at_home || current->for_move || acknowledged_at_ != attachment_;
 }
 
@@ -51,7 +58,7 @@ void HomeRegistration::send_if_due() {
   if (current->awaiting) {
     current->awaiting = false;
     current->send_failures = 0;
-    if (++current->unanswered == kUnansweredUntilElsewhere && unanswered()) {
+    if (++current->unanswered == unanswered_until_elsewhere(*current) && unanswered()) {
       unheard_since_.reset();  // by another link it may be heard
       actions_.push_back(Unanswered{*attachment_});
       return;
