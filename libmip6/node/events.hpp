@@ -128,9 +128,9 @@ struct PrefixDiscoveryNecessary {};  // status 1: ask for the prefixes of the ho
 struct NotServed {
   Status status{};
 };
-// The home agent was asked from there and does not answer: two updates in a row, or keys that do not come. Told once
-// for each attachment; another one may lead to it (LinkHealth), and is Attached then. The next update waits for the
-// next event, DeadlineReached at the latest, which is due at once.
+// The home agent was asked from there and does not answer: two updates in a row (three where the attachment before
+// still worked), or keys that do not come. Told once for each attachment; another one may lead to it (LinkHealth), and
+// is Attached then. The next update waits for the next event, DeadlineReached at the latest, which is due at once.
 struct Unanswered {
   Attachment attachment;
 };

@@ -3,8 +3,9 @@
 //
 // With several home agents a link is given up first, a home agent after: from an attachment with two updates unanswered
 // (three where the former one still works) the node goes to the next one that does not fail, with the same home agent.
-// From the last of them it sends a third one; that unanswered too, it is the home agent that is silent (AgentSilent), and
-// with the next one all links count as sound again. So each home agent is tried by each link, and neither's failure is taken for the other's.
+// From the last of them it sends a third one; that unanswered too, it is the home agent that is silent (AgentSilent),
+// and with the next one all links count as sound again. So each home agent is tried by each link, and neither's failure
+// is taken for the other's.
 #pragma once
 
 #include <cstdint>

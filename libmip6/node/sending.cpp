@@ -31,8 +31,8 @@ bool HomeRegistration::can_send(const Exchange& current) const {
          (deregisters(current) || lifetime_to_ask_for() > Lifetime{0});
 }
 
-// A link that is only better than the one by which the payload still comes can be asked once more: nothing is lost by it,
-// and two losses in a row do not keep a node from there.
+// A link that is only better than the one by which the payload still comes can be asked once more: nothing is lost by
+// it, and two losses in a row do not keep a node from there.
 int HomeRegistration::unanswered_until_elsewhere(const Exchange& current) const {
   return current.for_move && previous_usable_ ? kUnansweredUntilBack : kUnansweredUntilElsewhere;
 }

@@ -134,7 +134,7 @@ TEST_CASE("after two unanswered updates whoever knows another link is told, once
   Node node;
   node.register_at(kA1);
   CHECK_FALSE(node.core.unanswered());
-  node.give(Attached{kA2, true});
+  node.give(Attached{kA2, false});
   node.next();
   CHECK_FALSE(node.core.unanswered());
   CHECK(only<Unanswered>(node.next()).attachment == kA2);
@@ -156,16 +156,43 @@ TEST_CASE("after two unanswered updates whoever knows another link is told, once
   }
 }
 
-TEST_CASE("where there is another link to go to, the third update leaves there", "[registration]") {
+TEST_CASE("a link that is only better than one that works is told of after three, and home agents no sooner",
+          "[registration]") {
   Node node;
   node.register_at(kA1);
   node.give(Attached{kA2, true});
+  CHECK(order(node.next()) == "SendUpdate");
+  CHECK(order(node.next()) == "SendUpdate");
+  CHECK_FALSE(node.core.unanswered());
+  SECTION("an answer to the third one comes in time") {
+    node.acknowledge();
+    CHECK(node.core.registered_at() == kA2);
+    // What dies later is the link in use.
+    node.give(RefreshAsked{});
+    CHECK(order(node.next()) == "SendUpdate");
+    CHECK(order(node.next()) == "Unanswered SendUpdate");
+  }
+  SECTION("there is no other link any more") {
+    CHECK(order(node.next()) == "Unanswered AgentSilent RenewKeys SendUpdate Trouble");
+    CHECK(node.core.unanswered());
+  }
+  SECTION("there is") {
+    node.now = node.core.next_deadline().value();
+    CHECK(order(node.give(DeadlineReached{})) == "Unanswered");
+    CHECK(order(node.give(Attached{kA1, false})) == "UseAttachment SendUpdate SwitchOutbound");
+  }
+}
+
+TEST_CASE("where there is another link to go to, the third update leaves there", "[registration]") {
+  Node node;
+  node.register_at(kA1);
+  node.give(Attached{kA2, false});
   node.next();
   REQUIRE(node.core.next_deadline());
   node.now = *node.core.next_deadline();
   CHECK(order(node.give(DeadlineReached{})) == "Unanswered");
   CHECK(node.core.next_deadline() == node.now);
-  CHECK(order(node.give(Attached{kA1, false})) == "UseAttachment SendUpdate SwitchOutbound");
+  CHECK(order(node.give(Attached{kA1, false})) == "UseAttachment SendUpdate SwitchOutbound MoveOwnKeys");
   CHECK(find_option<AlternateCareOfAddress>(only<SendUpdate>(node.next()).update.options)->care_of == kA1.care_of);
 }
 

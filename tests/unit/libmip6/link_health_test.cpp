@@ -259,7 +259,9 @@ TEST_CASE("a link without way to the home agent is left within three updates, an
   SECTION("it is tried softly, in vain, and left again") {
     node.wait(29s);
     REQUIRE(node.moves.size() == 3);
-    node.wait(3s);
+    node.wait(6s);
+    REQUIRE(node.moves.size() == 3);
+    node.wait(2s);
     REQUIRE(node.moves.size() == 4);
     CHECK(node.moves[2].previous_usable);
     CHECK_FALSE(node.moves[3].previous_usable);
