@@ -14,6 +14,7 @@ esac
 packages_bench=(libbenchmark-dev)
 packages_test=(catch2 clang-format mandoc systemd tshark prometheus "${packages_bench[@]}")
 packages_report=(gnuplot-nox)
+packages_system=(debootstrap debian-archive-keyring lintian)
 packages_fuzz=(clang-19 libclang-rt-19-dev llvm-19 python3-minimal)
 packages_lab=("${packages_run[@]}" user-mode-linux strongswan-swanctl radvd tcpdump iproute2 iputils-ping kmod procps
   python3-minimal python3 python3-jsonschema openssl strace e2fsprogs iptables nftables gcc libc6-dev)
@@ -42,7 +43,7 @@ install_packages() {
     printf '#!/bin/sh\nexit 101\n' >"$policy"
     chmod 755 "$policy"
   fi
-  local options=(-qq -y --no-install-recommends -o Dpkg::Use-Pty=0)
+  local options=(-qq -y --no-install-recommends -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=600)
   export DEBIAN_FRONTEND=noninteractive
   if ! apt-get "${options[@]}" install "${missing[@]}" >/tmp/mnd-install.$$ 2>&1; then
     # Probably no package lists, or old ones.

@@ -59,15 +59,19 @@ if [ -z "$expression" ] || [ "$(ctest --test-dir build/dev -N -L "^(${expression
   build_preset lab
 fi
 select_label "$expression"
-if ctest "${selection[@]}" -N | grep ': system-' >/dev/null; then
-  packaging/build-deb --kept
-  tests/system/make-image
-fi
 if ctest "${selection[@]}" -N | grep -q ': lab-planted-defects'; then
   build_preset lab-planted
+fi
+# What tests would install themselves, one of them while another needs apt.
+if ctest "${selection[@]}" -N | grep -q ': system-'; then
+  install_packages "${packages_packaging[@]}" "${packages_system[@]}"
+fi
+if ctest "${selection[@]}" -N | grep -q ': fuzz-run'; then
+  install_packages "${packages_fuzz[@]}"
 fi
 mapfile -t kernels < <(ctest "${selection[@]}" -N | sed -n 's/.*: lab-.*-\(stock[0-9]*\)$/\1/p' | sort -u)
 if [ ${#kernels[@]} -gt 0 ]; then
   tests/lab/fetch-kernel "${kernels[@]}"
 fi
-exec ctest "${selection[@]}" -j2 --output-on-failure --no-tests=error
+# The lab's kernels wait more than they work: three of them keep two processors busy.
+exec ctest "${selection[@]}" -j$(($(nproc) * 3 / 2)) --output-on-failure --no-tests=error
