@@ -51,6 +51,20 @@ def link(interface, state):
     kernel.set_link("mn", interface, state == "up")
 
 
+def rested(lab, seconds=1):
+    """Waits until the node has sent no update for so long: of more than MAX_UPDATE_RATE in a second (RFC 6275 section 12) the
+    next one waits, and with it a move."""
+    seen, since = None, 0
+
+    def quiet():
+        nonlocal seen, since
+        sent = lab.status()["counters"]["updates_sent"]
+        if sent != seen:
+            seen, since = sent, time.monotonic()
+        return time.monotonic() - since > seconds
+    return wait_for(quiet, 10, 0.1)
+
+
 def move_to(lab, interface, state, target, timeout=12):
     """Sets an interface of the node up or down; the address at which it is registered then. target: an interface, or
     None for the home link."""

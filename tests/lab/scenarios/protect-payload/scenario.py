@@ -307,6 +307,7 @@ def after_refusal(lab):
     if not lab.check("K refused: registered, payload under ESP", lab.status().get("key_mobility") is False and
                      protected(lab), lab.status()):
         return []
+    common.rested(lab)
     with pings(lab, "refused"):
         return [move_refused(lab, "hard", "down", "w2"), move_refused(lab, "soft", "up", "w1")]
 
