@@ -32,7 +32,7 @@ enum class Defect : std::uint8_t {
   kNumberBeforeReservation,  // numbers are used before their block is durable
   kRestartInsideBlock,       // after a restart the numbers go on inside the last block
   kNoRenewalAtHalfSpace,     // more than 2^15 numbers are used under the same keys
-  kJumpWithoutRenewal,       // after status 135 numbers are used again under the same keys
+  kJumpWithoutRenewal,       // after status 135 numbers go on under the same keys: used again, or too far ahead
   kNoBackoff,                // an unanswered update is repeated without a growing pause
   kNoRateLimit,              // more than MAX_UPDATE_RATE updates a second
   kOutstandingUnbounded,     // each update sent is remembered for ever
@@ -48,6 +48,7 @@ struct DefectName {
   Defect defect;
   std::string_view name;       // as on command lines
   std::string_view invariant;  // the simulation's, that it breaks
+  std::string_view another{};  // one more that it breaks, in some seeds before that one
 };
 inline constexpr std::array<DefectName, 24> kDefects{{
     {Defect::kWindowOffByOne, "window-off-by-one", "no-replay"},
@@ -64,7 +65,7 @@ inline constexpr std::array<DefectName, 24> kDefects{{
     {Defect::kNumberBeforeReservation, "number-before-reservation", "number-once"},
     {Defect::kRestartInsideBlock, "restart-inside-block", "number-once"},
     {Defect::kNoRenewalAtHalfSpace, "no-renewal-at-half-space", "half-space"},
-    {Defect::kJumpWithoutRenewal, "jump-without-renewal", "number-once"},
+    {Defect::kJumpWithoutRenewal, "jump-without-renewal", "number-once", "half-space"},
     {Defect::kNoBackoff, "no-backoff", "update-rate"},
     {Defect::kNoRateLimit, "no-rate-limit", "update-rate"},
     {Defect::kOutstandingUnbounded, "outstanding-unbounded", "bounded-memory"},
