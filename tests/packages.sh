@@ -13,7 +13,7 @@ case $(cat /etc/debian_version 2>/dev/null) in
 esac
 packages_bench=(libbenchmark-dev)
 packages_test=(catch2 clang-format mandoc systemd tshark prometheus "${packages_bench[@]}")
-packages_report=(gnuplot-nox)
+packages_report=(gnuplot-nox wireguard-tools)
 packages_system=(debootstrap debian-archive-keyring lintian)
 packages_fuzz=(clang-19 libclang-rt-19-dev llvm-19 python3-minimal)
 packages_lab=("${packages_run[@]}" user-mode-linux strongswan-swanctl radvd tcpdump iproute2 iputils-ping kmod procps

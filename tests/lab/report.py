@@ -8,7 +8,11 @@ import statistics
 import subprocess
 import sys
 
-SYSTEMS = ("mnd", "mnd-k-refused", "mobike")
+SYSTEMS = ("mnd", "mnd-k-refused", "mobike", "wireguard", "wireguard-keepalive", "wireguard-sending")
+
+
+def is_mnd(run):
+    return run["system"].startswith("mnd")
 
 
 def known(values):
@@ -46,17 +50,23 @@ def wanted(run):
     return [("first packet, ms", median(run["packet_ms"]), 50)]
 
 
+def where_it_stays(run):
+    """Of a VPN that does not take the address of the link that came back."""
+    mixed = sum(bool(count) for count in run["old_source"])
+    return f"  {mixed} times out by this link, with the other one's address" if mixed else "  stays on the old link"
+
+
 def table(runs):
-    print(f"\n{'system':14} {'RTT':>4} {'loss':>4} {'kind':5} {'n':>3} {'packet':>8} {'registered':>10} {'gap':>8} "
+    print(f"\n{'system':19} {'RTT':>4} {'loss':>4} {'kind':5} {'n':>3} {'packet':>8} {'registered':>10} {'gap':>8} "
           f"{'steady':>7} {'lost':>5} {'IKE':>4} {'cpu':>6}")
     for run in runs:
         figures = {name: median(run[name]) for name in
                    ("packet_ms", "registered_ms", "gap_ms", "lost", "ike_packets", "cpu_ms")}
-        stays = run["system"] == "mobike" and run["kind"] != "hard" and figures["packet_ms"] is None
-        print(f"{run['system']:14} {run['rtt_ms']:4g} {run['loss_pct']:4g} {run['kind']:5} {run['n']:3} "
+        stays = not is_mnd(run) and run["kind"] != "hard" and figures["packet_ms"] is None
+        print(f"{run['system']:19} {run['rtt_ms']:4g} {run['loss_pct']:4g} {run['kind']:5} {run['n']:3} "
               f"{shown(figures['packet_ms']):>8} {shown(figures['registered_ms']):>10} {shown(figures['gap_ms']):>8} "
               f"{shown(run['steady_gap_ms']):>7} {shown(figures['lost']):>5} {shown(figures['ike_packets']):>4} "
-              f"{shown(figures['cpu_ms']):>6}{'  stays on the old link' if stays else ''}")
+              f"{shown(figures['cpu_ms']):>6}{where_it_stays(run) if stays else ''}")
     print("medians; ms, packet and registered from the kernel's notification on; gap: of a ping every 10 ms")
 
 
@@ -64,7 +74,7 @@ def judge(runs):
     print(f"\n{'wanted of mnd':72} {'here':>8}   wanted")
     slow = 0
     for run in runs:
-        if run["system"] == "mobike":
+        if not is_mnd(run):
             continue
         for figure, seen, limit in wanted(run):
             good = seen is not None and seen <= limit
@@ -92,7 +102,7 @@ def plot(result, path):
     script = "\n".join([
         "set terminal pngcairo size 900,500", f"set output '{path}'", "set style data histogram",
         "set style fill solid 0.7 border -1", "set style histogram clustered gap 1", "set bmargin 4",
-        "set key outside top center horizontal", "set yrange [0:*]", "set grid ytics",
+        "set key outside top center horizontal", "set logscale y", "set yrange [1:*]", "set grid ytics",
         f"set title 'The link in use goes: longest gap of a ping every 10 ms (median, kernel {result['kernel']})'",
         "set ylabel 'ms'", "$data << EOD", *lines, "EOD", f"plot {columns}"])
     subprocess.run(["gnuplot"], input=script + "\n", text=True, check=True)
@@ -103,6 +113,8 @@ def main(path, picture):
     with open(path, encoding="utf-8") as file:
         result = json.load(file)
     table(result["runs"])
+    if result["left_out"]:
+        print(f"not measured: {', '.join(result['left_out'])}; this kernel has no WireGuard")
     judge(result["runs"])
     plot(result, picture)
 

@@ -1,6 +1,6 @@
-"""Mobile IPv6 with K agreed, with K refused, and strongSwan's VPN with MOBIKE, one after the other on the same network, with
-the same moves, at each distance and loss. tests/lab/report shows the figures. LAB_RTT, LAB_LOSS: lists of milliseconds, of
-percent; LAB_MOVES: of each kind, for each system. LAB_SYSTEMS: not all of them."""
+"""Mobile IPv6 with K agreed, with K refused, strongSwan's VPN with MOBIKE and WireGuard (in a kernel that has it), one after
+the other on the same network, with the same moves, at each distance and loss. tests/lab/report shows the figures. LAB_RTT,
+LAB_LOSS: lists of milliseconds, of percent; LAB_MOVES: of each kind, for each system. LAB_SYSTEMS: a list of some of them."""
 
 import json
 import os
@@ -14,31 +14,57 @@ import mobike
 import moves
 import traffic
 import wire
-from lab import HOME_ADDRESS, HOME_AGENT, OUT, RUN, program, run, say, wait_for
+import wireguard
+from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, OUT, RUN, program, run, say, wait_for
 
-SYSTEMS = os.environ.get("LAB_SYSTEMS", "mnd,mnd-k-refused,mobike").split(",")
+ALL_SYSTEMS = ("mnd", "mnd-k-refused", "mobike", "wireguard", "wireguard-keepalive", "wireguard-sending")
+SYSTEMS = os.environ.get("LAB_SYSTEMS", ",".join(ALL_SYSTEMS[:4])).split(",")
 RTT = [json.loads(word) for word in os.environ.get("LAB_RTT", "0").split(",")]
 LOSS = [json.loads(word) for word in os.environ.get("LAB_LOSS", "0").split(",")]
 MOVES = int(os.environ.get("LAB_MOVES", 2))
 SETTLE = 1.0  # after a move, before the next one
 STEADY = 3  # seconds without a move, before the first one
 LEAD = moves.LEAD
+NODE_SENDS = 0.1  # seconds between packets that the node sends by itself, of wireguard-sending
+LINKS = {"w1": "ar1", "w2": "ar2"}  # where what the node sends by an interface is captured
 ON_THE_WAY = (("ar1", "wan"), ("ar2", "wan"), ("core", "r1"), ("core", "r2"))  # to and from the node
 NEW_LINK, RUNNING = 16, 0x40  # RTM_NEWLINK, IFF_RUNNING
-FIGURES = ("packet_ms", "registered_ms", "gap_ms", "lost", "ike_packets", "cpu_ms")
+FIGURES = ("packet_ms", "registered_ms", "gap_ms", "lost", "ike_packets", "old_source", "cpu_ms")
 
 
 def scenario(lab):
     advertise_often()
     for namespace, interface in ON_THE_WAY:
         run("tc", "-n", namespace, "qdisc", "add", "dev", interface, "root", "netem", "limit", "10000")
-    result = {"kernel": os.environ.get("LAB_KIND", "uml"), "runs": []}
+    result = {"kernel": os.environ.get("LAB_KIND", "uml"), "left_out": left_out(lab), "runs": []}
+    systems = [system for system in SYSTEMS if system not in result["left_out"]]
+    lab.check("a system is there to be measured", systems, result["left_out"])
     for rtt in RTT:
         for loss in LOSS:
             weather(rtt, loss)
-            for system in SYSTEMS:
+            for system in systems:
                 result["runs"] += one_round(lab, system, rtt, loss)
                 (OUT / "result.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+def left_out(lab):
+    """Systems that this kernel can't have; told, for they are not measured."""
+    unknown = set(SYSTEMS) - set(ALL_SYSTEMS)
+    if unknown:
+        raise ValueError(f"LAB_SYSTEMS: {', '.join(unknown)}; there are {', '.join(ALL_SYSTEMS)}")
+    wanted = [system for system in SYSTEMS if is_wireguard(system)]
+    if not wanted or wireguard.available():
+        return []
+    lab.checks.figure(f"not measured: {', '.join(wanted)}; this kernel has no WireGuard")
+    return wanted
+
+
+def is_wireguard(system):
+    return system.startswith("wireguard")
+
+
+def is_mnd(system):
+    return system.startswith("mnd")
 
 
 def advertise_often():
@@ -83,8 +109,10 @@ def judge(lab, system, rtt, loss, runs):
     """That something was measured; how fast it was is for people to judge."""
     hard, soft, _ = runs
     there = [run["n"] for run in (hard, soft)]
-    missing = sum(value is None for value in hard["packet_ms"] + hard["gap_ms"])
-    if system != "mobike":
+    # WireGuard may not come back from a move: that is a figure too.
+    wanted = ("lost",) if is_wireguard(system) else ("packet_ms", "gap_ms")
+    missing = sum(value is None for name in wanted for value in hard[name])
+    if is_mnd(system):
         missing += sum(value is None for run in (hard, soft) for value in run["packet_ms"] + run["registered_ms"])
     lab.check(f"{system}, RTT {rtt:g} ms, loss {loss:g} %: each move has its figures", there == [MOVES, MOVES] and not missing,
               runs)
@@ -102,35 +130,47 @@ class Round(moves.Director):
     def begin(self):
         lab = self.lab
         self.captures = lab.capture_all()
-        vpn = self.system == "mobike"
-        lab.charon_extra = {"mn": mobike.SETTINGS, "ha": mobike.SETTINGS} if vpn else {}
-        for namespace in ("ha", "mn"):
+        with_charon = () if is_wireguard(self.system) else ("ha", "mn")
+        mobike_here = self.system == "mobike"
+        lab.charon_extra = {"mn": mobike.SETTINGS, "ha": mobike.SETTINGS} if mobike_here else {}
+        for namespace in with_charon:
             lab.charon(namespace, wait=False)
+        if not with_charon:  # the kernel tells what changes only where somebody listens
+            lab.start("listener", "mn", "ip", "monitor", "link", "address", "route")
         lab.linked()
-        for namespace in ("ha", "mn"):
+        for namespace in with_charon:
             lab.charon_ready(namespace)
-        if vpn:
+        if mobike_here:
             mobike.start(lab)
+        elif is_wireguard(self.system):
+            wireguard.start(lab, keepalive=self.system == "wireguard-keepalive")
         else:
             lab.agent(self.key_mobility)
             lab.node("mn")
         # Under loss the node may have found that w1 leads nowhere; it tries again after half a minute.
-        self.at = wait_for(lambda: (at := self.place()) and (vpn or at == lab.care_of("mn", "w1")) and at, 40, 0.1)
+        self.at = wait_for(lambda: (at := self.place()) and (mobike_here or at == lab.care_of("mn", "w1")) and at, 40, 0.1)
         return self.at
 
     def place(self):
+        """The node's address as the system has it. For WireGuard as the home agent has it: the node does not know."""
+        if is_wireguard(self.system):
+            return wireguard.endpoint()
         return mobike.endpoint(self.lab) if self.system == "mobike" else self.lab.registered_at("mn")
 
     def processor(self):
-        """Of all that makes the node move, in ms."""
+        """Of all that makes the node move, in ms; None where that is the kernel."""
+        if is_wireguard(self.system):
+            return None
         names = ["charon.mn"] if self.system == "mobike" else ["mnd.mn", "charon.mn"]
         return sum(self.lab.usage(name)["cpu_ms"] for name in names)
 
     def end_round(self):
         lab = self.lab
-        for name in ("mnd.mn", "ha", "charon.mn", "charon.ha"):
+        for name in ("mnd.mn", "ha", "charon.mn", "charon.ha", "listener"):
             lab.stop(name)
         lab.stop_captures()
+        if is_wireguard(self.system):
+            wireguard.stop()
         for namespace in ("mn", "ha"):  # of the VPN
             run("ip", "-n", namespace, "xfrm", "state", "flush")
             run("ip", "-n", namespace, "xfrm", "policy", "flush")
@@ -140,24 +180,29 @@ class Round(moves.Director):
         lab = self.lab
         (RUN / "ping.log").write_bytes(b"")  # of the round before
         lab.start("ping", "cn", "ping", "-n", "-D", "-i", "0.01", HOME_ADDRESS, log="ping")
+        if self.system == "wireguard-sending":
+            lab.start("sending", "mn", "ping", "-n", "-i", str(NODE_SENDS), CORRESPONDENT)
+        wait_for(lambda: b"icmp_seq" in (RUN / "ping.log").read_bytes(), 10)
         time.sleep(STEADY + 1)
         self.stood_until = time.time()
         for _ in range(MOVES):
             for kind in ("hard", "soft"):
                 self.change(kind)
         self.end = time.time()
-        if self.system != "mobike":
+        if is_mnd(self.system):
             told = run(program("mip6ctl"), "--socket", f"{RUN}/mn.control", "trace")
             (OUT / f"trace.{self.system}.txt").write_text(told, encoding="utf-8")
         self.memory = lab.usage("charon.mn" if self.system == "mobike" else "mnd.mn")["rss_kib"]
         time.sleep(0.4)
         lab.stop("ping", signal.SIGINT)
+        lab.stop("sending")
 
     def in_use(self):
         return next((name for name in ("w1", "w2") if self.at == self.lab.care_of("mn", name)), "w1")
 
     def change(self, kind):
-        """hard: the link in use goes. soft: it comes back, and who prefers it changes to it."""
+        """hard: the link in use goes. soft: it comes back, and who prefers it changes to it. A VPN that has
+        not come to the link that is left after a while is not waited for: the next move follows."""
         move = moves.Move(len(self.moves) + 1, kind, time.time())
         move.old, before = self.at, self.processor()
         if kind == "hard":
@@ -167,17 +212,19 @@ class Round(moves.Director):
             move.interface = self.gone
         kernel.set_link("mn", move.interface, kind == "soft")
         target = {"w1": "w2", "w2": "w1"}[move.interface] if kind == "hard" else move.interface
-        stays = kind == "soft" and self.system == "mobike"
+        move.link = LINKS[target]
+        stays = kind == "soft" and not is_mnd(self.system)  # or may do so
 
         def arrived():
             want, at = self.lab.care_of("mn", target), self.place()
             return want and (at if stays else at == want and want)
-        move.new = wait_for(arrived, 10, 0.1)
+        # What is told by wg(8) costs a process; WireGuard looks for a lost peer after 15 s.
+        move.new = wait_for(arrived, *((20, 0.5) if is_wireguard(self.system) else (10, 0.1)))
         time.sleep(SETTLE)
-        self.at = move.new or self.place()
+        self.at = self.place() if stays else move.new or self.place()
         if kind == "soft":
             move.new = self.lab.care_of("mn", target)
-        move.cpu = self.processor() - before
+        move.cpu = None if before is None else self.processor() - before
         self.moves.append(move)
 
     # --- figures ---
@@ -217,20 +264,29 @@ class Round(moves.Director):
 
     def row(self, move, ike):
         figures = self.figures_of(move, move.cut, ike)
-        figures.update(packet_ms=None, cpu_ms=move.cpu)
+        figures.update(packet_ms=None, old_source=None, cpu_ms=move.cpu)
+        if is_wireguard(self.system):
+            figures["ike_packets"] = None  # it has a handshake of its own
+            if move.new is None:
+                figures["gap_ms"] = None  # and has no end yet
         if move.event is None:
             return figures
         mine = [p for p in self.packets if move.start - 0.02 <= p.time < move.cut and p.link in ("ar1", "ar2")]
+        figures["old_source"] = sum(p.source == move.old and p.link == move.link and p.time > move.event for p in mine)
         first = next((p.time for p in mine if p.source == move.new), None)
         if first is None:
             return figures
         figures["packet_ms"] = self.rounded((first - move.event) * 1000)
-        if self.system == "mobike":
+        if not is_mnd(self.system):
             # The VPN has moved when the home agent sends payload to the new address.
-            back = next((p.time for p in mine if p.source == HOME_AGENT and p.destination == move.new and
-                         p.protocol == wire.ESP), None)
+            back = next((p.time for p in mine if p.source == HOME_AGENT and p.destination == move.new and is_payload(p)), None)
             figures["registered_ms"] = self.rounded((back - move.event) * 1000) if back else None
         return figures
+
+
+def is_payload(packet):
+    """Of a VPN."""
+    return packet.protocol == wire.ESP or (packet.protocol == wire.UDP and packet.payload[:1] == wireguard.DATA)
 
 
 def carrier_changes(path):
