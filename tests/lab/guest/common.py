@@ -9,7 +9,7 @@ import kernel
 import leftovers
 import vici
 import wire
-from lab import HERE, HOME_ADDRESS, HOME_AGENT, NODES, RUN, inside, program, run, wait_for
+from lab import HERE, HOME_ADDRESS, HOME_AGENT, NODES, RUN, inside, mount_over, program, run, wait_for
 
 # Settings of charon. Without them it may look for another path in one of the moments in which an address is deprecated, and
 # give the IKE_SA up.
@@ -24,7 +24,7 @@ def group_of_members():
     with open("/etc/group", encoding="utf-8") as file:
         others = [line for line in file if not line.startswith("mnd:")]
     groups.write_text("".join(others) + f"mnd:x:{MEMBERS}:\n", encoding="utf-8")
-    run("mount", "--bind", str(groups), "/etc/group")
+    mount_over(groups, "/etc/group")
 
 
 def charons(lab, *namespaces):

@@ -48,6 +48,13 @@ def enter(namespace):
             raise OSError(ctypes.get_errno(), f"setns {namespace}")
 
 
+def mount_over(file, place):
+    """In this kernel alone `place` is what `file` is, without a process for it."""
+    bind = 0x1000
+    if ctypes.CDLL(None, use_errno=True).mount(os.fsencode(file), os.fsencode(place), None, bind, None) != 0:
+        raise OSError(ctypes.get_errno(), f"mount {place}")
+
+
 def inside(namespace, action):
     """What action() gives in a network namespace; processes that it starts are in there too. A process costs much here,
     and `ip netns exec`, which mounts a /sys for it, twice as much."""
@@ -161,9 +168,7 @@ class Lab:
         if "LAB_MODULES" not in os.environ or not real.is_file():
             return
         self.resolvers()
-        bind = 0x1000
-        if ctypes.CDLL(None, use_errno=True).mount(os.fsencode(RUN / "resolv.conf"), os.fsencode(real), None, bind, None) != 0:
-            raise OSError(ctypes.get_errno(), f"mount {real}")
+        mount_over(RUN / "resolv.conf", real)
 
     # --- network ---
     def build(self):
