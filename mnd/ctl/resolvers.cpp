@@ -130,9 +130,8 @@ Answered ask_resolvers(const std::vector<Resolver>& resolvers, std::chrono::mill
   return result;
 }
 
-std::optional<json> examine_resolvers(const std::filesystem::path& file, const std::string& care_of,
-                                      std::chrono::milliseconds patience) {
-  const auto resolvers = read_resolvers(file);
+std::optional<json> examine_resolvers(const std::vector<Resolver>& resolvers, const std::filesystem::path& file,
+                                      const std::string& care_of, std::chrono::milliseconds patience) {
   if (resolvers.empty()) return std::nullopt;
   const auto answered = ask_resolvers(resolvers, patience);
   if (answered == Answered::kYes) return std::nullopt;

@@ -30,10 +30,11 @@ enum class Answered { kNothing, kRefused, kYes };
 Answered ask_resolvers(const std::vector<Resolver>& resolvers, std::chrono::milliseconds patience,
                        const std::string& source = {});
 
-// A finding as mip6ctl doctor has them: none of those that the file names answers, or none but to `care_of`, from which
-// they are asked where the home address gets nothing. Empty: that is not so, or the file names none; or they refuse
-// that address too, which is then no matter of ours. `care_of` may be empty.
-std::optional<json> examine_resolvers(const std::filesystem::path& file, const std::string& care_of,
+// A finding as mip6ctl doctor has them: none of those that `file` was read to name answers, or none but to `care_of`,
+// from which they are asked where the home address gets nothing. Empty: that is not so, or there are none; or they
+// refuse that address too, which is then no matter of ours. `care_of` may be empty.
+std::optional<json> examine_resolvers(const std::vector<Resolver>& resolvers, const std::filesystem::path& file,
+                                      const std::string& care_of,
                                       std::chrono::milliseconds patience = std::chrono::seconds{4});
 
 }  // namespace mip6ctl

@@ -138,7 +138,10 @@ TEST_CASE("the source is what it was asked to be", "[resolvers]") {
 TEST_CASE("silence is a finding that names the resolvers", "[resolvers]") {
   const TemporaryFolder folder;
   const auto examine = [&](const std::string& content, const std::string& care_of) {
-    return examine_resolvers(folder.file("resolv.conf", content), care_of, 10ms);
+    const auto file = folder.file("resolv.conf", content);
+    const auto resolvers = read_resolvers(file);
+    std::filesystem::remove(file);  // it is read once
+    return examine_resolvers(resolvers, file, care_of, 10ms);
   };
   CHECK_FALSE(examine("", ""));
   // Nobody is there (RFC 6666).
