@@ -44,7 +44,7 @@ Daemon::Daemon(boost::asio::io_context& loop, Config config, std::filesystem::pa
       stored_agent_{store_.home_agent()},
       ends_{.home_address = config_.home_address, .home_agent = first_of(home_agents())},
       manual_store_{config_.state_directory, config_.home_address, first_of(config_.home_agents)},
-      signals_{loop, SIGTERM, SIGINT, SIGHUP},
+      signals_{loop, {SIGTERM, SIGINT, SIGHUP}, [this](int signal) { caught(signal); }},
       timer_{loop, [this] { deadline(); }},
       resume_{loop, [this](mip6::Duration slept) { resumed(slept); }},
       optimistic_dad_{config_.state_directory / "interface-settings", kernel::boot_id()},
@@ -63,22 +63,18 @@ tl::expected<void, mip6::Error> Daemon::start() {
   journal_.on_new([this](const std::string& line) {
     if (control_->has_streams()) control_->publish(line);
   });
-  wait_for_signal();
   boost::asio::post(loop_, [this] { bring_up(); });
   return {};
 }
 
-void Daemon::wait_for_signal() {
-  signals_.async_wait([this](const boost::system::error_code& error, int number) {
-    if (error) return;
-    if (number != SIGHUP) {
-      // Also where it ends to start anew: that is not to be any more.
-      start_again_when_stopped_ = false;
-      return stop("asked to stop");
-    }
+void Daemon::caught(int signal) {
+  if (signal == SIGHUP) {
     reload();
-    wait_for_signal();
-  });
+    return;
+  }
+  // Also where it ends to start anew: that is not to be any more.
+  start_again_when_stopped_ = false;
+  stop("asked to stop");
 }
 
 // Brings up what is not up yet; after a failure the rest waits and everything is tried again with back-off.

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/signal_set.hpp>
 #include <cstdint>
 #include <deque>
 #include <filesystem>
@@ -36,6 +35,7 @@
 #include "mnd/linux/mobility_socket.hpp"
 #include "mnd/linux/resume.hpp"
 #include "mnd/linux/rule_monitor.hpp"
+#include "mnd/linux/signals.hpp"
 #include "mnd/linux/system_random.hpp"
 #include "mnd/linux/tunnel.hpp"
 #include "mnd/linux/xfrm.hpp"
@@ -74,7 +74,7 @@ class Daemon {
   void charon_lost(const mip6::Error& why);
   void deadline();
   void rearm();
-  void wait_for_signal();
+  void caught(int signal);
   void stop(const std::string& why);
   void clean_up();
   void delete_esp_states_except(std::uint32_t reqid, const std::vector<std::uint32_t>& spis);
@@ -241,7 +241,7 @@ class Daemon {
   Journal journal_;
   Trace trace_;
   ManualStore manual_store_;
-  boost::asio::signal_set signals_;
+  kernel::Signals signals_;
   kernel::BootTimer timer_;
   kernel::ResumeWatch resume_;
   kernel::OptimisticDad optimistic_dad_;

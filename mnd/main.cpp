@@ -97,7 +97,6 @@ int run(const mnd::kernel::SelfStart& self, const std::string& file, bool only_c
   std::signal(SIGPIPE, SIG_IGN);  // whoever reads the log may go away
   boost::asio::io_context loop{1};
   mnd::Daemon daemon{loop, std::move(*config), file, [&self] { return self.start(); }};
-  mnd::kernel::SelfStart::take_signals();
   if (const auto started = daemon.start(); !started) {
     mnd::kernel::log(mnd::kernel::Level::kError, started.error().to_string());
     return kFailed;

@@ -7,9 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <csignal>
 #include <system_error>
 
 #include "mnd/linux/os_error.hpp"
@@ -28,13 +26,6 @@ void close_all_at_start() {
   for (unsigned one = kFirst; one < limit.rlim_cur; ++one) ::fcntl(static_cast<int>(one), F_SETFD, FD_CLOEXEC);
 }
 
-sigset_t handled_signals() {
-  sigset_t set;
-  ::sigemptyset(&set);
-  for (const int one : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&set, one);
-  return set;
-}
-
 }  // namespace
 
 SelfStart::SelfStart(int argc, char* const argv[]) : words_(argv, argv + argc) {
@@ -47,18 +38,8 @@ mip6::Error SelfStart::start() const {
   for (const auto& word : words_) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
   close_all_at_start();
-  const auto handled = handled_signals();
-  sigset_t former;
-  ::pthread_sigmask(SIG_BLOCK, &handled, &former);
   ::execv(path_.c_str(), words.data());
-  const int error = errno;
-  ::pthread_sigmask(SIG_SETMASK, &former, nullptr);
-  return os_error(error, "start the program again", path_.string(), "look whether it is installed");
-}
-
-void SelfStart::take_signals() {
-  const auto handled = handled_signals();
-  ::pthread_sigmask(SIG_UNBLOCK, &handled, nullptr);
+  return os_error(errno, "start the program again", path_.string(), "look whether it is installed");
 }
 
 }  // namespace mnd::kernel

@@ -16,10 +16,8 @@ class SelfStart {
   SelfStart(int argc, char* const argv[]);
 
   // Comes back only with an error, and then nothing has changed. All descriptors but the standard ones are closed.
-  // SIGTERM, SIGINT and SIGHUP wait until the next one calls take_signals().
+  // Signals that are blocked stay so, and those that are pending do too: the next one is told (signals.hpp).
   mip6::Error start() const;
-  // To be called as soon as they are handled.
-  static void take_signals();
 
  private:
   std::filesystem::path path_;
