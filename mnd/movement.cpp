@@ -41,8 +41,8 @@ void Daemon::ask_for_optimistic_dad(const kernel::NetworkState& network) {
     const bool wanted = std::ranges::any_of(config_.optimistic_dad, [&name = link.name](const std::string& pattern) {
       return ::fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
     });
-    if (!wanted) continue;
-    if (auto one = optimistic_dad_.ask(index, link.name); !one && asked) asked = std::move(one);
+    auto one = wanted ? optimistic_dad_.ask(index, link.name) : optimistic_dad_.give_back(index, link.name);
+    if (!one && asked) asked = std::move(one);
   }
   done("optimistic detection", asked);
 }

@@ -93,6 +93,7 @@ std::string Daemon::reload() {
 void Daemon::apply(Config config, const ConfigChange& change) {
   config_ = std::move(config);
   movement_ = movement_policy();
+  if (monitor_) ask_for_optimistic_dad(monitor_->state());
   if (change.credentials) change_credentials();
   if (node_ && change.times) {
     node_->set_times(config_.lifetime, config_.first_timeout);

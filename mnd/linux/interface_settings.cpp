@@ -51,6 +51,15 @@ tl::expected<void, mip6::Error> OptimisticDad::ask(std::uint32_t interface, cons
   return write(name, {.optimistic_dad = 1, .use_optimistic = 1});
 }
 
+tl::expected<void, mip6::Error> OptimisticDad::give_back(std::uint32_t interface, const std::string& name) {
+  const auto former = former_.find(interface);
+  if (former == former_.end()) return {};
+  return write(name, former->second).and_then([&] {
+    former_.erase(former);
+    return store();
+  });
+}
+
 tl::expected<void, mip6::Error> OptimisticDad::restore(
     const std::function<std::optional<std::string>(std::uint32_t)>& name_of) {
   tl::expected<void, mip6::Error> result;

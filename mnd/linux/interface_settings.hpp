@@ -23,6 +23,8 @@ class OptimisticDad {
 
   // Asks for it on the interface of this index and name; once, so that what others set afterwards stays.
   tl::expected<void, mip6::Error> ask(std::uint32_t interface, const std::string& name);
+  // It is not wanted there any more: what the interface had before, if it was asked for.
+  tl::expected<void, mip6::Error> give_back(std::uint32_t interface, const std::string& name);
   // What the interfaces had before, as far as `name_of` still knows them; the first error, after all were tried.
   tl::expected<void, mip6::Error> restore(const std::function<std::optional<std::string>(std::uint32_t)>& name_of);
 

@@ -51,6 +51,34 @@ TEST_CASE("optimistic detection is asked for on one interface, and what it had c
   CHECK_FALSE(std::filesystem::exists(kernel.record));
 }
 
+TEST_CASE("an interface where optimistic detection is not wanted any more gets back what it had, the others keep it") {
+  const Kernel kernel;
+  kernel.interface("w1", "0", "1");
+  kernel.interface("w9", "0", "0");
+  kernel.interface("eth0", "1", "0");
+  auto process = kernel.process();
+  REQUIRE(process.ask(3, "w1"));
+  REQUIRE(process.ask(4, "w9"));
+  REQUIRE(process.give_back(3, "w1"));
+  CHECK(kernel.values("w1") == std::pair{0, 1});
+  CHECK(kernel.values("w9") == kOn);
+  SECTION("that is over: what others set afterwards stays") {
+    kernel.interface("w1", "1", "0");
+    REQUIRE(process.give_back(3, "w1"));
+    REQUIRE(kernel.process().restore(names));
+    CHECK(kernel.values("w1") == std::pair{1, 0});
+    CHECK(kernel.values("w9") == std::pair{0, 0});
+  }
+  SECTION("it can be asked for again") {
+    REQUIRE(process.ask(3, "w1"));
+    CHECK(kernel.values("w1") == kOn);
+  }
+  SECTION("where it was never asked for nothing changes") {
+    REQUIRE(process.give_back(7, "eth0"));
+    CHECK(kernel.values("eth0") == std::pair{1, 0});
+  }
+}
+
 TEST_CASE("what others set after it was asked for stays until the end") {
   const Kernel kernel;
   kernel.interface("w1", "0", "0");
