@@ -89,6 +89,7 @@ class Daemon {
 
   // --- movement.cpp: which address the node is reachable at ---
   void network_changed(const kernel::NetworkState& network);
+  void follow_name(const kernel::NetworkState& network);
   void ask_for_optimistic_dad(const kernel::NetworkState& network);
   void reconsider();  // what is known of links or home agents has changed, the network has not
   std::vector<mip6::Choice> usable_attachments(const kernel::NetworkState& network);
@@ -247,8 +248,9 @@ class Daemon {
   kernel::OptimisticDad optimistic_dad_;
   WishStore wish_store_;
   Wishes wishes_;
-  std::vector<Told> deregistering_;  // who waits to be told that it is done
-  bool forget_node_ = false;         // once its actions are performed: it has de-registered
+  std::uint32_t paused_interface_ = 0;  // the index of the one that is named there, once it was seen
+  std::vector<Told> deregistering_;     // who waits to be told that it is done
+  bool forget_node_ = false;            // once its actions are performed: it has de-registered
 
   std::unique_ptr<kernel::ControlServer> control_;
   std::optional<kernel::Xfrm> xfrm_;

@@ -17,6 +17,7 @@ namespace mnd {
 using mip6::Choice;
 
 void Daemon::network_changed(const kernel::NetworkState& network) {
+  follow_name(network);
   if (!node_ || stopping_) return;
   resume_.look();
   trace_.heard(std::chrono::steady_clock::now());
@@ -32,6 +33,15 @@ void Daemon::network_changed(const kernel::NetworkState& network) {
   ask_for_optimistic_dad(network);
   look_after_ours(network);
   drain();
+}
+
+// The interface that the node is to stay on is the same under another name.
+void Daemon::follow_name(const kernel::NetworkState& network) {
+  if (!wishes_.paused_on) return;
+  auto name = renamed(*wishes_.paused_on, paused_interface_, network.links);
+  if (!name) return;
+  journal_.add("link", fmt::format("{} is {} now, the node stays on it", *wishes_.paused_on, *name));
+  set_wishes({.deregistered = wishes_.deregistered, .paused_on = std::move(name)});
 }
 
 void Daemon::ask_for_optimistic_dad(const kernel::NetworkState& network) {

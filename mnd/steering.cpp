@@ -57,6 +57,7 @@ std::string Daemon::pause() {
   const auto interface = interface_name(registration()->attachment()->interface);
   journal_.add("asked", fmt::format("to stay on {}", interface));
   auto done = set_wishes({.deregistered = wishes_.deregistered, .paused_on = interface});
+  paused_interface_ = registration()->attachment()->interface;
   reconsider();
   return done;
 }

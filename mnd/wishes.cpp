@@ -1,6 +1,7 @@
 // The file is one JSON object: {"version": 1, "boot": "...", "deregistered": false, "paused_on": "w1"}.
 #include "mnd/wishes.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <system_error>
 #include <utility>
@@ -17,6 +18,15 @@ namespace {
 constexpr int kFileVersion = 1;
 
 }  // namespace
+
+std::optional<std::string> renamed(const std::string& name, std::uint32_t& index,
+                                   const std::map<std::uint32_t, kernel::Link>& links) {
+  if (const auto known = links.find(index); known != links.end())
+    return known->second.name == name ? std::nullopt : std::optional{known->second.name};
+  const auto found = std::ranges::find_if(links, [&](const auto& one) { return one.second.name == name; });
+  index = found == links.end() ? 0 : found->first;
+  return std::nullopt;
+}
 
 WishStore::WishStore(const std::filesystem::path& folder, std::string boot)
     : file_{folder / "wishes.json"}, boot_{std::move(boot)} {}

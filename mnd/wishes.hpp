@@ -1,12 +1,15 @@
 // What the user wants until `mip6ctl resume`: kept over a restart of the daemon, not over one of the machine.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <tl/expected.hpp>
 
 #include "libmip6/error.hpp"
+#include "mnd/linux/link_monitor.hpp"
 
 namespace mnd {
 
@@ -15,6 +18,11 @@ struct Wishes {
   std::optional<std::string> paused_on;  // pause: the interface that the node stays on
   bool operator==(const Wishes&) const = default;
 };
+
+// Follows an interface through its names. `name`: the one that is known; `index`: by which the kernel had it when it
+// was seen last, 0 if never; where that one is gone, the one of this name is meant. Its new name, empty if it has none.
+std::optional<std::string> renamed(const std::string& name, std::uint32_t& index,
+                                   const std::map<std::uint32_t, kernel::Link>& links);
 
 // In a file of the state folder. `boot`: which start of the machine this is (kernel::boot_id()).
 class WishStore {

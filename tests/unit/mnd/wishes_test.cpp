@@ -29,3 +29,24 @@ TEST_CASE("a damaged file of wishes is none") {
     CHECK(WishStore{folder.path(), "b"}.load() == Wishes{});
   }
 }
+
+TEST_CASE("an interface is followed through its names by its index") {
+  using Links = std::map<std::uint32_t, mnd::kernel::Link>;
+  const auto link = [](std::uint32_t index, const char* name) {
+    return std::pair{index, mnd::kernel::Link{.index = index, .name = name}};
+  };
+  std::uint32_t index = 0;
+  const Links before{link(3, "w1"), link(4, "w2")};
+  CHECK_FALSE(renamed("w1", index, before));
+  CHECK(index == 3);
+  SECTION("another name, which another one may have had") {
+    CHECK(renamed("w1", index, Links{link(3, "w2"), link(4, "w1")}) == "w2");
+    CHECK(index == 3);
+  }
+  SECTION("one that went and comes again has its name") {
+    CHECK_FALSE(renamed("w1", index, Links{link(4, "w2")}));
+    CHECK_FALSE(renamed("w1", index, Links{link(4, "w2"), link(9, "w1")}));
+    CHECK(index == 9);
+    CHECK(renamed("w1", index, Links{link(9, "usb")}) == "usb");
+  }
+}
