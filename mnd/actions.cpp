@@ -3,6 +3,7 @@
 
 #include "libmip6/wire/message.hpp"
 #include "mnd/daemon.hpp"
+#include "mnd/farewell.hpp"
 #include "mnd/linux/kernel.hpp"
 #include "mnd/linux/log.hpp"
 #include "mnd/linux/neighbour.hpp"
@@ -250,9 +251,8 @@ void Daemon::perform(const node::Unanswered& action) {
 void Daemon::perform(const node::AgentSilent&) { restore_manual_states(); }
 
 void Daemon::perform(const node::Stopped& action) {
-  journal_.add("stopped",
-               action.deregistered ? "the home agent serves us no longer" : "without an answer to a de-registration");
-  if (!stopping_) return deregistered(action.deregistered);
+  journal_.add("stopped", words_for(action.farewell));
+  if (!stopping_) return deregistered(action.farewell);
   if (manual()) return clean_up();
   feed(ike::StopAsked{});
 }

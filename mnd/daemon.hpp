@@ -200,7 +200,7 @@ class Daemon {
   std::string pause();
   std::string resume();
   void deregister(const Told& told);
-  void deregistered(bool agreed);
+  void deregistered(mip6::node::Farewell farewell);
   void go_quiet();
   std::string set_wishes(Wishes wishes);
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "mnd/daemon.hpp"
+#include "mnd/farewell.hpp"
 
 namespace mnd {
 
@@ -56,8 +57,8 @@ std::string Daemon::pause() {
   if (!registration() || !registration()->attachment()) return nothing_to("stay on");
   const auto interface = interface_name(registration()->attachment()->interface);
   journal_.add("asked", fmt::format("to stay on {}", interface));
-  auto done = set_wishes({.deregistered = wishes_.deregistered, .paused_on = interface});
   paused_interface_ = registration()->attachment()->interface;
+  auto done = set_wishes({.deregistered = wishes_.deregistered, .paused_on = interface});
   reconsider();
   return done;
 }
@@ -86,21 +87,17 @@ void Daemon::deregister(const Told& told) {
   if (already) return told(kDone);
   deregistering_.push_back(told);
   if (node_) return feed(mip6::node::StopAsked{});
-  deregistered(true);
+  deregistered(mip6::node::Farewell::kNotBound);
   drain();
 }
 
 // The core has done what it can; another one begins with `mip6ctl resume`.
-void Daemon::deregistered(bool agreed) {
+void Daemon::deregistered(mip6::node::Farewell farewell) {
   go_quiet();
   leave_keying();
   forget_node_ = node_.has_value();
   prefixes_asked_ = false;
-  for (const auto& told : std::exchange(deregistering_, {}))
-    told(agreed ? kDone
-                : kernel::control_error(
-                      "the home agent has not answered the de-registration",
-                      fmt::format("nothing is registered any more after {} s at most", config_.lifetime.count())));
+  for (const auto& told : std::exchange(deregistering_, {})) told(answer_to_home(farewell, config_.lifetime));
   if (!wishes_.deregistered) boost::asio::post(loop_, [this] { bring_up(); });
 }
 

@@ -107,7 +107,7 @@ void HomeRegistration::on_accepted(const SentUpdate& sent, const BindingAcknowle
 
   if (exchange()->give_up_at) {
     phase_ = Ended{};
-    actions_.push_back(Stopped{.deregistered = true});
+    actions_.push_back(Stopped{Farewell::kAgreed});
     return;
   }
   if (registration && granted == Lifetime{0}) {
@@ -186,7 +186,7 @@ void HomeRegistration::on_refused(Status status) {
   if (not_served(status) && !deregisters(current)) actions_.push_back(NotServed{status});
   if (!stopping) return;
   phase_ = Ended{};
-  actions_.push_back(Stopped{});
+  actions_.push_back(Stopped{Farewell::kRefused});
 }
 
 void HomeRegistration::back_off(Exchange& current, Duration initial, Duration longest) {

@@ -135,10 +135,16 @@ struct Unanswered {
   Attachment attachment;
 };
 struct AgentSilent {};  // several updates in a row stayed unanswered; told once, before the next one
+// How a registration ended.
+enum class Farewell {
+  kAgreed,    // now or before at home: the home agent serves us no longer
+  kNotBound,  // there was no binding, of a former process neither
+  kNotAsked,  // there may be one, but no keys or no attachment to de-register by
+  kRefused,
+  kUnanswered,  // given up after kStopTimeout
+};
 struct Stopped {
-  // The home agent has agreed, now or before at home, that it serves us no longer. False: refused, given up after
-  // kStopTimeout, impossible without keys or attachment, or never registered.
-  bool deregistered = false;
+  Farewell farewell{};
 };
 using Action = std::variant<UseAttachment, SendUpdate, SwitchOutbound, StopOutbound, ReserveSequence, NeedKeys,
                             MoveOwnKeys, MoveKeys, RenewKeys, AnnounceHomeAddress, Registered, Trouble,

@@ -146,7 +146,7 @@ void HomeRegistration::on(const Detached&) {
   if (const Exchange* current = exchange()) {
     if (current->give_up_at) {
       phase_ = Ended{};
-      actions_.push_back(Stopped{});
+      actions_.push_back(Stopped{Farewell::kUnanswered});
       return;
     }
     phase_ = Quiet{};
@@ -215,7 +215,9 @@ void HomeRegistration::on(const StopAsked&) {
   if (!may_be_bound || !attachment_ || !keys_) {
     const bool home_agreed = acknowledged_at_ && acknowledged_at_->at_home;
     phase_ = Ended{};
-    actions_.push_back(Stopped{.deregistered = home_agreed && !may_be_bound});
+    actions_.push_back(Stopped{may_be_bound  ? Farewell::kNotAsked
+                               : home_agreed ? Farewell::kAgreed
+                                             : Farewell::kNotBound});
     return;
   }
   begin_exchange();
@@ -240,7 +242,7 @@ void HomeRegistration::do_what_is_due() {
   if (std::holds_alternative<Ended>(phase_)) return;
   if (const Exchange* current = exchange(); current && current->give_up_at && now_ >= *current->give_up_at) {
     phase_ = Ended{};
-    actions_.push_back(Stopped{});
+    actions_.push_back(Stopped{Farewell::kUnanswered});
     return;
   }
   expire_binding();

@@ -20,6 +20,7 @@ std::string render_event(const json& event, Colours colours);
 std::string render_sequence(const json& answer);
 std::string render_trace(const json& answer);
 std::string render_findings(const json& answer);
+std::string render_home(const json& answer);
 std::string render_links(const json& answer);
 std::string render_keying(const json& answer);
 std::string render_config(const json& answer);

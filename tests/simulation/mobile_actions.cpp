@@ -146,7 +146,7 @@ void MobileHost::on(const node::SendPrefixSolicitation& action) {
 }
 
 void MobileHost::on(const node::Stopped& action) {
-  note("has stopped, de-registered {}", action.deregistered);
+  note("has stopped, de-registered {}", action.farewell == node::Farewell::kAgreed);
   if (keying_ && !keys_wanted_from_) return feed(ike::NodeKeyingEvent{ike::StopAsked{}});
   on(ike::Stopped{});
 }

@@ -187,6 +187,14 @@ TEST_CASE("findings come with what to do, and none are said to be none") {
   CHECK(render_findings(json::parse(R"({"findings": [1, null]})")) == "nothing found\n");
 }
 
+TEST_CASE("home says whether anything was registered") {
+  const auto home = [](const char* answer) { return render_home(json::parse(answer)); };
+  CHECK(home(R"({"result":"ok"})") == "de-registered; to register again: mip6ctl resume\n");
+  CHECK(home(R"({"result":"ok","was_registered":true})") == home(R"({"result":"ok"})"));
+  CHECK(home(R"({"result":"ok","was_registered":false})") ==
+        "nothing was registered; to register again: mip6ctl resume\n");
+}
+
 TEST_CASE("status shows advice beside the trouble") {
   const auto text =
       render_status(json::parse(R"({"advice": [{"what": "use IKE", "remedy": "keying = ikev2"}]})"), Colours::kOff);

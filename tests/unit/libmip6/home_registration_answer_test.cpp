@@ -245,7 +245,7 @@ TEST_CASE("a stop away de-registers the care-of address and ends with the acknow
   const auto status = GENERATE(Status::kAccepted, Status::kNotHomeAgentForThisNode);
   const auto stopped = node.acknowledge(status, 0s);
   CHECK(order(stopped) == "Stopped");
-  CHECK(only<Stopped>(stopped).deregistered);
+  CHECK(only<Stopped>(stopped).farewell == Farewell::kAgreed);
   CHECK(node.core.state() == State::kStopped);
   CHECK(node.give(Attached{kA2, false}).empty());
   CHECK_FALSE(node.core.next_deadline());
@@ -260,7 +260,7 @@ TEST_CASE("a stop is repeated after 1 s and given up after 2 s", "[registration]
   CHECK(node.now == begin + 1s);
   const auto given_up = node.next();
   CHECK(order(given_up) == "Stopped");
-  CHECK_FALSE(only<Stopped>(given_up).deregistered);
+  CHECK(only<Stopped>(given_up).farewell == Farewell::kUnanswered);
   CHECK(node.now == begin + kStopTimeout);
 }
 
@@ -277,39 +277,42 @@ TEST_CASE("a stop whose de-registration is refused ends without it", "[registrat
   node.give(StopAsked{});
   const auto refused = node.acknowledge(Status::kInsufficientResources, 0s);
   CHECK(order(refused) == "Trouble Stopped");
-  CHECK_FALSE(only<Stopped>(refused).deregistered);
+  CHECK(only<Stopped>(refused).farewell == Farewell::kRefused);
 }
 
 TEST_CASE("a stop with nothing to de-register is immediate", "[registration]") {
   Node node;
-  bool deregistered = false;
+  auto farewell = Farewell::kNotBound;
   SECTION("before anything") {}
   SECTION("attached, but never sent an update") { node.give(Attached{kA1, false}); }
   SECTION("detached") {
     node.register_at(kA1);
     node.give(Detached{});
+    farewell = Farewell::kNotAsked;
   }
   SECTION("at home") {
     node.register_at(kHome);
-    deregistered = true;
+    farewell = Farewell::kAgreed;
   }
   SECTION("lost the home link") {
     node.register_at(kHome);
     node.give(Detached{});
-    deregistered = true;
+    farewell = Farewell::kAgreed;
   }
   SECTION("left home, the registration unanswered and keys gone") {
     node.register_at(kHome);
     node.give(Attached{kA1, false});
     node.give(KeysUnusable{});
+    farewell = Farewell::kNotAsked;
   }
   SECTION("keys gone") {
     node.register_at(kA1);
     node.give(KeysUnusable{});
+    farewell = Farewell::kNotAsked;
   }
   const auto actions = node.give(StopAsked{});
   CHECK(order(actions) == "Stopped");
-  CHECK(only<Stopped>(actions).deregistered == deregistered);
+  CHECK(only<Stopped>(actions).farewell == farewell);
 }
 
 TEST_CASE("a move during a stop is followed; losing the last attachment ends it", "[registration]") {
@@ -327,6 +330,6 @@ TEST_CASE("a move during a stop is followed; losing the last attachment ends it"
   SECTION("detached") {
     const auto actions = node.give(Detached{});
     CHECK(order(actions) == "Stopped");
-    CHECK_FALSE(only<Stopped>(actions).deregistered);
+    CHECK(only<Stopped>(actions).farewell == Farewell::kUnanswered);
   }
 }
