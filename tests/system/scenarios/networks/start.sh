@@ -1,2 +1,3 @@
 cp /usr/share/doc/mnd/examples/strongswan-mnd.conf /etc/strongswan.d/mnd.conf
-systemctl enable --now strongswan mnd
+systemctl enable strongswan mnd
+systemctl restart strongswan mnd
