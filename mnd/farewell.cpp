@@ -11,7 +11,7 @@ namespace mnd {
 
 using mip6::node::Farewell;
 
-std::string_view words_for(Farewell farewell) {
+std::string words_for(Farewell farewell) {
   switch (farewell) {
     case Farewell::kAgreed:
       return "the home agent serves us no longer";
@@ -31,7 +31,7 @@ std::string answer_to_home(Farewell farewell, mip6::Lifetime lifetime) {
   const bool bound = farewell != Farewell::kNotBound;
   if (!bound || farewell == Farewell::kAgreed)
     return kernel::control_line({{"version", kernel::kControlVersion}, {"result", "ok"}, {"was_registered", bound}});
-  return kernel::control_error(std::string{words_for(farewell)},
+  return kernel::control_error(words_for(farewell),
                                fmt::format("nothing is registered any more after {} s at most", lifetime.count()));
 }
 

@@ -2,14 +2,13 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 
 #include "libmip6/node/events.hpp"
 #include "libmip6/time.hpp"
 
 namespace mnd {
 
-std::string_view words_for(mip6::node::Farewell farewell);
+std::string words_for(mip6::node::Farewell farewell);
 // A line of the control socket: done, with "was_registered" false where nothing was; or the error. What may be
 // registered still ends after `lifetime` at the latest.
 std::string answer_to_home(mip6::node::Farewell farewell, mip6::Lifetime lifetime);

@@ -235,12 +235,25 @@ class User:
                 link["why"] == "the node is to stay on another interface" for link in second) and
                 self.lab.status().get("paused_on") == "w1", second)
             self.lab.check("it registers there", self.lab.wait_registered("mn", at) == at, self.lab.status())
+        self.renames("w1", "wx")
+        self.lab.check("the link that it stays on may be renamed", self.lab.wait_registered("mn", self.lab.care_of("mn", "wx"))
+                       and self.lab.status().get("paused_on") == "wx", self.lab.status())
+        self.renames("wx", "w1")
+        self.lab.check("and again", self.lab.wait_registered("mn", self.lab.care_of("mn", "w1")) and
+                       self.lab.status().get("paused_on") == "w1", self.lab.status())
         self.well("resume", "resume")
         there = self.lab.wait_registered("mn", self.lab.care_of("mn", "w2"))
         self.lab.check("with resume it moves to the better one", there, self.lab.status())
         self.configure()
         self.well("resume", "reload")
         self.lab.check("and back", self.lab.wait_registered("mn", at) == at, self.lab.status())
+
+    def renames(self, interface, name):
+        """As all kernels let it: while it is down."""
+        for words in (["down"], ["name", name]):
+            run("ip", "-n", "mn", "link", "set", interface, *words)
+        run("ip", "-n", "mn", "link", "set", name, "up")
+        wait_for(lambda: self.lab.care_of("mn", name), 15)
 
     def served(self):
         """The care-of address that the home agent has of the node."""

@@ -1,11 +1,12 @@
 """Optimistic duplicate address detection (RFC 4429), which user-mode Linux lacks: asked for in mnd.conf, it has the node
 registered before its new care-of address has been tested; and what the interfaces had before is put back."""
 
+import re
 from pathlib import Path
 
 import common
 import kernel
-from lab import inside, run, wait_for
+from lab import RUN, inside, program, run, wait_for
 
 DAD = True
 TRANSMITS = 5  # solicitations of a test, one each second
@@ -27,8 +28,20 @@ def scenario(lab):
     lab.check("the node registers with an address whose test has just begun", seen and "optimistic" in seen, seen)
     lab.check("and stays when that has ended", wait_for(lambda: "optimistic" not in (registered(lab) or "optimistic"), 30),
               lab.status())
+    configure("no")
+    lab.check("a reload that does not ask for it any more puts back what was before", wait_for(
+        lambda: settings() == before, 10), settings())
+    configure("yes")
+    lab.check("and one that does asks again", wait_for(lambda: settings() == [0, 0, 1, 1], 10), settings())
     common.stop_and_compare(lab)
     lab.check("what the interfaces had before is put back", settings() == before, settings())
+
+
+def configure(wanted):
+    config = RUN / "mn.conf"
+    text = re.sub("optimistic-dad = .*", f"optimistic-dad = {wanted}", config.read_text(encoding="utf-8"))
+    config.write_text(text, encoding="utf-8")
+    run(program("mip6ctl"), "--socket", f"{RUN}/mn.control", "reload")
 
 
 def settings():
