@@ -87,6 +87,7 @@ void Simulation::calm() {
 void Simulation::repair() {
   for (auto& node : nodes_) {
     node->wake(-1);
+    node->resume();
     node->router_lives(true);
   }
   run_while_not([this] { return std::ranges::none_of(nodes_, [](const auto& node) { return node->stops(); }); }, 5s);

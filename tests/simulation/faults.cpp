@@ -27,6 +27,7 @@ Faults Faults::draw(Chance& chance) {
   faults.clock_jumps = one_in(20);
   faults.state_losses = chance.percent(8) ? chance.between(20, 80) : 0;
   faults.key_mobility_changes = one_in(15);
+  faults.wishes = one_in(25);
   faults.attacks = chance.percent(70) ? chance.between(3, 12) : 0;
   faults.kernel_refusals = chance.percent(10) ? chance.between(5, 40) : 0;
   constexpr std::array<Duration, 5> kPauses{50ms, 500ms, 3s, 20s, 10min};
@@ -38,10 +39,11 @@ std::string Faults::to_string() const {
   return fmt::format(
       "loss={}% duplicate={}% delay={}ms disk-refuses={}% disk-slow={}% node-crashes=1/{} agent-crashes=1/{} "
       "charon-crashes=1/{} power-cuts=1/{} partitions=1/{} dead-links=1/{} clock-jumps=1/{} state-losses=1/{} "
-      "k-changes=1/{} "
+      "k-changes=1/{} wishes=1/{} "
       "attacks=1/{} kernel-refusals={}% pause={}ms",
       loss, duplicate, delay / 1ms, disk_refuses, disk_slow, node_crashes, agent_crashes, charon_crashes, power_cuts,
-      partitions, dead_links, clock_jumps, state_losses, key_mobility_changes, attacks, kernel_refusals, pause / 1ms);
+      partitions, dead_links, clock_jumps, state_losses, key_mobility_changes, wishes, attacks, kernel_refusals,
+      pause / 1ms);
 }
 
 Options Options::draw(Chance& chance) {

@@ -26,6 +26,7 @@ struct Faults {
   std::uint64_t clock_jumps = 0;
   std::uint64_t state_losses = 0;
   std::uint64_t key_mobility_changes = 0;
+  std::uint64_t wishes = 0;  // of the node's user: pause, home, resume, a reload
   std::uint64_t attacks = 0;
   std::uint64_t kernel_refusals = 0;  // percent of the calls that move an IKE endpoint
   Duration pause = 1s;                // longest, between two happenings

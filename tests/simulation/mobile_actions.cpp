@@ -26,11 +26,12 @@ void MobileHost::feed(ike::NodeKeyingEvent event) {
 void MobileHost::drain() {
   if (draining_ || asleep_) return;
   draining_ = true;
-  while (!pending_.empty() && core_) {
+  while (!pending_.empty() && process_runs()) {
     const Event event = std::move(pending_.front());
     pending_.pop_front();
     ++around_.world.totals.steps;
     if (const auto* for_core = std::get_if<node::MobileEvent>(&event)) {
+      if (!core_) continue;
       if (std::holds_alternative<node::KeysUsable>(*for_core) || std::holds_alternative<node::Attached>(*for_core))
         ledger_.pause_may_restart();
       perform_all(core_->handle(*for_core, clock()));
@@ -43,7 +44,8 @@ void MobileHost::drain() {
     }
   }
   draining_ = false;
-  if (!core_) pending_.clear();
+  if (!process_runs()) pending_.clear();
+  if (std::exchange(forget_core_, false) && core_) forget_registration();
   arm();
 }
 
@@ -63,8 +65,7 @@ void MobileHost::perform_all(const std::vector<Action>& actions) {
 
 void MobileHost::on(const node::UseAttachment& action) {
   receives_at_ = action.attachment;
-  if (keying_ && keyed_ && keyed_->address == agent_)
-    feed(ike::NodeKeyingEvent{ike::Attached{action.attachment.care_of}});
+  if (keys_are_of(agent_)) feed(ike::NodeKeyingEvent{ike::Attached{action.attachment.care_of}});
 }
 
 void MobileHost::on(const node::SendUpdate& action) {
@@ -147,6 +148,14 @@ void MobileHost::on(const node::SendPrefixSolicitation& action) {
 
 void MobileHost::on(const node::Stopped& action) {
   note("has stopped, de-registered {}", action.farewell == node::Farewell::kAgreed);
+  if (!stopping_) {
+    forget_core_ = true;
+    receives_at_.reset();
+    keys_wanted_from_.reset();
+    if (!keying_) return;
+    keying_leaves_ = true;
+    return feed(ike::NodeKeyingEvent{ike::StopAsked{}});
+  }
   if (keying_ && !keys_wanted_from_) return feed(ike::NodeKeyingEvent{ike::StopAsked{}});
   on(ike::Stopped{});
 }
@@ -167,20 +176,27 @@ void MobileHost::on(const node::UseHomeAgent& action) {
     start_keying();
 }
 
+ike::Credentials MobileHost::credentials() const {
+  const std::string name = home_address_.to_string();
+  return {.local_identity = name,
+          .remote_identity = keyed_->address.to_string(),
+          .proof = ike::PreSharedKey{"secret of " + name}};
+}
+
+bool MobileHost::keys_are_of(const Ipv6Address& home_agent) const {
+  return keying_ && keyed_ && keyed_->address == home_agent && !keying_leaves_;
+}
+
 // A keying core is for one home agent: the next one's begins when the former has taken everything of its own away.
 void MobileHost::start_keying() {
   const Peer* present = peer();
   if (!around_.options.dynamic_keys || present == nullptr || keying_) return;
   keyed_ = *present;
-  const std::string name = home_address_.to_string();
   told_settled_ = true;
-  keying_ = std::make_unique<ike::NodeKeying>(
-      ike::NodeKeyingPolicy{.home_address = home_address_,
-                            .home_agent = present->address,
-                            .credentials = {.local_identity = name,
-                                            .remote_identity = present->address.to_string(),
-                                            .proof = ike::PreSharedKey{"secret of " + name}},
-                            .reqid = present->reqid});
+  keying_ = std::make_unique<ike::NodeKeying>(ike::NodeKeyingPolicy{.home_address = home_address_,
+                                                                    .home_agent = present->address,
+                                                                    .credentials = credentials(),
+                                                                    .reqid = present->reqid});
   if (charon_connected_) feed(ike::NodeKeyingEvent{ike::CharonConnected{}});
   if (keys_wanted_from_) feed(ike::NodeKeyingEvent{ike::EstablishAsked{*std::exchange(keys_wanted_from_, {})}});
 }
@@ -189,6 +205,7 @@ void MobileHost::on(const ike::Stopped&) {
   if (keyed_) states().remove_except(keyed_->reqid, home_address_, keyed_->address, {});
   keyed_.reset();
   keying_.reset();
+  keying_leaves_ = false;
   if (!stopping_) return start_keying();
   note("ends");
   process_ended();
@@ -200,7 +217,7 @@ void MobileHost::on(const ike::Stopped&) {
 
 void MobileHost::on(const node::NeedKeys& action) {
   if (!around_.options.dynamic_keys) return tell_keys(manual_keys_unused_);
-  if (keying_ && keyed_ && keyed_->address == agent_)
+  if (keys_are_of(agent_))
     feed(ike::NodeKeyingEvent{ike::EstablishAsked{action.attachment.care_of}});
   else
     keys_wanted_from_ = action.attachment.care_of;
@@ -243,13 +260,12 @@ void MobileHost::on(const ike::Request& action) {
 
 void MobileHost::on(const ike::KeysUp& action) {
   note("has keys, SPI in {:x}, out {:x}, fresh {}", action.spi_in, action.spi_out, action.fresh);
-  if (!keyed_ || keyed_->address != agent_) return;
-  tell_keys(action.fresh);
+  if (keys_are_of(agent_)) tell_keys(action.fresh);
 }
 
 void MobileHost::on(const ike::KeysDown&) {
   note("has no keys any more");
-  if (keyed_ && keyed_->address == agent_) feed(node::KeysUnusable{});
+  if (keys_are_of(agent_)) feed(node::KeysUnusable{});
 }
 
 void MobileHost::on(const ike::MoveOwnEndpoint& action) {
@@ -286,10 +302,10 @@ bool MobileHost::has_address(const Ipv6Address& address) const { return !asleep_
 // --- deadlines ---
 
 std::optional<BootTime> MobileHost::next_deadline() const {
-  if (asleep_ || !core_) return std::nullopt;
-  auto first = core_->next_deadline();
-  for (const auto& other :
-       {keying_ ? keying_->next_deadline() : std::nullopt, stopping_ ? std::nullopt : link_health_.next_deadline()})
+  if (asleep_ || !process_runs()) return std::nullopt;
+  auto first = core_ ? core_->next_deadline() : std::nullopt;
+  for (const auto& other : {keying_ ? keying_->next_deadline() : std::nullopt,
+                            stopping_ || !core_ ? std::nullopt : link_health_.next_deadline()})
     if (other && (!first || *other < *first)) first = other;
   return first;
 }

@@ -57,13 +57,19 @@ const Peer* MobileHost::peer() const {
 
 void MobileHost::start_process() {
   if (process_runs()) return;
+  if (!around_.options.dynamic_keys)
+    for (const auto& state : manual_states_)
+      if (!states().has(state.direction, state.spi)) states().add(state);
+  stopping_ = false;
+  process_began();
+  if (!deregistered_) start_registration();
+}
+
+void MobileHost::start_registration() {
   const auto& options = around_.options;
   const SequenceState stored =
       disk_state_.value_or(begins_with_.value_or(SequenceState{SequenceNumber{options.first_number}, {}}));
   note("starts with number {}", stored.first_unused.value());
-  if (!options.dynamic_keys)
-    for (const auto& state : manual_states_)
-      if (!states().has(state.direction, state.spi)) states().add(state);
   node::MobileNodePolicy policy;
   policy.registration.home_address = home_address_;
   policy.registration.lifetime = options.lifetime;
@@ -73,13 +79,18 @@ void MobileHost::start_process() {
   // All of them: the discovery of home agents is not simulated (fuzz targets: mobile_node, home_network).
   for (const auto& peer : peers_) policy.home_agents.push_back(peer.address);
   ledger_.restarted();
-  stopping_ = false;
   core_.emplace(std::move(policy), stored, dice_);
   agent_ = core_->home_agent();
   link_health_ = {};
-  process_began();
   choose_link();
   start_keying();
+}
+
+// It has de-registered, or could not. What it would have answered to is gone; the process goes on.
+void MobileHost::forget_registration() {
+  core_.reset();
+  disk_.crash();
+  if (!deregistered_) start_registration();
 }
 
 void MobileHost::crash_process() {
@@ -91,6 +102,7 @@ void MobileHost::crash_process() {
   keying_.reset();
   keyed_.reset();
   keys_wanted_from_.reset();
+  keying_leaves_ = forget_core_ = false;
   charon_connected_ = false;
   pending_.clear();
 }
@@ -105,12 +117,16 @@ void MobileHost::cut_power() {
   link_ = wanted_ = -1;
   spare_.reset();
   asleep_ = false;
+  paused_on_.reset();
+  deregistered_ = false;
 }
 
 void MobileHost::lose_state() {
   note("loses its state");
   crash_process();
   disk_state_.reset();
+  paused_on_.reset();
+  deregistered_ = false;
   begins_with_ = first_state(dice_);
   // What was set by hand is known to be used, but not how far.
   manual_keys_unused_ = false;
@@ -162,7 +178,11 @@ void MobileHost::move_to(int link, bool soft) {
   ++around_.world.totals.moves;
   ++moves_;
   const std::set<Ipv6Address> former = addresses_;
-  link_ = wanted_ = link;
+  // The link that a paused node stays on has gone, or is there again.
+  if (paused_on_) soft = false;
+  const bool stays = paused_on_ && *paused_on_ != link;
+  wanted_ = link;
+  if (!stays) link_ = link;
   spare_.reset();
   wanted_router_lives_ = true;
   const Attachment attachment = attachment_at(link);
@@ -182,6 +202,7 @@ void MobileHost::move_to(int link, bool soft) {
     });
   }
   ledger_.pause_may_restart();
+  if (stays) return choose_link();
   if (core_) feed(node::Attached{attachment, previous_usable});
 }
 
@@ -219,10 +240,16 @@ void MobileHost::choose_link() {
   if (!core_ || asleep_ || stopping_ || wanted_ < 0) return;
   std::vector<Candidate> candidates{candidate_at(wanted_)};
   if (spare_) candidates.push_back(candidate_at(*spare_));
-  const MovementPolicy policy{
+  MovementPolicy policy{
       .home_address = home_address_, .home_prefix = kHomePrefix, .home_agent = agent_, .preference = {}, .exclude = {}};
+  if (paused_on_) policy.only = "w" + std::to_string(*paused_on_);
   const auto current = core_->registration().attachment();
   const auto usable = link_health_.choose(candidates, policy, current, core_->unanswered(), clock());
+  if (usable.empty()) {
+    link_ = -1;
+    if (current) feed(node::Detached{});
+    return;
+  }
   const auto& best = usable.front().attachment;
   if (current == best) return;
   link_ = best.interface == attachment_at(wanted_).interface ? wanted_ : *spare_;
@@ -271,12 +298,51 @@ void MobileHost::refresh() {
 }
 
 void MobileHost::stop() {
-  if (!core_ || asleep_) return;
+  if (!process_runs() || asleep_) return;
   note("is stopped");
   must_stay_ = false;
   stopping_ = true;
   ledger_.pause_may_restart();
+  if (core_) return feed(node::StopAsked{});
+  if (keying_) return feed(ike::NodeKeyingEvent{ike::StopAsked{}});
+  on(ike::Stopped{});
+}
+
+// --- what its user asks ---
+
+void MobileHost::pause() {
+  if (!core_ || asleep_ || stopping_ || deregistered_ || paused_on_ || link_ < 0) return;
+  if (!core_->registration().attachment()) return;
+  note("is to stay on link {}", static_cast<std::uint64_t>(link_));
+  paused_on_ = link_;
+  choose_link();
+}
+
+void MobileHost::go_home() {
+  if (!core_ || asleep_ || stopping_ || deregistered_) return;
+  note("is to de-register");
+  deregistered_ = true;
+  ledger_.pause_may_restart();
   feed(node::StopAsked{});
+}
+
+void MobileHost::resume() {
+  if (!paused_on_ && !deregistered_) return;
+  note("is to go on");
+  paused_on_.reset();
+  const bool begins = std::exchange(deregistered_, false) && !core_;
+  if (!process_runs() || stopping_) return;
+  // A de-registration under way begins anew when it is over.
+  if (begins) return start_registration();
+  choose_link();
+}
+
+void MobileHost::change_credentials() {
+  if (!core_ || asleep_ || stopping_ || !keying_ || !keyed_ || keying_leaves_ || keyed_->address != agent_) return;
+  note("has other credentials");
+  const ike::NodeKeyingPolicy kept;
+  ledger_.pause_may_restart();
+  feed(ike::NodeKeyingEvent{ike::CredentialsChanged{credentials(), kept.child_rekey, kept.ike_rekey}});
 }
 
 // --- what arrives ---

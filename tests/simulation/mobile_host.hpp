@@ -58,6 +58,11 @@ class MobileHost final : public Host {
   void wake(int link);
   void refresh();
   void stop();  // SIGTERM
+  // --- what its user asks of mip6ctl; what is not to be done now is refused ---
+  void pause();
+  void go_home();  // de-registers, and stays so
+  void resume();
+  void change_credentials();  // a reload; both ends agree on what it brings
   // While the process was down it used up so many numbers under its present keys; gives the number that is next.
   std::optional<SequenceNumber> use_up_numbers(std::uint16_t count, const Peer& peer);
 
@@ -101,7 +106,11 @@ class MobileHost final : public Host {
   void on(const ike::Stopped& action);
   template <class Other>
   void on(const Other&) {}
+  void start_registration();
+  void forget_registration();
+  ike::Credentials credentials() const;
   void start_keying();
+  bool keys_are_of(const Ipv6Address& home_agent) const;
   void tell_settled();
   bool move_key_endpoint(const Ipv6Address& local);
   const Peer* peer() const;  // the present home agent, if it is one of ours
@@ -150,17 +159,23 @@ class MobileHost final : public Host {
   std::vector<EspState> manual_states_;
   bool manual_keys_unused_ = true;
 
+  // what the user wants, until the machine starts anew
+  std::optional<int> paused_on_;
+  bool deregistered_ = false;
+
   // the process
   std::optional<node::MobileNode> core_;
   node::LinkHealth link_health_;
   Ipv6Address agent_;  // the home agent as UseHomeAgent said it last; the core may be ahead by some actions
   std::unique_ptr<ike::NodeKeying> keying_;
-  std::optional<Peer> keyed_;  // the home agent that keying_ is for
+  std::optional<Peer> keyed_;   // the home agent that keying_ is for
+  bool keying_leaves_ = false;  // with the registration, and not with its home agent
   bool charon_connected_ = false;
   std::optional<Ipv6Address> keys_wanted_from_;  // until the former keying is gone
   std::deque<Event> pending_;
   bool draining_ = false;
   bool stopping_ = false;
+  bool forget_core_ = false;  // once its actions are performed
 
   NodeLedger ledger_;
   bool must_stay_ = false;

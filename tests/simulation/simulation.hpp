@@ -51,6 +51,7 @@ class Simulation {
   void lose_link(MobileHost& node);
   void travel(MobileHost& node, Style style);
   void fall_asleep(MobileHost& node);
+  void wish(MobileHost& node);
   void use_up_numbers(MobileHost& node, std::uint64_t left);
   int other_link(const MobileHost& node);
 

@@ -25,6 +25,7 @@ void Simulation::happen() {
   }
   if (something_returns(node, agent)) return;
   if (something_fails(node, agent)) return;
+  if (faults_.wishes != 0 && world_.chance.one_in(faults_.wishes)) return wish(node);
   travel(node, styles_[which]);
 }
 
@@ -128,6 +129,20 @@ void Simulation::travel(MobileHost& node, Style style) {
   if (what == 1) return node.refresh();
   if (what == 2) return node.stop();
   node.move_to(other_link(node), chance.percent(50));
+}
+
+// What a user wants is ended as often as it begins, whether anything was wanted or not.
+void Simulation::wish(MobileHost& node) {
+  switch (world_.chance.below(6)) {
+    case 0:
+      return node.pause();
+    case 1:
+      return node.go_home();
+    case 2:
+      return node.change_credentials();
+    default:
+      return node.resume();
+  }
 }
 
 void Simulation::fall_asleep(MobileHost& node) {
