@@ -1,5 +1,6 @@
 // Which address the node is reachable at: what the kernel tells of the network becomes the core's attachment, and what
 // each care-of address needs before it is used.
+#include <fmt/format.h>
 #include <fnmatch.h>
 #include <linux/if_addr.h>
 
