@@ -307,8 +307,7 @@ Outcome remove_node(const std::filesystem::path& path, const std::string& name, 
   const auto node = site.find(name);
   if (!node) return tl::unexpected(Mistakes{node.error()});
   change.remove(site.section_file(name));
-  // Not what somebody wrote elsewhere.
-  if (node->kept == site.kept(name, node->method)) change.remove(node->kept);
+  change.remove(node->kept);
   if (const auto done = change.commit(); !done) return tl::unexpected(Mistakes{told(done.error())});
   Report report;
   report.nodes.push_back({.name = name,

@@ -51,23 +51,27 @@ tl::expected<KnownNode, ConfigMistake> Site::find(const std::string& name) const
   const auto* section = this->section(name);
   if (node == config.nodes.end() || section == nullptr)
     return tl::unexpected(told(fmt::format("there is no node {}", printable(name)), "mip6-ha list names them all"));
-  const auto file = section_file(name).string();
-  const auto together = std::count_if(content.sections.begin(), content.sections.end(),
-                                      [&](auto& one) { return one.file == section->file && !one.name.empty(); });
-  if (section->file != file || together != 1)
+  const auto by_hand = [&] {
     return tl::unexpected(ConfigMistake{section->file, section->line,
                                         fmt::format("[{}] was not made by mip6-ha add", section->name),
                                         "change it by hand, and then: mip6-ha reload"});
-  KnownNode known{.node = *node, .method = Method::kCertificate, .kept = kept(name, Method::kCertificate)};
-  if (const auto* certificate = section->find("certificate")) known.kept = certificate->value;
+  };
+  const auto file = section_file(name).string();
+  const auto together = std::count_if(content.sections.begin(), content.sections.end(),
+                                      [&](auto& one) { return one.file == section->file && !one.name.empty(); });
+  if (section->file != file || together != 1) return by_hand();
+  auto method = Method::kCertificate;
+  const auto* proof = section->find("certificate");
   if (const auto* secret = section->find("secret-file")) {
-    known.method = Method::kPreSharedKey;
-    known.kept = secret->value;
+    method = Method::kPreSharedKey;
+    proof = secret;
   } else if (const auto* keys = section->find("manual-keys")) {
-    known.method = Method::kManual;
-    known.kept = keys->value;
+    method = Method::kManual;
+    proof = keys;
   }
-  return known;
+  // What is kept elsewhere is somebody's own.
+  if (proof == nullptr || proof->value != kept(name, method)) return by_hand();
+  return KnownNode{.node = *node, .method = method, .kept = proof->value};
 }
 
 Mistakes Site::prepare_certificates(FileChange& change) {

@@ -41,7 +41,8 @@ struct Site {
   const mnd::kernel::ConfigSection* section(const std::string& name) const;  // of a node; nullptr: there is none
   // Where the secret, the manual keys or the certificate of a node are kept.
   std::filesystem::path kept(const std::string& name, Method method) const;
-  // A node that was made by command. The mistake: there is none, or its section stands elsewhere.
+  // A node that was made by command. The mistake: there is none, or its section or its secret, keys or certificate are
+  // not where `add` puts them.
   tl::expected<KnownNode, ConfigMistake> find(const std::string& name) const;
   // Nodes with certificates need one of ours, and an authority that made it.
   Mistakes prepare_certificates(FileChange& change);

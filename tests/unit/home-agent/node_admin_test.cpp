@@ -176,6 +176,31 @@ TEST_CASE("a section that somebody wrote by hand is left alone", "[operator]") {
   CHECK(here.loaded().nodes.size() == 3);
 }
 
+TEST_CASE("a section by hand that stands where add would have put it is left alone, with its secret", "[operator]") {
+  Operator here;
+  const auto made = here.add({.name = "model", .method = Method::kManual});
+  REQUIRE(made);
+  const auto keys = here.folder.file("k", content(here.nodes / "model.keys")).string();
+  REQUIRE(here.remove("model"));
+  const auto secret = here.folder.file("s", "of my own").string();
+  for (const auto& proof : {"secret-file = " + secret, "manual-keys = " + keys}) {
+    INFO(proof);
+    const auto section = "[node desk]\nhome-address = 2001:db8:1::9\n" + proof + '\n';
+    std::ofstream{here.nodes / "desk.conf"} << section;
+    const auto kept = content(keys);
+    const auto before = here.files();
+    here.asked.clear();
+    CHECK(has(refusal(here.rotate("desk")), "desk.conf:1", "not made by mip6-ha add", "by hand"));
+    CHECK(has(refusal(here.rotate("desk", "desk.tar")), "by hand"));
+    CHECK(has(refusal(here.remove("desk")), "desk.conf:1", "by hand"));
+    CHECK(here.files() == before);
+    CHECK(content(here.nodes / "desk.conf") == section);
+    CHECK(content(secret) == "of my own");
+    CHECK(content(keys) == kept);
+    CHECK(here.asked.empty());
+  }
+}
+
 TEST_CASE("rotate gives another secret, in the new bundle too, and asks for a reload", "[operator]") {
   Operator here;
   REQUIRE(here.add({.name = "laptop"}, "old.tar"));
