@@ -41,7 +41,7 @@ std::filesystem::path config_of(const Given& given) {
 }
 
 int usage_error(std::string_view what) {
-  fmt::print(stderr, "mip6-ha: {} (mip6-ha --help)\n", what);
+  fmt::print(stderr, "mip6-ha: {} (try mip6-ha --help)\n", what);
   return kExitUsage;
 }
 

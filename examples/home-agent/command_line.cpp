@@ -6,6 +6,8 @@
 #include <boost/program_options.hpp>
 #include <sstream>
 
+#include "examples/home-agent/node_site.hpp"
+
 namespace mip6ha {
 namespace {
 
@@ -27,24 +29,42 @@ options::options_description described(CommandLine& line) {
   return all;
 }
 
+// What is wrong with a command of a running home agent; empty: nothing.
+std::string objection_to(const Command& command, const CommandLine& line) {
+  using Argument = Command::Argument;
+  for (const auto& [name, value] : line.given) {
+    const bool fits = value.defaulted() || name == "command" || name == "json" || name == "socket" ||
+                      (name == "why" && command.argument == Argument::kNodeAndWhy) ||
+                      (name == "config" && command.name == "import");
+    if (!fits) return fmt::format("{} has no option --{}", command.name, name);
+  }
+  const std::size_t all = command.argument == Argument::kNone ? 1 : 2;
+  if (line.words.size() < all) return fmt::format("{} needs {}", command.name, argument_of(command));
+  if (line.words.size() > all) return fmt::format("{}: '{}' is too much", command.name, printable(line.words[all]));
+  return {};
+}
+
 Action action_of(CommandLine& line) {
   const auto& words = line.words;
   if (line.given.contains("help")) return Action::kHelp;
   if (line.given.contains("version")) return Action::kVersion;
-  line.admin = words.empty() ? nullptr : find_admin_command(words.front());
-  if (line.admin != nullptr) return Action::kAdminister;
-  line.command = words.empty() ? nullptr : find_command(words.front());
   const bool check = line.given.contains("check");
-  if (line.command != nullptr && line.config.empty()) {
-    using Argument = Command::Argument;
-    const auto argument = line.command->argument;
-    const bool may_say_why = line.why.empty() || argument == Argument::kNodeAndWhy;
-    return may_say_why && words.size() == (argument == Argument::kNone ? 1 : 2) ? Action::kAsk : Action::kRefuse;
+  if (words.empty()) {
+    if (line.config.empty() && !check && line.new_keys.empty()) {
+      line.mistake = "nothing is asked for: write a command, or --config FILE to run as home agent";
+      return Action::kRefuse;
+    }
+    if (line.config.empty()) line.config = kDefaultConfig;
+    if (!line.new_keys.empty()) return Action::kTakeKeysAsNew;
+    return check ? Action::kCheck : Action::kServe;
   }
-  if (words.size() == 2 && words.front() == "import" && line.new_keys.empty() && !check) return Action::kImport;
-  if (!words.empty() || line.config.empty()) return Action::kRefuse;
-  if (!line.new_keys.empty()) return Action::kTakeKeysAsNew;
-  return check ? Action::kCheck : Action::kServe;
+  line.admin = find_admin_command(words.front());
+  if (line.admin != nullptr) return Action::kAdminister;
+  line.command = find_command(words.front());
+  line.mistake = line.command == nullptr ? fmt::format("there is no command '{}'", printable(words.front()))
+                                         : objection_to(*line.command, line);
+  if (!line.mistake.empty()) return Action::kRefuse;
+  return line.config.empty() ? Action::kAsk : Action::kImport;
 }
 
 }  // namespace
@@ -71,8 +91,8 @@ CommandLine read_command_line(const std::vector<std::string>& arguments) {
 
 std::string usage() {
   std::string text =
-      "usage: mip6-ha --config FILE [--check]      run as home agent\n"
-      "       mip6-ha --config FILE --keys-are-new NODE\n"
+      "usage: mip6-ha --config FILE                run as home agent\n"
+      "       mip6-ha [--config FILE] --check      or --keys-are-new NODE\n"
       "       mip6-ha --config FILE [--json] import BACKUP     the same as below, also while mip6-ha is stopped\n";
   for (const auto& command : commands())
     text += fmt::format("       mip6-ha {:<24} [--json] [--socket S] {}\n",

@@ -13,7 +13,7 @@ namespace mip6ha {
 
 struct CommandLine {
   enum class Action : std::uint8_t {
-    kRefuse,  // `mistake` cannot be read; empty: its words and options do not go together
+    kRefuse,  // for `mistake`
     kHelp,
     kVersion,
     kServe,
@@ -24,8 +24,8 @@ struct CommandLine {
     kAdminister,  // `admin`
   };
   Action action = Action::kRefuse;
-  std::string mistake;
-  std::string config;              // empty: not named
+  std::string mistake;             // what is wrong, in words
+  std::string config;              // empty: not named, and not needed
   std::string new_keys;            // --keys-are-new NODE
   std::string why;                 // --why TEXT
   std::string socket;              // --socket S, or its default

@@ -182,8 +182,7 @@ int run(const mip6ha::CommandLine& line) {
     case Action::kRefuse:
       break;
   }
-  if (!line.mistake.empty()) fmt::print(stderr, "mip6-ha: {}\n", line.mistake);
-  fmt::print(stderr, "{}", mip6ha::usage());
+  fmt::print(stderr, "mip6-ha: {} (try mip6-ha --help)\n", line.mistake);
   return kExitUsage;
 }
 

@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
 
 #include "tests/catch.hpp"
 #include "tests/unit/temporary_folder.hpp"
@@ -94,15 +96,37 @@ TEST_CASE("without a command the home agent runs, or does what is asked for once
   CHECK(read_command_line({"--version"}).action == Action::kVersion);
 }
 
-TEST_CASE("what goes with nothing is refused, and what cannot be read is told", "[command-line]") {
-  for (const Words& arguments : {Words{}, Words{"nothing"}, Words{"status", "--config", "/c"},
-                                 Words{"list", "--why", "stolen"}, Words{"show"}}) {
-    CHECK(read_command_line(arguments).action == Action::kRefuse);
-    CHECK(read_command_line(arguments).mistake.empty());
+TEST_CASE("what goes with nothing is refused, and what is wrong with it is told in a line", "[command-line]") {
+  const std::vector<std::pair<Words, const char*>> wrong{
+      {{}, "nothing is asked for"},
+      {{"--json"}, "nothing is asked for"},
+      {{"nothing"}, "no command 'nothing'"},
+      {{"nothing", "--config", "/c"}, "no command 'nothing'"},
+      {{"status", "--config", "/c"}, "status has no option --config"},
+      {{"status", "--check"}, "status has no option --check"},
+      {{"list", "--why", "stolen"}, "list has no option --why"},
+      {{"import", "backup", "--config", "/c", "--check"}, "import has no option --check"},
+      {{"show"}, "show needs NAME"},
+      {{"show", "laptop", "phone"}, "show: 'phone' is too much"},
+      {{"status", "--what"}, "--what"}};
+  for (const auto& [arguments, told] : wrong) {
+    const auto line = read_command_line(arguments);
+    INFO(told << ": " << line.mistake);
+    CHECK(line.action == Action::kRefuse);
+    CHECK(line.mistake.find(told) != std::string::npos);
+    CHECK(line.mistake.find('\n') == std::string::npos);
   }
   CHECK(read_command_line({"ban", "laptop", "--why", "stolen"}).why == "stolen");
-  CHECK(read_command_line({"status", "--what"}).action == Action::kRefuse);
-  CHECK(read_command_line({"status", "--what"}).mistake.find("what") != std::string::npos);
+}
+
+TEST_CASE("what is done once takes the usual configuration if none is named; to run needs its name", "[command-line]") {
+  const auto check = read_command_line({"--check"});
+  CHECK(check.action == Action::kCheck);
+  CHECK(check.config == kDefaultConfig);
+  const auto keys = read_command_line({"--keys-are-new", "laptop"});
+  CHECK(keys.action == Action::kTakeKeysAsNew);
+  CHECK(keys.config == kDefaultConfig);
+  CHECK(read_command_line({"status"}).config.empty());
 }
 
 TEST_CASE("the commands that change the configuration tell as JSON what they did, wherever --json stands",
