@@ -8,11 +8,12 @@
 #include <charconv>
 #include <iterator>
 #include <map>
-#include <numeric>
 #include <optional>
 #include <sstream>
 #include <system_error>
 #include <utility>
+
+#include "mnd/linux/config_mistakes.hpp"
 
 namespace mnd {
 
@@ -27,8 +28,7 @@ constexpr long kMaxForecastHorizon = 36500;    // days
 constexpr std::size_t kMaxSocketPath = 107;    // sun_path
 constexpr std::size_t kMaxInterfaceName = 15;  // IFNAMSIZ - 1
 constexpr long kMaxPreference = 1000;
-constexpr std::size_t kMaxBypass = 16;          // each is a route of every address
-constexpr std::size_t kSuggestionDistance = 3;  // letters of difference up to which a key is thought to be meant
+constexpr std::size_t kMaxBypass = 16;  // each is a route of every address
 
 constexpr std::array<std::string_view, 27> kKeys{"rekey",
                                                  "ike-rekey",
@@ -77,29 +77,6 @@ constexpr std::array kForeign{Foreign{"private-key", kUnknown, kBundle},
                               Foreign{"aggressive", kUnknown, kMode},
                               Foreign{"mode", kUnknown, kMode}};
 
-// Letters to insert, remove or replace to get from one to the other (Levenshtein).
-std::size_t distance(std::string_view from, std::string_view to) {
-  std::vector<std::size_t> row(to.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= from.size(); ++i) {
-    auto diagonal = std::exchange(row[0], i);
-    for (std::size_t j = 1; j <= to.size(); ++j) {
-      const auto replaced = diagonal + (from[i - 1] == to[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-    }
-  }
-  return row.back();
-}
-
-std::string nearest_key(std::string_view key, std::span<const std::string_view> keys) {
-  std::string plain{key};
-  std::replace(plain.begin(), plain.end(), '_', '-');
-  const auto best = std::min_element(
-      keys.begin(), keys.end(), [&](auto one, auto other) { return distance(plain, one) < distance(plain, other); });
-  return distance(plain, *best) <= kSuggestionDistance ? std::string{*best} : std::string{};
-}
-
 // As the kernel has it: no bits beyond the length.
 mip6::Ipv6Prefix masked(mip6::Ipv6Prefix prefix) {
   for (std::size_t bit = prefix.length; bit < 128; ++bit)
@@ -119,7 +96,7 @@ bool contains(const auto& list, const auto& item) { return std::find(list.begin(
 }  // namespace
 
 void ConfigChecker::unknown(const ConfigSetting& setting, std::span<const std::string_view> keys) {
-  const auto meant = nearest_key(setting.key, keys);
+  const auto meant = kernel::nearest_key(setting.key, keys);
   mistake(setting, "unknown setting",
           meant.empty() ? "see mnd.conf(5) for the list of settings" : fmt::format("did you mean '{}'?", meant));
 }

@@ -238,6 +238,11 @@ std::filesystem::path nodes_folder(const std::filesystem::path& config) { return
 
 mnd::kernel::ConfigContent read_content(const std::filesystem::path& path) {
   auto all = mnd::kernel::read_config_content(path);
+  std::error_code error;
+  if (!std::filesystem::exists(path, error) && !error)
+    for (auto& mistake : all.mistakes)
+      if (mistake.file == path.string())
+        mistake.remedy = "write it with mip6-ha init --prefix PREFIX --interface INTERFACE; see mip6-ha(8)";
   auto nodes = mnd::kernel::read_config_folder(nodes_folder(path));
   std::move(nodes.mistakes.begin(), nodes.mistakes.end(), std::back_inserter(all.mistakes));
   for (auto& section : nodes.sections) {

@@ -75,7 +75,7 @@ namespace {
 
 void refuse_group_secret(Reader& reader) {
   for (const std::string_view key : {"secret-file", "group-secret", "group-secret-file"})
-    if (const auto* setting = reader.find(key))
+    if (const auto* setting = reader.find_unfit(key))
       reader.refuse(*setting,
                     {.reason = "a secret of all nodes: any of them could pose as another, or as the home agent",
                      .remedy = "give every [node NAME] a secret-file of its own"});
@@ -100,7 +100,7 @@ void read_consent(Reader& reader, ike::IkeVersion version, const ConfigSetting* 
 void read_keying_defaults(Reader& reader) {
   refuse_group_secret(reader);
   for (const std::string_view key : {"keying", "ike-proposals", "esp-proposals", "signature-hash"}) reader.find(key);
-  if (const auto* setting = reader.find(ike::kConsentKey))
+  if (const auto* setting = reader.find_unfit(ike::kConsentKey))
     reader.mistake(*setting, "is said of all nodes at once", "write it into the section of each node that needs it");
 }
 
@@ -142,7 +142,7 @@ void read_keying(Reader& reader, const ConfigSection& top, NodeConfig& node) {
 
 void read_manual_keys(Reader& reader, NodeConfig& node, Mistakes& mistakes) {
   for (const auto key : kIkeKeys)
-    if (const auto* setting = reader.find(key))
+    if (const auto* setting = reader.find_unfit(key))
       reader.mistake(*setting, "is not used with manual-keys", "remove this line or manual-keys");
   const auto path = reader.path("manual-keys");
   if (!path) return;

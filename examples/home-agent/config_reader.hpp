@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "examples/home-agent/config.hpp"
+#include "mnd/linux/config_mistakes.hpp"
 
 namespace mip6ha {
 
@@ -29,7 +30,12 @@ class Reader {
   Reader(const ConfigSection& section, Mistakes& mistakes) : section_{section}, mistakes_{mistakes} {}
 
   const ConfigSetting* find(std::string_view key) {
-    known_.emplace_back(key);
+    known_.push_back(key);
+    return section_.find(key);
+  }
+  // One that its caller refuses: it is not suggested to anybody.
+  const ConfigSetting* find_unfit(std::string_view key) {
+    unfit_.push_back(key);
     return section_.find(key);
   }
   const ConfigSetting* require(std::string_view key, std::string_view example) {
@@ -53,10 +59,16 @@ class Reader {
       mistakes_.push_back({setting.file, setting.line, what, error.remedy});
   }
   void refuse_unknown() {
-    for (const auto& setting : section_.settings)
-      if (std::find(known_.begin(), known_.end(), setting.key) == known_.end())
-        mistakes_.push_back({setting.file, setting.line, fmt::format("{}: no such setting here", setting.key),
-                             fmt::format("known are: {}", fmt::join(known_, ", "))});
+    const auto has = [](const auto& keys, const auto& key) {
+      return std::find(keys.begin(), keys.end(), key) != keys.end();
+    };
+    for (const auto& setting : section_.settings) {
+      if (has(known_, setting.key) || has(unfit_, setting.key)) continue;
+      const auto meant = mnd::kernel::nearest_key(setting.key, known_);
+      mistakes_.push_back(
+          {setting.file, setting.line, fmt::format("{}: no such setting here", setting.key),
+           meant.empty() ? "see mip6-ha(8) for the list of settings" : fmt::format("did you mean '{}'?", meant)});
+    }
   }
 
   std::optional<Ipv6Address> address(const ConfigSetting& setting, std::string_view example) {
@@ -91,7 +103,8 @@ class Reader {
  private:
   const ConfigSection& section_;
   Mistakes& mistakes_;
-  std::vector<std::string> known_;
+  std::vector<std::string_view> known_;  // keys in the program's text
+  std::vector<std::string_view> unfit_;
 };
 
 // --- config_watch.cpp: what an operator watches, and how much he bears ---

@@ -69,7 +69,8 @@ int run_daemon(const std::string& path, bool check_only) {
   auto config = loaded(path);
   if (!config) return kExitUsage;
   if (check_only) {
-    fmt::print("{}: no mistakes, {} nodes\n", path, config->nodes.size());
+    const auto count = config->nodes.size();
+    fmt::print("{}: no mistakes, {} node{}\n", path, count, count == 1 ? "" : "s");
     return 0;
   }
   std::signal(SIGPIPE, SIG_IGN);

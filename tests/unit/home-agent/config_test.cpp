@@ -248,6 +248,31 @@ TEST_CASE("a node's own certificate is the only one that it is taken by", "[ha-c
                              "no such setting"));
 }
 
+TEST_CASE("for an unknown setting the one that is meant is named, and none that is refused there", "[ha-config]") {
+  const Checker checker;
+  const auto good_node = node("laptop", "2001:db8:1::42", checker.secret);
+  const auto remedy = [&](const std::string& text) {
+    const auto config = checker.check(text);
+    REQUIRE_FALSE(config);
+    REQUIRE(config.error().size() == 1);
+    return config.error().front().remedy;
+  };
+  CHECK(remedy(std::string{kTop} + "lifetme = 30\n" + good_node) == "did you mean 'lifetime'?");
+  CHECK(remedy(std::string{kTop} + "state_directory = /s\n" + good_node) == "did you mean 'state-directory'?");
+  for (const char* unlike : {"group-secrets = x\n", "secret-fil = /s\n", "colour-of-the-box = red\n"})
+    CHECK(remedy(std::string{kTop} + unlike + good_node) == "see mip6-ha(8) for the list of settings");
+  CHECK(remedy(kTop + node("laptop", "2001:db8:1::42", checker.secret, "identiy = x\n")) == "did you mean 'identity'?");
+}
+
+TEST_CASE("who has no configuration is told how to get one", "[ha-config]") {
+  const TemporaryFolder folder;
+  const auto config = load_config(folder / "none.conf");
+  REQUIRE_FALSE(config);
+  REQUIRE(config.error().size() == 1);
+  CHECK(config.error().front().remedy.find("mip6-ha init") != std::string::npos);
+  CHECK(config.error().front().remedy.find("mnd.conf") == std::string::npos);
+}
+
 TEST_CASE("a node without secret and a faulty certificate are one mistake each", "[ha-config]") {
   using namespace test_certificates;
   const Checker checker;
