@@ -109,6 +109,19 @@ int tell(const Outcome& outcome, const Given& given) {
   return std::fflush(stdout) == 0 ? 0 : kExitFailure;
 }
 
+json findings_json(const std::vector<MachineFinding>& findings) {
+  json all = json::array();
+  for (const auto& one : findings)
+    all.push_back({{"check", one.check}, {"good", one.good}, {"what", one.what}, {"remedy", one.remedy}});
+  return all;
+}
+
+void print(const std::vector<MachineFinding>& findings) {
+  for (const auto& one : findings)
+    fmt::print("{} {}: {}{}\n", one.good ? "good" : "TO DO", one.check, one.what,
+               one.good ? "" : "\n      " + one.remedy);
+}
+
 // --- the commands ---
 
 int run_init(const Given& given, const std::string&) {
@@ -123,22 +136,17 @@ int run_init(const Given& given, const std::string&) {
   const auto done = init(request);
   if (!done) return refused(done.error(), given);
   if (given.contains("json")) {
-    json findings = json::array();
-    for (const auto& one : done->findings)
-      findings.push_back({{"check", one.check}, {"good", one.good}, {"what", one.what}, {"remedy", one.remedy}});
     fmt::print("{}\n", line_of({{"version", mnd::kernel::kControlVersion},
                                 {"config", request.config.string()},
                                 {"address", done->config.address.to_string()},
                                 {"mended", done->mended},
-                                {"findings", findings}}));
+                                {"findings", findings_json(done->findings)}}));
     return 0;
   }
   fmt::print("{}: home agent {} on {}\n", request.config.string(), done->config.address.to_string(),
              done->config.interface);
   for (const auto& one : done->mended) fmt::print("done  {}\n", one);
-  for (const auto& one : done->findings)
-    fmt::print("{} {}: {}{}\n", one.good ? "good" : "TO DO", one.check, one.what,
-               one.good ? "" : "\n      " + one.remedy);
+  print(done->findings);
   return 0;
 }
 
@@ -249,6 +257,22 @@ int run_admin(const AdminCommand& command, const std::vector<std::string>& words
     if (!fits) return usage_error(fmt::format("{} has no option --{}", command.name, name));
   }
   return command.run(given, words.size() > 1 ? words[1] : std::string{});
+}
+
+int tell_machine(const std::filesystem::path& config, const mip6::Error& error, bool as_json) {
+  fmt::print(stderr, "mip6-ha: {}\n", error.to_string());
+  auto told = error_json(error);
+  const auto read = load_config(config);
+  if (read) {
+    const auto findings = examine_machine(read_health_before_start(*read));
+    told["findings"] = findings_json(findings);
+    if (!as_json) print(findings);
+  } else {
+    for (const auto& mistake : read.error()) fmt::print(stderr, "{}\n", mistake.to_string());
+    told["mistakes"] = mnd::kernel::to_json(read.error());
+  }
+  if (as_json) fmt::print("{}\n", line_of(told));
+  return kExitFailure;
 }
 
 }  // namespace mip6ha

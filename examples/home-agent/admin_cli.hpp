@@ -1,12 +1,15 @@
-// The subcommands that change the configuration: init, add, remove, rotate.
+// The subcommands that change the configuration: init, add, remove, rotate; and doctor where no home agent runs.
 #pragma once
 
 #include <boost/program_options/options_description.hpp>
 #include <boost/program_options/variables_map.hpp>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "libmip6/error.hpp"
 
 namespace mip6ha {
 
@@ -29,5 +32,9 @@ boost::program_options::options_description admin_options();
 
 // Runs the command of words.front(); what does not fit it is told, with exit status 2.
 int run_admin(const AdminCommand& command, const std::vector<std::string>& words, const AdminCommand::Given& given);
+
+// What `doctor` tells where no home agent answers, for `error`: that, and the machine as `init` looks at it, by the
+// configuration, or the mistakes of that. The exit status.
+int tell_machine(const std::filesystem::path& config, const mip6::Error& error, bool as_json);
 
 }  // namespace mip6ha

@@ -35,7 +35,7 @@ std::string objection_to(const Command& command, const CommandLine& line) {
   for (const auto& [name, value] : line.given) {
     const bool fits = value.defaulted() || name == "command" || name == "json" || name == "socket" ||
                       (name == "why" && command.argument == Argument::kNodeAndWhy) ||
-                      (name == "config" && command.name == "import");
+                      (name == "config" && (command.name == "import" || command.name == "doctor"));
     if (!fits) return fmt::format("{} has no option --{}", command.name, name);
   }
   const std::size_t all = command.argument == Argument::kNone ? 1 : 2;
@@ -64,7 +64,7 @@ Action action_of(CommandLine& line) {
   line.mistake = line.command == nullptr ? fmt::format("there is no command '{}'", printable(words.front()))
                                          : objection_to(*line.command, line);
   if (!line.mistake.empty()) return Action::kRefuse;
-  return line.config.empty() ? Action::kAsk : Action::kImport;
+  return line.config.empty() || line.command->name != "import" ? Action::kAsk : Action::kImport;
 }
 
 }  // namespace

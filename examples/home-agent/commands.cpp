@@ -163,9 +163,13 @@ constexpr std::array<Command, 10> kCommands{{
 }};
 
 Error failure(const std::filesystem::path& socket, int number) {
-  const bool denied = number == EACCES || number == EPERM;
-  const char* remedy = denied ? "ask as root or as a member of the group mnd"
-                              : "see that mip6-ha is running, and name its control-socket with --socket";
+  const char* remedy = "see that mip6-ha is running, and name its control-socket with --socket";
+  if (number == EACCES || number == EPERM) remedy = "ask as root or as a member of the group mnd";
+  if (number == ENOENT || number == ECONNREFUSED)
+    remedy =
+        "none is running there: systemctl start mip6-ha; journalctl -u mip6-ha says why it ended; if its "
+        "control-socket "
+        "is another, name it with --socket";
   return mnd::kernel::os_error(number == EAGAIN ? ETIMEDOUT : number, "ask mip6-ha", socket.string(), remedy);
 }
 

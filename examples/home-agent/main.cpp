@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -116,6 +117,7 @@ struct Client {
   std::string why;
   std::string socket;
   bool json = false;
+  std::string config{};  // --config of doctor
 };
 
 int run_client(const mip6ha::Command& command, const Client& client) {
@@ -125,6 +127,12 @@ int run_client(const mip6ha::Command& command, const Client& client) {
   auto answer = mip6ha::ask_daemon(client.socket, request);
   const auto ask_again = [&](const nlohmann::json& again) { return mip6ha::ask_daemon(client.socket, again); };
   if (answer && command.finish != nullptr) answer = command.finish(*answer, client.argument, ask_again);
+  if (!answer && command.name == "doctor" &&
+      (answer.error().os_error == ENOENT || answer.error().os_error == ECONNREFUSED)) {
+    keep_memory_secret();
+    return mip6ha::tell_machine(client.config.empty() ? std::string{mip6ha::kDefaultConfig} : client.config,
+                                answer.error(), client.json);
+  }
   if (!answer) {
     fmt::print(stderr, "mip6-ha: {}\n", answer.error().to_string());
     if (client.json) fmt::print("{}\n", mip6ha::line_of(mip6ha::error_json(answer.error())));
@@ -176,7 +184,7 @@ int run(const mip6ha::CommandLine& line) {
     case Action::kImport:
       return import_backup(line);
     case Action::kAsk:
-      return run_client(*line.command, {line.words.back(), line.why, line.socket, line.json});
+      return run_client(*line.command, {line.words.back(), line.why, line.socket, line.json, line.config});
     case Action::kAdminister:
       keep_memory_secret();
       return mip6ha::run_admin(*line.admin, line.words, line.given);

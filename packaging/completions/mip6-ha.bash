@@ -31,8 +31,8 @@ _mip6_ha() {
     '') options="status list show events doctor reload ban unban export import init add remove rotate --config --check
       --keys-are-new --socket --json --version --help" ;;
     ban) options="--why --socket --json" ;;
-    status | list | show | events | doctor | reload | unban | export) options="--socket --json" ;;
-    import) options="--socket --json --config" ;;
+    status | list | show | events | reload | unban | export) options="--socket --json" ;;
+    doctor | import) options="--socket --json --config" ;;
     init) options="--prefix --interface --address --force --mend --config --json" ;;
     add) options="--address --psk --certificate --manual --identity --out --from --config --json" ;;
     remove) options="--config --json" ;;

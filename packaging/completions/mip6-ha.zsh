@@ -29,6 +29,7 @@ _mip6_ha() {
       case $words[1] in
         ban) _arguments $global '--why[reason]:reason:' '1:node:($nodes)' ;;
         show | unban) _arguments $global '1:node:($nodes)' ;;
+        doctor) _arguments $global '--config[configuration]:file:_files' ;;
         export | import) _arguments $global '--config[configuration]:file:_files' '1:backup:_files' ;;
         init) _arguments '--json' '--config:file:_files' '--prefix[of the home link]:prefix:' \
           '--interface[of the home link]:interface:(/sys/class/net/*(N:t))' '--address[our own]:address:' \

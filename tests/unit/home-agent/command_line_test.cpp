@@ -3,7 +3,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -152,6 +154,31 @@ TEST_CASE("the commands that change the configuration tell as JSON what they did
                                      << "\ncontrol-socket = " << (folder / "control").string() << '\n';
   for (const char* command : {"add", "rotate", "remove"})
     CHECK(ran({command, "laptop"}).at("nodes").at(0).at("name") == "laptop");
+}
+
+TEST_CASE("doctor looks at the machine where no home agent answers, or tells what is wrong with the configuration",
+          "[command-line]") {
+  const auto line = read_command_line({"doctor", "--config", "/c"});
+  CHECK(line.action == Action::kAsk);
+  CHECK(line.config == "/c");
+  const TemporaryFolder folder;
+  const auto file = folder / "ha.conf";
+  const mip6::Error error{.tried = "ask mip6-ha", .os_error = ENOENT};
+  const auto told = [&](bool as_json) { return printed([&] { CHECK(tell_machine(file, error, as_json) == 1); }); };
+  const auto missing = nlohmann::json::parse(told(true));
+  CHECK(missing.contains("error"));
+  CHECK(missing.at("mistakes").size() == 1);
+  CHECK_FALSE(missing.contains("findings"));
+  std::filesystem::create_directory(folder / "nodes.d");
+  std::ofstream{file} << "address = 2001:db8:1::1\ninterface = no-such-if\nprefix = 2001:db8:1::/64\n";
+  const auto text = told(false);
+  INFO(text);
+  CHECK(text.find("TO DO home-link: ") != std::string::npos);
+  const auto findings = nlohmann::json::parse(told(true)).at("findings");
+  const auto link =
+      std::find_if(findings.begin(), findings.end(), [](auto& one) { return one["check"] == "home-link"; });
+  REQUIRE(link != findings.end());
+  CHECK_FALSE(link->at("good").get<bool>());
 }
 
 }  // namespace

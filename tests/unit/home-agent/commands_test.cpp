@@ -381,6 +381,9 @@ TEST_CASE("every command stands in the man page", "[commands]") {
 TEST_CASE("a daemon that is not there is an error with a remedy", "[commands]") {
   const auto answer = ask_daemon("/no/such/socket", {{"command", "status"}});
   REQUIRE_FALSE(answer);
+  CHECK(answer.error().remedy.find("systemctl start mip6-ha") != std::string::npos);
+  CHECK(answer.error().remedy.find("journalctl -u mip6-ha") != std::string::npos);
+  REQUIRE_FALSE(answer);
   CHECK(answer.error().remedy.find("running") != std::string::npos);
   CHECK_FALSE(ask_daemon(std::string(200, 'x'), json::object()));
   const auto told = error_json(answer.error());
