@@ -31,23 +31,39 @@ Done make_folder(const std::filesystem::path& folder) {
       told(fmt::format("others may write to {}", folder.string()), fmt::format("chmod go-w {}", folder.string())));
 }
 
-// PREFIX::1, or one that the interface has.
+// Without what is typed beyond the length.
+mip6::Ipv6Prefix masked(mip6::Ipv6Prefix prefix) {
+  for (std::size_t bit = prefix.length; bit < 128; ++bit)
+    prefix.address.bytes[bit / 8] = static_cast<std::uint8_t>(prefix.address.bytes[bit / 8] & ~(0x80U >> bit % 8));
+  return prefix;
+}
+
+// PREFIX::1, or one that the interface has. `prefix` is masked.
 std::string address_for(const InitRequest& request, const mip6::Ipv6Prefix& prefix) {
   if (request.address) return *request.address;
   for (const auto& address : addresses_on(request.interface))
     if (prefix.contains(address)) return address.to_string();
   auto address = prefix.address;
-  for (std::size_t bit = prefix.length; bit < 128; ++bit)
-    address.bytes[bit / 8] = static_cast<std::uint8_t>(address.bytes[bit / 8] & ~(0x80U >> bit % 8));
   address.bytes[15] |= 1U;
   return address.to_string();
 }
 
-std::string text_of(const InitRequest& request, const std::string& address) {
+std::string text_of(const std::string& prefix, const std::string& interface, const std::string& address) {
   return fmt::format(
       "# A home agent, by mip6-ha init; mip6-ha(8) has all settings. Nodes come by mip6-ha add.\n"
       "address = {}\ninterface = {}\nprefix = {}\n",
-      address, request.interface, request.prefix);
+      address, interface, prefix);
+}
+
+// What autoconfiguration takes: prefix and interface identifier have 128 bits together (RFC 4862 section 5.5.3), and
+// the latter has 64 (RFC 4291 section 2.5.1).
+void judge_length(const mip6::Ipv6Prefix& prefix, std::vector<MachineFinding>& findings) {
+  if (prefix.length == 64) return;
+  findings.push_back(
+      {.check = "prefix",
+       .good = false,
+       .what = fmt::format("{} is no /64: nodes at home cannot autoconfigure addresses of it", prefix.to_string()),
+       .remedy = "name a /64 with --prefix, and --force; or leave it if nobody there needs autoconfiguration"});
 }
 
 // What --mend does to the machine: files that are written, and the kernel's settings from now on.
@@ -112,9 +128,10 @@ tl::expected<InitReport, Mistakes> init(const InitRequest& request, const Machin
     if (*typed != printable(*typed))
       return tl::unexpected(Mistakes{told(fmt::format("'{}' is too long, or not one line", printable(*typed)),
                                           "write such as --prefix 2001:db8:1::/64 --interface eth1")});
-  const auto prefix = mip6::Ipv6Prefix::parse(request.prefix);
+  auto prefix = mip6::Ipv6Prefix::parse(request.prefix);
+  if (prefix) prefix = masked(*prefix);
   const auto address = prefix ? address_for(request, *prefix) : request.address.value_or("2001:db8::1");
-  const auto text = text_of(request, printable(address));
+  const auto text = text_of(prefix ? prefix->to_string() : request.prefix, request.interface, printable(address));
   auto config = check_config(mnd::kernel::parse_config_content(text, "mip6-ha"), "mip6-ha", NoNode::kFine);
   if (!config) return tl::unexpected(as_typed(std::move(config.error())));
   if (const auto objection = objection_to(config->prefix, config->address); !objection.empty())
@@ -139,6 +156,7 @@ tl::expected<InitReport, Mistakes> init(const InitRequest& request, const Machin
   if (const auto written = change->commit(); !written) return tl::unexpected(Mistakes{told(written.error())});
   if (const auto done = set(mending); !done) return tl::unexpected(Mistakes{done.error()});
   auto findings = examine_machine(read_health_before_start(*config, paths));
+  judge_length(config->prefix, findings);
   return InitReport{std::move(*config), mending.told, std::move(findings)};
 }
 

@@ -52,6 +52,25 @@ TEST_CASE("init writes a configuration that is without mistakes and serves nobod
   CHECK(mode(machine.folder / "etc/nodes.d") == 0750);
 }
 
+TEST_CASE("of the prefix init writes what counts, and tells if hosts cannot autoconfigure there", "[operator]") {
+  const Machine machine;
+  auto asked = machine.request();
+  asked.prefix = "2001:db8:1::1/64";
+  const auto done = init(asked, machine.paths);
+  REQUIRE(done);
+  CHECK(has(content(asked.config), "\nprefix = 2001:db8:1::/64\n"));
+  CHECK(finding(done->findings, "prefix").check == "none");
+  asked.force = true;
+  for (const std::string length : {"56", "72"}) {
+    asked.prefix = "2001:db8:1:0:1::1/" + length;
+    const auto other = init(asked, machine.paths);
+    REQUIRE(other);
+    CHECK_FALSE(finding(other->findings, "prefix").good);
+    CHECK(has(finding(other->findings, "prefix").what, "/" + length, "autoconfigure"));
+    CHECK_FALSE(finding(other->findings, "prefix").remedy.empty());
+  }
+}
+
 TEST_CASE("init replaces a configuration only when it is told to", "[operator]") {
   const Machine machine;
   REQUIRE(init(machine.request(), machine.paths));
