@@ -178,7 +178,8 @@ tl::expected<std::vector<WantedNode>, Mistakes> nodes_of(const Given& given, con
 
 int run_add(const Given& given, const std::string& name) {
   const bool many = given.contains("from");
-  if (many == !name.empty()) return usage_error("add needs the name of a node, or --from FILE");
+  if (many && !name.empty()) return usage_error("add takes the name of a node or --from FILE, not both");
+  if (!many && name.empty()) return usage_error("add needs the name of a node, or --from FILE");
   if (many && (given.contains("address") || given.contains("identity")))
     return usage_error("--address and --identity are for one node; a table has them in its lines");
   auto method = Method::kPreSharedKey;

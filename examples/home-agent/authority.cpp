@@ -4,6 +4,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <optional>
@@ -55,7 +56,8 @@ Text read(const std::filesystem::path& path) {
   auto content = mnd::kernel::read_durable(path);
   if (!content) return tl::unexpected(content.error());
   if (!*content)
-    return tl::unexpected(mnd::kernel::os_error(ENOENT, "read the file", path.string(), "restore it from a backup"));
+    return tl::unexpected(
+        mnd::kernel::os_error(ENOENT, "read the file " + path.string(), {}, "restore it from a backup"));
   return std::move(**content);
 }
 
@@ -76,18 +78,20 @@ bool Authority::exists() const { return is_there(file("ca.key")) && is_there(age
 
 // pki reads the authority's key from a file: it must be there before it can sign.
 tl::expected<void, Error> Authority::make_itself(FileChange& change, const std::string& address) const {
-  const auto folder = folder_ / "ca";
-  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST)
-    return tl::unexpected(mnd::kernel::os_error(errno, "make the folder", folder.string(), "do it as root"));
   const auto key = make_key();
   if (!key) return tl::unexpected(key.error());
   Words words{"--self", "--ca", "--type", "priv", "--dn", "CN=mip6-ha " + address};
   add_validity(words);
   const auto certificate = pki(std::move(words), *key);
   if (!certificate) return tl::unexpected(certificate.error());
+  const auto folder = folder_ / "ca";
+  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST)
+    return tl::unexpected(mnd::kernel::os_error(errno, "make the folder " + folder.string(), {}, "do it as root"));
   change.create(file("ca.key"), *key, 0600);
   change.create(file("ca.pem"), *certificate, 0644);
-  return change.commit();
+  auto done = change.commit();
+  if (!done) ::rmdir(folder.c_str());  // if there is nothing in it
+  return done;
 }
 
 tl::expected<void, Error> Authority::make(FileChange& change, const std::string& identity,

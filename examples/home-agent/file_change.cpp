@@ -24,11 +24,11 @@ using mip6::Error;
 using mnd::kernel::Descriptor;
 using Result = FileChange::Result;
 
-tl::unexpected<Error> failed(int number, std::string tried, const std::filesystem::path& path) {
+tl::unexpected<Error> failed(int number, const std::string& tried, const std::filesystem::path& path) {
   std::string remedy = "see that the folder exists, is writable and that its disk is not full";
   if (number == EEXIST) remedy = "remove the file, or name another";
   if (number == EACCES || number == EPERM) remedy = "do it as root";
-  return tl::unexpected(mnd::kernel::os_error(number, std::move(tried), path.string(), std::move(remedy)));
+  return tl::unexpected(mnd::kernel::os_error(number, tried + ' ' + path.string(), {}, std::move(remedy)));
 }
 
 // Under this name until the end.
@@ -57,7 +57,7 @@ Result FileChange::put_right() {
   if (!list) return {};
   for (std::string line; std::getline(list, line);)
     if (::unlink(line.c_str()) != 0 && errno != ENOENT)
-      return failed(errno, "remove what an earlier command left", line);
+      return failed(errno, "clean up after an earlier command: remove", line);
   if (::unlink(journal().c_str()) != 0) return failed(errno, "remove the file", journal());
   return {};
 }

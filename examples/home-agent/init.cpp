@@ -24,7 +24,8 @@ using Done = tl::expected<void, ConfigMistake>;
 Done make_folder(const std::filesystem::path& folder) {
   if (::mkdir(folder.c_str(), 0750) == 0) return {};
   if (errno != EEXIST)
-    return tl::unexpected(told(mnd::kernel::os_error(errno, "make the folder", folder.string(), "do it as root")));
+    return tl::unexpected(
+        told(mnd::kernel::os_error(errno, "make the folder " + folder.string(), {}, "do it as root")));
   struct stat status {};
   if (::stat(folder.c_str(), &status) == 0 && (status.st_mode & 0022) == 0) return {};
   return tl::unexpected(

@@ -85,7 +85,7 @@ Mistakes Site::prepare_certificates(FileChange& change) {
   auto folder = path;
   folder += ".d";
   if (::mkdir(folder.c_str(), 0750) != 0 && errno != EEXIST)
-    return {told(mnd::kernel::os_error(errno, "make the folder", folder.string(), "do it as root"))};
+    return {told(mnd::kernel::os_error(errno, "make the folder " + folder.string(), {}, "do it as root"))};
   change.create(folder / "certificate.conf",
                 fmt::format("# by mip6-ha add --certificate\ncertificate = {}\n", authority.agent_file().string()),
                 0640);
@@ -99,11 +99,11 @@ tl::expected<std::pair<Site, FileChange>, Mistakes> open_site(const std::filesys
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0)
     return tl::unexpected(
-        Mistakes{told(mnd::kernel::os_error(errno, "read the configuration", path.string(),
+        Mistakes{told(mnd::kernel::os_error(errno, "read the configuration " + path.string(), {},
                                             "write one with: mip6-ha init --prefix PREFIX --interface INTERFACE"))});
   if (::mkdir(nodes.c_str(), 0750) != 0 && errno != EEXIST)
     return tl::unexpected(
-        Mistakes{told(mnd::kernel::os_error(errno, "make the folder", nodes.string(), "do it as root"))});
+        Mistakes{told(mnd::kernel::os_error(errno, "make the folder " + nodes.string(), {}, "do it as root"))});
   auto change = FileChange::begin(nodes);
   if (!change) return tl::unexpected(Mistakes{told(change.error())});
   Site site{

@@ -84,8 +84,8 @@ tl::expected<std::string, Error> run_program(const std::vector<std::string>& wor
   assert(!words.empty() && input.size() <= kMaxInput);
   const auto tried = words.size() > 1 ? fmt::format("run {} {}", words[0], words[1]) : fmt::format("run {}", words[0]);
   const auto failed = [&](int number) {
-    return tl::unexpected(mnd::kernel::os_error(number, tried, words.front(),
-                                                number == ENOENT ? fmt::format("apt install {}", package) : ""));
+    return tl::unexpected(
+        mnd::kernel::os_error(number, tried, {}, number == ENOENT ? fmt::format("apt install {}", package) : ""));
   };
   auto in = make_pipe();
   auto out = make_pipe();

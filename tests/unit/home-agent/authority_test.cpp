@@ -1,6 +1,8 @@
 // Nodes with certificates of the home agent's own authority; with strongSwan's real pki.
 #include <fmt/format.h>
 
+#include <cstdlib>
+
 #include "ike-glue/credentials.hpp"
 #include "tests/unit/home-agent/operator_harness.hpp"
 
@@ -75,10 +77,23 @@ TEST_CASE("where the home agent's certificate comes from elsewhere no node gets 
             "another authority"));
 }
 
+TEST_CASE("where no certificate can be made nothing is left", "[operator]") {
+  Operator here;
+  REQUIRE(here.add({.name = "desk"}));
+  const std::string path = std::getenv("PATH");
+  ::setenv("PATH", (here.folder / "empty").c_str(), 1);
+  const auto told = refusal(here.add({.name = "laptop", .method = Method::kCertificate}, "laptop.tar"));
+  ::setenv("PATH", path.c_str(), 1);
+  CHECK(has(told, "cannot run pki --gen: ", "strongswan-pki"));
+  CHECK_FALSE(std::filesystem::exists(here.folder / "mip6-ha/ca"));
+  CHECK(here.loaded().nodes.size() == 1);
+}
+
 TEST_CASE("a program that is not there is told with its package", "[operator]") {
   const auto done = run_program({"no-such-program", "--gen"}, {}, "some-package");
   REQUIRE_FALSE(done);
-  CHECK(done.error().remedy == "apt install some-package");
+  CHECK(done.error().to_string() ==
+        "cannot run no-such-program --gen: No such file or directory (apt install some-package)");
   const auto failed = run_program({"pki", "--issue", "--cacert", "/none"}, {}, "strongswan-pki");
   REQUIRE_FALSE(failed);
   CHECK_FALSE(failed.error().reason.empty());

@@ -29,17 +29,17 @@ Words operator+(Words all, const Words& more) {
 // Both ways to have an option at a command.
 std::array<Words, 2> with(const Words& option, const Words& command) { return {option + command, command + option}; }
 
-// What goes to the standard output while `run` runs.
+// What goes to the standard output, or the other one, while `run` runs.
 template <typename Run>
-std::string printed(Run run) {
+std::string printed(Run run, int output = STDOUT_FILENO) {
   std::fflush(stdout);
   std::FILE* file = std::tmpfile();
   REQUIRE(file != nullptr);
-  const int kept = ::dup(STDOUT_FILENO);
-  ::dup2(::fileno(file), STDOUT_FILENO);
+  const int kept = ::dup(output);
+  ::dup2(::fileno(file), output);
   run();
   std::fflush(stdout);
-  ::dup2(kept, STDOUT_FILENO);
+  ::dup2(kept, output);
   ::close(kept);
   std::rewind(file);
   std::string text;
@@ -154,6 +154,16 @@ TEST_CASE("the commands that change the configuration tell as JSON what they did
                                      << "\ncontrol-socket = " << (folder / "control").string() << '\n';
   for (const char* command : {"add", "rotate", "remove"})
     CHECK(ran({command, "laptop"}).at("nodes").at(0).at("name") == "laptop");
+}
+
+TEST_CASE("add is told which of name and table it lacks, or has too much", "[command-line]") {
+  const auto told = [](const Words& arguments) {
+    const auto line = read_command_line(arguments);
+    REQUIRE(line.action == Action::kAdminister);
+    return printed([&] { CHECK(run_admin(*line.admin, line.words, line.given) == 2); }, STDERR_FILENO);
+  };
+  CHECK(told({"add", "laptop", "--from", "t"}).find("not both") != std::string::npos);
+  CHECK(told({"add"}).find("needs the name of a node") != std::string::npos);
 }
 
 TEST_CASE("doctor looks at the machine where no home agent answers, or tells what is wrong with the configuration",

@@ -56,7 +56,7 @@ TEST_CASE("a file that is there is not written over, and nothing else is done", 
   change->remove(folder / "stays");
   const auto done = change->commit();
   REQUIRE_FALSE(done);
-  CHECK(done.error().on == (folder / "old").string());
+  CHECK(done.error().tried == "make the file " + (folder / "old").string());
   CHECK_FALSE(done.error().remedy.empty());
   CHECK(content(folder / "old") == "old");
   CHECK_FALSE(there(folder / "new"));

@@ -96,7 +96,8 @@ TEST_CASE("what a person types wrongly is told, and nothing is written", "[opera
   CHECK(has(refusal(here.add({.name = "a", .identity = "2001:db8:1::1"})), "in use"));
   CHECK(has(refusal(here.add({.name = "a", .method = Method::kCertificate})), "private key is not kept"));
   here.folder.file("taken.tar", "mine");
-  CHECK(has(refusal(here.add({.name = "a"}, "taken.tar")), "taken.tar"));
+  CHECK(has(refusal(here.add({.name = "a"}, "taken.tar")),
+            "cannot make the file " + (here.folder / "taken.tar").string()));
   CHECK(has(refusal(here.add({.name = "a"}, "none/x.tar")), "none/x.tar"));
   std::filesystem::remove(here.folder / "taken.tar");
   CHECK(here.files() == before);
