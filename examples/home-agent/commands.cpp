@@ -167,9 +167,8 @@ Error failure(const std::filesystem::path& socket, int number) {
   if (number == EACCES || number == EPERM) remedy = "ask as root or as a member of the group mnd";
   if (number == ENOENT || number == ECONNREFUSED)
     remedy =
-        "none is running there: systemctl start mip6-ha; journalctl -u mip6-ha says why it ended; if its "
-        "control-socket "
-        "is another, name it with --socket";
+        "none is running there: systemctl start mip6-ha; why it ended: journalctl -u mip6-ha; another control-socket: "
+        "--socket";
   return mnd::kernel::os_error(number == EAGAIN ? ETIMEDOUT : number, "ask mip6-ha", socket.string(), remedy);
 }
 
