@@ -20,6 +20,7 @@ install_packages "${packages_build[@]}" "${packages_run[@]}"
 build_preset release "${programs[@]}"
 cmake --install build/release --prefix /usr --component "$1" >/dev/null
 systemd-sysusers "$1.conf"
+[ "$1" != mnd ] || install -d -o mnd -g mnd -m 0700 /var/lib/mnd # else its unit does it, at the first start
 [ ! -d /run/systemd/system ] || systemctl daemon-reload
 [ ! -S /run/charon.vici ] || setfacl -m u:mnd:rw /run/charon.vici # from its next start on its unit does it
 echo "installed: ${programs[*]}"
