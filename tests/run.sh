@@ -73,5 +73,4 @@ mapfile -t kernels < <(ctest "${selection[@]}" -N | sed -n 's/.*: lab-.*-\(stock
 if [ ${#kernels[@]} -gt 0 ]; then
   tests/lab/fetch-kernel "${kernels[@]}"
 fi
-# The lab's kernels wait more than they work: three of them keep two processors busy.
-exec ctest "${selection[@]}" -j$(($(nproc) * 3 / 2)) --output-on-failure --no-tests=error
+exec ctest "${selection[@]}" -j2 --output-on-failure --no-tests=error
