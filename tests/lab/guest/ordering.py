@@ -25,11 +25,13 @@ Opened = namedtuple("Opened", "time spi number status lifetime")
 
 class Recorder:
     """Protected updates and acknowledgements as they pass interfaces, at once: tcpdump writes once a second.
-    journal: a file that gets each of them as soon as it is there, for what comes after a power cut."""
+    journal: a file that gets each of them as soon as it is there, for what comes after a power cut. when_seen: is called
+    with each, by a thread of its own."""
 
-    def __init__(self, links, journal=None):
+    def __init__(self, links, journal=None, when_seen=None):
         self.seen = []
         self.journal = journal
+        self.when_seen = when_seen
         for link in links:
             thread = threading.Thread(target=self._run, args=(link, *the_lab.Lab.LINKS[link]), daemon=True)
             thread.ready = threading.Event()
@@ -52,6 +54,8 @@ class Recorder:
                 self._keep(Seen(told.time, link, frame[14:14 + length], told.spi, update))
 
     def _keep(self, seen):
+        if self.when_seen:
+            self.when_seen(seen)
         self.seen.append(seen)
         if self.journal:
             line = json.dumps([seen.time, seen.link, seen.packet.hex(), seen.spi, seen.update]) + "\n"

@@ -57,12 +57,17 @@ def scenario(lab):
 class Watched:
     def __init__(self, lab):
         self.lab = lab
-        self.recorder = ordering.Recorder(["ar1", "ar2"])
         self.known = {}
+        self.recorder = ordering.Recorder(["ar1", "ar2"], when_seen=self.learn_of)
         self.lost = set()  # packets that never arrived
 
     def learn(self):
         self.known.update(esp.keys("mn"))
+
+    def learn_of(self, seen):
+        """At once: keys may be gone a moment later."""
+        if seen.spi not in self.known:
+            self.learn()
 
     def so_far(self):
         """How many packets have been seen, the registered node's last update and its acknowledgement among them: the recorder
