@@ -173,6 +173,22 @@ const Section* children_of(const Section& message) {
   return outer ? std::get<Section>(outer->second).section("child-sas") : nullptr;
 }
 
+Closing read_closing(const Section& message) {
+  const auto* outer = wrapped(message);
+  if (!outer) return Closing::kUnknown;
+  const auto& section = std::get<Section>(outer->second);
+  const auto* passive = section.list("tasks-passive");
+  const auto* active = section.list("tasks-active");
+  const auto deletes = [](const std::string& task) { return task.ends_with("_DELETE"); };  // IKE_, ISAKMP_
+  if (passive && std::ranges::any_of(*passive, deletes)) return Closing::kByPeer;
+  const auto state = section.text_or("state", "");
+  if (state == "DELETING") return Closing::kHere;
+  // IKEv1 does not keep what asks whether the peer is there as a task.
+  const bool waiting = (active && !active->empty()) || section.text_or("version", "") == "1";
+  const bool established = state == "ESTABLISHED" || state == "REKEYING";
+  return established && waiting ? Closing::kSilent : Closing::kUnknown;
+}
+
 bool is_up(const Section& message) { return message.text_or("up", "no") == "yes"; }
 
 std::optional<IkeRekeyed> read_ike_rekey(const Section& message) {

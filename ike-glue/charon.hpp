@@ -67,6 +67,15 @@ std::optional<IkeSa> read_ike_sa(const Section& message, std::uint32_t reqid);
 const Section* children_of(const Section& message);
 bool is_up(const Section& message);  // `up = yes`; absent when down
 
+// Why an IKE_SA came to its end, from the ike-updown that says so: by its state, and the exchanges it was in.
+enum class Closing {
+  kUnknown,
+  kByPeer,
+  kHere,    // by charon itself or whoever asked it to
+  kSilent,  // the peer did not answer an exchange
+};
+Closing read_closing(const Section& message);
+
 struct IkeRekeyed {
   std::string name;
   std::uint64_t old_uniqueid = 0;

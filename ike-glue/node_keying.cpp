@@ -17,6 +17,7 @@ constexpr milliseconds kStopPlainPatience{1000};
 // How long an attempt may go on that a newer wish has made pointless: long enough to finish one that is nearly done.
 constexpr milliseconds kOvertakenPatience{1000};
 constexpr milliseconds kDeadline{3000};
+constexpr seconds kMoveFollowed{5};
 constexpr milliseconds kStopRequestDeadline{1000};
 
 }  // namespace
@@ -112,7 +113,7 @@ void NodeKeying::Impl::ike_updown(const Section& message, mip6::BootTime now) {
   if (std::erase_if(leaving, [&](const Leaving& one) { return one.uniqueid == sa->uniqueid; }) > 0)
     forget_former_states();
   if (current && current->uniqueid == sa->uniqueid) {
-    lost_current(now, "the IKE connection was closed");
+    lost_current(now, "the IKE connection was closed", read_closing(message));
     return unload(sa->name);
   }
   if (attempt && sa->name == attempt->name) attempt->deadline = std::min(attempt->deadline, now);
@@ -173,8 +174,9 @@ void NodeKeying::Impl::child_rekey(const Section& message, mip6::BootTime now) {
 
 // --- what the daemon asks ---
 
-void NodeKeying::Impl::on(const Attached& event, mip6::BootTime) {
+void NodeKeying::Impl::on(const Attached& event, mip6::BootTime now) {
   last_local = event.local;
+  follow_log_until(now + kMoveFollowed);
   if (wish) wish_for(from_here(*wish));
 }
 
@@ -253,7 +255,12 @@ void NodeKeying::Impl::on(const OwnEndpointMoved&, mip6::BootTime) {
   if (attempt && attempt->step == Attempt::Step::kMovingOwn) load_secret();
 }
 
-void NodeKeying::Impl::on(const Settled& event, mip6::BootTime) { settled = event.settled; }
+void NodeKeying::Impl::on(const Settled& event, mip6::BootTime now) {
+  if (event.settled)
+    unsettled_at.reset();
+  else if (!unsettled_at)
+    unsettled_at = now;
+}
 
 // An attempt under way has loaded some of the old ones.
 void NodeKeying::Impl::on(const CredentialsChanged& event, mip6::BootTime) {
@@ -321,6 +328,7 @@ std::optional<mip6::BootTime> NodeKeying::Impl::next_deadline() const {
   if (verification && verification->request == 0) consider(verification->at);
   if (adopted && wish && !attempt && wish_opens() > mip6::BootTime{}) consider(wish_opens());
   if (const auto at = next_rekey()) consider(*at);
+  if (const auto at = log_changes_at()) consider(*at);
   if (const auto at = next_of_further()) consider(*at);
   return first;
 }
@@ -395,6 +403,7 @@ std::vector<NodeKeyingAction> NodeKeying::handle(const NodeKeyingEvent& event, m
   if (impl_->stopped) return {};
   std::visit([&](const auto& one) { impl_->on(one, now); }, event);
   impl_->advance(now);
+  impl_->follow_log_if_due(now);
   return std::exchange(impl_->out, {});
 }
 

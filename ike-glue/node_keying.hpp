@@ -86,8 +86,12 @@ struct DeleteChildStatesExcept {  // ESP states with its reqid that are no longe
   ChildKind kind = ChildKind::kPayload;
   std::vector<std::uint32_t> spis;  // those to keep
 };
+// Whether charon's event `log` is wanted: what it logs wakes us. In order with the requests beside it.
+struct FollowLog {
+  bool follow = false;
+};
 using NodeKeyingAction = std::variant<Request, KeysUp, KeysDown, MoveOwnEndpoint, DeleteStatesExcept, ChildUp,
-                                      ChildDown, DeleteChildStatesExcept, Trouble, Step, Stopped>;
+                                      ChildDown, DeleteChildStatesExcept, FollowLog, Trouble, Step, Stopped>;
 
 class NodeKeying {
  public:

@@ -46,10 +46,9 @@ struct NodeKeying::Impl {
     std::optional<mip6::Ipv6Address> moved_to;  // on our side alone, to be closed from there
     std::uint32_t spi_in = 0;
     std::uint32_t spi_out = 0;
-    bool doomed = false;                  // charon is closing it by itself; its keys still work for a while
-    bool migrated = false;                // K was agreed at the last move
-    bool found = false;                   // in charon: the home agent may have its end elsewhere
-    Closing closing = Closing::kUnknown;  // what charon said of its end
+    bool doomed = false;    // charon is closing it by itself; its keys still work for a while
+    bool migrated = false;  // K was agreed at the last move
+    bool found = false;     // in charon: the home agent may have its end elsewhere
     mip6::BootTime child_rekey_at = {};
     mip6::BootTime ike_rekey_at = {};
   };
@@ -155,7 +154,7 @@ struct NodeKeying::Impl {
   void adopt(const Answered& answer, mip6::BootTime now);
   void forget_connections(const Answered& answer, Purpose purpose);
   void take_over(const IkeSa& sa, bool fresh, mip6::BootTime now);
-  void lost_current(mip6::BootTime now, std::string_view how);
+  void lost_current(mip6::BootTime now, std::string_view how, Closing closing = Closing::kUnknown);
   void doom_current(mip6::BootTime now);
   void current_log(const Section& message, std::string_view line);
   void retire(const IkeSa& sa, mip6::BootTime now);
@@ -164,6 +163,10 @@ struct NodeKeying::Impl {
   void rekey_if_due(mip6::BootTime now);
   std::optional<mip6::BootTime> next_rekey() const;
   mip6::Duration spread(std::chrono::seconds interval) const;
+  bool wants_log(mip6::BootTime now) const;
+  void follow_log_until(mip6::BootTime until);
+  void follow_log_if_due(mip6::BootTime now);
+  std::optional<mip6::BootTime> log_changes_at() const;
   void verify(mip6::BootTime now);
   void verified(const Answered& answer, mip6::BootTime now);
   void migration_refused(const mip6::Ipv6Address& local, Trouble trouble);
@@ -223,7 +226,9 @@ struct NodeKeying::Impl {
   std::optional<mip6::BootTime> adopt_again_at;
   bool keys = false;  // told to the caller
   bool migration_failed = false;
-  bool settled = true;
+  std::optional<mip6::BootTime> unsettled_at;
+  bool follows_log = false;
+  std::optional<mip6::BootTime> log_until;
   std::uint64_t next_id = 1;
   std::uint64_t next_name = 1;
   std::map<std::uint64_t, Purpose> pending;

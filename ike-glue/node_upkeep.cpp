@@ -15,13 +15,16 @@ constexpr milliseconds kVerifyAgainAfter{800};
 constexpr seconds kAdoptAgainAfter{2};
 constexpr seconds kRekeyAgainAfter{60};
 constexpr seconds kBetweenRekeys{5};
+constexpr seconds kRekeyFollowed{10};
+// A refresh is mostly answered within this; charon acts on an address that is lost 100 ms later.
+constexpr milliseconds kRefreshPatience{50};
 
 // In the middle of words like "the IKE connection was closed".
 std::string_view words_of(Closing closing) {
   switch (closing) {
     case Closing::kUnknown:
       return "";
-    case Closing::kByHomeAgent:
+    case Closing::kByPeer:
       return " by the home agent";
     case Closing::kHere:
       return " by charon here";
@@ -127,12 +130,9 @@ void NodeKeying::Impl::take_over(const IkeSa& sa, bool fresh, mip6::BootTime now
 
 // --- letting go ---
 
-// charon says why before it closes an IKE_SA; the first reason is the one.
+// What answers a re-key. Of a child that is being asked for it is told otherwise, and all else belongs to an attempt.
 void NodeKeying::Impl::current_log(const Section& message, std::string_view line) {
   if (number<std::uint64_t>(message, "ikesa-uniqueid", 10) != current->uniqueid) return;
-  if (const auto closing = read_closing(line); closing != Closing::kUnknown && current->closing == Closing::kUnknown)
-    current->closing = closing;
-  // What answers a re-key. Of a child that is being asked for it is told otherwise, and all else belongs to an attempt.
   const auto reason = is_bringing_up() ? std::nullopt : read_reason(line, 0);
   if (reason != Reason::kProposal && reason != Reason::kChildProposal && reason != Reason::kHomeAddress) return;
   auto why = words(*reason);
@@ -140,15 +140,15 @@ void NodeKeying::Impl::current_log(const Section& message, std::string_view line
   trouble(std::move(why));
 }
 
-void NodeKeying::Impl::lost_current(mip6::BootTime now, std::string_view how) {
+void NodeKeying::Impl::lost_current(mip6::BootTime now, std::string_view how, Closing closing) {
   const auto lost = *std::exchange(current, std::nullopt);
   verification.reset();
   keys = false;
   out.emplace_back(KeysDown{});
   lose_further(true);
   if (stop_deadline) return;
-  step(fmt::format("{}{}", how, words_of(lost.closing)));
-  if (lost.closing == Closing::kSilent) trouble(words(Reason::kSilent));
+  step(fmt::format("{}{}", how, words_of(closing)));
+  if (closing == Closing::kSilent) trouble(words(Reason::kSilent));
   if (attempt) return;
   if (!wish) wish = Wish{last_local.value_or(lost.local), false, false};
   delay_next(now);
@@ -190,7 +190,7 @@ void NodeKeying::Impl::force_leaving(mip6::BootTime now) {
 // While nothing else goes on that a re-key could disturb, or that disturbs it.
 bool NodeKeying::Impl::may_rekey() const {
   return current && !current->doomed && adopted && !attempt && !wish && !verification && leaving.empty() && !former &&
-         !is_bringing_up() && settled;
+         !is_bringing_up() && !unsettled_at;
 }
 
 // Asked by the node, and not left to charon: what the responder of a re-key sends under the new keys before the other
@@ -209,6 +209,7 @@ void NodeKeying::Impl::rekey_if_due(mip6::BootTime now) {
   const auto due = std::find_if(all.begin(), all.end(), [now](const Rekey& one) { return *one.at <= now; });
   if (due == all.end()) return;
   request(Purpose::kWhatever, "rekey", due->what);
+  follow_log_until(now + kRekeyFollowed);
   for (const auto& one : all) *one.at = std::max(*one.at, now + kBetweenRekeys);
   // charon answers yes whatever becomes of it: what an event does not confirm is asked for again.
   *due->at = now + kRekeyAgainAfter;
@@ -225,6 +226,33 @@ std::optional<mip6::BootTime> NodeKeying::Impl::next_rekey() const {
 // Up to a tenth less, by the SPI, which nobody chose: nodes that began together do not all come again together.
 mip6::Duration NodeKeying::Impl::spread(seconds interval) const {
   return interval - mip6::Duration(interval) * (current->spi_in % 128) / 1280;
+}
+
+// --- what charon logs ---
+
+// Each line is an event that wakes us, and charon logs each packet: of an idle connection that is dead peer detection,
+// which has nothing to tell. A reason to give up a connection, or not to get one, is logged only after something has
+// begun: an attempt, a re-key, a move, or that the home agent does not answer (an address that is lost is one way).
+bool NodeKeying::Impl::wants_log(mip6::BootTime now) const {
+  if (stop_deadline) return false;
+  if (!connected || !adopted || attempt || wish || verification || former || !leaving.empty()) return true;
+  return is_bringing_up() || log_until || (unsettled_at && *unsettled_at + kRefreshPatience <= now);
+}
+
+void NodeKeying::Impl::follow_log_until(mip6::BootTime until) {
+  log_until = std::max(log_until.value_or(until), until);
+}
+
+void NodeKeying::Impl::follow_log_if_due(mip6::BootTime now) {
+  if (log_until && *log_until <= now) log_until.reset();
+  const bool wanted = wants_log(now);
+  if (wanted == std::exchange(follows_log, wanted)) return;
+  out.insert(out.begin(), FollowLog{wanted});  // what is asked for now is to be followed already
+}
+
+std::optional<mip6::BootTime> NodeKeying::Impl::log_changes_at() const {
+  if (follows_log) return log_until;
+  return unsettled_at ? std::optional{*unsettled_at + kRefreshPatience} : std::nullopt;
 }
 
 // --- verifying a move ---

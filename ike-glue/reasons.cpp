@@ -153,13 +153,6 @@ std::optional<Reason> read_reason(std::string_view line, std::int64_t unix_time)
   return std::nullopt;
 }
 
-Closing read_closing(std::string_view line) {
-  if (line.starts_with("received DELETE for IKE_SA")) return Closing::kByHomeAgent;
-  if (line.starts_with("deleting IKE_SA")) return Closing::kHere;
-  const bool silent = line.starts_with("giving up after") || line.starts_with("DPD check timed out");
-  return silent ? Closing::kSilent : Closing::kUnknown;
-}
-
 std::string in_charons_words(std::string_view line) {
   constexpr std::size_t kMost = 160;  // a name in it may be of any length
   line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));

@@ -34,10 +34,6 @@ enum class Reason {
 // it was logged; 0: not known. Empty: the line is about something else.
 std::optional<Reason> read_reason(std::string_view line, std::int64_t unix_time);
 
-// Why an IKE_SA comes to its end, from a line of charon's log at level 1. kUnknown: the line is about something else.
-enum class Closing { kUnknown, kByHomeAgent, kHere, kSilent };
-Closing read_closing(std::string_view line);
-
 // " (charon: ...)", to follow the words of a reason.
 std::string in_charons_words(std::string_view line);
 

@@ -41,12 +41,13 @@ struct Session::Impl : std::enable_shared_from_this<Impl> {
   enum class Awaiting { kNothing, kStreamRegistered, kResponse, kStreamUnregistered };
 
   struct Pending {
-    std::string command;  // empty: `stream` is to be unregistered, and no more
+    std::string command;  // empty: `stream` is to be registered or unregistered, and no more
     Section message;
     std::string stream;
     Clock::time_point deadline;
     Done done;
     Response response;
+    bool registers = false;  // if `command` is empty
   };
 
   Impl(asio::io_context& io, std::filesystem::path path, std::vector<std::string> wanted, Handlers callbacks)
@@ -75,17 +76,19 @@ struct Session::Impl : std::enable_shared_from_this<Impl> {
   void protocol_error(std::string reason);
 
   void enqueue(Pending pending);
+  void change_registration(const std::string& event, bool registers, milliseconds deadline, Done done);
   void start_next();
   void finish(tl::expected<Response, mip6::Error> result);
   void fail_later(Done done, mip6::Error why);
 
   void arm_timer();
   void timer_fired();
+  static const std::string& what(const Pending& one) { return one.command.empty() ? one.stream : one.command; }
   mip6::Error error(std::string tried, std::string reason, std::string remedy, int os_error = 0) const;
 
   asio::io_context& loop;
   std::filesystem::path socket_path;
-  std::vector<std::string> events;
+  std::vector<std::string> events;  // to be registered on each connection
   Handlers handlers;
   asio::local::stream_protocol::socket socket;
   asio::steady_timer timer;
@@ -93,8 +96,9 @@ struct Session::Impl : std::enable_shared_from_this<Impl> {
   bool watching = false;
 
   Phase phase = Phase::kNew;
-  std::uint64_t generation = 0;  // of the connection; handlers of an earlier one do nothing
-  std::size_t registered = 0;
+  std::uint64_t generation = 0;          // of the connection; handlers of an earlier one do nothing
+  std::vector<std::string> registering;  // on this connection, at its beginning
+  std::size_t registered = 0;            // of these
   std::optional<Clock::time_point> registration_deadline;
   std::optional<Clock::time_point> retry_at;
   Clock::time_point ready_since;
@@ -151,6 +155,7 @@ void Session::Impl::connected(const ErrorCode& result) {
     return;
   }
   phase = Phase::kRegistering;
+  registering = events;
   registered = 0;
   registration_deadline = Clock::now() + kRegistrationPatience;
   read_length();
@@ -158,9 +163,9 @@ void Session::Impl::connected(const ErrorCode& result) {
 }
 
 void Session::Impl::register_next() {
-  if (registered == events.size()) return ready();
+  if (registered == registering.size()) return ready();
   arm_timer();
-  send({PacketType::kEventRegister, events[registered], {}});
+  send({PacketType::kEventRegister, registering[registered], {}});
 }
 
 void Session::Impl::ready() {
@@ -295,9 +300,9 @@ void Session::Impl::received(const Packet& packet) {
   }
   if (packet.type == PacketType::kEventUnknown) {
     // Only another charon would know it, and another charon makes its socket anew.
-    return close(
-        error("register for the event " + events[registered], "charon does not know it", "use strongSwan 5.9 or later"),
-        true);
+    return close(error("register for the event " + registering[registered], "charon does not know it",
+                       "use strongSwan 5.9 or later"),
+                 true);
   }
   protocol_error("an answer to a registration that is none");
 }
@@ -327,9 +332,10 @@ void Session::Impl::answered(const Packet& packet) {
   if (unknown) {
     const auto& name = awaiting == Awaiting::kResponse ? active.command : active.stream;
     return finish(tl::unexpected(
-        error("ask charon for " + active.command, "charon does not know " + name, "use strongSwan 5.9 or later")));
+        error("ask charon for " + what(active), "charon does not know " + name, "use strongSwan 5.9 or later")));
   }
   if (awaiting == Awaiting::kStreamRegistered) {
+    if (active.command.empty()) return finish(std::move(active.response));
     awaiting = Awaiting::kResponse;
     return send({PacketType::kCommandRequest, active.command, active.message});
   }
@@ -347,11 +353,25 @@ void Session::Impl::enqueue(Pending pending) {
   arm_timer();
 }
 
+void Session::Impl::change_registration(const std::string& event, bool registers, milliseconds deadline, Done done) {
+  const bool is_registered = std::erase(events, event) > 0;
+  if (registers) events.push_back(event);
+  const bool at_charon = phase == Phase::kRegistering || phase == Phase::kReady;
+  if (is_registered == registers || !at_charon) {
+    if (done)
+      asio::post(loop, [self = shared_from_this(), done = std::move(done)] {
+        if (self->phase != Phase::kDestroyed) done(Response{});
+      });
+    return;
+  }
+  enqueue({{}, {}, event, Clock::now() + deadline, std::move(done), {}, registers});
+}
+
 void Session::Impl::start_next() {
   if (queue.empty()) return arm_timer();
   const auto& next = queue.front();
   awaiting = next.stream.empty() ? Awaiting::kResponse : Awaiting::kStreamRegistered;
-  if (next.command.empty()) {
+  if (next.command.empty() && !next.registers) {
     awaiting = Awaiting::kStreamUnregistered;
     send({PacketType::kEventUnregister, next.stream, {}});
   } else if (next.stream.empty()) {
@@ -373,6 +393,7 @@ void Session::Impl::finish(tl::expected<Response, mip6::Error> result) {
 }
 
 void Session::Impl::fail_later(Done done, mip6::Error why) {
+  if (!done) return;
   asio::post(loop, [self = shared_from_this(), done = std::move(done), why = std::move(why)] {
     if (self->phase != Phase::kDestroyed) done(tl::unexpected(why));
   });
@@ -407,7 +428,7 @@ void Session::Impl::timer_fired() {
                  "look at charon's process and log, restart strongSwan: systemctl restart strongswan", ETIMEDOUT));
   }
   if (awaiting != Awaiting::kNothing && queue.front().deadline <= now) {
-    return close(error("ask charon for " + queue.front().command, "charon does not answer",
+    return close(error("ask charon for " + what(queue.front()), "charon does not answer",
                        "look at charon's process and log, restart strongSwan: systemctl restart strongswan", ETIMEDOUT),
                  false);
   }
@@ -415,7 +436,7 @@ void Session::Impl::timer_fired() {
   const auto expired =
       std::stable_partition(first_waiting, queue.end(), [now](const Pending& one) { return one.deadline > now; });
   for (auto one = expired; one != queue.end(); ++one) {
-    auto why = error("ask charon for " + one->command, "the deadline passed before it could be asked",
+    auto why = error("ask charon for " + what(*one), "the deadline passed before it could be asked",
                      "look at charon's process and log", ETIMEDOUT);
     fail_later(std::move(one->done), std::move(why));
   }
@@ -464,9 +485,12 @@ void Session::request(std::string command, Section message, std::string stream, 
   impl_->enqueue(std::move(pending));
 }
 
+void Session::follow(const std::string& event, milliseconds deadline) {
+  impl_->change_registration(event, true, deadline, {});
+}
+
 void Session::unregister(const std::string& event, milliseconds deadline, Done done) {
-  std::erase(impl_->events, event);
-  impl_->enqueue({{}, {}, event, Clock::now() + deadline, std::move(done), {}});
+  impl_->change_registration(event, false, deadline, std::move(done));
 }
 
 }  // namespace ike

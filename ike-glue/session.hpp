@@ -45,9 +45,13 @@ class Session {
   // once the Session is destroyed. While there is no connection requests wait for the next attempt to make one.
   void request(std::string command, Section message, std::string stream, std::chrono::milliseconds deadline, Done done);
 
+  // This event too, on later connections as well; queued as a request is, so that what is asked later has its effects
+  // told. Nothing happens if it is registered already.
+  void follow(const std::string& event, std::chrono::milliseconds deadline);
+
   // No more of this event, also on later connections; queued as a request is. Due before the end of a Session that has
   // `log`: charon 5.9 may log that a connection with it has gone, to that connection, and so on, for half a minute.
-  // kUnregisterPatience is the deadline for who only wants to end.
+  // kUnregisterPatience is the deadline for who only wants to end. `done` may be empty.
   void unregister(const std::string& event, std::chrono::milliseconds deadline, Done done);
 
  private:

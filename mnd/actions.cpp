@@ -13,6 +13,12 @@ namespace mnd {
 namespace node = mip6::node;
 using kernel::Side;
 
+namespace {
+
+constexpr std::chrono::milliseconds kLogPatience{3000};
+
+}  // namespace
+
 void Daemon::feed(node::MobileEvent event) {
   pending_.emplace_back(std::move(event));
   drain();
@@ -58,7 +64,7 @@ void Daemon::handle(const KeyingEvent& event) {
   for (const auto& action : keying_->handle(event, kernel::boot_now())) {
     // What becomes of a former home agent's keys is of no interest.
     if (keying_leaves_ && !std::holds_alternative<ike::Request>(action) &&
-        !std::holds_alternative<ike::Stopped>(action))
+        !std::holds_alternative<ike::FollowLog>(action) && !std::holds_alternative<ike::Stopped>(action))
       continue;
     std::visit([this](const auto& one) { perform(one); }, action);
   }
@@ -267,6 +273,11 @@ void Daemon::perform(const ike::Request& action) {
       });
 }
 
+void Daemon::perform(const ike::FollowLog& action) {
+  if (action.follow) return fast_->follow("log", kLogPatience);
+  fast_->unregister("log", kLogPatience, {});
+}
+
 void Daemon::perform(const ike::KeysUp& action) {
   if (action.fresh) trace_.keys_came(std::chrono::steady_clock::now());
   troubles_.over("keys");
@@ -341,11 +352,7 @@ void Daemon::perform(const ike::Trouble& action) {
 void Daemon::perform(const ike::Step& action) { journal_.add("keys", action.what); }
 
 void Daemon::perform(const ike::Stopped&) {
-  if (stopping_) {
-    // What is cleaned up is told in charon's log.
-    if (!fast_connected_) return clean_up();
-    return fast_->unregister("log", ike::kUnregisterPatience, [this](const auto&) { clean_up(); });
-  }
+  if (stopping_) return clean_up();
   enter_keying();
 }
 

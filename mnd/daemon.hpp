@@ -151,6 +151,7 @@ class Daemon {
   void perform(const mip6::node::AgentSilent& action);
   void perform(const mip6::node::Stopped& action);
   void perform(const ike::Request& action);
+  void perform(const ike::FollowLog& action);
   void perform(const ike::KeysUp& action);
   void perform(const ike::KeysDown& action);
   void perform(const ike::MoveOwnEndpoint& action);

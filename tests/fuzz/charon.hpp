@@ -59,6 +59,9 @@ class Charon {
         no_secret(step->what);
       } else if (std::holds_alternative<ike::Stopped>(action)) {
         require(asked_to_stop_, "it stops when it is asked to");
+      } else if constexpr (std::is_constructible_v<Action, ike::FollowLog>) {
+        const auto* log = std::get_if<ike::FollowLog>(&action);
+        require(!log || log->follow != std::exchange(follows_log_, log->follow), "the log is followed or let go once");
       }
     }
   }
@@ -261,6 +264,7 @@ class Charon {
   std::uint64_t last_id_ = 0;
   bool connected_ = false;
   bool asked_to_stop_ = false;
+  bool follows_log_ = false;  // a node
 };
 
 }  // namespace fuzz

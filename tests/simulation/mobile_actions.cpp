@@ -193,6 +193,7 @@ void MobileHost::start_keying() {
   if (!around_.options.dynamic_keys || present == nullptr || keying_) return;
   keyed_ = *present;
   told_settled_ = true;
+  follows_log_ = false;
   keying_ = std::make_unique<ike::NodeKeying>(ike::NodeKeyingPolicy{.home_address = home_address_,
                                                                     .home_agent = present->address,
                                                                     .credentials = credentials(),
@@ -258,6 +259,8 @@ void MobileHost::on(const ike::Request& action) {
   ask_charon(action);
 }
 
+void MobileHost::on(const ike::FollowLog& action) { follows_log_ = action.follow; }
+
 void MobileHost::on(const ike::KeysUp& action) {
   note("has keys, SPI in {:x}, out {:x}, fresh {}", action.spi_in, action.spi_out, action.fresh);
   if (keys_are_of(agent_)) tell_keys(action.fresh);
@@ -284,7 +287,8 @@ void MobileHost::on(const ike::DeleteStatesExcept& action) {
 void MobileHost::answered(ike::Answered answer) { feed(ike::NodeKeyingEvent{std::move(answer)}); }
 
 void MobileHost::charon_told(ike::CharonEvent event) {
-  if (charon_connected_) feed(ike::NodeKeyingEvent{std::move(event)});
+  if (!charon_connected_ || (event.name == "log" && !follows_log_)) return;
+  feed(ike::NodeKeyingEvent{std::move(event)});
 }
 
 void MobileHost::charon_came() {

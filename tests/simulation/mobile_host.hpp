@@ -99,6 +99,7 @@ class MobileHost final : public Host {
   void on(const node::SendPrefixSolicitation& action);
   void on(const node::Stopped& action);
   void on(const ike::Request& action);
+  void on(const ike::FollowLog& action);
   void on(const ike::KeysUp& action);
   void on(const ike::KeysDown& action);
   void on(const ike::MoveOwnEndpoint& action);
@@ -171,6 +172,7 @@ class MobileHost final : public Host {
   std::optional<Peer> keyed_;   // the home agent that keying_ is for
   bool keying_leaves_ = false;  // with the registration, and not with its home agent
   bool charon_connected_ = false;
+  bool follows_log_ = false;
   std::optional<Ipv6Address> keys_wanted_from_;  // until the former keying is gone
   std::deque<Event> pending_;
   bool draining_ = false;

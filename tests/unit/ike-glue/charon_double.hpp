@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "ike-glue/keying.hpp"
+#include "ike-glue/node_keying.hpp"
 
 namespace ike_test {
 
@@ -37,6 +37,8 @@ struct Sa {  // as charon lists it
   std::string mode = {};        // left out if empty
   Section::List local_ts = {};  // the same
   Section::List remote_ts = {};
+  Section::List tasks_active = {};
+  Section::List tasks_passive = {};
 };
 
 inline Section listed(const Sa& sa) {
@@ -51,6 +53,8 @@ inline Section listed(const Sa& sa) {
   section.set("uniqueid", std::to_string(sa.uniqueid)).set("state", sa.state).set("version", sa.version);
   section.set("local-host", sa.local.to_string()).set("remote-host", sa.remote.to_string());
   section.set("remote-id", sa.remote_id).set("established", sa.age);
+  if (!sa.tasks_active.empty()) section.set("tasks-active", sa.tasks_active);
+  if (!sa.tasks_passive.empty()) section.set("tasks-passive", sa.tasks_passive);
   Section children;
   if (sa.child) children.set("reg-" + std::to_string(sa.uniqueid), child);
   section.set("child-sas", children);
@@ -88,6 +92,8 @@ inline Section logged(const std::string& name, const std::string& words) {
 template <typename Core, typename Event, typename Action>
 class Harness {
  public:
+  static constexpr bool kAsksForLog = std::is_constructible_v<Action, ike::FollowLog>;
+
   template <typename Policy>
   explicit Harness(Policy policy) : core(std::move(policy)) {}
 
@@ -95,12 +101,21 @@ class Harness {
     for (auto& action : core.handle(event, now)) {
       if (auto* request = std::get_if<ike::Request>(&action)) {
         requests.push_back(std::move(*request));
-      } else {
-        actions.push_back(std::move(action));
+        continue;
       }
+      if constexpr (kAsksForLog) {
+        if (const auto* log = std::get_if<ike::FollowLog>(&action)) {
+          follows_log = log->follow;
+          continue;
+        }
+      }
+      actions.push_back(std::move(action));
     }
   }
-  void event(std::string name, Section message) { handle(ike::CharonEvent{std::move(name), std::move(message)}); }
+  // What charon logs comes to who follows it.
+  void event(const std::string& name, Section message) {
+    if (name != "log" || follows_log) handle(ike::CharonEvent{name, std::move(message)});
+  }
 
   // Takes the oldest request of this command off the list; false if there is none.
   bool take(std::string_view command, ike::Request* taken = nullptr) {
@@ -174,6 +189,7 @@ class Harness {
   std::vector<ike::Request> requests;
   std::vector<Action> actions;
   std::uint64_t last_id = 0;
+  bool follows_log = !kAsksForLog;
 };
 
 }  // namespace ike_test

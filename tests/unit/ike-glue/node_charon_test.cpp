@@ -151,30 +151,32 @@ TEST_CASE("a connection closed by others is established anew after a pause", "[n
 TEST_CASE("an IKE connection that is closed is told with who closed it", "[node-keying]") {
   Node node;
   node.establish();
-  const auto log = [&node](int uniqueid, const std::string& line) {
-    node.event("log", logged(Node::name(1), line).set("ikesa-uniqueid", std::to_string(uniqueid)));
-  };
+  auto closed = node.first;
   SECTION("nobody knows") {
-    log(7, "received DELETE for IKE_SA x[7]");  // of another one, which a re-key has replaced
-    node.down(node.first);
+    closed.tasks_active = GENERATE(Section::List{}, Section::List{"IKE_DPD"});
+    closed.state = closed.tasks_active.empty() ? "ESTABLISHED" : "CONNECTING";
+    node.down(closed);
     CHECK(node.last<Step>()->what == "the IKE connection was closed");
     CHECK(node.count<Trouble>() == 0);
   }
   SECTION("the home agent") {
-    log(1, "received DELETE for IKE_SA x[1]");
-    log(1, "deleting IKE_SA x[1] between 2001:db8:a1::7[mn]...2001:db8:1::1[ha]");
-    node.down(node.first);
+    closed.state = "DELETING";
+    closed.tasks_passive = {GENERATE("IKE_DELETE", "ISAKMP_DELETE")};
+    closed.tasks_active = GENERATE(Section::List{}, Section::List{"IKE_DPD"});
+    node.down(closed);
     CHECK(node.last<Step>()->what == "the IKE connection was closed by the home agent");
     CHECK(node.count<Trouble>() == 0);
   }
   SECTION("charon here, asked by somebody") {
-    log(1, "deleting IKE_SA x[1] between 2001:db8:a1::7[mn]...2001:db8:1::1[ha]");
-    node.down(node.first);
+    closed.state = "DELETING";
+    closed.tasks_active = {"IKE_DELETE"};
+    node.down(closed);
     CHECK(node.last<Step>()->what == "the IKE connection was closed by charon here");
   }
   SECTION("nobody: the home agent went silent") {
-    log(1, GENERATE("giving up after 5 retransmits", "DPD check timed out, enforcing DPD action"));
-    node.down(node.first);
+    closed.version = GENERATE("1", "2");
+    if (closed.version == "2") closed.tasks_active = {GENERATE("IKE_DPD", "CHILD_REKEY")};
+    node.down(closed);
     CHECK(node.last<Step>()->what == "the IKE connection was closed: the home agent does not answer any more");
     REQUIRE(node.count<Trouble>() == 1);
     CHECK(node.last<Trouble>()->what == "home agent 2001:db8:1::1 does not answer IKE");
@@ -212,4 +214,61 @@ TEST_CASE("an IKE_SA with another home agent, of a former process, is not adopte
   CHECK(node.count<KeysUp>() == 0);
   CHECK_FALSE(node.core.endpoint());
   CHECK(node.terminated(1, false) == 1);
+}
+
+TEST_CASE("what charon logs is followed while something goes on, and not of a connection that is idle",
+          "[node-keying]") {
+  Node node;
+  node.connect();
+  CHECK_FALSE(node.follows_log);  // nothing was asked yet
+  const auto idle = [&node] {
+    return !node.follows_log && (!node.core.next_deadline() || *node.core.next_deadline() > node.now + 30min);
+  };
+  node.handle(EstablishAsked{kFirst});
+  CHECK(node.follows_log);
+  node.load_and_initiate();
+  node.up(node.first);
+  CHECK(idle());
+  SECTION("not for a refresh that is answered") {
+    node.handle(Settled{false});
+    node.pass(49ms);
+    CHECK_FALSE(node.follows_log);
+    node.handle(Settled{true});
+    CHECK(idle());
+  }
+  SECTION("while the home agent does not answer") {
+    node.lose_address();
+    CHECK(node.follows_log);
+    node.pass(10min);
+    CHECK(node.follows_log);
+    node.handle(Settled{true});
+    CHECK_FALSE(node.follows_log);
+  }
+  SECTION("for a while after a move, and until charon was seen to follow it") {
+    node.handle(Attached{kSecond});
+    CHECK(node.follows_log);
+    node.handle(EndpointMoved{kSecond, true});
+    node.pass(5s);
+    CHECK(node.follows_log);
+    Sa moved = node.first;
+    moved.local = kSecond;
+    REQUIRE(node.list({moved}));
+    CHECK(idle());
+  }
+  SECTION("for a while after a re-key was asked for") {
+    node.pass(1h);
+    REQUIRE(node.asked("rekey"));
+    CHECK(node.follows_log);
+    node.pass(10s);
+    CHECK_FALSE(node.follows_log);
+  }
+  SECTION("when charon has gone, so that nothing is missed when it comes") {
+    node.handle(CharonDisconnected{});
+    CHECK(node.follows_log);
+  }
+  SECTION("not to the end of a process: charon logs that a connection with it has gone") {
+    node.handle(Attached{kSecond});
+    node.handle(StopAsked{});
+    CHECK_FALSE(node.follows_log);
+  }
 }

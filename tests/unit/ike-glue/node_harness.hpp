@@ -55,6 +55,12 @@ struct Node : Harness<NodeKeying, NodeKeyingEvent, NodeKeyingAction> {
     forget();
   }
 
+  // As the registration tells it, early enough for what charon logs about that.
+  void lose_address() {
+    handle(Settled{false});
+    pass(50ms);
+  }
+
   const Sa first{.name = name(1), .uniqueid = 1};
   const Sa second{.name = name(2), .uniqueid = 2, .local = kSecond, .spi_in = "c0000003", .spi_out = "c0000004"};
 };

@@ -313,6 +313,7 @@ TEST_CASE("a node that moves to and fro replaces its connection when it has come
     CHECK(node.load_and_initiate());
   }
   SECTION("nor does it when charon closes the connection by itself") {
+    node.lose_address();
     node.event("log", logged(Node::name(3), "reauthenticating IKE_SA due to address change"));
     CHECK(node.load_and_initiate());
   }
@@ -393,6 +394,7 @@ TEST_CASE("a connection found in charon is where the home agent has agreed that 
 TEST_CASE("a connection that charon closes for a lost address is replaced before its keys go", "[node-keying]") {
   Node node;
   node.establish();
+  node.lose_address();
   node.event("log", logged(Node::name(1), "reauthenticating IKE_SA due to address change"));
   CHECK(node.count<Trouble>() == 1);
   CHECK(node.core.usable());

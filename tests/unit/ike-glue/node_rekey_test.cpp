@@ -168,6 +168,8 @@ TEST_CASE("a re-key that the home agent refuses is told with charon's reason and
   const auto log = [&node](const std::string& line) {
     node.event("log", logged(Node::name(1), line).set("ikesa-uniqueid", "1"));
   };
+  node.pass(1h);
+  REQUIRE(node.asked("rekey"));
   log("received DELETE for ESP CHILD_SA with SPI c0000002");
   log("peer supports MOBIKE");
   CHECK(node.count<Trouble>() == 0);

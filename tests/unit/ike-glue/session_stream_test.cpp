@@ -71,3 +71,57 @@ TEST_CASE("an event that is given up is unregistered, and not registered again",
   REQUIRE(client.run([&] { return client.connected == 2; }));
   CHECK(peer.received.size() == 3);
 }
+
+TEST_CASE("an event that is followed is registered before what is asked later, and on each connection from then on",
+          "[session]") {
+  Client client({"ike-updown"});
+  Peer peer(client.loop, client.path);
+  client.session.start();
+  REQUIRE(client.run([&] { return client.connected == 1; }));
+  peer.confirms = false;
+  client.session.follow("log", std::chrono::seconds(5));
+  client.session.follow("log", std::chrono::seconds(5));  // once is enough
+  const auto next = client.ask("version");
+  REQUIRE(client.run([&] { return peer.received.size() == 1; }));
+  CHECK(peer.received.back() == Packet{PacketType::kEventRegister, "log", {}});
+  peer.confirm();
+  REQUIRE(client.run([&] { return peer.received.size() == 2; }));
+  CHECK(peer.received.back().name == "version");
+  peer.send({PacketType::kEvent, "log", Section{}.set("msg", "x")});
+  peer.respond();
+  REQUIRE(client.run([&] { return next->has_value(); }));
+  CHECK(client.seen.size() == 1);
+  peer.close();
+  for (const auto* name : {"ike-updown", "log"}) {
+    const auto before = peer.received.size();
+    REQUIRE(client.run([&] { return peer.received.size() > before; }));
+    CHECK(peer.received.back() == Packet{PacketType::kEventRegister, name, {}});
+    peer.confirm();
+  }
+  REQUIRE(client.run([&] { return client.connected == 2; }));
+}
+
+TEST_CASE("what is followed or let go while there is no connection, or while events are registered, is right after",
+          "[session]") {
+  Client client({"ike-updown", "child-updown"});
+  client.session.follow("log", std::chrono::seconds(5));  // before the first connection
+  Peer peer(client.loop, client.path);
+  peer.confirms = false;
+  client.session.start();
+  REQUIRE(client.run([&] { return peer.received.size() == 1; }));
+  bool let_go = false;
+  client.session.unregister("ike-updown", std::chrono::seconds(5), [&let_go](const auto&) { let_go = true; });
+  client.session.follow("ike-rekey", std::chrono::seconds(5));
+  std::vector<Packet> wanted;
+  for (const auto* name : {"ike-updown", "child-updown", "log"})
+    wanted.push_back({PacketType::kEventRegister, name, {}});
+  wanted.push_back({PacketType::kEventUnregister, "ike-updown", {}});
+  wanted.push_back({PacketType::kEventRegister, "ike-rekey", {}});
+  for (std::size_t asked = 1; asked <= wanted.size(); ++asked) {
+    REQUIRE(client.run([&] { return peer.received.size() == asked; }));
+    CHECK(peer.received.back() == wanted[asked - 1]);
+    CHECK(client.connected == (asked > 3 ? 1 : 0));
+    CHECK(let_go == (asked > 4));
+    peer.confirm();
+  }
+}
