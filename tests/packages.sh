@@ -65,13 +65,14 @@ install_packages() {
   return "$status"
 }
 
-# build_preset PRESET [TARGET...]: configures once, builds what changed.
+# build_preset PRESET [TARGET...]: configures once, builds what changed; on a terminal one line tells how far it is.
 build_preset() {
-  local preset=$1
+  local preset=$1 quiet=()
   shift
+  [ -t 1 ] || quiet=(--quiet)
   [ -f "build/$preset/build.ninja" ] || cmake --preset "$preset" >"/tmp/mnd-configure.$$" 2>&1 ||
     { cat "/tmp/mnd-configure.$$" >&2; rm -f "/tmp/mnd-configure.$$"; return 1; }
   rm -f "/tmp/mnd-configure.$$"
   echo "building preset $preset"
-  cmake --build --preset "$preset" -- --quiet "$@"
+  cmake --build --preset "$preset" -- "${quiet[@]}" "$@"
 }

@@ -94,6 +94,7 @@ TEST_CASE("charon closes an IKE_SA whose address has gone, unless it is the one 
   pair.move_both(kSecond);
   pair.node.addresses = {kThird};
   pair.node.charon->address_vanished(kSecond);
+  pair.node.handle(ike::Settled{false});
   pair.world.pass(90ms);
   CHECK(pair.node.troubles.empty());
   pair.world.pass(20ms);

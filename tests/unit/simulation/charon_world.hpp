@@ -173,7 +173,12 @@ class Node : public Driven<Node, ike::NodeKeying, ike::NodeKeyingEvent> {
   }
   explicit Node(World& its_world, int number = 1) : Node(its_world, number, secret_of(number), number) {}
 
+  void told(ike::CharonEvent event) override {
+    if (event.name != "log" || follows_log) Driven::told(std::move(event));
+  }
+
   using Driven::perform;
+  void perform(const ike::FollowLog& action) { follows_log = action.follow; }
   void perform(const ike::KeysUp& action) {
     keys = true;
     spi_in = action.spi_in;
@@ -195,6 +200,7 @@ class Node : public Driven<Node, ike::NodeKeying, ike::NodeKeyingEvent> {
 
   Ipv6Address home;
   bool keys = false;
+  bool follows_log = false;
   int fresh = 0;   // times that keys came which were never used
   int losses = 0;  // times that keys went
   std::uint32_t spi_in = 0;

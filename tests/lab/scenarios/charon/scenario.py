@@ -106,6 +106,14 @@ def closed_by_hand(lab, **more):
         vici.ask(lab.vici_socket("mn"), "terminate", {"ike-id": sa["uniqueid"], "timeout": "-1", **more})
 
 
+def told_closed(lab, by):
+    def told():
+        last = [one["text"] for one in lab.status("mn", "events")["events"] if "was closed" in one["text"]][-1:]
+        return last == [f"the IKE connection was closed {by}"]
+    lab.check(f"an event tells that the IKE connection was closed {by}", wait_for(told, ordering.PATIENCE),
+              lab.status("mn", "events")["events"][-5:])
+
+
 def move(lab, state):
     common.link("w1", state)
     target = "w1" if state == "up" else "w2"
@@ -146,8 +154,13 @@ def loaded_by_others(lab, foreign):
     lab.check("swanctl --load-all unloads ours", left == {"mn": [], "ha": []}, left)
     lab.check("with nothing loaded updates go on", ordering.refresh(), ordering.node())
     theirs = {n: foreign.present(n) for n in ("mn", "ha")}
+    for ike_sa in vici.ike_sas(lab.vici_socket("ha")):
+        if ike_sa.get("remote-id") == NODES["mn"]["identity"]:
+            vici.ask(lab.vici_socket("ha"), "terminate", {"ike-id": ike_sa["uniqueid"], "timeout": "-1"})
+    told_closed(lab, "by the home agent")
+    settled(lab, "closed by hand at the home agent")
     closed_by_hand(lab)
-    time.sleep(0.3)
+    told_closed(lab, "by charon here")
     settled(lab, "closed by hand after swanctl --load-all")
     lab.check("and the administrator's is loaded as it was", theirs == {n: foreign.present(n) for n in ("mn", "ha")},
               (theirs, foreign.present("mn"), foreign.present("ha")))
