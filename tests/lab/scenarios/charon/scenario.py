@@ -258,20 +258,23 @@ def upgraded(lab, namespace):
     lab.check(f"{what}: its socket is another one", lab.vici_socket(namespace).stat().st_ino != inode)
 
 
+def quiet_second(lab, program):
+    """Who polls never has one, on however crowded a machine."""
+    used, begin = lab.usage(program)["cpu_ms"], time.monotonic()
+    time.sleep(1)
+    return lab.usage(program)["cpu_ms"] - used < (time.monotonic() - begin) * 1000 / 4
+
+
 def impostors(lab, namespace):
     """In the place of a charon that is dead."""
     for manner, words in IMPOSTORS.items():
         what = f"charon's socket answering: {manner}, {namespace}"
         impostor = Impostor(lab.vici_socket(namespace), manner)
-        used = lab.usage(ENDS[namespace])["cpu_ms"]
-        begin = time.monotonic()
         wait_for(lambda one=impostor: one.accepted > 1, ordering.PATIENCE)  # there are two connections, or it comes again
         named(lab, what, namespace, words)
         lab.check(f"{what}: updates go on", ordering.refresh(), ordering.node())
-        time.sleep(max(0, 1 - (time.monotonic() - begin)))
-        spent, passed = lab.usage(ENDS[namespace])["cpu_ms"] - used, (time.monotonic() - begin) * 1000
-        lab.check(f"{what}: and the daemon is quiet", impostor.accepted > 1 and spent < passed / 4,
-                  (impostor.accepted, spent, passed))
+        lab.check(f"{what}: and the daemon is quiet", impostor.accepted > 1 and
+                  wait_for(lambda: quiet_second(lab, ENDS[namespace]), 2), impostor.accepted)
         impostor.stop()
     lab.vici_socket(namespace).unlink(missing_ok=True)
 
