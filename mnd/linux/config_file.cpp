@@ -13,6 +13,7 @@
 #include <system_error>
 
 #include "mnd/linux/descriptor.hpp"
+#include "mnd/linux/os_error.hpp"
 
 namespace mnd::kernel {
 
@@ -119,11 +120,12 @@ class Parser {
 tl::expected<std::string, ConfigMistake> read_text(const std::filesystem::path& path) {
   const auto mistake = [&](int number) {
     const bool missing = number == ENOENT;
-    return tl::unexpected(ConfigMistake{
-        .file = path.string(),
-        .line = 0,
-        .what = fmt::format("cannot be read: {}", std::strerror(number)),
-        .remedy = missing ? "write it; five lines are enough, see mnd.conf(5)" : "make it a readable text file"});
+    return tl::unexpected(ConfigMistake{.file = path.string(),
+                                        .line = 0,
+                                        .what = fmt::format("cannot be read: {}", std::strerror(number)),
+                                        .remedy = missing
+                                                      ? "write it; five lines are enough, see mnd.conf(5)"
+                                                      : remedy_for_reading(number, "make it a readable text file")});
   };
   const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (!file) return mistake(errno);
@@ -147,10 +149,11 @@ tl::expected<std::vector<std::filesystem::path>, ConfigMistake> files_in(const s
   for (; !error && entry != std::filesystem::directory_iterator{}; entry.increment(error))
     if (entry->path().extension() == ".conf") files.push_back(entry->path());
   if (error && error != std::errc::no_such_file_or_directory)
-    return tl::unexpected(ConfigMistake{.file = folder.string(),
-                                        .line = 0,
-                                        .what = "cannot be read: " + error.message(),
-                                        .remedy = "make it a readable folder, or remove it"});
+    return tl::unexpected(
+        ConfigMistake{.file = folder.string(),
+                      .line = 0,
+                      .what = "cannot be read: " + error.message(),
+                      .remedy = remedy_for_reading(error.value(), "make it a readable folder, or remove it")});
   std::sort(files.begin(), files.end());
   return files;
 }

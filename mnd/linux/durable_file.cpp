@@ -92,7 +92,7 @@ tl::expected<std::string, mip6::Error> read_protected(const std::filesystem::pat
     return tl::unexpected(os_error(open_error, tried, path.string(),
                                    open_error == ENOENT
                                        ? fmt::format("write {} into this file, mode 0640 or stricter", kind.content)
-                                       : "make the file readable for the user mnd runs as"));
+                                       : remedy_for_reading(open_error, "make it a readable file")));
   struct stat status {};
   if (::fstat(file.get(), &status) != 0) return failed(errno, fmt::format("look at {}", kind.name), path);
   if (!S_ISREG(status.st_mode))

@@ -1,6 +1,9 @@
 // A failed system call as an Error value.
 #pragma once
 
+#include <unistd.h>
+
+#include <cerrno>
 #include <string>
 #include <utility>
 
@@ -15,6 +18,13 @@ inline mip6::Error os_error(int number, std::string tried, std::string on, std::
           .reason = {},  // Error::to_string() adds the system's words
           .remedy = std::move(remedy),
           .os_error = number};
+}
+
+// What helps who may not read a file of ours, both of which the group reads; `otherwise` is for who may read all of
+// them.
+inline std::string remedy_for_reading(int number, std::string otherwise) {
+  if ((number != EACCES && number != EPERM) || ::geteuid() == 0) return otherwise;
+  return "run this as root, or as a member of the group mnd";
 }
 
 }  // namespace mnd::kernel

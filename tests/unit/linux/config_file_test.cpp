@@ -1,6 +1,7 @@
 #include "mnd/linux/config_file.hpp"
 
 #include "tests/catch.hpp"
+#include "tests/unit/as_nobody.hpp"
 #include "tests/unit/temporary_folder.hpp"
 
 using namespace mnd::kernel;
@@ -84,4 +85,17 @@ TEST_CASE("a file that cannot be read is a mistake with a remedy") {
   CHECK(missing.error().at(0).to_string().find("cannot be read: No such file") != std::string::npos);
   CHECK_FALSE(missing.error().at(0).remedy.empty());
   CHECK_FALSE(read_config(folder.path()));
+}
+
+TEST_CASE("who may not read a configuration is told as whom it works") {
+  const TemporaryFolder folder;
+  const auto path = folder.file("mnd.conf", "a = 1\n", 0);
+  folder.file("mnd.conf.d/x.conf", "b = 1\n", 0);
+  const AsNobody user{folder.path()};
+  const auto content = read_config_content(path);
+  REQUIRE(content.mistakes.size() == 2);
+  for (const auto& mistake : content.mistakes) {
+    CHECK(mistake.what == "cannot be read: Permission denied");
+    CHECK(mistake.remedy == "run this as root, or as a member of the group mnd");
+  }
 }

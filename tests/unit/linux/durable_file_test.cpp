@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tests/catch.hpp"
+#include "tests/unit/as_nobody.hpp"
 #include "tests/unit/temporary_folder.hpp"
 
 using namespace mnd::kernel;
@@ -155,4 +156,15 @@ TEST_CASE("a key file may be larger than a secret, and is protected like one") {
   CHECK(read_key_file(folder.file("open", "x", 0644)).error().remedy == "chmod 0640 " + (folder / "open").string());
   CHECK(read_key_file(folder / "none").error().remedy ==
         "write private key and certificates into this file, mode 0640 or stricter");
+}
+
+TEST_CASE("who may not read a secret is told as whom it works") {
+  const TemporaryFolder folder;
+  const auto path = folder.file("secret", "geheim\n", 0);
+  const AsNobody user{folder.path()};
+  for (const auto& read : {read_secret(path), read_key_file(path), read_manual_key_file(path)}) {
+    REQUIRE_FALSE(read);
+    CHECK(read.error().os_error == EACCES);
+    CHECK(read.error().remedy == "run this as root, or as a member of the group mnd");
+  }
 }
