@@ -13,7 +13,7 @@
 #include <system_error>
 #include <utility>
 
-#include "mnd/linux/config_mistakes.hpp"
+#include "mnd/linux/nearest_key.hpp"
 
 namespace mnd {
 

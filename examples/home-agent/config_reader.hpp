@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "examples/home-agent/config.hpp"
-#include "mnd/linux/config_mistakes.hpp"
+#include "mnd/linux/nearest_key.hpp"
 
 namespace mip6ha {
 

@@ -25,6 +25,7 @@ enum Exit : int {
 struct Options {
   std::string socket = "/run/mnd/control.sock";
   std::string config = "/etc/mnd/mnd.conf";
+  bool names_config = false;                   // it was given
   std::string resolvers = "/etc/resolv.conf";  // another one in tests
   std::string since{};
   bool json = false;
@@ -53,6 +54,7 @@ int run_report(const Options& options);
 int run_network(const Options& options);
 int run_completion(const Options& options);
 int run_version(const Options& options);
+int run_help(const Options& options);
 
 struct Command {
   std::string_view name;
@@ -61,9 +63,11 @@ struct Command {
   std::string_view options{};  // of it alone, with blanks between them
   std::string_view words{};    // what may follow: the first one's values with | between them, or a name for it
   std::size_t most_words = 0;
+  std::string_view values{};  // the first word's, where `words` has a name for it
 };
+inline constexpr std::string_view kNetworkEvents = "pre-down|up|down|vpn-up|connectivity-change";
 // The first one is what is done without a name.
-inline constexpr std::array<Command, 19> kCommands{{
+inline constexpr std::array<Command, 20> kCommands{{
     {"status", run_status, "where the home address is registered, and what is wrong if it is not"},
     {"watch", run_watch, "status, shown again at each change"},
     {"events", run_events, "what happened lately; --follow goes on with what happens", "--follow --since"},
@@ -80,10 +84,14 @@ inline constexpr std::array<Command, 19> kCommands{{
     {"restart", run_restart, "start mnd again, the registration going on, as after an upgrade"},
     {"config", run_config, "check the configuration, or show what is in effect", "--config", "check|show", 1},
     {"report", run_report, "all of that and the machine's versions, for a bug report", "--config"},
-    {"network", run_network, "for hooks: what becomes of a link", {}, "EVENT", 2},
+    {"network", run_network, "for hooks: what becomes of a link", {}, "EVENT", 2, kNetworkEvents},
     {"completion", run_completion, "a script for completion by a shell", {}, "bash|zsh|fish", 1},
     {"version", run_version, "of mip6ctl and of the mnd that runs"},
+    {"help", run_help, "what --help says", {}, "COMMAND", 1},
 }};
+
+// The program: an exit status. In command_line.cpp, as help is.
+int run(int argc, char* argv[]);
 
 // --- used by the commands ---
 

@@ -18,8 +18,8 @@ std::string names(std::string_view between) {
 }
 
 // "check|show" -> "check show"; a name for what may follow is none of its values.
-std::string values_of(std::string_view words) {
-  std::string result{words};
+std::string values_of(const Command& command) {
+  std::string result{command.values.empty() ? command.words : command.values};
   if (result.find('|') == std::string::npos) return {};
   std::replace(result.begin(), result.end(), '|', ' ');
   return result;
@@ -28,7 +28,7 @@ std::string values_of(std::string_view words) {
 std::string bash() {
   std::string cases;
   for (const auto& command : kCommands) {
-    const auto values = values_of(command.words);
+    const auto values = values_of(command);
     if (command.options.empty() && values.empty()) continue;
     cases += fmt::format("    {}) words=\"{}{}{} $global\" ;;\n", command.name, values,
                          values.empty() || command.options.empty() ? "" : " ", command.options);
@@ -90,8 +90,7 @@ std::string zsh() {
     commands += fmt::format("    '{}:{}'\n", command.name, quoted(command.summary));
     std::string arguments;
     for (const auto option : split(command.options)) arguments += " " + option_of_zsh(option);
-    if (const auto values = values_of(command.words); !values.empty())
-      arguments += fmt::format(" '1:what:({})'", values);
+    if (const auto values = values_of(command); !values.empty()) arguments += fmt::format(" '1:what:({})'", values);
     if (!arguments.empty()) cases += fmt::format("        {}) _arguments $global{} ;;\n", command.name, arguments);
   }
   return fmt::format(R"(#compdef mip6ctl
@@ -134,7 +133,7 @@ std::string fish() {
                             option == "--config"  ? " -r -F"
                             : option == "--since" ? " -x"
                                                   : "");
-    if (const auto values = values_of(command.words); !values.empty())
+    if (const auto values = values_of(command); !values.empty())
       result += fmt::format("complete -c mip6ctl -n {} -a '{}'\n", seen, values);
   }
   return result;

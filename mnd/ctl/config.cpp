@@ -8,6 +8,18 @@ namespace mip6ctl {
 
 namespace {
 
+std::string render_list(const json& list, std::string_view before) {
+  std::string result;
+  for (const auto& one : list) {
+    if (!one.is_object()) continue;
+    const auto line = number(one, "line").value_or(0);
+    result += fmt::format("{}{}{}: {}\n", before, text(one, "file"), line > 0 ? fmt::format(":{:.0f}", line) : "",
+                          text(one, "what"));
+    if (const auto remedy = text(one, "remedy"); !remedy.empty()) result += "  what to do: " + remedy + "\n";
+  }
+  return result;
+}
+
 // The daemon need not run.
 int check(const Options& options) {
   if (::access(options.config.c_str(), F_OK) == 0 && ::access(options.config.c_str(), R_OK) != 0)
@@ -22,7 +34,8 @@ int check(const Options& options) {
   if (options.json)
     print(one_line(answer) + "\n");
   else
-    print(good ? options.config + ": no mistakes\n" : render_mistakes(answer));
+    print((good ? options.config + ": no mistakes\n" : render_mistakes(answer)) +
+          render_list(member(answer, "warnings"), "warning: "));
   return good ? kOk : kFailed;
 }
 
@@ -30,16 +43,7 @@ std::string line_of(std::string_view key, std::string_view value) { return fmt::
 
 }  // namespace
 
-std::string render_mistakes(const json& answer) {
-  std::string result;
-  for (const auto& one : member(answer, "mistakes")) {
-    if (!one.is_object()) continue;
-    const auto line = number(one, "line").value_or(0);
-    result += text(one, "file") + (line > 0 ? fmt::format(":{:.0f}", line) : "") + ": " + text(one, "what") + "\n";
-    if (const auto remedy = text(one, "remedy"); !remedy.empty()) result += "  what to do: " + remedy + "\n";
-  }
-  return result;
-}
+std::string render_mistakes(const json& answer) { return render_list(member(answer, "mistakes"), ""); }
 
 // As mnd.conf(5) has it.
 std::string render_config(const json& answer) {
@@ -60,6 +64,9 @@ std::string render_config(const json& answer) {
 int run_config(const Options& options) {
   const auto what = options.words.empty() ? std::string{} : options.words.front();
   if (what == "check") return check(options);
+  if (what == "show" && options.names_config)
+    return fail({"'config show' tells what is in effect, and takes no --config", "mip6ctl config check --config FILE"},
+                kUsage);
   if (what == "show") return show(options, "config", render_config);
   return fail({"config needs to know what to do: check or show", "see mip6ctl --help"}, kUsage);
 }

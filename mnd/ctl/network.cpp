@@ -1,5 +1,8 @@
 // mip6ctl network EVENT [INTERFACE]: for the hooks of managers of networks, which decide how long they wait for it. A
 // daemon that is not there is no news.
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <chrono>
 
 #include "mnd/ctl/commands.hpp"
@@ -10,6 +13,14 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
+
+// "a|b" -> {"a", "b"}
+std::vector<std::string_view> events() {
+  std::vector<std::string_view> list;
+  for (auto rest = kNetworkEvents; !rest.empty(); rest.remove_prefix(std::min(list.back().size() + 1, rest.size())))
+    list.push_back(rest.substr(0, rest.find('|')));
+  return list;
+}
 
 // Whether the node is registered by another link than that, or has none.
 bool has_left(const json& status, const std::string& interface) {
@@ -30,6 +41,11 @@ int run_network(const Options& options) {
   if (options.words.empty() || options.words.size() > 2)
     return fail({"network needs an event, and the interface that it is of", "mip6ctl network pre-down wlan0"}, kUsage);
   const auto& event = options.words[0];
+  const auto known = events();
+  if (std::find(known.begin(), known.end(), event) == known.end())
+    return fail(
+        {fmt::format("unknown event '{}'", printable(event)), fmt::format("the events are {}", fmt::join(known, ", "))},
+        kUsage);
   const auto interface = options.words.size() > 1 ? options.words[1] : std::string{};
   auto client = Client::connect(options.socket);
   if (!client) return exit_of(client.error());

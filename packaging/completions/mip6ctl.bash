@@ -12,15 +12,16 @@ _mip6ctl() {
   esac
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case $word in
-      status | watch | events | links | keying | sequence | trace | doctor | refresh | home | pause | resume | reload | restart | config | report | network | completion | version) command=$word ;;
+      status | watch | events | links | keying | sequence | trace | doctor | refresh | home | pause | resume | reload | restart | config | report | network | completion | version | help) command=$word ;;
     esac
   done
   case $command in
-    '') words="status watch events links keying sequence trace doctor refresh home pause resume reload restart config report network completion version $global" ;;
+    '') words="status watch events links keying sequence trace doctor refresh home pause resume reload restart config report network completion version help $global" ;;
     events) words="--follow --since $global" ;;
     doctor) words="--config $global" ;;
     config) words="check show --config $global" ;;
     report) words="--config $global" ;;
+    network) words="pre-down up down vpn-up connectivity-change $global" ;;
     completion) words="bash zsh fish $global" ;;
     *) words=$global ;;
   esac

@@ -27,6 +27,8 @@ complete -c mip6ctl -n '__fish_seen_subcommand_from config' -a 'check show'
 complete -c mip6ctl -n __fish_use_subcommand -a report -d 'all of that and the machine'\''s versions, for a bug report'
 complete -c mip6ctl -n '__fish_seen_subcommand_from report' -l config -r -F
 complete -c mip6ctl -n __fish_use_subcommand -a network -d 'for hooks: what becomes of a link'
+complete -c mip6ctl -n '__fish_seen_subcommand_from network' -a 'pre-down up down vpn-up connectivity-change'
 complete -c mip6ctl -n __fish_use_subcommand -a completion -d 'a script for completion by a shell'
 complete -c mip6ctl -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'
 complete -c mip6ctl -n __fish_use_subcommand -a version -d 'of mip6ctl and of the mnd that runs'
+complete -c mip6ctl -n __fish_use_subcommand -a help -d 'what --help says'

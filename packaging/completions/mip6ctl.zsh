@@ -24,6 +24,7 @@ _mip6ctl() {
     'network:for hooks: what becomes of a link'
     'completion:a script for completion by a shell'
     'version:of mip6ctl and of the mnd that runs'
+    'help:what --help says'
   )
   _arguments -C $global '1:command:->command' '*::argument:->argument'
   case $state in
@@ -34,6 +35,7 @@ _mip6ctl() {
         doctor) _arguments $global '--config[configuration of mnd]:file:_files' ;;
         config) _arguments $global '--config[configuration of mnd]:file:_files' '1:what:(check show)' ;;
         report) _arguments $global '--config[configuration of mnd]:file:_files' ;;
+        network) _arguments $global '1:what:(pre-down up down vpn-up connectivity-change)' ;;
         completion) _arguments $global '1:what:(bash zsh fish)' ;;
         *) _arguments $global ;;
       esac

@@ -5,11 +5,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <thread>
 
 #include "tests/catch.hpp"
+#include "tests/unit/printed.hpp"
 #include "tests/unit/source_folder.hpp"
 #include "tests/unit/temporary_folder.hpp"
 
@@ -64,6 +66,27 @@ class PlayedDaemon {
   std::string request;
   std::thread thread_;
 };
+
+struct Said {
+  int status = 0;
+  std::string text;
+};
+
+// The whole program, and what it writes to `output`.
+Said said(std::vector<std::string> words, int output) {
+  words.insert(words.begin(), "mip6ctl");
+  std::vector<char*> arguments;
+  for (auto& word : words) arguments.push_back(word.data());
+  Said result;
+  result.text = printed([&] { result.status = run(static_cast<int>(arguments.size()), arguments.data()); }, output);
+  return result;
+}
+
+bool has(const std::string& text, std::string_view part) {
+  INFO(text);
+  CHECK(text.find(part) != std::string::npos);
+  return text.find(part) != std::string::npos;
+}
 
 }  // namespace
 
@@ -185,6 +208,56 @@ TEST_CASE("who tells that a link is about to go waits until the node has moved")
 TEST_CASE("network wants an event, and does not care for a daemon that is not there") {
   CHECK(run_network(Options{.socket = "/nonexistent/control.sock"}) == kUsage);
   CHECK(run_network(Options{.socket = "/nonexistent/control.sock", .words = {"up", "w1"}}) == kNotRunning);
+}
+
+TEST_CASE("an event that there is none is wrong usage, and those that there are are told") {
+  for (const std::string event : {"pre-down", "up", "down", "vpn-up", "connectivity-change"}) {
+    INFO(event);
+    CHECK(run_network(Options{.socket = "/nonexistent/control.sock", .words = {event, "w1"}}) == kNotRunning);
+    for (const std::string shell : {"bash", "zsh", "fish"}) CHECK(has(completion_for(shell), event));
+  }
+  for (const std::string event : {"bogus", "pre-up", ""}) {
+    const auto told = said({"--socket", "/nonexistent/control.sock", "network", event, "w1"}, STDERR_FILENO);
+    CHECK(told.status == kUsage);
+    CHECK(has(told.text, "pre-down, up, down, vpn-up, connectivity-change"));
+  }
+}
+
+TEST_CASE("NetworkManager's hook is content with events that it does not know") {
+  const auto hook = (source_folder() / "packaging/networkmanager/90-mnd").string();
+  for (const char* event : {"pre-up", "dhcp6-change", "hostname", "vpn-pre-down", "reapply", "bogus"}) {
+    INFO(event);
+    int status = -1;
+    CHECK(printed([&] { status = std::system(("sh " + hook + " w1 " + event + " 2>&1").c_str()); }).empty());
+    CHECK(status == 0);
+  }
+}
+
+TEST_CASE("what is in effect does not come from a file that is named") {
+  const auto told = said({"--socket", "/nonexistent/control.sock", "config", "show", "--config", "/x"}, STDERR_FILENO);
+  CHECK(told.status == kUsage);
+  CHECK(has(told.text, "--config"));
+  CHECK(said({"config", "check", "--config", "/x"}, STDERR_FILENO).status == kFailed);
+}
+
+TEST_CASE("of an unknown command the one that is meant is told") {
+  const auto told = said({"evnets"}, STDERR_FILENO);
+  CHECK(told.status == kUsage);
+  CHECK(has(told.text, "unknown command 'evnets'"));
+  CHECK(has(told.text, "did you mean 'events'?"));
+  CHECK(said({"xyzzy"}, STDERR_FILENO).text.find("did you mean") == std::string::npos);
+  CHECK(said({"foo"}, STDERR_FILENO).text.find("did you mean") == std::string::npos);
+}
+
+TEST_CASE("help prints what --help prints") {
+  const auto help = said({"--help"}, STDOUT_FILENO);
+  CHECK(help.status == kOk);
+  CHECK(has(help.text, "Usage: mip6ctl"));
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"help"}, {"help", "status"}}) {
+    CHECK(said(words, STDOUT_FILENO).status == kOk);
+    CHECK(said(words, STDOUT_FILENO).text == help.text);
+  }
+  CHECK(said({"help", "bogus"}, STDERR_FILENO).status == kUsage);
 }
 
 TEST_CASE("a daemon that is not there, hangs up or answers nonsense is not reachable") {

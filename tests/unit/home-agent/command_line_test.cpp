@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "tests/catch.hpp"
+#include "tests/unit/printed.hpp"
 #include "tests/unit/temporary_folder.hpp"
 
 namespace mip6ha {
@@ -28,25 +29,6 @@ Words operator+(Words all, const Words& more) {
 
 // Both ways to have an option at a command.
 std::array<Words, 2> with(const Words& option, const Words& command) { return {option + command, command + option}; }
-
-// What goes to the standard output, or the other one, while `run` runs.
-template <typename Run>
-std::string printed(Run run, int output = STDOUT_FILENO) {
-  std::fflush(stdout);
-  std::FILE* file = std::tmpfile();
-  REQUIRE(file != nullptr);
-  const int kept = ::dup(output);
-  ::dup2(::fileno(file), output);
-  run();
-  std::fflush(stdout);
-  ::dup2(kept, output);
-  ::close(kept);
-  std::rewind(file);
-  std::string text;
-  for (int one = std::fgetc(file); one != EOF; one = std::fgetc(file)) text += static_cast<char>(one);
-  std::fclose(file);
-  return text;
-}
 
 TEST_CASE("each command of a running home agent takes --json before it and after it", "[command-line]") {
   for (const auto& command : commands()) {

@@ -141,7 +141,8 @@ class User:
         self.lab.check("events of the last hour are all", self.ctl("events", "--since", "1h") == self.ctl("events"))
 
     def mistakes_commands(self):
-        for words in (["nonsense"], ["status", "--follow"], ["config"], ["completion", "csh"], ["events", "--since", "x"]):
+        for words in (["nonsense"], ["status", "--follow"], ["config"], ["config", "show", "--config", str(CONFIG)],
+                      ["network", "bogus", "w1"], ["help", "nonsense"], ["completion", "csh"], ["events", "--since", "x"]):
             self.refused("wrong usage", USAGE, *words)
         for words in (["status"], ["--json", "refresh"], ["reload"], ["restart"], ["--json", "watch"]):
             self.refused("no daemon", NOT_RUNNING, *words, socket_path=RUN / "nobody.control")
