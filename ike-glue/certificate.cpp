@@ -284,6 +284,15 @@ std::optional<bool> names_identity(const Certificate& certificate, std::string_v
   return std::find(certificate.names.begin(), certificate.names.end(), wanted) != certificate.names.end();
 }
 
+std::optional<mip6::Error> objection_to_name(const Certificate& certificate, std::string_view identity) {
+  if (names_identity(certificate, identity).value_or(true)) return std::nullopt;
+  return mip6::Error{.reason = fmt::format("our certificate does not name {}, as which we present ourselves", identity),
+                     .remedy = fmt::format(
+                         "have one issued with it as subjectAltName (pki --issue --san {0}; mip6-ha add --certificate "
+                         "does so), or write as identity what it names: openssl x509 -noout -ext subjectAltName",
+                         identity)};
+}
+
 tl::expected<Certificate, mip6::Error> parse_certificate(std::string_view bundle) {
   Bundle parts;
   for (;;) {

@@ -62,6 +62,8 @@ struct Credentials {
 // Whether our own certificate names this identity, as charon compares the two; empty: that is for charon to say, as it
 // is of a distinguished name, or of one with its type in front ("keyid:...").
 std::optional<bool> names_identity(const Certificate& certificate, std::string_view identity);
+// What to tell its owner where it does not: reason and remedy.
+std::optional<mip6::Error> objection_to_name(const Certificate& certificate, std::string_view identity);
 
 // From one PEM bundle: our private key (PKCS#8 or traditional, not encrypted), our certificate before all other
 // certificates, then CA certificates, exactly one of which is a root (issued by itself), and CRLs. Text between blocks

@@ -276,4 +276,16 @@ std::optional<Error> check_method(IkeVersion version, const std::optional<std::s
   return std::nullopt;
 }
 
+// RFC 7296 section 2.15: who poses as the peer gets what secrets can be tried on, without asking again.
+std::optional<mip6::Error> objection_to_secret(std::string_view secret) {
+  constexpr std::size_t kShort = 16;
+  if (secret.size() >= kShort) return std::nullopt;
+  return mip6::Error{.reason = fmt::format("the secret has fewer than {} characters: who gets between node and home "
+                                           "agent can try until it is found",
+                                           kShort),
+                     .remedy =
+                         "take a random one, the same here and at the home agent: openssl rand -base64 24; "
+                         "mip6-ha rotate makes one"};
+}
+
 }  // namespace ike

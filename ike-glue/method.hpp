@@ -42,6 +42,8 @@ struct SecretRisk {  // for status, as long as it is so
 inline constexpr SecretRisk kAggressiveRisk{
     "IKEv1 in aggressive mode: whoever poses as the peer or listens can guess the secret offline, and sees who we are",
     "use 'keying = ikev2', or certificates"};
+// What to tell whoever chose this secret, if it is too short to be a good one: reason and remedy, nothing of it.
+std::optional<mip6::Error> objection_to_secret(std::string_view secret);
 // An error if this version of IKE is not to be used with this secret; empty `secret`: certificates.
 std::optional<mip6::Error> check_method(IkeVersion version, const std::optional<std::string>& secret, bool consent);
 

@@ -60,6 +60,10 @@ struct Config {
   std::filesystem::path control_socket = "/run/mnd/control.sock";  // control-socket
   kernel::Readers control_read = kernel::Readers::kGroup;          // control-read = group, or everyone
   std::filesystem::path state_directory = "/var/lib/mnd";          // state-directory
+  // What is most likely wrong, and yet no reason not to start: mnd --check tells it as a mistake, the doctor when it
+  // runs.
+  std::vector<kernel::ConfigMistake> doubts{};
+  std::vector<kernel::ConfigMistake> warnings{};  // what works and could be better; told as such, and no mistake
 };
 
 // "manual", "ikev1" or "ikev2", as `keying` has it.

@@ -92,6 +92,11 @@ class ConfigChecker {
           {path_.string(), 0, fmt::format("{}: is missing", key), fmt::format("add a line '{}'", example)});
     return found;
   }
+  // What is no reason to refuse the configuration.
+  static void told_beside(std::vector<ConfigMistake>& list, const ConfigSetting& setting, std::string_view what,
+                          std::string remedy) {
+    list.push_back({setting.file, setting.line, fmt::format("{}: {}", setting.key, what), std::move(remedy)});
+  }
   void mistake(const ConfigSetting& setting, std::string_view what, std::string remedy) {
     // the most likely reason for a value that is right at its beginning
     if (setting.value.find(" #") != std::string::npos || setting.value.find(" ;") != std::string::npos)

@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "mnd/config_checker.hpp"
+#include "mnd/linux/certificate_key.hpp"
 #include "mnd/linux/durable_file.hpp"
 
 namespace mnd {
@@ -67,11 +68,15 @@ void ConfigChecker::home_agent_identities() {
 void ConfigChecker::certificate(const ConfigSetting& setting) {
   const auto content = kernel::read_key_file(config_.proof_file);
   auto parsed = content.and_then([](const std::string& bundle) { return ike::parse_certificate(bundle); });
-  if (parsed)
-    config_.proof = std::move(*parsed);
-  else
-    mistake(setting, fmt::format("{}: {}", config_.proof_file.string(), reason_of(parsed.error())),
-            parsed.error().remedy);
+  const auto right =
+      parsed.and_then([](const ike::Certificate& one) { return kernel::check_key_of(one.own, one.private_key); });
+  if (!right)
+    return mistake(setting, fmt::format("{}: {}", config_.proof_file.string(), reason_of(right.error())),
+                   right.error().remedy);
+  // charon presents the certificate's subject then, and a home agent may know us by that
+  if (const auto objection = ike::objection_to_name(*parsed, config_.identity))
+    told_beside(config_.doubts, *find("identity"), objection->reason, objection->remedy);
+  config_.proof = std::move(*parsed);
 }
 
 void ConfigChecker::proof() {
@@ -94,11 +99,12 @@ void ConfigChecker::proof() {
   config_.proof_file = path_.parent_path() / setting->value;
   if (by_certificate) return certificate(*setting);
   auto secret = kernel::read_secret(config_.proof_file);
-  if (secret)
-    config_.proof = ike::PreSharedKey{std::move(*secret)};
-  else
-    mistake(*setting, fmt::format("{}: {}", config_.proof_file.string(), reason_of(secret.error())),
-            secret.error().remedy);
+  if (!secret)
+    return mistake(*setting, fmt::format("{}: {}", config_.proof_file.string(), reason_of(secret.error())),
+                   secret.error().remedy);
+  if (const auto objection = ike::objection_to_secret(*secret))
+    told_beside(config_.warnings, *setting, objection->reason, objection->remedy);
+  config_.proof = ike::PreSharedKey{std::move(*secret)};
 }
 
 void ConfigChecker::keying() {

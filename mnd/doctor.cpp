@@ -42,7 +42,8 @@ Result check_config(const Health& health) {
   if (health.config_mistakes.empty()) return std::nullopt;
   const auto& first = health.config_mistakes.front();
   const auto more = health.config_mistakes.size() - 1;
-  return found(more == 0 ? first.what : fmt::format("{}, and {} more mistakes", first.what, more),
+  if (more == 0) return found(first.what, first.remedy);
+  return found(fmt::format("{}, and {} more mistake{}", first.what, more, more == 1 ? "" : "s"),
                fmt::format("{}; all of them: mnd --check --config {}", first.remedy, health.config_file));
 }
 
@@ -126,17 +127,15 @@ Result check_certificate(const Health& health) {
 
 // RFC 4877 section 7.3: who presents a home address has it in the certificate; of other names charon wants the same.
 Result check_certificate_name(const Health& health) {
-  if (health.unnamed_identity.empty()) return std::nullopt;
-  return found(
-      fmt::format("our certificate does not name {}, as which we present ourselves", health.unnamed_identity),
-      fmt::format("have one issued with it as subjectAltName (pki --issue --san {0}; mip6-ha add --certificate "
-                  "does so), or write as identity what it names: openssl x509 -noout -ext subjectAltName",
-                  health.unnamed_identity));
+  if (!health.certificate_name) return std::nullopt;
+  return found(health.certificate_name->what, health.certificate_name->remedy);
 }
 
 Result check_secret(const Health& health) {
-  if (!health.guessable_secret) return std::nullopt;
-  return found(std::string{ike::kAggressiveRisk.what}, std::string{ike::kAggressiveRisk.remedy});
+  if (health.guessable_secret)
+    return found(std::string{ike::kAggressiveRisk.what}, std::string{ike::kAggressiveRisk.remedy});
+  if (!health.short_secret) return std::nullopt;
+  return found(health.short_secret->what, health.short_secret->remedy);
 }
 
 Result check_kernel(const Health& health) {

@@ -58,9 +58,10 @@ struct Health {
   std::optional<Wrong> prefixes{};      // what the home network's new prefixes mean
   std::int64_t certificate_from = 0;    // our own's validity, seconds since 1970; 0: not known
   std::int64_t certificate_until = 0;
-  bool by_certificate = false;     // we prove who we are by one
-  std::string unnamed_identity{};  // ours, if our certificate does not name it
-  bool guessable_secret = false;   // IKEv1 in aggressive mode with a secret
+  bool by_certificate = false;              // we prove who we are by one
+  std::optional<Wrong> certificate_name{};  // that it does not name us
+  bool guessable_secret = false;            // IKEv1 in aggressive mode with a secret
+  std::optional<Wrong> short_secret{};      // one that is too short to be a good one
 };
 
 struct Finding {

@@ -29,11 +29,15 @@ void read_machine(Health& health, const Config& config, const kernel::KernelPath
   health.state_writable = ::faccessat(AT_FDCWD, health.state_directory.c_str(), W_OK, AT_EACCESS) == 0;
   health.unix_now = static_cast<std::int64_t>(std::time(nullptr));
   health.guessable_secret = config.keying == Keying::kIkev1 && std::holds_alternative<ike::PreSharedKey>(config.proof);
+  if (const auto* key = std::get_if<ike::PreSharedKey>(&config.proof); key && !health.manual_keys)
+    if (auto objection = ike::objection_to_secret(key->secret))
+      health.short_secret = Health::Wrong{std::move(objection->reason), std::move(objection->remedy)};
   if (const auto* certificate = ike::certificate_of(config.proof)) {
     health.certificate_from = certificate->valid_from;
     health.certificate_until = certificate->valid_until;
     health.by_certificate = true;
-    if (!ike::names_identity(*certificate, config.identity).value_or(true)) health.unnamed_identity = config.identity;
+    if (auto objection = ike::objection_to_name(*certificate, config.identity))
+      health.certificate_name = Health::Wrong{std::move(objection->reason), std::move(objection->remedy)};
   }
 }
 

@@ -75,11 +75,13 @@ int take_keys_as_new(const mnd::Config& config) {
 int tell_mistakes(const std::string& file) {
   keep_memory_secret();
   const auto config = mnd::load_config(file);
-  fmt::print("{}\n", mnd::kernel::control_line(
-                         {{"version", mnd::kernel::kControlVersion},
-                          {"file", file},
-                          {"mistakes", config ? nlohmann::json::array() : mnd::kernel::to_json(config.error())}}));
-  return config ? kOk : kUsage;
+  const auto& mistakes = config ? config->doubts : config.error();
+  const auto warnings = config ? config->warnings : std::vector<mnd::kernel::ConfigMistake>{};
+  fmt::print("{}\n", mnd::kernel::control_line({{"version", mnd::kernel::kControlVersion},
+                                                {"file", file},
+                                                {"mistakes", mnd::kernel::to_json(mistakes)},
+                                                {"warnings", mnd::kernel::to_json(warnings)}}));
+  return mistakes.empty() ? kOk : kUsage;
 }
 
 int run(const mnd::kernel::SelfStart& self, const std::string& file, bool only_check, bool keys_are_new) {
@@ -91,6 +93,9 @@ int run(const mnd::kernel::SelfStart& self, const std::string& file, bool only_c
   }
   if (keys_are_new) return take_keys_as_new(*config);
   if (only_check) {
+    for (const auto& warning : config->warnings) fmt::print(stderr, "warning: {}\n", warning.to_string());
+    for (const auto& doubt : config->doubts) fmt::print(stderr, "{}\n", doubt.to_string());
+    if (!config->doubts.empty()) return kUsage;
     fmt::print("{}: no mistakes\n", file);
     return kOk;
   }

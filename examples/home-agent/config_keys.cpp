@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "examples/home-agent/config_reader.hpp"
+#include "mnd/linux/certificate_key.hpp"
 #include "mnd/linux/durable_file.hpp"
 
 namespace mip6ha {
@@ -40,10 +41,12 @@ void read_certificate(Reader& reader, Config& config) {
   if (!path) return;
   const auto content = mnd::kernel::read_key_file(*path);
   auto parsed = content.and_then([](const std::string& bundle) { return ike::parse_certificate(bundle); });
-  if (parsed)
+  const auto right =
+      parsed.and_then([](const ike::Certificate& one) { return mnd::kernel::check_key_of(one.own, one.private_key); });
+  if (right)
     config.certificate = std::move(*parsed);
   else
-    reader.mistake(*setting, fmt::format("cannot be used: {}", cause_of(parsed.error())), parsed.error().remedy);
+    reader.mistake(*setting, fmt::format("cannot be used: {}", cause_of(right.error())), right.error().remedy);
 }
 
 void read_proof(Reader& reader, const Config& config, bool by_certificate, NodeConfig& node) {

@@ -220,7 +220,7 @@ TEST_CASE("a node's name, address and secret are checked", "[ha-config]") {
 
 TEST_CASE("a node without secret proves itself by certificate, one with a secret by that", "[ha-config]") {
   const Checker checker;
-  const auto bundle = checker.folder.file("ha.pem", test_certificates::kBundle).string();
+  const auto bundle = checker.folder.file("ha.pem", test_certificates::kPairBundle).string();
   const auto config = checker.check(fmt::format("{}certificate = {}\n[node laptop]\nhome-address = 2001:db8:1::42\n{}",
                                                 kTop, bundle, node("desk", "2001:db8:1::43", checker.secret)));
   REQUIRE(config);
@@ -233,7 +233,7 @@ TEST_CASE("a node without secret proves itself by certificate, one with a secret
 
 TEST_CASE("a node's own certificate is the only one that it is taken by", "[ha-config]") {
   const Checker checker;
-  const auto bundle = checker.folder.file("ha.pem", test_certificates::kBundle).string();
+  const auto bundle = checker.folder.file("ha.pem", test_certificates::kPairBundle).string();
   const auto with = [&](const std::string& file) {
     return fmt::format("{}certificate = {}\n[node laptop]\nhome-address = 2001:db8:1::42\ncertificate = {}\n", kTop,
                        bundle, file);
@@ -282,6 +282,8 @@ TEST_CASE("a node without secret and a faulty certificate are one mistake each",
   CHECK(checker.only_mistake(with("/no/such/file"), 4, "No such file"));
   CHECK(checker.only_mistake(with("ha.pem"), 4, "absolute"));
   CHECK(checker.only_mistake(with(checker.folder.file("cut.pem", kKey + kNode).string()), 4, "no CA certificate"));
+  CHECK(checker.only_mistake(with(checker.folder.file("other.pem", kPairKey + kNode + kPairRoot).string()), 4,
+                             "its private key is not that of our certificate"));
   const auto open = checker.folder.file("open.pem", kBundle, 0644).string();
   CHECK(checker.only_mistake(with(open), 4, "lets others at it"));
 }

@@ -48,9 +48,15 @@ TEST_CASE("a certificate names identities as charon compares them", "[certificat
   CHECK(ike::names_identity(*parsed, "2001:0DB8:1:0::42") == true);
   CHECK(ike::names_identity(*parsed, "2001:db8:1::43") == false);
   CHECK(ike::names_identity(*parsed, "laptop@example.org") == false);
+  CHECK_FALSE(ike::objection_to_name(*parsed, "2001:0DB8:1:0::42"));
+  const auto objection = ike::objection_to_name(*parsed, "2001:db8:1::43");
+  REQUIRE(objection);
+  CHECK(objection->reason.find("does not name 2001:db8:1::43") != std::string::npos);
+  CHECK(objection->remedy.find("pki --issue --san 2001:db8:1::43") != std::string::npos);
   for (const char* left_to_charon : {"CN=n", "keyid:00aa", "@laptop", ""}) {
     INFO(left_to_charon);
     CHECK_FALSE(ike::names_identity(*parsed, left_to_charon));
+    CHECK_FALSE(ike::objection_to_name(*parsed, left_to_charon));
   }
 }
 

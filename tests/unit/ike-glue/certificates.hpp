@@ -1,4 +1,5 @@
-// Certificates for tests: root -> intermediate -> node, made with strongSwan's `pki`, and a private key that is none.
+// Certificates for tests: root -> intermediate -> node, made with strongSwan's `pki`, and a private key that is none;
+// then one with its key.
 #pragma once
 
 #include <string>
@@ -56,5 +57,36 @@ tOck
 )";
 inline const std::string kRootSubject = "300c310a30080603550403130172";  // DER in hex
 inline const std::string kBundle = kKey + kNode + kIntermediate + kRoot;
+
+// A pair: a key, and CN=n of the root CN=r with laptop@example.org and 2001:db8:1::42
+inline const std::string kPairKey = R"(-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgjmlPQvaKJeoto6ox
+RkgIoo7jsSM+WFdcD6/ck96SUg6hRANCAARfTSbIwzmJeR388SeIF8z1Gko5H6Ie
+DGhOpfv6xfCxpSrJYv+5x3tiJW5ePGRQRkyWeQhRxFVwaajP0DAF5K37
+-----END PRIVATE KEY-----
+)";
+inline const std::string kPairNode = R"(-----BEGIN CERTIFICATE-----
+MIIBZDCCAQqgAwIBAgIIMAA0kXlbujcwCgYIKoZIzj0EAwIwDDEKMAgGA1UEAxMB
+cjAgFw0yNjExMjgwNzEzNDBaGA8yMDc4MTIwNTA3MTM0MFowDDEKMAgGA1UEAxMB
+bjBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABF9NJsjDOYl5HfzxJ4gXzPUaSjkf
+oh4MaE6l+/rF8LGlKsli/7nHe2Ilbl48ZFBGTJZ5CFHEVXBpqM/QMAXkrfujVDBS
+MB8GA1UdIwQYMBaAFC2Gu32t+Ioxh2w+Z5LjHlIlZJtxMC8GA1UdEQQoMCaBEmxh
+cHRvcEBleGFtcGxlLm9yZ4cQIAENuAABAAAAAAAAAAAAQjAKBggqhkjOPQQDAgNI
+ADBFAiB4jdY6+yJs3leaCEFHhQULjMOf4iTOaYu6VmE0cf/RDwIhAI2m1BPWON/u
+sjpMX5ABK6YsnscLG34WCFks8/gW65gp
+-----END CERTIFICATE-----
+)";
+inline const std::string kPairRoot = R"(-----BEGIN CERTIFICATE-----
+MIIBUDCB+KADAgECAghmgQc9PAnjmDAKBggqhkjOPQQDAjAMMQowCAYDVQQDEwFy
+MCAXDTI2MTEyODA3MTM0MFoYDzIwODEwODMxMDcxMzQwWjAMMQowCAYDVQQDEwFy
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE8Z9E61Lg8VPccZt+Z1uNOjxQV59h
+tlWg86y710f31D/sgcBJAzfSMsGyCyLXDqX/S48SHNoH2Bmzj3lShN40GaNCMEAw
+DwYDVR0TAQH/BAUwAwEB/zAOBgNVHQ8BAf8EBAMCAQYwHQYDVR0OBBYEFC2Gu32t
++Ioxh2w+Z5LjHlIlZJtxMAoGCCqGSM49BAMCA0cAMEQCICIsHx9C6Yk89aVuJiwp
+MCUsrJn6Lw5kzh24+c9mwas1AiABYp4tl9eTXuIbvUVQrdELsmuMKGShUDgxllj9
+f+xk8Q==
+-----END CERTIFICATE-----
+)";
+inline const std::string kPairBundle = kPairKey + kPairNode + kPairRoot;
 
 }  // namespace test_certificates

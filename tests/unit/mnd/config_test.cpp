@@ -1,5 +1,7 @@
 #include "mnd/config.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
@@ -201,14 +203,30 @@ TEST_CASE("a secret that is missing, open to others or empty is refused without 
   CHECK(begins(mistakes[0], "mnd.conf:4: secret-file: secret: the file is empty"));
 }
 
+TEST_CASE("a secret of fewer than 16 characters is warned of, and not shown") {
+  const auto warnings = [](std::string_view secret) {
+    const auto config = mnd::load_config(Files{kFiveLines, secret}.path);
+    REQUIRE(config);
+    return config->warnings;
+  };
+  CHECK(warnings("sixteen letters.\n").empty());
+  const auto told = warnings("fifteen letters\n");
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].line == 4);
+  CHECK(told[0].what.starts_with("secret-file: the secret has fewer than 16 characters"));
+  CHECK_FALSE(told[0].remedy.empty());
+  CHECK(told[0].to_string().find("fifteen letters") == std::string::npos);
+}
+
 TEST_CASE("five lines are enough with a certificate") {
   Files files{with("secret-file", "certificate = laptop.pem")};
-  files.folder.file("laptop.pem", test_certificates::kBundle, 0640);
+  files.folder.file("laptop.pem", test_certificates::kPairBundle, 0640);
   const auto config = mnd::load_config(files.path);
   REQUIRE(config);
   const auto* certificate = ike::certificate_of(config->proof);
   REQUIRE(certificate);
-  CHECK(certificate->authorities.size() == 2);
+  CHECK(certificate->authorities.size() == 1);
+  CHECK(config->doubts.empty());
 }
 
 TEST_CASE("secret and certificate at once are a mistake") {
@@ -235,6 +253,40 @@ TEST_CASE("a certificate file that is missing, open to others or incomplete is r
   CHECK(begins(mistake(kKey + kNode, 0640), "mnd.conf:4: certificate: laptop.pem: has no CA certificate; "));
 }
 
+TEST_CASE("a private key that is not the certificate's, or none at all, is a mistake of the certificate's line") {
+  using namespace test_certificates;
+  const auto mistake = [](const std::string& bundle) {
+    Files files{with("secret-file", "certificate = laptop.pem")};
+    files.folder.file("laptop.pem", bundle, 0640);
+    const auto mistakes = mistakes_of(files);
+    REQUIRE(mistakes.size() == 1);
+    CHECK(mistakes[0].find("bm90") == std::string::npos);
+    return mistakes[0];
+  };
+  CHECK(begins(mistake(kPairKey + kNodeOfManyNames + kPairRoot),
+               "mnd.conf:4: certificate: laptop.pem: its private key is not that of our certificate, the first one; "));
+  CHECK(begins(mistake(kKey + kPairNode + kPairRoot),
+               "mnd.conf:4: certificate: laptop.pem: its private key cannot be read; "));
+}
+
+TEST_CASE("an identity that the certificate does not name is told, and left to charon") {
+  const auto doubts = [](std::string_view identity) {
+    Files files{with("secret-file", "certificate = laptop.pem")};
+    files.folder.file("laptop.pem", test_certificates::kPairBundle, 0640);
+    files.folder.file("mnd.conf.d/name.conf", fmt::format("identity = {}\n", identity));
+    const auto config = mnd::load_config(files.path);
+    REQUIRE(config);
+    return config->doubts;
+  };
+  for (const char* good : {"Laptop@example.org", "2001:db8:1:0::42", "CN=n", "keyid:00aa"}) CHECK(doubts(good).empty());
+  const auto told = doubts("desk@example.org");
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].file.ends_with("name.conf"));
+  CHECK(told[0].line == 1);
+  CHECK(told[0].what == "identity: our certificate does not name desk@example.org, as which we present ourselves");
+  CHECK(told[0].remedy.find("pki --issue --san desk@example.org") != std::string::npos);
+}
+
 TEST_CASE("what is no keying method, and what others call a setting, is told with our way") {
   CHECK(mistake_of(with("keying", "keying = psk")) ==
         "mnd.conf:5: keying: 'psk' is no keying method; write 'keying = ikev2', or ikev1 for a home agent that has "
@@ -246,7 +298,7 @@ TEST_CASE("what is no keying method, and what others call a setting, is told wit
 
 TEST_CASE("IKEv1 takes a certificate, and a secret by consent only") {
   Files by_certificate{with("secret-file", "certificate = laptop.pem")};
-  by_certificate.folder.file("laptop.pem", test_certificates::kBundle, 0640);
+  by_certificate.folder.file("laptop.pem", test_certificates::kPairBundle, 0640);
   by_certificate.folder.file("mnd.conf.d/v1.conf", "keying = ikev1\n");
   REQUIRE(mnd::load_config(by_certificate.path));
   const auto with_consent = std::string{kFiveLines} + std::string{ike::kConsentKey} + " = ";

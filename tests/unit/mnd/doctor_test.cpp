@@ -182,10 +182,17 @@ const std::vector<Break> kBreaks{
     {"clock", [](Health& health) { health.certificate_from = health.unix_now + 1; }},
     {"certificate", [](Health& health) { health.certificate_until = health.unix_now - 1; }},
     {"certificate", [](Health& health) { health.certificate_until = health.unix_now + 14 * 24 * 60 * 60 - 1; }},
-    {"certificate-name", [](Health& health) { health.unnamed_identity = "2001:db8:1::42"; }},
+    {"certificate-name",
+     [](Health& health) {
+       health.certificate_name = Health::Wrong{"no name", "have one issued"};
+     }},
     {"other-vpn", [](Health& health) { health.other_policies = {"::/0 -> ::/0"}; }},
     {"other-vpn", [](Health& health) { health.other_way = "wg0"; }},
     {"secret", [](Health& health) { health.guessable_secret = true; }},
+    {"secret",
+     [](Health& health) {
+       health.short_secret = Health::Wrong{"short", "take a longer one"};
+     }},
     {"kernel",
      [](Health& health) {
        health.kernel = Health::Wrong{"refused", "mend it"};
@@ -244,6 +251,17 @@ TEST_CASE("each check is in this test, and has a name of its own", "[doctor]") {
   CHECK(tried == named);
 }
 
+TEST_CASE("where more mistakes are told is said of two or more", "[doctor]") {
+  auto health = machine();
+  health.config_file = "/etc/mnd/mnd.conf";
+  health.config_mistakes = {{"mnd.conf:3: what", "write that"}};
+  CHECK(only(health).what == "mnd.conf:3: what");
+  CHECK(only(health).remedy == "write that");
+  health.config_mistakes.push_back({"mnd.conf:4: what", "write this"});
+  CHECK(only(health).what == "mnd.conf:3: what, and 1 more mistake");
+  CHECK(only(health).remedy == "write that; all of them: mnd --check --config /etc/mnd/mnd.conf");
+}
+
 TEST_CASE("what is missing is named", "[doctor]") {
   auto health = machine();
   health.missing_modules = {"mip6", "esp6"};
@@ -255,10 +273,6 @@ TEST_CASE("what is missing is named", "[doctor]") {
   health = machine();
   health.by_certificate = true;
   CHECK(only(health).what.ends_with("plugin pem"));
-  health = machine();
-  health.unnamed_identity = "2001:db8:1::42";
-  CHECK(only(health).what.find("does not name 2001:db8:1::42") != std::string::npos);
-  CHECK(only(health).remedy.find("pki --issue --san 2001:db8:1::42") != std::string::npos);
   health = machine();
   health.other_way = "wg0";
   CHECK(only(health).what.find("leave by wg0") != std::string::npos);
