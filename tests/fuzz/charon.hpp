@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "ike-glue/keying.hpp"
+#include "ike-glue/node_keying.hpp"
 #include "tests/fuzz/draw.hpp"
 #include "tests/fuzz/heap.hpp"
 
