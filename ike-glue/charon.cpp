@@ -179,7 +179,7 @@ Closing read_closing(const Section& message) {
   const auto& section = std::get<Section>(outer->second);
   const auto* passive = section.list("tasks-passive");
   const auto* active = section.list("tasks-active");
-  const auto deletes = [](const std::string& task) { return task.ends_with("_DELETE"); };  // IKE_, ISAKMP_
+  const auto deletes = [](const std::string& task) { return task == "IKE_DELETE" || task == "ISAKMP_DELETE"; };
   if (passive && std::ranges::any_of(*passive, deletes)) return Closing::kByPeer;
   const auto state = section.text_or("state", "");
   if (state == "DELETING") return Closing::kHere;

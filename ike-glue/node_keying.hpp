@@ -86,7 +86,7 @@ struct DeleteChildStatesExcept {  // ESP states with its reqid that are no longe
   ChildKind kind = ChildKind::kPayload;
   std::vector<std::uint32_t> spis;  // those to keep
 };
-// Whether charon's event `log` is wanted: what it logs wakes us. In order with the requests beside it.
+// Whether charon's event `log` is wanted: what it logs wakes us. In order with the requests that are not slow.
 struct FollowLog {
   bool follow = false;
 };

@@ -32,6 +32,7 @@ constexpr milliseconds kLastRetry{10000};
 // that was there before it was watched.
 constexpr unsigned kTriesAfterChange = 8;
 constexpr std::size_t kMaxStreamedItems = 100'000;
+constexpr auto kNever = Clock::time_point::max();
 
 }  // namespace
 
@@ -84,6 +85,10 @@ struct Session::Impl : std::enable_shared_from_this<Impl> {
   void arm_timer();
   void timer_fired();
   static const std::string& what(const Pending& one) { return one.command.empty() ? one.stream : one.command; }
+  mip6::Error late(const Pending& one) const {
+    return error("ask charon for " + what(one), "the deadline passed before it could be asked",
+                 "look at charon's process and log", ETIMEDOUT);
+  }
   mip6::Error error(std::string tried, std::string reason, std::string remedy, int os_error = 0) const;
 
   asio::io_context& loop;
@@ -357,7 +362,9 @@ void Session::Impl::change_registration(const std::string& event, bool registers
   const bool is_registered = std::erase(events, event) > 0;
   if (registers) events.push_back(event);
   const bool at_charon = phase == Phase::kRegistering || phase == Phase::kReady;
-  if (is_registered == registers || !at_charon) {
+  // Who waits for it waits for an earlier change that is still queued, too.
+  const bool queued = at_charon && (is_registered != registers || done);
+  if (!queued) {
     if (done)
       asio::post(loop, [self = shared_from_this(), done = std::move(done)] {
         if (self->phase != Phase::kDestroyed) done(Response{});
@@ -369,8 +376,9 @@ void Session::Impl::change_registration(const std::string& event, bool registers
 
 void Session::Impl::start_next() {
   if (queue.empty()) return arm_timer();
-  const auto& next = queue.front();
+  auto& next = queue.front();
   awaiting = next.stream.empty() ? Awaiting::kResponse : Awaiting::kStreamRegistered;
+  if (next.deadline == kNever) next.deadline = Clock::now() + kRegistrationPatience;
   if (next.command.empty() && !next.registers) {
     awaiting = Awaiting::kStreamUnregistered;
     send({PacketType::kEventUnregister, next.stream, {}});
@@ -405,7 +413,8 @@ void Session::Impl::arm_timer() {
   std::optional<Clock::time_point> first = retry_at;
   const auto consider = [&first](Clock::time_point at) { first = first ? std::min(*first, at) : at; };
   if (registration_deadline) consider(*registration_deadline);
-  for (const auto& pending : queue) consider(pending.deadline);
+  for (const auto& pending : queue)
+    if (pending.deadline != kNever) consider(pending.deadline);
   timer.cancel();
   if (!first || phase == Phase::kDestroyed) return;
   timer.expires_at(*first);
@@ -433,12 +442,16 @@ void Session::Impl::timer_fired() {
                  false);
   }
   const auto first_waiting = queue.begin() + (awaiting == Awaiting::kNothing ? 0 : 1);
+  // A change of what is registered is made all the same, when charon goes on; nobody waits for it any longer.
+  for (auto one = first_waiting; one != queue.end(); ++one) {
+    if (!one->command.empty() || one->deadline > now) continue;
+    one->deadline = kNever;
+    fail_later(std::move(one->done), late(*one));
+  }
   const auto expired =
       std::stable_partition(first_waiting, queue.end(), [now](const Pending& one) { return one.deadline > now; });
   for (auto one = expired; one != queue.end(); ++one) {
-    auto why = error("ask charon for " + what(*one), "the deadline passed before it could be asked",
-                     "look at charon's process and log", ETIMEDOUT);
-    fail_later(std::move(one->done), std::move(why));
+    fail_later(std::move(one->done), late(*one));
   }
   queue.erase(expired, queue.end());
   arm_timer();

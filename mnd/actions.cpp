@@ -274,6 +274,7 @@ void Daemon::perform(const ike::Request& action) {
 }
 
 void Daemon::perform(const ike::FollowLog& action) {
+  if (!fast_) return;  // it is made with `log`
   if (action.follow) return fast_->follow("log", kLogPatience);
   fast_->unregister("log", kLogPatience, {});
 }
@@ -352,7 +353,11 @@ void Daemon::perform(const ike::Trouble& action) {
 void Daemon::perform(const ike::Step& action) { journal_.add("keys", action.what); }
 
 void Daemon::perform(const ike::Stopped&) {
-  if (stopping_) return clean_up();
+  if (stopping_) {
+    // What is cleaned up is told in charon's log.
+    if (!fast_connected_) return clean_up();
+    return fast_->unregister("log", ike::kUnregisterPatience, [this](const auto&) { clean_up(); });
+  }
   enter_keying();
 }
 

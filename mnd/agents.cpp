@@ -139,7 +139,7 @@ void Daemon::enter_keying() {
   keying_ = std::make_unique<ike::NodeKeying>(keying_policy(config_, ends_.home_agent));
   if (charon_told_) pending_.emplace_back(KeyingEvent{ike::CharonConnected{}});
   for (auto& event : for_next_keying_) pending_.emplace_back(std::move(event));
-  pending_.emplace_back(KeyingEvent{ike::Settled{settled_}});
+  if (!manual()) pending_.emplace_back(KeyingEvent{ike::Settled{settled_}});
   for_next_keying_.clear();
 }
 

@@ -24,7 +24,8 @@ constexpr mip6::Duration kStopGuard = seconds{4};
 // Asked once for each connection; a charon that is so slow has other troubles.
 constexpr std::chrono::seconds kPluginsPatience{30};
 
-const std::vector<std::string> kCharonEvents{"ike-updown", "child-updown", "ike-rekey", "child-rekey"};
+// The last one as long as FollowLog does not say otherwise.
+const std::vector<std::string> kCharonEvents{"ike-updown", "child-updown", "ike-rekey", "child-rekey", "log"};
 
 std::optional<BootTime> earliest(std::initializer_list<std::optional<BootTime>> deadlines) {
   std::optional<BootTime> first;

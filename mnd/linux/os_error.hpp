@@ -20,11 +20,11 @@ inline mip6::Error os_error(int number, std::string tried, std::string on, std::
           .os_error = number};
 }
 
-// What helps who may not read a file of ours, both of which the group reads; `otherwise` is for who may read all of
-// them.
+// What helps who may not read a file of ours, which the group reads, be it a user or the daemon; `otherwise` is for who
+// may read all of them.
 inline std::string remedy_for_reading(int number, std::string otherwise) {
   if ((number != EACCES && number != EPERM) || ::geteuid() == 0) return otherwise;
-  return "run this as root, or as a member of the group mnd";
+  return "run this as root or as a member of the group mnd, to which the file belongs: chgrp mnd FILE; chmod 640 FILE";
 }
 
 }  // namespace mnd::kernel

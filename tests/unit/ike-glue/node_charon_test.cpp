@@ -170,6 +170,7 @@ TEST_CASE("an IKE connection that is closed is told with who closed it", "[node-
   SECTION("charon here, asked by somebody") {
     closed.state = "DELETING";
     closed.tasks_active = {"IKE_DELETE"};
+    closed.tasks_passive = GENERATE(Section::List{}, Section::List{"CHILD_DELETE"});
     node.down(closed);
     CHECK(node.last<Step>()->what == "the IKE connection was closed by charon here");
   }

@@ -125,3 +125,26 @@ TEST_CASE("what is followed or let go while there is no connection, or while eve
     peer.confirm();
   }
 }
+
+TEST_CASE("what is followed or let go while charon hangs is so when it goes on, however late", "[session]") {
+  Client client({"ike-updown", "child-updown"});
+  Peer peer(client.loop, client.path);
+  peer.confirms = false;
+  client.session.start();
+  REQUIRE(client.run([&] { return peer.received.size() == 1; }));
+  std::optional<bool> let_go;
+  client.session.follow("log", std::chrono::milliseconds(1));
+  client.session.unregister("ike-updown", std::chrono::milliseconds(1),
+                            [&let_go](const auto& answer) { let_go = answer.has_value(); });
+  REQUIRE(client.run([&] { return let_go.has_value(); }));
+  CHECK_FALSE(*let_go);  // in that time
+  const std::vector<Packet> wanted{{PacketType::kEventRegister, "ike-updown", {}},
+                                   {PacketType::kEventRegister, "child-updown", {}},
+                                   {PacketType::kEventRegister, "log", {}},
+                                   {PacketType::kEventUnregister, "ike-updown", {}}};
+  for (std::size_t asked = 1; asked <= wanted.size(); ++asked) {
+    REQUIRE(client.run([&] { return peer.received.size() == asked; }));
+    CHECK(peer.received.back() == wanted[asked - 1]);
+    peer.confirm();
+  }
+}

@@ -96,6 +96,6 @@ TEST_CASE("who may not read a configuration is told as whom it works") {
   REQUIRE(content.mistakes.size() == 2);
   for (const auto& mistake : content.mistakes) {
     CHECK(mistake.what == "cannot be read: Permission denied");
-    CHECK(mistake.remedy == "run this as root, or as a member of the group mnd");
+    CHECK(mistake.remedy.find("member of the group mnd") != std::string::npos);
   }
 }

@@ -165,6 +165,6 @@ TEST_CASE("who may not read a secret is told as whom it works") {
   for (const auto& read : {read_secret(path), read_key_file(path), read_manual_key_file(path)}) {
     REQUIRE_FALSE(read);
     CHECK(read.error().os_error == EACCES);
-    CHECK(read.error().remedy == "run this as root, or as a member of the group mnd");
+    CHECK(read.error().remedy.find("member of the group mnd") != std::string::npos);
   }
 }
