@@ -73,5 +73,4 @@ mapfile -t kernels < <(ctest "${selection[@]}" -N | sed -n 's/.*: lab-.*-\(stock
 if [ ${#kernels[@]} -gt 0 ]; then
   tests/lab/fetch-kernel "${kernels[@]}"
 fi
-# Three at a time: a lab mostly waits. What keeps two processors busy says so (PROCESSORS).
-exec ctest "${selection[@]}" -j3 --output-on-failure --no-tests=error
+exec ctest "${selection[@]}" -j2 --output-on-failure --no-tests=error
