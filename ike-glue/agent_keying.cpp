@@ -11,11 +11,6 @@
 namespace ike {
 namespace {
 
-constexpr milliseconds kDeadline{3000};
-constexpr milliseconds kStopRequestDeadline{1000};
-constexpr milliseconds kStopPatience{1500};
-constexpr milliseconds kStopPlainPatience{1000};
-constexpr milliseconds kVerifyAfter{200};
 // Without a replacement: longer than charon takes to give up on a peer that does not answer (165 s).
 constexpr seconds kReplacePatience{180};
 

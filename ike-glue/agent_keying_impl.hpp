@@ -17,6 +17,7 @@
 #include "ike-glue/agent_keying.hpp"
 #include "ike-glue/charon.hpp"
 #include "ike-glue/departed.hpp"
+#include "ike-glue/patience.hpp"
 #include "ike-glue/reasons.hpp"
 
 namespace ike {

@@ -13,7 +13,6 @@ namespace {
 
 constexpr std::size_t kMostAttempts = 64;
 constexpr std::size_t kMostTold = 32;
-constexpr milliseconds kAfterReason{200};
 constexpr seconds kTellAgainAfter{10};
 constexpr seconds kLoadAgainAfter{60};
 constexpr std::size_t kMostNamed = 5;

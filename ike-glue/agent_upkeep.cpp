@@ -12,9 +12,8 @@ namespace {
 // Longer than the node's own, so that the node asks for each rekey and only acknowledgements are at risk.
 constexpr seconds kIkeRekey{6 * 3600};
 constexpr seconds kChildRekey{2 * 3600};
-constexpr seconds kDpdDelay{120};
+constexpr seconds kAgentDpdDelay{120};
 constexpr seconds kLeftoverPatience{10};  // of an older one that nobody asked to replace
-constexpr milliseconds kVerifyAgainAfter{800};
 constexpr seconds kListAgainAfter{2};
 constexpr seconds kDropAgainAfter{5};
 constexpr const char* kCertificateId = "mip6ha";  // begins the names of our CA certificates
@@ -65,7 +64,7 @@ void AgentKeying::Impl::load_connection(Node& node) {
                               .remote = "%any",
                               .children = std::move(children),
                               .ike_rekey = kIkeRekey,
-                              .dpd_delay = kDpdDelay};
+                              .dpd_delay = kAgentDpdDelay};
   request(Purpose::kConnection, &node, "load-conn", load_conn(connection, node.configured.credentials));
 }
 

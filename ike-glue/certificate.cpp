@@ -19,7 +19,7 @@ constexpr std::string_view kDashes = "-----";
 constexpr std::array<std::string_view, 3> kKeyLabels{"PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"};
 constexpr std::string_view kOrder = "the file has the private key, our certificate, then the CA certificates";
 
-tl::unexpected<mip6::Error> refused(std::string reason, std::string remedy) {
+tl::unexpected<mip6::Error> unreadable(std::string reason, std::string remedy) {
   return tl::unexpected(
       mip6::Error{.tried = "read the certificate bundle", .reason = std::move(reason), .remedy = std::move(remedy)});
 }
@@ -40,13 +40,13 @@ tl::expected<std::optional<Block>, mip6::Error> next_block(std::string_view& res
   const auto label_end = label.find(kDashes);
   const auto name = label.substr(0, label_end);
   if (label_end == std::string_view::npos || name.find('\n') != std::string_view::npos)
-    return refused("a line '-----BEGIN' does not end with '-----'", std::string(kOrder));
+    return unreadable("a line '-----BEGIN' does not end with '-----'", std::string(kOrder));
   const auto last_line = fmt::format("-----END {}-----", name);
   const auto content = label.substr(label_end + kDashes.size());
   const auto end = content.find(last_line);
   // The end that is found must not be that of a later block of the same kind.
   if (end == std::string_view::npos || content.substr(0, end).find(kBegin) != std::string_view::npos)
-    return refused(fmt::format("a block {} has no end", name), "copy the file again, whole");
+    return unreadable(fmt::format("a block {} has no end", name), "copy the file again, whole");
   const auto whole_size = kBegin.size() + label_end + kDashes.size() + end + last_line.size();
   const Block block{name, content.substr(0, end), rest.substr(begin, whole_size)};
   rest.remove_prefix(begin + whole_size);
@@ -74,13 +74,13 @@ std::optional<std::string> from_base64(std::string_view text) {
 
 // --- DER ---
 
-struct Element {
+struct DerElement {
   std::uint8_t tag = 0;
   std::string_view content;
   std::string_view whole;
 };
 
-std::optional<Element> next_element(std::string_view& rest) {
+std::optional<DerElement> next_element(std::string_view& rest) {
   const auto byte = [&rest](std::size_t at) { return static_cast<std::uint8_t>(rest[at]); };
   if (rest.size() < 2) return std::nullopt;
   std::size_t size = byte(1);
@@ -93,7 +93,7 @@ std::optional<Element> next_element(std::string_view& rest) {
     header += octets;
   }
   if (rest.size() - header < size) return std::nullopt;
-  const Element element{byte(0), rest.substr(header, size), rest.substr(0, header + size)};
+  const DerElement element{byte(0), rest.substr(header, size), rest.substr(0, header + size)};
   rest.remove_prefix(header + size);
   return element;
 }
@@ -116,7 +116,7 @@ std::string in_small_letters(std::string_view text) {
 }
 
 // One GeneralName; empty if it is of a kind that is no identity here.
-std::string read_name(const Element& name) {
+std::string read_name(const DerElement& name) {
   constexpr std::uint8_t kMail = 0x81;
   constexpr std::uint8_t kDns = 0x82;
   constexpr std::uint8_t kAddress = 0x87;
@@ -161,7 +161,7 @@ std::vector<std::string> read_names(std::string_view rest) {
 }
 
 // UTCTime or GeneralizedTime, both with seconds and Z (RFC 5280 section 4.1.2.5); 0 if it is neither.
-std::int64_t read_time(const std::optional<Element>& time) {
+std::int64_t read_time(const std::optional<DerElement>& time) {
   constexpr std::uint8_t kUtcTime = 0x17;
   constexpr std::uint8_t kGeneralizedTime = 0x18;
   if (!time || (time->tag != kUtcTime && time->tag != kGeneralizedTime)) return 0;
@@ -220,27 +220,29 @@ class Bundle {
     if (block.label == "EC PARAMETERS") return {};
     const bool traditional = block.content.find("Proc-Type: 4,ENCRYPTED") != std::string_view::npos;
     if (block.label == "ENCRYPTED PRIVATE KEY" || traditional)
-      return refused("the private key is encrypted",
-                     "nobody could type its passphrase: decrypt it with 'openssl pkey', the file's mode protects it");
+      return unreadable(
+          "the private key is encrypted",
+          "nobody could type its passphrase: decrypt it with 'openssl pkey', the file's mode protects it");
     if (std::find(kKeyLabels.begin(), kKeyLabels.end(), block.label) == kKeyLabels.end())
-      return refused(fmt::format("has a block {}, which is of no use here", block.label), std::string(kOrder));
-    if (!found_.private_key.empty()) return refused("has two private keys", "keep the one of our certificate");
+      return unreadable(fmt::format("has a block {}, which is of no use here", block.label), std::string(kOrder));
+    if (!found_.private_key.empty()) return unreadable("has two private keys", "keep the one of our certificate");
     found_.private_key = block.whole;
     return {};
   }
 
   tl::expected<Certificate, mip6::Error> finish() {
     if (found_.private_key.empty())
-      return refused("has no private key", "add the block '-----BEGIN PRIVATE KEY-----' that our certificate is for");
-    if (found_.own.empty()) return refused("has no certificate", "add our certificate after the private key");
+      return unreadable("has no private key",
+                        "add the block '-----BEGIN PRIVATE KEY-----' that our certificate is for");
+    if (found_.own.empty()) return unreadable("has no certificate", "add our certificate after the private key");
     if (found_.authorities.empty())
-      return refused(
+      return unreadable(
           "has no CA certificate",
           "add, after our own, intermediate certificates and the root that the peer's certificate comes from");
     if (roots_ == 0)
-      return refused("has no root certificate", "add the root that the peer's certificate comes from, at the end");
+      return unreadable("has no root certificate", "add the root that the peer's certificate comes from, at the end");
     if (roots_ > 1)
-      return refused("has more than one root certificate", "keep the one that the peer's certificate comes from");
+      return unreadable("has more than one root certificate", "keep the one that the peer's certificate comes from");
     return std::move(found_);
   }
 
@@ -250,11 +252,11 @@ class Bundle {
     const auto der = from_base64(block.content);
     const auto fields = der ? fields_of(*der) : std::nullopt;
     if (!fields)
-      return refused(fmt::format("certificate {} of the file cannot be read", certificates_),
-                     "copy it again; it is X.509 in PEM form");
+      return unreadable(fmt::format("certificate {} of the file cannot be read", certificates_),
+                        "copy it again; it is X.509 in PEM form");
     const bool root = fields->issuer == fields->subject;
     if (certificates_ == 1) {
-      if (root) return refused("its first certificate is a root, not our own", std::string(kOrder));
+      if (root) return unreadable("its first certificate is a root, not our own", std::string(kOrder));
       found_.own = block.whole;
       found_.valid_from = fields->valid_from;
       found_.valid_until = fields->valid_until;

@@ -25,7 +25,7 @@ const std::pair<std::string, Section::Value>* wrapped(const Section& message) {
   return found == entries.end() ? nullptr : &*found;
 }
 
-std::string seconds(std::chrono::seconds value) { return fmt::format("{}s", value.count()); }
+std::string seconds_text(std::chrono::seconds value) { return fmt::format("{}s", value.count()); }
 
 std::string authority_prefix(const std::string& id) { return id + "-ca-"; }
 
@@ -75,8 +75,8 @@ Section load_conn(const Connection& connection, const Credentials& credentials) 
       .set("remote_addrs", Section::List{connection.remote})
       .set("fragmentation", "yes")  // by IKE itself (RFC 7383): big certificates on a link of MTU 1280
       .set("proposals", method.ike_proposals)
-      .set("rekey_time", seconds(connection.ike_rekey));
-  if (connection.dpd_delay.count() > 0) ike.set("dpd_delay", seconds(connection.dpd_delay));
+      .set("rekey_time", seconds_text(connection.ike_rekey));
+  if (connection.dpd_delay.count() > 0) ike.set("dpd_delay", seconds_text(connection.dpd_delay));
   // Main mode has no identity yet when it needs the secret, only the node's address, which changes.
   if (first_version && std::holds_alternative<PreSharedKey>(credentials.proof)) ike.set("aggressive", "yes");
   ike.set("local", local_auth(credentials))

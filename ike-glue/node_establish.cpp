@@ -18,7 +18,6 @@ constexpr milliseconds kMovePatience{1000};
 // further move has come for as long, but keys are never older than this long after the last attempt.
 constexpr seconds kThrashing{2};
 constexpr seconds kLongestWithoutCalm{30};
-constexpr milliseconds kAfterReason{200};  // from the log's reason to the end of charon's own work on it
 constexpr seconds kLastBackoff{32};
 constexpr seconds kDpdDelay{60};
 

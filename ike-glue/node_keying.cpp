@@ -11,14 +11,9 @@ namespace ike {
 namespace {
 
 constexpr milliseconds kFirstBackoff{1000};
-constexpr milliseconds kVerifyAfter{200};
-constexpr milliseconds kStopPatience{1500};
-constexpr milliseconds kStopPlainPatience{1000};
 // How long an attempt may go on that a newer wish has made pointless: long enough to finish one that is nearly done.
 constexpr milliseconds kOvertakenPatience{1000};
-constexpr milliseconds kDeadline{3000};
 constexpr seconds kMoveFollowed{5};
-constexpr milliseconds kStopRequestDeadline{1000};
 
 }  // namespace
 

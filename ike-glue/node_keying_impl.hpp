@@ -12,6 +12,7 @@
 #include "ike-glue/charon.hpp"
 #include "ike-glue/departed.hpp"
 #include "ike-glue/node_keying.hpp"
+#include "ike-glue/patience.hpp"
 #include "ike-glue/reasons.hpp"
 
 namespace ike {

@@ -11,7 +11,6 @@ namespace ike {
 namespace {
 
 constexpr seconds kRetirePatience{3};
-constexpr milliseconds kVerifyAgainAfter{800};
 constexpr seconds kAdoptAgainAfter{2};
 constexpr seconds kRekeyAgainAfter{60};
 constexpr seconds kBetweenRekeys{5};

@@ -6,7 +6,7 @@
 namespace ike {
 namespace {
 
-enum Element : std::uint8_t {
+enum ElementType : std::uint8_t {
   kSectionStart = 1,
   kSectionEnd = 2,
   kKeyValue = 3,

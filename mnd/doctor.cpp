@@ -16,7 +16,7 @@ namespace {
 
 using Result = std::optional<Finding>;
 
-constexpr std::string_view kNewKeys =
+constexpr std::string_view kNewKeysAndRestart =
     "make new keys (mnd --make-keys), set them here and at the home agent, restart both";
 
 Result found(std::string what, std::string remedy, bool advice = false) {
@@ -210,11 +210,11 @@ Result check_prefixes(const Health& health) {
 Result check_numbers(const Health& health) {
   if (!health.manual_keys || health.keys) return std::nullopt;
   if (!health.numbers_used)
-    return found("it is not known which sequence numbers the manual keys have seen", std::string{kNewKeys});
+    return found("it is not known which sequence numbers the manual keys have seen", std::string{kNewKeysAndRestart});
   auto warning = numbers_warning(*health.numbers_used);
   if (warning.empty()) return std::nullopt;
-  return found(std::move(warning), std::string{kNewKeys} + "; or use keying = ikev2, which renews them by itself",
-               true);
+  return found(std::move(warning),
+               std::string{kNewKeysAndRestart} + "; or use keying = ikev2, which renews them by itself", true);
 }
 
 // How long a round through the whole space takes, however old the keys are; empty: not in sight.

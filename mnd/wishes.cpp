@@ -15,7 +15,7 @@ using nlohmann::json;
 
 namespace {
 
-constexpr int kFileVersion = 1;
+constexpr int kWishesVersion = 1;
 
 }  // namespace
 
@@ -35,7 +35,7 @@ Wishes WishStore::load() const {
   const auto content = kernel::read_durable(file_);
   if (!content || !*content) return {};
   const auto stored = json::parse(**content, nullptr, false);
-  if (!stored.is_object() || stored.value("version", json{}) != kFileVersion || stored.value("boot", json{}) != boot_)
+  if (!stored.is_object() || stored.value("version", json{}) != kWishesVersion || stored.value("boot", json{}) != boot_)
     return {};
   Wishes wishes{.deregistered = stored.value("deregistered", json{}) == true, .paused_on = {}};
   if (const auto on = stored.find("paused_on"); on != stored.end() && on->is_string())
@@ -49,7 +49,7 @@ tl::expected<void, mip6::Error> WishStore::store(const Wishes& wishes) const {
     std::filesystem::remove(file_, error);
     if (!error) return {};
   }
-  json content{{"version", kFileVersion}, {"boot", boot_}, {"deregistered", wishes.deregistered}};
+  json content{{"version", kWishesVersion}, {"boot", boot_}, {"deregistered", wishes.deregistered}};
   if (wishes.paused_on) content["paused_on"] = *wishes.paused_on;
   return store_state(file_, content);
 }

@@ -215,7 +215,7 @@ int run_rotate(const Given& given, const std::string& name) {
   return tell(rotate_node(config_of(given), name, *output, {random, ask_daemon}), given);
 }
 
-constexpr std::array<AdminCommand, 4> kCommands{{
+constexpr std::array<AdminCommand, 4> kAdminCommands{{
     {"init", "--prefix P --interface I [--address A] [--force] [--mend]", "write a configuration and check the machine",
      kInitMay, false, run_init},
     {"add", "NAME [--address A] [--psk | --certificate | --manual] [--identity ID] [--out FILE]",
@@ -226,11 +226,11 @@ constexpr std::array<AdminCommand, 4> kCommands{{
 
 }  // namespace
 
-std::span<const AdminCommand> admin_commands() { return kCommands; }
+std::span<const AdminCommand> admin_commands() { return kAdminCommands; }
 
 const AdminCommand* find_admin_command(std::string_view name) {
-  const auto found = std::ranges::find(kCommands, name, &AdminCommand::name);
-  return found == kCommands.end() ? nullptr : &*found;
+  const auto found = std::ranges::find(kAdminCommands, name, &AdminCommand::name);
+  return found == kAdminCommands.end() ? nullptr : &*found;
 }
 
 boost::program_options::options_description admin_options() {

@@ -61,7 +61,7 @@ Text read(const std::filesystem::path& path) {
   return std::move(**content);
 }
 
-bool is_there(const std::filesystem::path& path) {
+bool has_file(const std::filesystem::path& path) {
   struct stat status {};
   return ::stat(path.c_str(), &status) == 0;
 }
@@ -74,7 +74,7 @@ std::filesystem::path Authority::agent_file() const { return folder_ / "agent.pe
 
 std::filesystem::path Authority::file(std::string_view name) const { return folder_ / "ca" / name; }
 
-bool Authority::exists() const { return is_there(file("ca.key")) && is_there(agent_file()); }
+bool Authority::exists() const { return has_file(file("ca.key")) && has_file(agent_file()); }
 
 // pki reads the authority's key from a file: it must be there before it can sign.
 tl::expected<void, Error> Authority::make_itself(FileChange& change, const std::string& address) const {
@@ -96,9 +96,9 @@ tl::expected<void, Error> Authority::make_itself(FileChange& change, const std::
 
 tl::expected<void, Error> Authority::make(FileChange& change, const std::string& identity,
                                           const std::string& address) const {
-  if (!is_there(file("ca.key")))
+  if (!has_file(file("ca.key")))
     if (auto made = make_itself(change, address); !made) return made;
-  if (is_there(agent_file())) return {};
+  if (has_file(agent_file())) return {};
   Words names{address};
   if (identity != address) names.push_back(identity);
   const auto own = issue("home agent", names);

@@ -22,13 +22,13 @@ std::string path_in(const json& answer, const char* member) {
   return named != answer.end() && named->is_string() ? named->get<std::string>() : "";
 }
 
-struct Words {
+struct Wording {
   const char* tried;
   const char* if_missing;
   const char* if_broken;
 };
 
-tl::expected<std::string, Error> read_whole(const std::string& file, const Words& words) {
+tl::expected<std::string, Error> read_whole(const std::string& file, const Wording& words) {
   std::ifstream stream{file, std::ios::binary};
   if (!stream) return tl::unexpected(mnd::kernel::os_error(errno, words.tried, file, words.if_missing));
   std::ostringstream content;

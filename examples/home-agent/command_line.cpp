@@ -30,7 +30,7 @@ options::options_description described(CommandLine& line) {
 }
 
 // What is wrong with a command of a running home agent; empty: nothing.
-std::string objection_to(const Command& command, const CommandLine& line) {
+std::string objection_to_line(const Command& command, const CommandLine& line) {
   using Argument = Command::Argument;
   for (const auto& [name, value] : line.given) {
     const bool fits = value.defaulted() || name == "command" || name == "json" || name == "socket" ||
@@ -62,7 +62,7 @@ Action action_of(CommandLine& line) {
   if (line.admin != nullptr) return Action::kAdminister;
   line.command = find_command(words.front());
   line.mistake = line.command == nullptr ? fmt::format("there is no command '{}'", printable(words.front()))
-                                         : objection_to(*line.command, line);
+                                         : objection_to_line(*line.command, line);
   if (!line.mistake.empty()) return Action::kRefuse;
   return line.config.empty() || line.command->name != "import" ? Action::kAsk : Action::kImport;
 }

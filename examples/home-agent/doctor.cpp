@@ -14,13 +14,13 @@
 namespace mip6ha {
 namespace {
 
-using Result = std::optional<Finding>;
+using Verdict = std::optional<Finding>;
 
-Result found(std::string what, std::string remedy) {
+Verdict found(std::string what, std::string remedy) {
   return Finding{.check = {}, .what = std::move(what), .remedy = std::move(remedy)};
 }
 
-Result check_forwarding(const Health& health) {
+Verdict check_forwarding(const Health& health) {
   if (health.forwarding.value_or(true)) return std::nullopt;
   std::string lines;
   for (const char letter : sysctl_lines(health)) lines += letter == '\n' ? "\\n" : std::string{letter};
@@ -28,13 +28,13 @@ Result check_forwarding(const Health& health) {
                fmt::format("printf '{}' >> {} && sysctl --system", lines, kSysctlFile));
 }
 
-Result check_link(const Health& health) {
+Verdict check_link(const Health& health) {
   if (health.link_up.value_or(true)) return std::nullopt;
   return found(fmt::format("the home link's interface {} is down or missing", health.interface),
                fmt::format("ip link set {} up; look at its cable; ip link shows what there is", health.interface));
 }
 
-Result check_address(const Health& health) {
+Verdict check_address(const Health& health) {
   if (health.address_there.value_or(true)) return std::nullopt;
   return found(fmt::format("the home agent's address {} is not on {}", health.address.to_string(), health.interface),
                fmt::format("ip address add {}/{} dev {}, and the same in the machine's network configuration",
@@ -42,7 +42,7 @@ Result check_address(const Health& health) {
 }
 
 // As with the present prefix, nodes that are at home are reached by the route that goes with an address.
-Result check_next_prefix(const Health& health) {
+Verdict check_next_prefix(const Health& health) {
   if (!health.next_prefix || health.next_prefix_there.value_or(true)) return std::nullopt;
   return found(fmt::format("{} has no address of next-prefix {}: nodes at home there cannot be reached",
                            health.interface, health.next_prefix->to_string()),
@@ -50,25 +50,25 @@ Result check_next_prefix(const Health& health) {
                            health.next_prefix->length, health.interface));
 }
 
-Result check_tunnel(const Health& health) {
+Verdict check_tunnel(const Health& health) {
   if (health.tunnel_there.value_or(true)) return std::nullopt;
   return found(fmt::format("our tunnel device {} is gone or down: nothing is tunnelled", mnd::kernel::kAgentTunnelName),
                "restart mip6-ha, and see who removes devices that are not theirs");
 }
 
-Result check_ipsec(const Health& health) {
+Verdict check_ipsec(const Health& health) {
   if (health.ipsec) return std::nullopt;
   return found("the kernel shows no IPsec counters (/proc/net/xfrm_stat)",
                "modprobe xfrm_user esp6; use a kernel with CONFIG_XFRM_STATISTICS, as Debian's");
 }
 
-Result check_modules(const Health& health) {
+Verdict check_modules(const Health& health) {
   if (health.missing_modules.empty()) return std::nullopt;
   return found(fmt::format("the kernel has no {}", fmt::join(health.missing_modules, ", ")),
                "run Debian's own kernel: apt install linux-image-amd64");
 }
 
-Result check_charon(const Health& health) {
+Verdict check_charon(const Health& health) {
   if (!health.charon_needed || health.charon_connected) return std::nullopt;
   return found(
       fmt::format("charon cannot be reached on {}, and it makes the nodes' keys", health.vici_socket),
@@ -77,7 +77,7 @@ Result check_charon(const Health& health) {
 }
 
 // Its defaults bound what one address may open, and cookies come early, but the sum is not bounded.
-Result check_charon_limits(const Health& health) {
+Verdict check_charon_limits(const Health& health) {
   if (!health.charon_needed || !health.charon_limits) return std::nullopt;
   if (!health.charon_limits->cookies)
     return found("charon asks no stranger for a cookie: a key exchange for each forged packet",
@@ -90,7 +90,7 @@ Result check_charon_limits(const Health& health) {
 }
 
 // 5.9 has what the K flag needs (MIGRATE by KMADDRESS for IKEv2); Debian 12 has 5.9.8.
-Result check_charon_version(const Health& health) {
+Verdict check_charon_version(const Health& health) {
   constexpr int kMajor = 5;
   constexpr int kMinor = 9;
   int major = 0;
@@ -105,7 +105,7 @@ Result check_charon_version(const Health& health) {
                "use strongSwan 5.9 or newer, as in Debian 12");
 }
 
-Result check_charon_plugins(const Health& health) {
+Verdict check_charon_plugins(const Health& health) {
   if (health.charon_plugins.empty()) return std::nullopt;
   const auto has = [&](std::string_view name) {
     return std::find(health.charon_plugins.begin(), health.charon_plugins.end(), name) != health.charon_plugins.end();
@@ -115,7 +115,7 @@ Result check_charon_plugins(const Health& health) {
                "load it in strongswan.conf, and no other kernel-* plugin");
 }
 
-Result check_disk(const Health& health) {
+Verdict check_disk(const Health& health) {
   if (health.disk) return found(health.disk->what, health.disk->remedy);
   if (!health.state_writable)
     return found(fmt::format("{} cannot be written: no update is accepted", health.state_directory),
@@ -128,7 +128,7 @@ Result check_disk(const Health& health) {
 }
 
 // Certificates are judged by it, and a binding's lifetime over a boot.
-Result check_clock(const Health& health) {
+Verdict check_clock(const Health& health) {
   constexpr std::int64_t kRelease = 1'735'689'600;  // 2025; nothing of this was there before
   if (health.unix_now >= kRelease) return std::nullopt;
   return found("the wall clock shows a time in the past: certificates are not valid yet by it",
@@ -137,7 +137,7 @@ Result check_clock(const Health& health) {
 
 struct Check {
   std::string_view name;
-  Result (*run)(const Health&);
+  Verdict (*run)(const Health&);
   std::string_view passed;  // empty: only a running home agent can fail it
 };
 constexpr std::array<Check, 13> kChecks{{

@@ -22,7 +22,6 @@ namespace {
 
 using mip6::Error;
 using mnd::kernel::Descriptor;
-using Result = FileChange::Result;
 
 tl::unexpected<Error> failed(int number, const std::string& tried, const std::filesystem::path& path) {
   std::string remedy = "see that the folder exists, is writable and that its disk is not full";
@@ -52,7 +51,7 @@ tl::expected<FileChange, Error> FileChange::begin(const std::filesystem::path& f
   return change;
 }
 
-Result FileChange::put_right() {
+FileChange::Result FileChange::put_right() {
   std::ifstream list{journal()};
   if (!list) return {};
   for (std::string line; std::getline(list, line);)
@@ -72,14 +71,14 @@ void FileChange::replace(std::filesystem::path path, std::string content, unsign
 
 void FileChange::remove(std::filesystem::path path) { removals_.push_back(std::move(path)); }
 
-Result FileChange::write_journal() const {
+FileChange::Result FileChange::write_journal() const {
   std::string list;
   for (const auto& file : files_) list += (file.replaces ? temporary_of(file.path) : file.path).string() + '\n';
   for (const auto& path : removals_) list += path.string() + '\n';
   return mnd::kernel::replace_durably(journal(), list);
 }
 
-Result FileChange::write(const File& file) {
+FileChange::Result FileChange::write(const File& file) {
   const auto path = file.replaces ? temporary_of(file.path) : file.path;
   const int exclusive = file.replaces ? O_TRUNC : O_EXCL;
   const Descriptor output{::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | exclusive, 0600)};
@@ -100,7 +99,7 @@ Result FileChange::write(const File& file) {
 // Thousands would take minutes with a sync for each; one of the whole file system waits for what others write, too.
 bool FileChange::few() const { return files_.size() <= 16; }
 
-Result FileChange::sync() const {
+FileChange::Result FileChange::sync() const {
   std::set<std::filesystem::path> folders{folder_};
   for (const auto& file : files_) folders.insert(file.path.parent_path());
   for (const auto& path : removals_) folders.insert(path.parent_path());
@@ -118,7 +117,7 @@ void FileChange::take_back() {
   written_.clear();
 }
 
-Result FileChange::commit() {
+FileChange::Result FileChange::commit() {
   // Before the journal, which would have it removed.
   for (const auto& file : files_) {
     struct stat status {};

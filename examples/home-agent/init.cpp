@@ -21,7 +21,7 @@ namespace {
 
 using Done = tl::expected<void, ConfigMistake>;
 
-Done make_folder(const std::filesystem::path& folder) {
+Done make_safe_folder(const std::filesystem::path& folder) {
   if (::mkdir(folder.c_str(), 0750) == 0) return {};
   if (errno != EEXIST)
     return tl::unexpected(
@@ -148,7 +148,7 @@ tl::expected<InitReport, Mistakes> init(const InitRequest& request, const Machin
     return tl::unexpected(
         Mistakes{told(fmt::format("{} is there already", path.string()), "edit it, or replace it with --force")});
   for (const auto& folder : {path.parent_path(), nodes_folder(path)})
-    if (const auto made = make_folder(folder); !made) return tl::unexpected(Mistakes{made.error()});
+    if (const auto made = make_safe_folder(folder); !made) return tl::unexpected(Mistakes{made.error()});
   auto change = FileChange::begin(nodes_folder(path));
   if (!change) return tl::unexpected(Mistakes{told(change.error())});
   if (!same) change->replace(path, text, 0640);

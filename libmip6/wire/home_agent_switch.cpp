@@ -7,7 +7,7 @@
 namespace mip6 {
 namespace {
 
-constexpr std::size_t kAddressSize = 16;
+constexpr std::size_t kCareOfSize = 16;
 
 }  // namespace
 
@@ -16,7 +16,7 @@ Message parse_home_agent_switch(Reader& in) {
   const std::size_t count_offset = in.offset();
   const std::size_t count = in.u8();
   in.skip(1);
-  if (count * kAddressSize > in.remaining()) {
+  if (count * kCareOfSize > in.remaining()) {
     in.fail_at(count_offset, "more home agent addresses are announced than there is room for");
     return message;
   }

@@ -14,7 +14,7 @@ struct IcmpKind {
   IcmpMessage (*parse)(Reader& in);
 };
 
-constexpr std::array kKinds{
+constexpr std::array kIcmpKinds{
     IcmpKind{RouterAdvertisement::kType, parse_router_advertisement},
     IcmpKind{HomeAgentAddressDiscoveryRequest::kType, parse_agent_discovery_request},
     IcmpKind{HomeAgentAddressDiscoveryReply::kType, parse_agent_discovery_reply},
@@ -30,8 +30,9 @@ tl::expected<IcmpMessage, ParseError> parse_icmp_message(std::span<const std::ui
   const std::uint8_t code = in.u8();
   in.skip(2);  // Checksum
   if (!in.ok()) return tl::unexpected(*in.error());
-  const auto kind = std::find_if(kKinds.begin(), kKinds.end(), [type](const auto& k) { return k.type == type; });
-  if (kind == kKinds.end()) return tl::unexpected(ParseError{0, "this ICMPv6 type is none of Mobile IPv6"});
+  const auto kind =
+      std::find_if(kIcmpKinds.begin(), kIcmpKinds.end(), [type](const auto& k) { return k.type == type; });
+  if (kind == kIcmpKinds.end()) return tl::unexpected(ParseError{0, "this ICMPv6 type is none of Mobile IPv6"});
   if (code != 0) return tl::unexpected(ParseError{1, "Code is not 0"});
   IcmpMessage message = kind->parse(in);
   if (!in.ok()) return tl::unexpected(*in.error());

@@ -68,9 +68,9 @@ constexpr OptionKind kIpv4HomeAddress{29, 6, {4, 0}, false, parse_ipv4_home_addr
 constexpr OptionKind kBindingIdentifier{35, 4, {2, 0}, false, parse_binding_identifier};
 constexpr OptionKind kBindingIdentifier4{35, 8, {8, 2}, false, parse_binding_identifier};
 constexpr OptionKind kBindingIdentifier6{35, 20, {8, 2}, false, parse_binding_identifier};
-constexpr std::array kKinds{&kRefreshAdvice,      &kAlternateCareOf,   &kNonceIndices,    &kAuthorization,
-                            &kIdentifier,         &kRestartCounter,    &kIpv4HomeAddress, &kBindingIdentifier,
-                            &kBindingIdentifier4, &kBindingIdentifier6};
+constexpr std::array kOptionKinds{&kRefreshAdvice,      &kAlternateCareOf,   &kNonceIndices,    &kAuthorization,
+                                  &kIdentifier,         &kRestartCounter,    &kIpv4HomeAddress, &kBindingIdentifier,
+                                  &kBindingIdentifier4, &kBindingIdentifier6};
 
 bool fits(const OptionKind& kind, std::size_t length) {
   return kind.variable ? length >= kind.length && length <= 255 : length == kind.length;
@@ -153,13 +153,13 @@ std::optional<MobilityOption> parse_option(std::uint8_t type, Reader& in) {
     return std::nullopt;
   }
   const auto of_type = [type](const auto* kind) { return kind->type == type; };
-  if (std::none_of(kKinds.begin(), kKinds.end(), of_type)) {
+  if (std::none_of(kOptionKinds.begin(), kOptionKinds.end(), of_type)) {
     const auto data = in.take(length);
     return UnknownOption{type, Bytes{data.begin(), data.end()}};
   }
-  const auto kind =
-      std::find_if(kKinds.begin(), kKinds.end(), [&](const auto* k) { return of_type(k) && fits(*k, length); });
-  if (kind == kKinds.end()) {
+  const auto kind = std::find_if(kOptionKinds.begin(), kOptionKinds.end(),
+                                 [&](const auto* k) { return of_type(k) && fits(*k, length); });
+  if (kind == kOptionKinds.end()) {
     in.fail_at(length_offset, "an option has the wrong length for its type");
     return std::nullopt;
   }

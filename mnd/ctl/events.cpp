@@ -10,11 +10,10 @@ namespace mip6ctl {
 
 namespace {
 
-using std::chrono::seconds;
 using std::chrono::system_clock;
 
-std::optional<seconds> unit_of(std::string_view name) {
-  if (name == "s") return seconds{1};
+std::optional<std::chrono::seconds> unit_of(std::string_view name) {
+  if (name == "s") return std::chrono::seconds{1};
   if (name == "m" || name == "min") return std::chrono::minutes{1};
   if (name == "h") return std::chrono::hours{1};
   if (name == "d") return std::chrono::days{1};

@@ -17,19 +17,19 @@ std::string place_text(const json& place) {
   return fmt::format("{} {}", text(place, "interface"), text(place, "address"));
 }
 
-double milliseconds(const json& object, const char* name) {
+double trace_ms(const json& object, const char* name) {
   const auto value = number(object, name);
   return value && std::isfinite(*value) ? std::clamp(*value, 0.0, 1e12) / 1000 : 0;
 }
 
 std::string move_text(const json& move) {
   auto result = fmt::format("{}  {}", text(move, "time"), text(move, "result"));
-  if (number(move, "registered_us")) result += fmt::format(" after {:.3f} ms", milliseconds(move, "registered_us"));
+  if (number(move, "registered_us")) result += fmt::format(" after {:.3f} ms", trace_ms(move, "registered_us"));
   result += fmt::format("\n  from {}\n  to   {}\n", place_text(member(move, "from")), place_text(member(move, "to")));
   double last = 0;
-  for (const auto& step : member(move, "steps")) last = std::max(last, milliseconds(step, "us"));
+  for (const auto& step : member(move, "steps")) last = std::max(last, trace_ms(step, "us"));
   for (const auto& step : member(move, "steps")) {
-    const auto at = milliseconds(step, "us");
+    const auto at = trace_ms(step, "us");
     const auto column = last > 0 ? static_cast<int>(at / last * (kWidth - 1)) : 0;
     result += fmt::format("{:>12.3f} ms  |{:>{}}{:>{}}|  {}\n", at, "*", column + 1, "",
                           static_cast<int>(kWidth) - column - 1, text(step, "step"));

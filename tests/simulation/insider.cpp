@@ -6,7 +6,7 @@
 namespace mip6::simulation {
 namespace {
 
-constexpr Duration kPatience = 20s;
+constexpr Duration kInsiderPatience = 20s;
 
 }  // namespace
 
@@ -31,7 +31,7 @@ void Insider::ask_for(const Ipv6Address& victim, const Ipv6Address& agent) {
   start_charon();
   process_began();
   feed(ike::EstablishAsked{address_});
-  later(kPatience, [this] { give_up(); });
+  later(kInsiderPatience, [this] { give_up(); });
 }
 
 void Insider::give_up() {

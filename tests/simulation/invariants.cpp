@@ -8,7 +8,7 @@
 namespace mip6::simulation {
 namespace {
 
-constexpr std::uint32_t kHalfSpace = 32768;
+constexpr std::uint32_t kHalfOfNumbers = 32768;
 constexpr std::size_t kMostWaiting = 64;
 
 }  // namespace
@@ -31,10 +31,10 @@ void NodeLedger::update_sent(std::uint64_t key, SequenceNumber number, SequenceN
   if (!use.runs.empty()) {
     const Run& newest = use.runs.back();
     const auto last = newest.first.advanced(static_cast<std::uint16_t>(newest.count - 1));
-    require(number.distance_from(last) <= kHalfSpace, Invariant::kNumberOnce,
+    require(number.distance_from(last) <= kHalfOfNumbers, Invariant::kNumberOnce,
             "the numbers go back under the same keys");
   }
-  require(number.distance_from(use.first) <= kHalfSpace, Invariant::kHalfSpace,
+  require(number.distance_from(use.first) <= kHalfOfNumbers, Invariant::kHalfSpace,
           "a number leaves that is more than 2^15 ahead of the first under the same keys");
   if (!use.runs.empty() && use.runs.back().first.advanced(static_cast<std::uint16_t>(use.runs.back().count)) == number)
     ++use.runs.back().count;

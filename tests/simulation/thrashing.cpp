@@ -16,7 +16,7 @@ constexpr std::uint64_t kFewestUpdates = 10000;
 constexpr Duration kMostTimeToTell = 30s;
 // A request of the home agent's charon that was lost with an old address ends the IKE_SA 165 s later, which the node's
 // asks about after 60 s.
-constexpr Duration kDeadPeerDetected = 400s;
+constexpr Duration kAllDeadPeersDetected = 400s;
 // Connections that the node's charon is asked for. K agreed: one where numbers are used up, some more where a change
 // interrupts that. K refused: one in ten seconds; at each change they would be 10,800. Where the node changes before
 // IKE's two round trips are over most of them come to nothing, and where the home agent has taken the new keys all the
@@ -67,7 +67,7 @@ void Simulation::run_thrashing() {
   require(run_while_not(registered, kMostTimeToTell), Invariant::kSettles,
           "after an hour of changes a node is not registered where the last one led");
   faults_ = Faults::none();
-  run_until(world_.now + kDeadPeerDetected);
+  run_until(world_.now + kAllDeadPeersDetected);
   require(run_while_not(registered, kMostTimeToTell), Invariant::kStaysRegistered,
           "after an hour of changes a node does not stay registered");
   compare_endpoints(node);
