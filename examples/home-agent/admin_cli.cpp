@@ -265,7 +265,9 @@ int tell_machine(const std::filesystem::path& config, const mip6::Error& error, 
   auto told = error_json(error);
   const auto read = load_config(config);
   if (read) {
-    const auto findings = examine_machine(read_health_before_start(*read));
+    auto findings = examine_machine(read_health_before_start(*read));
+    for (const auto& one : read->warnings)
+      findings.push_back({.check = "nodes", .good = false, .what = one.what, .remedy = one.remedy});
     told["findings"] = findings_json(findings);
     if (!as_json) print(findings);
   } else {

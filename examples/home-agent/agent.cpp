@@ -93,8 +93,9 @@ Result Agent::open() {
         open_metrics();
         if (config_.discovery) open_discovery();
         arm_timer();
-        mnd::kernel::log(Level::kInfo, fmt::format("home agent {} serves {} nodes on {}", config_.address.to_string(),
-                                                   config_.nodes.size(), config_.interface));
+        const auto count = config_.nodes.size();
+        mnd::kernel::log(Level::kInfo, fmt::format("home agent {} serves {} node{} on {}", config_.address.to_string(),
+                                                   count, count == 1 ? "" : "s", config_.interface));
       });
 }
 

@@ -155,6 +155,8 @@ std::vector<Finding> Agent::examine() const {
   if (trouble_of_disk_) health.disk = trouble_;
   auto findings = mip6ha::examine(health);
   for (const auto& one : advice()) findings.push_back({.check = "nodes", .what = one.what, .remedy = one.remedy});
+  for (const auto& one : config_.warnings)
+    findings.push_back({.check = "nodes", .what = one.what, .remedy = one.remedy});
   return findings;
 }
 

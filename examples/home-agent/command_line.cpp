@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "examples/home-agent/node_site.hpp"
+#include "mnd/linux/nearest_key.hpp"
 
 namespace mip6ha {
 namespace {
@@ -44,6 +45,30 @@ std::string objection_to_line(const Command& command, const CommandLine& line) {
   return {};
 }
 
+constexpr std::string_view kHelp = "help";
+
+Action refuse_unknown(CommandLine& line, const std::string& name) {
+  std::vector<std::string_view> names{kHelp};
+  for (const auto& command : commands()) names.push_back(command.name);
+  for (const auto& command : admin_commands()) names.push_back(command.name);
+  line.mistake = fmt::format("there is no command '{}'", printable(name));
+  if (const auto meant = mnd::kernel::nearest_key(name, names); !meant.empty())
+    line.remedy = fmt::format("did you mean '{}'?", meant);
+  return Action::kRefuse;
+}
+
+// Of a command or of all: the same.
+Action help(CommandLine& line) {
+  const auto& words = line.words;
+  if (words.size() > 2) {
+    line.mistake = fmt::format("help: '{}' is too much", printable(words[2]));
+    return Action::kRefuse;
+  }
+  const bool known = words.size() < 2 || words[1] == kHelp || find_command(words[1]) != nullptr ||
+                     find_admin_command(words[1]) != nullptr;
+  return known ? Action::kHelp : refuse_unknown(line, words[1]);
+}
+
 Action action_of(CommandLine& line) {
   const auto& words = line.words;
   if (line.given.contains("help")) return Action::kHelp;
@@ -58,11 +83,12 @@ Action action_of(CommandLine& line) {
     if (!line.new_keys.empty()) return Action::kTakeKeysAsNew;
     return check ? Action::kCheck : Action::kServe;
   }
+  if (words.front() == kHelp) return help(line);
   line.admin = find_admin_command(words.front());
   if (line.admin != nullptr) return Action::kAdminister;
   line.command = find_command(words.front());
-  line.mistake = line.command == nullptr ? fmt::format("there is no command '{}'", printable(words.front()))
-                                         : objection_to_line(*line.command, line);
+  if (line.command == nullptr) return refuse_unknown(line, words.front());
+  line.mistake = objection_to_line(*line.command, line);
   if (!line.mistake.empty()) return Action::kRefuse;
   return line.config.empty() || line.command->name != "import" ? Action::kAsk : Action::kImport;
 }
@@ -99,6 +125,7 @@ std::string usage() {
                         fmt::format("{} {}", command.name, argument_of(command)), command.summary);
   for (const auto& command : admin_commands())
     text += fmt::format("       mip6-ha {} {} [--json]\n{:30}{}\n", command.name, command.usage, "", command.summary);
+  text += fmt::format("       mip6-ha {:<24} this text\n", "help [COMMAND]");
   CommandLine line;
   std::ostringstream listed;
   listed << described(line);

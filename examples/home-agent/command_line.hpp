@@ -24,7 +24,8 @@ struct CommandLine {
     kAdminister,  // `admin`
   };
   Action action = Action::kRefuse;
-  std::string mistake;             // what is wrong, in words
+  std::string mistake;  // what is wrong, in words
+  std::string remedy = "try mip6-ha --help";
   std::string config;              // empty: not named, and not needed
   std::string new_keys;            // --keys-are-new NODE
   std::string why;                 // --why TEXT

@@ -213,6 +213,7 @@ tl::expected<Config, Mistakes> check_config(const mnd::kernel::ConfigContent& co
       continue;
     }
     NodeConfig node = read_node(section, config, top, mistakes);
+    doubt_secret(section, node, config.warnings);
     uniqueness.check("name", node.name, section, mistakes);
     uniqueness.check_secret(node, section, mistakes);
     uniqueness.check_manual_keys(node, section, mistakes);

@@ -58,6 +58,7 @@ struct Config {
   std::optional<MetricsEndpoint> metrics;  // metrics = PORT or [ADDRESS]:PORT; empty: none
   mip6::agent::BehaviourPolicy behaviour;  // tolerate = OFFENCES or all; ban-for = SECONDS, the first time
   std::vector<NodeConfig> nodes;
+  std::vector<mnd::kernel::ConfigMistake> warnings{};  // what works and could be better; told as such, and no mistake
 
   // Which of `prefix` and `next_prefix` a home address is of; nullptr: of neither.
   const mip6::Ipv6Prefix* prefix_of(const mip6::Ipv6Address& home_address) const;

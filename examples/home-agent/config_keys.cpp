@@ -72,6 +72,17 @@ void read_proof(Reader& reader, const Config& config, bool by_certificate, NodeC
     node.proof = ike::PreSharedKey{std::move(*secret)};
 }
 
+void doubt_secret(const ConfigSection& section, const NodeConfig& node, Mistakes& warnings) {
+  const auto* setting = section.find("secret-file");
+  const auto* key = std::get_if<ike::PreSharedKey>(&node.proof);
+  if (setting == nullptr || key == nullptr) return;
+  if (const auto objection = ike::objection_to_secret(key->secret))
+    warnings.push_back({setting->file, setting->line, fmt::format("node {}: {}", node.name, objection->reason),
+                        fmt::format("mip6-ha rotate {} makes a random one; for a section written by hand: openssl rand "
+                                    "-base64 24, the same at the node",
+                                    node.name)});
+}
+
 // --- how keys are agreed ---
 
 namespace {

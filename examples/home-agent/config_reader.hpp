@@ -114,6 +114,8 @@ void read_watch(Reader& reader, Config& config);
 void read_certificate(Reader& reader, Config& config);
 // `by_certificate`: a setting `certificate` stands at the top, right or wrong.
 void read_proof(Reader& reader, const Config& config, bool by_certificate, NodeConfig& node);
+// After it: of a secret that works and is too short to be a good one.
+void doubt_secret(const ConfigSection& section, const NodeConfig& node, Mistakes& warnings);
 // At the top they are only found here: each node judges them together with its own.
 void read_keying_defaults(Reader& reader);
 // After read_proof().

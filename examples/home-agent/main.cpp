@@ -70,6 +70,7 @@ int run_daemon(const std::string& path, bool check_only) {
   auto config = loaded(path);
   if (!config) return kExitUsage;
   if (check_only) {
+    for (const auto& warning : config->warnings) fmt::print(stderr, "warning: {}\n", warning.to_string());
     const auto count = config->nodes.size();
     fmt::print("{}: no mistakes, {} node{}\n", path, count, count == 1 ? "" : "s");
     return 0;
@@ -191,7 +192,7 @@ int run(const mip6ha::CommandLine& line) {
     case Action::kRefuse:
       break;
   }
-  fmt::print(stderr, "mip6-ha: {} (try mip6-ha --help)\n", line.mistake);
+  fmt::print(stderr, "mip6-ha: {} ({})\n", line.mistake, line.remedy);
   return kExitUsage;
 }
 

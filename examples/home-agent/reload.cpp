@@ -105,6 +105,7 @@ Difference compare(const Config& before, const Config& after) {
 
 Config merged(Config before, Config after) {
   before.nodes = std::move(after.nodes);
+  before.warnings = std::move(after.warnings);
   before.prefix_lifetime = after.prefix_lifetime;
   before.next_prefix = after.next_prefix;
   if (!before.certificate) {

@@ -21,15 +21,15 @@ _mip6_ha() {
   esac
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case $word in
-      status | list | show | events | doctor | reload | ban | unban | export | import | init | add | remove | rotate)
+      status | list | show | events | doctor | reload | ban | unban | export | import | init | add | remove | rotate | help)
         command=$word
         ;;
     esac
   done
   local options
   case $command in
-    '') options="status list show events doctor reload ban unban export import init add remove rotate --config --check
-      --keys-are-new --socket --json --version --help" ;;
+    '') options="status list show events doctor reload ban unban export import init add remove rotate help --config
+      --check --keys-are-new --socket --json --version --help" ;;
     ban) options="--why --socket --json" ;;
     status | list | show | events | reload | unban | export) options="--socket --json" ;;
     doctor | import) options="--socket --json --config" ;;

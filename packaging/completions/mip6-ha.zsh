@@ -19,6 +19,7 @@ _mip6_ha() {
     'add:give a node address and secret'
     'remove:serve a node no longer'
     'rotate:give a node a new key; the old one is dead'
+    'help:what --help says'
   )
   _arguments -C $global '--config[configuration]:file:_files' '--check[only check the configuration]' \
     '--keys-are-new[take the manual keys of a node as never used]:node:($nodes)' '--version[the version]' '--help[a summary]' \
@@ -37,6 +38,7 @@ _mip6_ha() {
         add) _arguments '--json' '--config:file:_files' '--address[of the node]:address:' '--psk[by a secret]' \
           '--certificate[by a certificate]' '--manual[keys set by hand]' '--identity[name in IKE]:identity:' \
           '--out[archive for the node]:file:_files' '--from[many nodes]:table:_files' '1:name:' ;;
+        help) ;;
         remove) _arguments '--json' '--config:file:_files' '1:node:($nodes)' ;;
         rotate) _arguments '--json' '--config:file:_files' '--out[archive for the node]:file:_files' '1:node:($nodes)' ;;
         *) _arguments $global ;;

@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "tests/unit/home-agent/agent_harness.hpp"
+#include "tests/unit/printed.hpp"
 
 namespace mip6ha {
 namespace {
@@ -12,6 +13,28 @@ using Names = std::vector<std::string>;
 
 std::string reason(const tl::expected<Imported, mip6::Error>& taken) {
   return taken ? "not refused" : taken.error().reason;
+}
+
+TEST_CASE("how many nodes are served is told in words", "[agent]") {
+  CHECK(has(printed([] { const RunningAgent one{{"laptop"}}; }, STDERR_FILENO), "serves 1 node on "));
+  CHECK(has(printed([] { const RunningAgent two{{"laptop", "tablet"}}; }, STDERR_FILENO), "serves 2 nodes on "));
+}
+
+TEST_CASE("a short secret is a finding, from the reload on that brings it", "[agent]") {
+  RunningAgent here{{"laptop"}};
+  const auto found = [&] {
+    Names all;
+    for (const auto& one : here.agent->examine())
+      if (one.check == "nodes") all.push_back(one.what);
+    return all;
+  };
+  CHECK(found().empty());
+  const auto secret = here.admin.folder.file("desk.secret", "fifteen letters\n");
+  std::ofstream{here.admin.nodes / "desk.conf"}
+      << "[node desk]\nhome-address = 2001:db8:1::77\nsecret-file = " << secret.string() << '\n';
+  CHECK(here.reload().added == Names{"desk"});
+  REQUIRE(found().size() == 1);
+  CHECK(found()[0].starts_with("node desk: the secret has fewer than 16 characters"));
 }
 
 TEST_CASE("a backup is not taken back while a new configuration comes into force", "[agent]") {

@@ -1,6 +1,7 @@
 // What the command line asks for, wherever its options stand; and that what is asked for as JSON is told as JSON.
 #include "examples/home-agent/command_line.hpp"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -99,8 +100,27 @@ TEST_CASE("what goes with nothing is refused, and what is wrong with it is told 
     CHECK(line.action == Action::kRefuse);
     CHECK(line.mistake.find(told) != std::string::npos);
     CHECK(line.mistake.find('\n') == std::string::npos);
+    CHECK(line.remedy == "try mip6-ha --help");
   }
   CHECK(read_command_line({"ban", "laptop", "--why", "stolen"}).why == "stolen");
+}
+
+TEST_CASE("of an unknown command the one that is meant is told", "[command-line]") {
+  for (const auto& [said, meant] : {std::pair{"evnets", "events"}, {"rotat", "rotate"}, {"hlep", "help"}})
+    for (const Words& arguments : {Words{said}, Words{"help", said}}) {
+      const auto line = read_command_line(arguments);
+      CHECK(line.action == Action::kRefuse);
+      CHECK(line.mistake == fmt::format("there is no command '{}'", said));
+      CHECK(line.remedy == fmt::format("did you mean '{}'?", meant));
+    }
+  for (const char* said : {"xyzzy", "foo"}) CHECK(read_command_line({said}).remedy == "try mip6-ha --help");
+}
+
+TEST_CASE("help is what --help is, also for a command", "[command-line]") {
+  for (const Words& arguments : {Words{"help"}, {"help", "status"}, {"help", "rotate"}, {"help", "help"}})
+    CHECK(read_command_line(arguments).action == Action::kHelp);
+  CHECK(read_command_line({"help", "status", "list"}).action == Action::kRefuse);
+  CHECK(usage().find("mip6-ha help [COMMAND]") != std::string::npos);
 }
 
 TEST_CASE("what is done once takes the usual configuration if none is named; to run needs its name", "[command-line]") {
@@ -171,6 +191,13 @@ TEST_CASE("doctor looks at the machine where no home agent answers, or tells wha
       std::find_if(findings.begin(), findings.end(), [](auto& one) { return one["check"] == "home-link"; });
   REQUIRE(link != findings.end());
   CHECK_FALSE(link->at("good").get<bool>());
+
+  const auto secret = folder.file("laptop.secret", "fifteen letters\n");
+  folder.file("nodes.d/laptop.conf",
+              "[node laptop]\nhome-address = 2001:db8:1::42\nsecret-file = " + secret.string() + '\n');
+  const auto of_node = told(false);
+  INFO(of_node);
+  CHECK(of_node.find("TO DO nodes: node laptop: the secret has fewer than 16 characters") != std::string::npos);
 }
 
 }  // namespace

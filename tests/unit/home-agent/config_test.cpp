@@ -218,6 +218,30 @@ TEST_CASE("a node's name, address and secret are checked", "[ha-config]") {
   CHECK(checker.only_mistake(kTop + node("laptop", "2001:db8:1::42", empty), 6, "empty"));
 }
 
+TEST_CASE("a secret of fewer than 16 characters is warned of with its node, and not shown", "[ha-config]") {
+  const Checker checker;
+  const auto bundle = checker.folder.file("ha.pem", test_certificates::kPairBundle).string();
+  const auto keys = checker.folder.file("keys", *mnd::kernel::make_manual_keys()).string();
+  const auto others =  // who have no such secret
+      fmt::format("{}certificate = {}\n[node laptop]\nhome-address = 2001:db8:1::42\n", kTop, bundle) +
+      fmt::format("[node desk]\nhome-address = 2001:db8:1::43\nmanual-keys = {}\n", keys);
+  const auto warnings = [&](const std::string& secret) {
+    const auto file = checker.folder.file("secret", secret).string();
+    const auto config = checker.check(others + node("phone", "2001:db8:1::44", file));
+    REQUIRE(config);
+    CHECK(config->nodes.size() == 3);
+    return config->warnings;
+  };
+  CHECK(warnings("sixteen letters.\n").empty());
+  const auto told = warnings("fifteen letters\n");
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].file == "ha.conf");
+  CHECK(told[0].line == 12);
+  CHECK(told[0].what.starts_with("node phone: the secret has fewer than 16 characters"));
+  CHECK(told[0].remedy.find("mip6-ha rotate phone") != std::string::npos);
+  CHECK(told[0].to_string().find("fifteen letters") == std::string::npos);
+}
+
 TEST_CASE("a node without secret proves itself by certificate, one with a secret by that", "[ha-config]") {
   const Checker checker;
   const auto bundle = checker.folder.file("ha.pem", test_certificates::kPairBundle).string();

@@ -91,6 +91,16 @@ TEST_CASE("where the payload is protected from now on, what was not is ended", "
   CHECK(compare(after, sample()).replaced == Names{"laptop"});
 }
 
+TEST_CASE("what is warned of is that of the new configuration", "[reload]") {
+  auto before = sample();
+  before.warnings = {{"ha.conf", 6, "old", "mend it"}};
+  auto after = sample();
+  after.warnings = {{"ha.conf", 9, "new", "mend it"}};
+  const auto config = merged(before, after);
+  REQUIRE(config.warnings.size() == 1);
+  CHECK(config.warnings[0].what == "new");
+}
+
 TEST_CASE("what counts only after a restart is named, and does not count before", "[reload]") {
   auto after = sample();
   const auto changed = [&](const char* name) {
