@@ -34,7 +34,7 @@ boost::program_options::options_description admin_options();
 int run_admin(const AdminCommand& command, const std::vector<std::string>& words, const AdminCommand::Given& given);
 
 // What `doctor` tells where no home agent answers, for `error`: that, and the machine as `init` looks at it, by the
-// configuration, or the mistakes of that. The exit status.
+// configuration, with what that warns of, or the mistakes of that. The exit status.
 int tell_machine(const std::filesystem::path& config, const mip6::Error& error, bool as_json);
 
 }  // namespace mip6ha
