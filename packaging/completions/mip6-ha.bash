@@ -2,7 +2,12 @@
 _mip6_ha() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} word command=
   local nodes=/etc/mip6-ha/nodes.d
+  local commands="status list show events doctor reload ban unban export import init add remove rotate help"
   COMPREPLY=()
+  if [ "${COMP_WORDS[1]}" = help ]; then
+    mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$current")
+    return
+  fi
   case $previous in
     --socket | --config | --out | --from | import | export)
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
@@ -28,8 +33,7 @@ _mip6_ha() {
   done
   local options
   case $command in
-    '') options="status list show events doctor reload ban unban export import init add remove rotate help --config
-      --check --keys-are-new --socket --json --version --help" ;;
+    '') options="$commands --config --check --keys-are-new --socket --json --version --help" ;;
     ban) options="--why --socket --json" ;;
     status | list | show | events | reload | unban | export) options="--socket --json" ;;
     doctor | import) options="--socket --json --config" ;;

@@ -38,7 +38,7 @@ _mip6_ha() {
         add) _arguments '--json' '--config:file:_files' '--address[of the node]:address:' '--psk[by a secret]' \
           '--certificate[by a certificate]' '--manual[keys set by hand]' '--identity[name in IKE]:identity:' \
           '--out[archive for the node]:file:_files' '--from[many nodes]:table:_files' '1:name:' ;;
-        help) ;;
+        help) _describe command commands ;;
         remove) _arguments '--json' '--config:file:_files' '1:node:($nodes)' ;;
         rotate) _arguments '--json' '--config:file:_files' '--out[archive for the node]:file:_files' '1:node:($nodes)' ;;
         *) _arguments $global ;;
