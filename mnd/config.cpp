@@ -13,6 +13,7 @@
 #include <system_error>
 #include <utility>
 
+#include "mnd/connections.hpp"
 #include "mnd/linux/nearest_key.hpp"
 
 namespace mnd {
@@ -27,8 +28,7 @@ constexpr long kMaxRekey = 86400;              // seconds
 constexpr long kMaxForecastHorizon = 36500;    // days
 constexpr std::size_t kMaxSocketPath = 107;    // sun_path
 constexpr std::size_t kMaxInterfaceName = 15;  // IFNAMSIZ - 1
-constexpr long kMaxPreference = 1000;
-constexpr std::size_t kMaxBypass = 16;  // each is a route of every address
+constexpr std::size_t kMaxBypass = 16;         // each is a route of every address
 
 constexpr std::array<std::string_view, 27> kKeys{"rekey",
                                                  "ike-rekey",

@@ -11,13 +11,11 @@
 namespace mnd {
 namespace {
 
-constexpr int kMaxProfilePreference = 1000;
-
 std::optional<int> preference(const std::string& text) {
   int value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   const bool whole = error == std::errc{} && end == text.data() + text.size();
-  return whole && std::abs(value) <= kMaxProfilePreference ? std::optional{value} : std::nullopt;
+  return whole && std::abs(value) <= kMaxPreference ? std::optional{value} : std::nullopt;
 }
 
 // Names that a file gives are no patterns: an interface may be called so.

@@ -12,7 +12,9 @@ namespace mnd {
 
 inline constexpr const char* kConnectionsFolder = "/run/mnd-connections";
 
-// [interface "NAME"] with preference = NUMBER (-1000 to 1000), exclude = yes or no, home = yes or no, all optional.
+inline constexpr int kMaxPreference = 1000;  // of an interface, and the least below zero
+
+// [interface "NAME"] with preference = NUMBER, exclude = yes or no, home = yes or no, all optional.
 struct Connections {
   std::vector<mip6::InterfacePreference> preference;
   std::vector<std::string> exclude;

@@ -9,6 +9,7 @@
 #include <boost/program_options/value_semantic.hpp>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "examples/home-agent/commands.hpp"
 #include "examples/home-agent/init.hpp"
@@ -266,8 +267,8 @@ int tell_machine(const std::filesystem::path& config, const mip6::Error& error, 
   const auto read = load_config(config);
   if (read) {
     auto findings = examine_machine(read_health_before_start(*read));
-    for (const auto& one : read->warnings)
-      findings.push_back({.check = "nodes", .good = false, .what = one.what, .remedy = one.remedy});
+    for (auto& [check, what, remedy] : findings_of(read->warnings))
+      findings.push_back({std::move(check), false, std::move(what), std::move(remedy)});
     told["findings"] = findings_json(findings);
     if (!as_json) print(findings);
   } else {

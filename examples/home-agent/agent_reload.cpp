@@ -192,7 +192,7 @@ void Agent::tell_of(const Reloaded& told) {
        {std::pair{&told.added, "added"}, {&told.removed, "removed"}, {&told.changed, "has other keys"}}) {
     for (const auto& name : *names | std::views::take(kToldByName)) tell(name, what);
     if (names->size() > kToldByName)
-      tell(std::string_view{}, fmt::format("{} more nodes: {}", names->size() - kToldByName, what));
+      tell(std::string_view{}, fmt::format("and {} more: {}", names->size() - kToldByName, what));
   }
   mnd::kernel::log(Level::kInfo, fmt::format("configuration read again: added={} removed={} changed={}",
                                              told.added.size(), told.removed.size(), told.changed.size()));

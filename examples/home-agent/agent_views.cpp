@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -155,8 +156,7 @@ std::vector<Finding> Agent::examine() const {
   if (trouble_of_disk_) health.disk = trouble_;
   auto findings = mip6ha::examine(health);
   for (const auto& one : advice()) findings.push_back({.check = "nodes", .what = one.what, .remedy = one.remedy});
-  for (const auto& one : config_.warnings)
-    findings.push_back({.check = "nodes", .what = one.what, .remedy = one.remedy});
+  std::ranges::move(findings_of(config_.warnings), std::back_inserter(findings));
   return findings;
 }
 

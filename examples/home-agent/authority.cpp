@@ -61,11 +61,6 @@ Text read(const std::filesystem::path& path) {
   return std::move(**content);
 }
 
-bool has_file(const std::filesystem::path& path) {
-  struct stat status {};
-  return ::stat(path.c_str(), &status) == 0;
-}
-
 }  // namespace
 
 Authority::Authority(std::filesystem::path folder) : folder_{std::move(folder)} {}
@@ -74,7 +69,7 @@ std::filesystem::path Authority::agent_file() const { return folder_ / "agent.pe
 
 std::filesystem::path Authority::file(std::string_view name) const { return folder_ / "ca" / name; }
 
-bool Authority::exists() const { return has_file(file("ca.key")) && has_file(agent_file()); }
+bool Authority::exists() const { return mnd::kernel::is_there(file("ca.key")) && mnd::kernel::is_there(agent_file()); }
 
 // pki reads the authority's key from a file: it must be there before it can sign.
 tl::expected<void, Error> Authority::make_itself(FileChange& change, const std::string& address) const {
@@ -96,9 +91,9 @@ tl::expected<void, Error> Authority::make_itself(FileChange& change, const std::
 
 tl::expected<void, Error> Authority::make(FileChange& change, const std::string& identity,
                                           const std::string& address) const {
-  if (!has_file(file("ca.key")))
+  if (!mnd::kernel::is_there(file("ca.key")))
     if (auto made = make_itself(change, address); !made) return made;
-  if (has_file(agent_file())) return {};
+  if (mnd::kernel::is_there(agent_file())) return {};
   Words names{address};
   if (identity != address) names.push_back(identity);
   const auto own = issue("home agent", names);

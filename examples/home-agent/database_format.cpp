@@ -10,10 +10,13 @@
 #include <system_error>
 #include <utility>
 
+#include "mnd/linux/durable_file.hpp"
+
 namespace mip6ha {
 namespace {
 
 using mip6::Error;
+using mnd::kernel::is_there;
 using std::filesystem::path;
 
 constexpr int kSchemaVersion = 5;
@@ -89,11 +92,6 @@ UPDATE manual_keys SET numbers_known = 0, used = 1, restored = 1;
 )";
 
 path with_suffix(const path& file, const char* suffix) { return file.string() + suffix; }
-
-bool is_there(const path& file) {
-  struct stat status {};
-  return ::stat(file.c_str(), &status) == 0;
-}
 
 tl::expected<void, Error> rename_durably(const path& from, const path& to, const char* tried) {
   if (::rename(from.c_str(), to.c_str()) != 0) return tl::unexpected(system_error(tried, to));

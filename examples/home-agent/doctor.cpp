@@ -169,6 +169,13 @@ std::vector<Finding> examine(const Health& health) {
   return findings;
 }
 
+std::vector<Finding> findings_of(std::span<const mnd::kernel::ConfigMistake> warnings) {
+  std::vector<Finding> findings;
+  for (const auto& one : warnings)
+    findings.push_back({"nodes", fmt::format("{} ({}:{})", one.what, one.file, one.line), one.remedy});
+  return findings;
+}
+
 std::vector<MachineFinding> examine_machine(const Health& health) {
   std::vector<MachineFinding> all;
   for (const auto& check : kChecks) {

@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "examples/home-agent/steering.hpp"
 #include "libmip6/address.hpp"
+#include "mnd/linux/config_file.hpp"
 
 namespace mip6ha {
 
@@ -48,6 +50,9 @@ struct Health {
 
 // Of a running home agent; in the order of importance. None: nothing was found.
 std::vector<Finding> examine(const Health& health);
+
+// What the configuration is warned of, with file and line.
+std::vector<Finding> findings_of(std::span<const mnd::kernel::ConfigMistake> warnings);
 
 struct MachineFinding {
   std::string check;  // one word

@@ -14,6 +14,10 @@ inline constexpr std::uint8_t kPrefixInformationType = 3;
 inline constexpr std::uint8_t kAdvertisementIntervalType = 7;  // RFC 6275 section 7.3
 inline constexpr std::uint8_t kHomeAgentInformationType = 8;   // RFC 6275 section 7.4
 
+// Flags M and O where an advertisement has both (RFC 4861 section 4.2, RFC 6275 section 6.8).
+inline constexpr std::uint8_t kManagedBit = 0x80;
+inline constexpr std::uint8_t kOtherBit = 0x40;
+
 // Octets of an option, with its type and length.
 inline constexpr std::size_t kPrefixInformationSize = 32;
 inline constexpr std::size_t kAdvertisementIntervalSize = 8;

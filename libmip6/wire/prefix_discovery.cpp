@@ -5,12 +5,6 @@
 #include "libmip6/wire/neighbor_options.hpp"
 
 namespace mip6 {
-namespace {
-
-constexpr std::uint8_t kPrefixManagedBit = 0x80;
-constexpr std::uint8_t kPrefixOtherBit = 0x40;
-
-}  // namespace
 
 IcmpMessage parse_prefix_solicitation(Reader& in) {
   MobilePrefixSolicitation solicitation;
@@ -24,8 +18,8 @@ IcmpMessage parse_prefix_advertisement(Reader& in) {
   MobilePrefixAdvertisement advertisement;
   advertisement.identifier = in.u16();
   const std::uint8_t flags = in.u8();
-  advertisement.managed = (flags & kPrefixManagedBit) != 0;
-  advertisement.other = (flags & kPrefixOtherBit) != 0;
+  advertisement.managed = (flags & kManagedBit) != 0;
+  advertisement.other = (flags & kOtherBit) != 0;
   in.skip(1);
   while (const auto option = next_option(in)) {
     if (!option->is(kPrefixInformationType, kPrefixInformationSize)) continue;
@@ -42,8 +36,8 @@ void write(const MobilePrefixSolicitation& solicitation, Writer& out) {
 void write(const MobilePrefixAdvertisement& advertisement, Writer& out) {
   out.u16(advertisement.identifier);
   std::uint8_t flags = 0;
-  if (advertisement.managed) flags |= kPrefixManagedBit;
-  if (advertisement.other) flags |= kPrefixOtherBit;
+  if (advertisement.managed) flags |= kManagedBit;
+  if (advertisement.other) flags |= kOtherBit;
   out.u8(flags);
   out.u8(0);
   for (const auto& prefix : advertisement.prefixes) write(prefix, out);

@@ -9,8 +9,6 @@
 namespace mip6 {
 namespace {
 
-constexpr std::uint8_t kManagedBit = 0x80;
-constexpr std::uint8_t kOtherBit = 0x40;
 constexpr std::uint8_t kHomeAgentBit = 0x20;
 
 HomeAgentInformation parse_home_agent_information(Reader data) {

@@ -138,6 +138,11 @@ tl::expected<void, mip6::Error> replace_durably(const std::filesystem::path& pat
   return {};
 }
 
+bool is_there(const std::filesystem::path& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0;
+}
+
 tl::expected<std::optional<std::string>, mip6::Error> read_durable(const std::filesystem::path& path) {
   const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (!file && errno == ENOENT) return std::optional<std::string>{};

@@ -28,6 +28,9 @@ tl::expected<void, mip6::Error> replace_durably(const std::filesystem::path& pat
 // Empty optional: no such file. An error: it is there but cannot be read.
 tl::expected<std::optional<std::string>, mip6::Error> read_durable(const std::filesystem::path& path);
 
+// False too where its folder may not be searched.
+bool is_there(const std::filesystem::path& path);
+
 // The content of a secret's file: one trailing newline cut. Refused unless a regular file of root (or of us) that
 // others cannot read and the group cannot write (mode 0640 or stricter; a group that can read it is root, mnd or ours),
 // and that is not empty.

@@ -59,6 +59,13 @@ EspState without_use(const DumpedState& state) {
   return {.source = state.source, .destination = state.destination, .spi = state.spi, .reqid = state.reqid};
 }
 
+// The header that has the home address in what this side sends.
+std::uint8_t sent_by(Side side) {
+  return side == Side::kNode ? std::uint8_t{IPPROTO_DSTOPTS} : std::uint8_t{IPPROTO_ROUTING};
+}
+
+constexpr mip6::Ipv6Address kAnyAddress{};
+
 bool is_between(std::uint32_t reqid, std::uint32_t first, std::uint32_t last) {
   return reqid >= first && reqid <= last;
 }
@@ -67,8 +74,8 @@ bool is_between(std::uint32_t reqid, std::uint32_t first, std::uint32_t last) {
 
 struct Xfrm::Impl {
   NetlinkSocket socket;
-  // Pairs whose sub policies this process has installed: a move is then only the two states.
-  std::set<std::tuple<Side, mip6::Ipv6Address, mip6::Ipv6Address>> with_policies;
+  // Pairs of which this process has installed everything that a care-of address asks for: a move is then one state.
+  std::set<std::tuple<Side, mip6::Ipv6Address, mip6::Ipv6Address>> with_care_of;
 
   // Performs all; the first answer that is neither success nor `harmless` becomes the error.
   template <typename Harmless>
@@ -93,7 +100,7 @@ tl::expected<Xfrm, mip6::Error> Xfrm::open() {
     return tl::unexpected(
         netlink_error("open the IPsec interface of the kernel", "NETLINK_XFRM", socket.error(), kModules));
   }
-  return Xfrm(std::make_unique<Impl>(Impl{.socket = std::move(*socket), .with_policies = {}}));
+  return Xfrm(std::make_unique<Impl>(Impl{.socket = std::move(*socket), .with_care_of = {}}));
 }
 
 Xfrm::Xfrm(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -136,24 +143,20 @@ tl::expected<void, mip6::Error> Xfrm::remove_esp_of_prefixes(Side side, const En
 
 tl::expected<void, mip6::Error> Xfrm::Impl::install_care_of(Side side, const Ends& ends,
                                                             const mip6::Ipv6Address& care_of) {
+  with_care_of.erase({side, ends.home_address, ends.home_agent});
   const auto [out, in] = directions(side, ends, true);
   std::vector<NetlinkMessage> adds, updates, policies;
-  const auto state = [&](const PolicyKey& key, std::uint8_t protocol) {
-    adds.push_back(care_of_state(XFRM_MSG_NEWSA, key.source, key.destination, protocol, care_of));
-    updates.push_back(care_of_state(XFRM_MSG_UPDSA, key.source, key.destination, protocol, care_of));
+  const auto state = [&](const PolicyKey& key, std::uint8_t protocol, const mip6::Ipv6Address& bound_to) {
+    adds.push_back(care_of_state(XFRM_MSG_NEWSA, key.source, key.destination, protocol, bound_to));
+    updates.push_back(care_of_state(XFRM_MSG_UPDSA, key.source, key.destination, protocol, bound_to));
     policies.push_back(update_policy(key, along(key, protocol), kSubPriority));
   };
-  if (side == Side::kNode) {
-    state(out, IPPROTO_DSTOPTS);
-    state(in, IPPROTO_ROUTING);
-  } else {
-    state(out, IPPROTO_ROUTING);
-  }
-  const auto prefixes = prefix_directions(side, ends, true);
+  state(out, sent_by(side), care_of);
+  // RFC 6275 sections 6.4 and 11.3.3 let the routing header come to any address of the node: a move need not touch it.
   const bool node = side == Side::kNode;
-  policies.push_back(update_policy(
-      prefixes.out, along(prefixes.out, node ? std::uint8_t{IPPROTO_DSTOPTS} : std::uint8_t{IPPROTO_ROUTING}),
-      kSubPriority));
+  if (node) state(in, IPPROTO_ROUTING, kAnyAddress);
+  const auto prefixes = prefix_directions(side, ends, true);
+  policies.push_back(update_policy(prefixes.out, along(prefixes.out, sent_by(side)), kSubPriority));
   if (node)
     for (const auto& key : prefixes.in)
       policies.push_back(update_policy(key, along(key, IPPROTO_ROUTING), kSubPriority));
@@ -168,34 +171,26 @@ tl::expected<void, mip6::Error> Xfrm::Impl::install_care_of(Side side, const End
     }
   }
   if (auto done = perform(policies, "install the care-of address policies", text(ends), never); !done) return done;
-  with_policies.insert({side, ends.home_address, ends.home_agent});
+  with_care_of.insert({side, ends.home_address, ends.home_agent});
   return {};
 }
 
 tl::expected<void, mip6::Error> Xfrm::set_care_of(Side side, const Ends& ends, const mip6::Ipv6Address& care_of) {
-  if (!impl_->with_policies.contains({side, ends.home_address, ends.home_agent})) {
+  if (!impl_->with_care_of.contains({side, ends.home_address, ends.home_agent})) {
     return impl_->install_care_of(side, ends, care_of);
   }
-  const auto [out, in] = directions(side, ends, true);
-  std::vector<NetlinkMessage> updates;
-  if (side == Side::kNode) {
-    updates.push_back(care_of_state(XFRM_MSG_UPDSA, out.source, out.destination, IPPROTO_DSTOPTS, care_of));
-    updates.push_back(care_of_state(XFRM_MSG_UPDSA, in.source, in.destination, IPPROTO_ROUTING, care_of));
-  } else {
-    updates.push_back(care_of_state(XFRM_MSG_UPDSA, out.source, out.destination, IPPROTO_ROUTING, care_of));
-  }
-  for (const Answer& answer : impl_->socket.request(updates)) {
-    // Somebody has flushed the states, and then perhaps the policies too.
-    if (absent(answer)) return impl_->install_care_of(side, ends, care_of);
-    if (!answer.ok()) {
-      return tl::unexpected(netlink_error("change the care-of address", text(ends), answer, remedy_for(answer)));
-    }
-  }
+  const auto out = directions(side, ends, true).out;
+  const Answer answer =
+      impl_->socket.request(care_of_state(XFRM_MSG_UPDSA, out.source, out.destination, sent_by(side), care_of));
+  // Somebody has flushed the states, and then perhaps the policies too.
+  if (absent(answer)) return impl_->install_care_of(side, ends, care_of);
+  if (!answer.ok())
+    return tl::unexpected(netlink_error("change the care-of address", text(ends), answer, remedy_for(answer)));
   return {};
 }
 
 tl::expected<void, mip6::Error> Xfrm::clear_care_of(Side side, const Ends& ends) {
-  impl_->with_policies.erase({side, ends.home_address, ends.home_agent});
+  impl_->with_care_of.erase({side, ends.home_address, ends.home_agent});
   const auto [out, in] = directions(side, ends, true);
   const auto prefixes = prefix_directions(side, ends, true);
   std::vector<NetlinkMessage> messages{delete_policy(out), delete_policy(prefixes.out)};
@@ -354,7 +349,7 @@ tl::expected<std::vector<std::string>, mip6::Error> Xfrm::policies_of_others(con
 tl::expected<void, mip6::Error> Xfrm::remove_all(std::uint32_t first_reqid, std::uint32_t last_reqid,
                                                  const mip6::Ipv6Address& home_agent) {
   assert(first_reqid != 0 && first_reqid <= last_reqid);
-  impl_->with_policies.clear();
+  impl_->with_care_of.clear();
   std::vector<NetlinkMessage> removals;
   const auto policies = impl_->socket.dump(dump_policies());
   if (!policies) return tl::unexpected(netlink_error("list the IPsec policies", "all", policies.error()));

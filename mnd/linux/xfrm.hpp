@@ -58,7 +58,7 @@ class Xfrm {
 
   // Node away / agent with a care-of address for the node: home address option and type 2 routing header states (`coa`)
   // and their sub policies, for mobile prefix discovery too. Adds, or updates to the new care-of address. On the agent:
-  // routing header only.
+  // routing header only. On the node a routing header is taken at any of its addresses.
   tl::expected<void, mip6::Error> set_care_of(Side side, const Ends& ends, const mip6::Ipv6Address& care_of);
   // Node at home, or agent without a care-of address: policies and states of set_care_of go. Absent is fine.
   tl::expected<void, mip6::Error> clear_care_of(Side side, const Ends& ends);
