@@ -19,7 +19,6 @@ namespace mnd::kernel {
 
 namespace {
 
-constexpr int kReceiveAtOnce = 16;              // then others on the loop have their turn
 constexpr std::size_t kLongestMessage = 65535;  // on a link with a large MTU; a longer one is not looked at
 
 template <class Value>
@@ -91,12 +90,12 @@ class RawIcmp6Socket final : public std::enable_shared_from_this<RawIcmp6Socket>
 };
 
 // What the caller holds: the socket itself lives on while one of its handlers runs.
-class Handle final : public Icmp6Socket {
+class Icmp6Handle final : public Icmp6Socket {
  public:
-  explicit Handle(std::shared_ptr<RawIcmp6Socket> socket) : socket_{std::move(socket)} { socket_->wait(); }
-  ~Handle() override { socket_->close(); }
-  Handle(const Handle&) = delete;
-  Handle& operator=(const Handle&) = delete;
+  explicit Icmp6Handle(std::shared_ptr<RawIcmp6Socket> socket) : socket_{std::move(socket)} { socket_->wait(); }
+  ~Icmp6Handle() override { socket_->close(); }
+  Icmp6Handle(const Icmp6Handle&) = delete;
+  Icmp6Handle& operator=(const Icmp6Handle&) = delete;
 
   tl::expected<void, mip6::Error> join_anycast(const mip6::Ipv6Address& anycast, std::uint32_t interface) override {
     ipv6_mreq wanted{};
@@ -149,7 +148,7 @@ tl::expected<std::unique_ptr<Icmp6Socket>, mip6::Error> Icmp6Socket::open(boost:
       !set_option(socket.get(), IPV6_RECVHOPLIMIT, 1))
     return tl::unexpected(os_error(errno, "open a raw socket for ICMPv6 messages", "type " + std::to_string(type),
                                    "start it as root or give it CAP_NET_RAW"));
-  return std::make_unique<Handle>(std::make_shared<RawIcmp6Socket>(loop, std::move(socket), std::move(received)));
+  return std::make_unique<Icmp6Handle>(std::make_shared<RawIcmp6Socket>(loop, std::move(socket), std::move(received)));
 }
 
 }  // namespace mnd::kernel

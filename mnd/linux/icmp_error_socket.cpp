@@ -17,8 +17,6 @@ namespace mnd::kernel {
 
 namespace {
 
-constexpr int kReceiveAtOnce = 16;  // then others on the loop have their turn
-
 class RawIcmpErrorSocket final : public std::enable_shared_from_this<RawIcmpErrorSocket> {
  public:
   RawIcmpErrorSocket(boost::asio::io_context& loop, Descriptor socket, IcmpErrorSocket::Received received)
@@ -55,12 +53,12 @@ class RawIcmpErrorSocket final : public std::enable_shared_from_this<RawIcmpErro
   bool closed_ = false;
 };
 
-class Handle final : public IcmpErrorSocket {
+class ErrorHandle final : public IcmpErrorSocket {
  public:
-  explicit Handle(std::shared_ptr<RawIcmpErrorSocket> socket) : socket_{std::move(socket)} { socket_->wait(); }
-  ~Handle() override { socket_->close(); }
-  Handle(const Handle&) = delete;
-  Handle& operator=(const Handle&) = delete;
+  explicit ErrorHandle(std::shared_ptr<RawIcmpErrorSocket> socket) : socket_{std::move(socket)} { socket_->wait(); }
+  ~ErrorHandle() override { socket_->close(); }
+  ErrorHandle(const ErrorHandle&) = delete;
+  ErrorHandle& operator=(const ErrorHandle&) = delete;
 
  private:
   std::shared_ptr<RawIcmpErrorSocket> socket_;
@@ -74,7 +72,8 @@ tl::expected<std::unique_ptr<IcmpErrorSocket>, mip6::Error> IcmpErrorSocket::ope
   if (!socket || !pass_only(socket.get(), ICMP6_PARAM_PROB))
     return tl::unexpected(
         os_error(errno, "open a raw socket for ICMPv6 errors", "ICMPv6", "start it as root or give it CAP_NET_RAW"));
-  return std::make_unique<Handle>(std::make_shared<RawIcmpErrorSocket>(loop, std::move(socket), std::move(received)));
+  return std::make_unique<ErrorHandle>(
+      std::make_shared<RawIcmpErrorSocket>(loop, std::move(socket), std::move(received)));
 }
 
 }  // namespace mnd::kernel

@@ -12,6 +12,8 @@
 
 namespace mnd::kernel {
 
+inline constexpr int kReceiveAtOnce = 16;  // messages; then others on the loop have their turn
+
 inline in6_addr to_in6(const mip6::Ipv6Address& address) {
   in6_addr result{};
   std::memcpy(&result, address.bytes.data(), address.bytes.size());

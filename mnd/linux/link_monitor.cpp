@@ -16,6 +16,7 @@
 
 #include "mnd/linux/link_table.hpp"
 #include "mnd/linux/neighbour_filter.hpp"
+#include "mnd/linux/netlink.hpp"
 #include "mnd/linux/os_error.hpp"
 
 namespace mnd::kernel {
@@ -23,28 +24,27 @@ namespace mnd::kernel {
 namespace {
 
 constexpr int kNotificationBuffer = 4 * 1024 * 1024;
-constexpr std::size_t kReceiveBuffer = 64 * 1024;
 constexpr int kMaxDumps = 10;
 constexpr timeval kDumpTimeout{.tv_sec = 1, .tv_usec = 0};
 constexpr std::chrono::milliseconds kRetryAfter{100};
 
 using Buffer = std::unique_ptr<std::uint8_t[]>;  // of kReceiveBuffer bytes, most of which are never touched
-using NetlinkSocket = std::unique_ptr<nl_sock, decltype(&nl_socket_free)>;
+using MonitorSocket = std::unique_ptr<nl_sock, decltype(&nl_socket_free)>;
 
 mip6::Error netlink_error(std::string tried, int number) {
   return os_error(number, std::move(tried), "netlink", "this needs a Linux kernel with IPv6");
 }
 
-int netlink_fd(const NetlinkSocket& socket) { return nl_socket_get_fd(socket.get()); }
+int netlink_fd(const MonitorSocket& socket) { return nl_socket_get_fd(socket.get()); }
 
-tl::expected<NetlinkSocket, mip6::Error> connect_netlink() {
-  NetlinkSocket socket{nl_socket_alloc(), &nl_socket_free};
+tl::expected<MonitorSocket, mip6::Error> connect_netlink() {
+  MonitorSocket socket{nl_socket_alloc(), &nl_socket_free};
   if (!socket) return tl::unexpected(netlink_error("make a netlink socket", ENOMEM));
   if (nl_connect(socket.get(), NETLINK_ROUTE) < 0) return tl::unexpected(netlink_error("make a netlink socket", errno));
   return socket;
 }
 
-tl::expected<NetlinkSocket, mip6::Error> subscribe() {
+tl::expected<MonitorSocket, mip6::Error> subscribe() {
   auto socket = connect_netlink();
   if (!socket) return socket;
   nl_socket_set_nonblocking(socket->get());
@@ -98,7 +98,7 @@ void for_each_message(const Buffer& buffer, std::size_t size, Use use) {
 enum class DumpResult { kComplete, kInterrupted };
 
 // Asks for all objects of one kind and applies them to `table`.
-tl::expected<DumpResult, mip6::Error> dump(const NetlinkSocket& socket, std::uint16_t request, int family,
+tl::expected<DumpResult, mip6::Error> dump(const MonitorSocket& socket, std::uint16_t request, int family,
                                            LinkTable& table, const Buffer& buffer) {
   const std::string tried = "read the network's state";
   // ifinfomsg is the longest of the four headers; the family comes first in all of them
@@ -242,7 +242,7 @@ struct LinkMonitor::Impl : std::enable_shared_from_this<LinkMonitor::Impl> {
   }
 
   Changed changed;
-  NetlinkSocket socket{nullptr, &nl_socket_free};
+  MonitorSocket socket{nullptr, &nl_socket_free};
   boost::asio::posix::stream_descriptor descriptor;
   boost::asio::steady_timer retry;
   Buffer buffer = std::make_unique_for_overwrite<std::uint8_t[]>(kReceiveBuffer);

@@ -32,9 +32,9 @@ constexpr std::size_t kMaxMessage =
     256 * 8 + 1;  // Header Len is one byte of 8 octet units; one more tells a longer one
 // Then others on the loop have their turn. Also the most updates that a home agent stores with one sync: with 64, a
 // disk of 100 syncs a second would allow 6,400 updates in that time.
-constexpr int kReceiveAtOnce = 256;
+constexpr int kUpdatesAtOnce = 256;
 // Bytes: room for what arrives while a disk syncs, some 4,000 updates; the usual buffer holds about 200.
-constexpr int kReceiveBuffer = 4 * 1024 * 1024;
+constexpr int kUpdatesBuffer = 4 * 1024 * 1024;
 // More packets than that buffer, which the kernel doubles, has room for: none takes less than half a KiB of it.
 constexpr int kMostWaiting = 16'384;
 
@@ -97,7 +97,7 @@ class RawMobilitySocket final : public MobilitySocket, public std::enable_shared
 
  private:
   void receive_all() {
-    for (int count = 0; count < kReceiveAtOnce && !closed_; ++count)
+    for (int count = 0; count < kUpdatesAtOnce && !closed_; ++count)
       if (!receive_one()) return;
   }
 
@@ -173,8 +173,8 @@ tl::expected<std::unique_ptr<MobilitySocket>, mip6::Error> open_raw(boost::asio:
       !set_option(fd, IPV6_RECVRTHDR, 1) || !set_option(fd, IPV6_RECVPKTINFO, 1))
     return failed("set up the socket for mobility messages", "this needs a Linux kernel of 4.15 or later");
   // Above the limit for all with CAP_NET_ADMIN only; without it a smaller buffer does, too.
-  if (::setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &kReceiveBuffer, sizeof kReceiveBuffer) != 0)
-    ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof kReceiveBuffer);
+  if (::setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &kUpdatesBuffer, sizeof kUpdatesBuffer) != 0)
+    ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &kUpdatesBuffer, sizeof kUpdatesBuffer);
   const auto address = to_sockaddr(local);
   if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
     return failed("bind the socket for mobility messages", "check the address");

@@ -22,8 +22,6 @@ namespace mnd::kernel {
 
 namespace {
 
-// The kernel never puts more than 32 KiB into one answer.
-constexpr std::size_t kReceiveBuffer = 65536;
 constexpr int kSocketBuffer = 1 << 20;
 
 Answer answer_of(int os_error) { return {os_error, {}}; }

@@ -21,6 +21,9 @@ struct nlmsghdr;
 
 namespace mnd::kernel {
 
+inline constexpr std::size_t kReceiveBuffer = 65536;  // bytes; the kernel never puts more than 32 KiB into one answer
+inline constexpr std::uint8_t kHostLength = 128;      // bits of a prefix that is one address
+
 // A complete netlink message, header included, in host byte order as the kernel wants it; sequence number 0.
 using NetlinkMessage = std::vector<std::uint8_t>;
 

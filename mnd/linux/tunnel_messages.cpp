@@ -18,7 +18,6 @@ namespace mnd::kernel {
 
 namespace {
 
-constexpr std::uint8_t kHostLength = 128;
 constexpr std::uint32_t kForever = 0xffffffff;
 // Of <linux/fib_rules.h>; with it a rule's source is looked at before a packet has one.
 constexpr std::uint32_t kFindSource = FIB_RULE_FIND_SADDR;

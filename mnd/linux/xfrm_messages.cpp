@@ -15,7 +15,6 @@ namespace mnd::kernel {
 
 namespace {
 
-constexpr std::uint8_t kHostLength = 128;
 constexpr std::size_t kMaxMoves = 6;  // the kernel's XFRM_MAX_DEPTH
 
 xfrm_address_t raw(const mip6::Ipv6Address& address) {
