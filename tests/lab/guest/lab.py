@@ -344,10 +344,12 @@ state-directory = {self.state}/{namespace}.state
         settled = said.get("state") in ("registered", "at home") and at == attachment.get("care_of")
         return at if at and settled else None
 
-    def wait_registered(self, namespace="mn", address=None, timeout=10):
+    def wait_registered(self, namespace="mn", address=None, timeout=10, on=None):
+        """on: an interface whose address it is to be. On a slow machine the node may take another one first, and comes back."""
         def there():
             at = self.registered_at(namespace)
-            return at if at and (address is None or at == address) else None
+            wanted = self.care_of(namespace, on) if on else address or at
+            return at if at and at == wanted else None
         return wait_for(there, timeout, 0.1)
 
     def trouble(self, namespace="mn"):

@@ -39,8 +39,8 @@ def scenario(lab):
     unbound(lab)
     lab.agent()
     lab.node("mn2", "protect = payload")
-    at = lab.wait_registered(timeout=40)
-    if not lab.check("the node registers", at and at == lab.care_of("mn", "w1"), lab.status()):
+    at = lab.wait_registered(timeout=40, on="w1")
+    if not lab.check("the node registers", at, lab.status()):
         return
     sources(lab, at, "while registered")
     deprecated_and_excluded(lab)
