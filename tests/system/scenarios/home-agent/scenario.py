@@ -14,7 +14,7 @@ from desktop import Desktop, figure
 from lab import HOME_ADDRESS, HOME_AGENT, RUN, inside, run, wait_for
 from traffic import Pings
 
-CONFIG = Path("/etc/mip6-ha/mip6-ha.conf")
+COMMANDS = Path(__file__).parent / "router.sh"
 UNIT = Path("/etc/systemd/system/mip6-ha.service.d")
 LATER = Path("/srv/packages/later")
 VICI = Path("/run/charon.vici")
@@ -24,7 +24,6 @@ def scenario(lab):
     desktop = Desktop(lab)
     desktop.connection("net1", "w1")
     router(lab)
-    run("mip6-ha", "add", "laptop", "--address", HOME_ADDRESS, "--out", "/root/laptop.tar")
     run("tar", "-C", "/etc", "-xf", "/root/laptop.tar")
     desktop.up("net1")
     run("systemctl", "start", "mnd.service")
@@ -46,17 +45,21 @@ def scenario(lab):
 
 
 def router(lab):
-    """In its namespace of the lab, beside a charon of its own: there is one system here."""
+    """The README's commands in its namespace of the lab, beside a charon of its own: there is one system here."""
     lab.charon("ha")
-    lab.charon_ready("ha")
-    UNIT.mkdir(parents=True)
-    (UNIT / "lab.conf").write_text("[Service]\nNetworkNamespacePath=/run/netns/ha\n", encoding="utf-8")
-    run("systemctl", "daemon-reload")
+    for words in (("link", "set", "home", "down"), ("link", "set", "home", "name", "eth1"), ("link", "set", "eth1", "up"),
+                  ("address", "add", f"{HOME_AGENT}/64", "dev", "eth1", "nodad")):
+        run("ip", "-n", "ha", *words)
     socket = lab.vici_socket("ha")
     run("setfacl", "-m", "u:mnd:rw", str(socket))
-    inside("ha", lambda: run("mip6-ha", "init", "--prefix", "2001:db8:1::/64", "--interface", "home", "--address", HOME_AGENT))
-    CONFIG.write_text(f"vici-socket = {socket}\n" + CONFIG.read_text(encoding="utf-8"), encoding="utf-8")
-    run("systemctl", "start", "mip6-ha.service")
+    UNIT.mkdir(parents=True)
+    (UNIT / "lab.conf").write_text(f"[Service]\nNetworkNamespacePath=/run/netns/ha\nBindPaths={socket}:{VICI}\n",
+                                   encoding="utf-8")
+    run("systemctl", "daemon-reload")
+    done = inside("ha", lambda: subprocess.run(["bash", "-e", COMMANDS], cwd="/root", capture_output=True, text=True,
+                                               check=False))
+    lab.check("the README's commands make a home agent, in which its doctor finds nothing", done.returncode == 0,
+              done.stdout + done.stderr)
     lab.check("the home agent runs", run("systemctl", "is-active", "mip6-ha.service", check=False).strip() == "active",
               run("systemctl", "status", "mip6-ha.service", check=False))
 
