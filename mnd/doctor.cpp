@@ -58,14 +58,14 @@ Result check_modules(const Health& health) {
   if (health.missing_modules.empty()) return std::nullopt;
   return found(fmt::format("the kernel has no {}", fmt::join(health.missing_modules, ", ")),
                fmt::format("modprobe -a {}; where there are none: a kernel that has them, as Debian's (apt install "
-                           "linux-image-amd64)",
+                           "linux-image-$(dpkg --print-architecture))",
                            fmt::join(health.missing_modules, " ")));
 }
 
 Result check_options(const Health& health) {
   if (health.missing_options.empty()) return std::nullopt;
   return found(fmt::format("the kernel was built without {}", fmt::join(health.missing_options, ", ")),
-               "use a kernel that has them, as Debian's: apt install linux-image-amd64");
+               "use a kernel that has them, as Debian's: apt install linux-image-$(dpkg --print-architecture)");
 }
 
 Result check_vici(const Health& health) {

@@ -49,9 +49,10 @@ void Daemon::ask_for_optimistic_dad(const kernel::NetworkState& network) {
   tl::expected<void, mip6::Error> asked;
   for (const auto& [index, link] : network.links) {
     if (link.loopback || link.ours || link.tunnel) continue;
-    const bool wanted = std::ranges::any_of(config_.optimistic_dad, [&name = link.name](const std::string& pattern) {
+    const auto named = [&name = link.name](const std::string& pattern) {
       return ::fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
-    });
+    };
+    const bool wanted = !mip6::is_excluded(link.name, movement_) && std::ranges::any_of(config_.optimistic_dad, named);
     auto one = wanted ? optimistic_dad_.ask(index, link.name) : optimistic_dad_.give_back(index, link.name);
     if (!one && asked) asked = std::move(one);
   }

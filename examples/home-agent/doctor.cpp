@@ -65,7 +65,7 @@ Verdict check_ipsec(const Health& health) {
 Verdict check_modules(const Health& health) {
   if (health.missing_modules.empty()) return std::nullopt;
   return found(fmt::format("the kernel has no {}", fmt::join(health.missing_modules, ", ")),
-               "run Debian's own kernel: apt install linux-image-amd64");
+               "run Debian's own kernel: apt install linux-image-$(dpkg --print-architecture)");
 }
 
 Verdict check_charon(const Health& health) {

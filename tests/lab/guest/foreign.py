@@ -19,9 +19,12 @@ VPN_RULES = (("not", "fwmark", "0xca6c", "lookup", "51820"), ("lookup", "main", 
 
 @contextlib.contextmanager
 def vpn_of_everything():
-    """As wg-quick makes it for a VPN that takes everything; its device vpn0 loses what it gets."""
-    run("ip", "-n", "mn", "link", "add", "vpn0", "type", "dummy")
+    """As wg-quick makes it for a VPN that takes everything: with an address and the best default route, which would make a
+    care-of address if it were no tunnel. Its device vpn0 loses what it gets: nobody is at the other end."""
+    run("ip", "-n", "mn", "link", "add", "vpn0", "type", "ip6tnl", "mode", "any", "local", "::1", "remote", "100::1")
     run("ip", "-n", "mn", "link", "set", "vpn0", "up")
+    run("ip", "-n", "mn", "address", "add", "2001:db8:f9::2/64", "dev", "vpn0", "nodad")
+    run("ip", "-n", "mn", "-6", "route", "add", "default", "dev", "vpn0", "metric", "1")
     run("ip", "-n", "mn", "-6", "route", "add", "default", "dev", "vpn0", "table", "51820")
     for rule in VPN_RULES:
         run("ip", "-n", "mn", "-6", "rule", "add", *rule)

@@ -4,7 +4,7 @@ import ipaddress
 import struct
 from collections import namedtuple
 
-HOP_BY_HOP, TCP, UDP, IPV6, ROUTING, FRAGMENT, ESP, AH, DSTOPTS, MOBILITY = 0, 6, 17, 41, 43, 44, 50, 51, 60, 135
+HOP_BY_HOP, TCP, UDP, IPV6, ROUTING, FRAGMENT, ESP, AH, ICMP, DSTOPTS, MOBILITY = 0, 6, 17, 41, 43, 44, 50, 51, 58, 60, 135
 HOME_ADDRESS_OPTION = 201
 SKIPPED = {HOP_BY_HOP, ROUTING, FRAGMENT, DSTOPTS, AH}
 
@@ -75,6 +75,8 @@ def parse(time, link, data):
             if protocol == UDP:
                 ports = struct.unpack_from("!HH", data, at)
                 payload = data[at + 8:]
+            elif protocol == ICMP:
+                payload = data[at:]
             elif protocol == TCP:
                 ports = struct.unpack_from("!HH", data, at)
                 payload = data[at:]

@@ -25,7 +25,6 @@ RATE = 3  # MAX_UPDATE_RATE, RFC 6275 section 12
 MEMORY = 10 * 1024  # KiB
 SANITIZED = 6 * 1024  # more of the program itself with UBSan, as in preset lab
 EXAMPLE = HERE.parent.parent / "packaging/strongswan/mnd.conf"
-ICMP = 58
 
 
 def scenario(lab):
@@ -110,10 +109,12 @@ def check_trace(lab, ways):
 
     def steps():
         return [step["step"] for step in moves()[-1]["steps"]]
+    held = lab.status()["counters"]["rate_limited"]
     ways.change()
     lab.check("mip6ctl trace has each step of the last moves, the update before all that can wait",
               wait_for(lambda: steps() == wanted, 10) and len(moves()) == 16 and moves()[-1]["result"] == "registered",
               moves()[-2:])
+    lab.check("a single change is held back by nothing", lab.status()["counters"]["rate_limited"] == held, held)
     told = run(program("mip6ctl"), "--socket", f"{RUN}/mn.control", "trace")
     (OUT / "trace.txt").write_text(told, encoding="utf-8")
     lab.check("and draws them", "|  update sent" in told and "|  keys moved" in told, told[-800:])
@@ -145,7 +146,7 @@ def idle(lab):
     woken, usage = switches(lab, "mnd.mn") - before, lab.usage("mnd.mn")
     apart = advertised(lab, taps)
     strange = [p for p in seen if not allowed(p)]
-    told = [p for p in seen if p.protocol != ICMP]
+    told = [p for p in seen if p.protocol != wire.ICMP]
     lab.check(f"in {IDLE} s mnd is woken once a minute at most", woken <= max(1, IDLE // 60), woken)
     lab.check("nothing is sent but refreshes and what IKE needs", not strange and len(told) <= 2 * IDLE // 15 and
               len(seen) <= 4 * len(told), (len(told), len(seen), strange[:4]))
@@ -159,7 +160,8 @@ def advertised(lab, taps):
     before, seen = switches(lab, "mnd.mn"), set()
 
     def told():
-        found = {number for number, tap in enumerate(taps) for frame in tap.passed(0) if frame[20] == ICMP and frame[54] == 134}
+        found = {number for number, tap in enumerate(taps) for frame in tap.passed(0)
+                 if frame[20] == wire.ICMP and frame[54] == 134}
         seen.update(found)
         return len(seen) == len(taps)
     advertisements(lab, "-CONT")
@@ -181,6 +183,7 @@ def packets(taps, pause):
 
 def allowed(packet):
     """An update and its answer, IKE asking whether the peer lives; because of which node and router ask for each
-    other's addresses, three at most."""
+    other's addresses (Neighbor Solicitation and Advertisement), three at most."""
     return wire.is_update(packet, HOME_ADDRESS, HOME_AGENT) or wire.is_acknowledgement(packet, HOME_ADDRESS, HOME_AGENT) or \
-        wire.is_ike(packet) and wire.ike_exchange(packet) == wire.INFORMATIONAL or packet.protocol == ICMP
+        wire.is_ike(packet) and wire.ike_exchange(packet) == wire.INFORMATIONAL or \
+        packet.protocol == wire.ICMP and packet.payload[0] in (135, 136)

@@ -10,16 +10,17 @@ from lab import RUN, inside, program, run, wait_for
 
 DAD = True
 TRANSMITS = 5  # solicitations of a test, one each second
+SECTIONS = '[interface "w2"]\noptimistic-dad = yes\n[interface "wh"]\nexclude = yes\noptimistic-dad = yes'
 SETTINGS = ("optimistic_dad", "use_optimistic")
 
 
 def scenario(lab):
     before = settings()
-    lab.check("the kernel has it, and nobody uses it", before == [0, 0, 0, 0], before)
-    if not common.begin(lab, capture=False, extra='[interface "w2"]\noptimistic-dad = yes'):
+    lab.check("the kernel has it, and nobody uses it", before == [0] * 6, before)
+    if not common.begin(lab, capture=False, extra=SECTIONS):
         return
     lab.check("mnd asks for it where that is configured, and nowhere else", wait_for(
-        lambda: settings() == [0, 0, 1, 1], 10), settings())
+        lambda: settings() == [0, 0, 1, 1, 0, 0], 10), settings())
     inside("mn", lambda: Path("/proc/sys/net/ipv6/conf/w2/dad_transmits").write_text(str(TRANSMITS), encoding="ascii"))
     kernel.set_link("mn", "w2", False)
     kernel.set_link("mn", "w2", True)
@@ -32,7 +33,7 @@ def scenario(lab):
     lab.check("a reload that does not ask for it any more puts back what was before", wait_for(
         lambda: settings() == before, 10), settings())
     configure("yes")
-    lab.check("and one that does asks again", wait_for(lambda: settings() == [0, 0, 1, 1], 10), settings())
+    lab.check("and one that does asks again", wait_for(lambda: settings() == [0, 0, 1, 1, 0, 0], 10), settings())
     common.stop_and_compare(lab)
     lab.check("what the interfaces had before is put back", settings() == before, settings())
 
@@ -45,9 +46,9 @@ def configure(wanted):
 
 
 def settings():
-    """Of w1, then of w2."""
+    """Of w1, then of w2, then of wh, which is excluded."""
     return inside("mn", lambda: [int(Path(f"/proc/sys/net/ipv6/conf/{link}/{name}").read_text(encoding="ascii"))
-                                 for link in ("w1", "w2") for name in SETTINGS])
+                                 for link in ("w1", "w2", "wh") for name in SETTINGS])
 
 
 def registered(lab):

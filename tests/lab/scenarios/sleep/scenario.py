@@ -8,7 +8,7 @@ import time
 
 import common
 import roads
-from lab import HOME_ADDRESS, run, say, wait_for
+from lab import HOME_ADDRESS, RUN, program, run, say, wait_for
 
 SECONDS = 20
 LIFETIME = 16  # seconds: over while the machine sleeps
@@ -34,12 +34,17 @@ def scenario(lab):
 def sleep(lab):
     """For how long it was, by two clocks. mnd stands still before the machine does: what is done to the links then happens in
     its sleep."""
+    before = lab.status()["counters"]["acknowledged"]
+    run(program("mip6ctl"), "--socket", f"{RUN}/mn.control", "refresh")
+    wait_for(lambda: lab.status()["counters"]["acknowledged"] > before, 10)
     mnd = lab.processes["mnd.mn"]
     mnd.send_signal(signal.SIGSTOP)
     common.link("w1", "down")
     ahead = time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
     say(run("rtcwake", "-m", "mem", "-s", str(SECONDS), "-d", "/dev/rtc0", check=False))
     slept = time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic() - ahead
+    # A timer of CLOCK_MONOTONIC would have the whole lifetime before it.
+    lab.check("the binding has ended in the sleep", wait_for(lambda: not common.agent_route(), 0.5), common.agent_route())
     mnd.send_signal(signal.SIGCONT)
     return slept
 
