@@ -2,8 +2,11 @@
 #include "mnd/config_change.hpp"
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 
 #include "tests/catch.hpp"
+#include "tests/unit/source_folder.hpp"
 #include "tests/unit/temporary_folder.hpp"
 
 using namespace mnd;
@@ -111,4 +114,15 @@ TEST_CASE("with the same registration another daemon takes over, with another on
   CHECK(change(replaced(kFiveLines, "::1\n", "::2 2001:db8:1::1\n")).effect == Effect::kAnew);
   CHECK(change(replaced(kFiveLines, "::1\n", "::1 2001:db8:1::2\n"), {}).effect == Effect::kAnew);
   CHECK(change(replaced(kFiveLines, "::42", "::43")).effect == Effect::kAnew);
+}
+
+TEST_CASE("the manual's file with all settings is valid, and has the defaults") {
+  std::ifstream file{source_folder() / "packaging/man/mnd.conf.5"};
+  std::string text{std::istreambuf_iterator{file}, {}};
+  text.erase(0, text.find(".Sh ALL SETTINGS"));
+  text.erase(0, text.find("\nhome-address") + 1);
+  text.erase(text.find("\n.Ed") + 1);
+  auto changed = change(replaced(text, "/etc/mnd/secret", "secret")).changed;
+  std::ranges::sort(changed);
+  CHECK(changed == std::vector<std::string>{"bypass", "home-agent-identity", "interface"});
 }
