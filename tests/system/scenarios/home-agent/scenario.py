@@ -35,6 +35,8 @@ def scenario(lab):
         lab.check(f"{unit} runs as user mnd", process(unit).get("Uid") == run("id", "-u", "mnd").strip(), process(unit))
         lab.check(f"{unit} may do what it needs and no more", process(unit).get("CapEff") == f"{1 << 12 | 1 << 13:016x}",
                   process(unit))
+        lab.check(f"{unit} can get no further privileges, and its system calls are filtered",
+                  process(unit).get("NoNewPrivs") == "1" and process(unit).get("Seccomp") == "2", process(unit))
     other = subprocess.run(["mip6-ha", "add", "phone", "--certificate", "--out", "/root/phone.tar"], capture_output=True,
                            text=True, check=False)
     lab.check("a node with a certificate is added beside them", other.returncode == 0, other.stdout + other.stderr)
@@ -72,7 +74,7 @@ def process(unit):
     """{name: value} of /proc/PID/status, the effective one of several."""
     lines = Path(f"/proc/{main_pid(unit)}/status").read_text(encoding="utf-8").splitlines()
     return {name: value.split()[-1] for name, _, value in (line.partition(":") for line in lines)
-            if name in ("Uid", "Gid", "CapEff", "NoNewPrivs") and value.split()}
+            if name in ("Uid", "Gid", "CapEff", "NoNewPrivs", "Seccomp") and value.split()}
 
 
 def upgrade(lab):
