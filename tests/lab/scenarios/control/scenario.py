@@ -16,6 +16,7 @@ import common
 import vici
 from lab import HERE, HOME_ADDRESS, NODES, PATIENCE_FACTOR, RUN, program, run, wait_for
 from schemas import Schemas
+from terminal import COLOUR, Terminal
 from traffic import Pings
 
 CONTROL, CONFIG = RUN / "mn.control", RUN / "mn.conf"
@@ -23,6 +24,7 @@ NOBODY = 65534
 EXAMPLE = HERE.parent.parent / "examples/mip6-notify"
 COLUMNS = 80
 CROWD = 1000
+FEW_ROWS = 10  # less than status has
 NOT_REGISTERED, NOT_PERMITTED, NOT_RUNNING, USAGE, FAILED = 4, 5, 3, 2, 1
 
 
@@ -61,9 +63,10 @@ class User:
                              check=False, timeout=30 * PATIENCE_FACTOR, **who)
         return ran.returncode, ran.stdout, ran.stderr
 
-    def well(self, what, *words, schema=None, **more):
+    def well(self, what, *words, schema=None, code=0, **more):
+        """Its answer. code: another exit status, of what has an answer all the same."""
         status, said, wrong = self.ctl(*words, **more)
-        self.lab.check(f"{what}: {' '.join(words)}", status == 0 and said, f"{status} {said} {wrong}")
+        self.lab.check(f"{what}: {' '.join(words)}", status == code and said, f"{status} {said} {wrong}")
         if schema:
             mistakes = self.schemas.mistakes(schema, said)
             self.lab.check(f"{what}: {' '.join(words)} is what the schema {schema} says", not mistakes, mistakes[:3])
@@ -127,6 +130,10 @@ class User:
             self.well("as JSON", "--json", name, schema=name)
         self.well("as JSON", "--json", "config", "show", schema="config-show")
         self.well("as JSON", "--json", "config", "check", "--config", str(CONFIG), schema="config-check")
+        self.is_shown("status", "green", "\x1b[32mregistered")
+        self.well("as JSON", "--json", "refresh", schema="result")
+        self.well("as JSON", "--json", "network", "up", "w1", schema="status")
+        self.finds()
         links = {link["address"]: link for link in json.loads(self.ctl("--json", "links")[1])["links"]}
         first, second = (links.get(self.lab.care_of("mn", name), {}) for name in ("w1", "w2"))
         self.lab.check("links says which one is used, and why the other is not", first.get("use") == "chosen" and
@@ -139,6 +146,30 @@ class User:
             "versions", "doctor", "status", "links", "keying", "sequence", "config", "trace", "events")))
         self.lab.check("events since a time to come are none", self.ctl("events", "--since", "2999-01-01") == (0, "", ""))
         self.lab.check("events of the last hour are all", self.ctl("events", "--since", "1h") == self.ctl("events"))
+
+    def is_shown(self, what, colour, words):
+        """status on a terminal."""
+        terminal = Terminal(program("mip6ctl"), "--socket", str(CONTROL), "status")
+        terminal.process.wait(30 * PATIENCE_FACTOR)
+        screens = terminal.screens()
+        self.lab.check(f"{what} on a terminal: it is {colour}, and not cleared away", words in screens[0] and len(screens) == 1,
+                       screens)
+        self.lab.check(f"{what} fits a terminal", not (wrong := terminal.misfits(screens)), wrong)
+        terminal.end()
+
+    def finds(self):
+        """doctor with findings, of the daemon and of mnd --doctor."""
+        run("ip", "link", "set", "w1", "mtu", "1300", namespace="mn")
+        wait_for(lambda: self.ctl("doctor")[0] == FAILED, 10, 0.5)
+        said = self.well("MTU too small", "--json", "doctor", schema="doctor", code=FAILED)
+        self.lab.check("MTU too small: doctor has found it", [one["check"] for one in json.loads(said)["findings"]] == ["mtu"],
+                       said)
+        run("ip", "link", "set", "w1", "mtu", "1500", namespace="mn")
+        self.lab.check("MTU as before: doctor finds nothing", wait_for(lambda: self.ctl("doctor")[0] == 0, 10, 0.5),
+                       self.ctl("doctor"))
+        said = self.well("no daemon", "--json", "doctor", "--config", str(CONFIG), schema="doctor", code=FAILED,
+                         socket_path=RUN / "nobody.control")
+        self.lab.check("no daemon: doctor has found it", json.loads(said)["findings"][0]["check"] == "running", said)
 
     def mistakes_commands(self):
         for words in (["nonsense"], ["status", "--follow"], ["config"], ["config", "show", "--config", str(CONFIG)],
@@ -165,6 +196,10 @@ class User:
                            "neither signalling nor payload" in said, said)
             self.refused("restart", FAILED, "restart")
             self.lab.check("config check finds them too", self.ctl("config", "check", "--config", str(CONFIG))[0] == FAILED)
+            said = self.well("mistakes", "--json", "config", "check", "--config", str(CONFIG), code=FAILED,
+                             schema="config-check")
+            self.lab.check("each of them", len(json.loads(said)["mistakes"]) == 2, said)
+            self.is_shown("status in trouble", "red", "\x1b[31m")
             self.lab.check("the former one is in use, and status says so",
                            json.loads(self.ctl("--json", "status")[1])["lifetime_s"] == 600 and
                            "has 2 mistakes" in self.lab.trouble()[0], self.lab.status())
@@ -242,7 +277,7 @@ class User:
         self.renames("wx", "w1")
         self.lab.check("and again", self.lab.wait_registered("mn", self.lab.care_of("mn", "w1")) and
                        self.lab.status().get("paused_on") == "w1", self.lab.status())
-        self.well("resume", "resume")
+        self.well("resume", "--json", "resume", schema="result")
         there = self.lab.wait_registered("mn", self.lab.care_of("mn", "w2"))
         self.lab.check("with resume it moves to the better one", there, self.lab.status())
         self.configure()
@@ -319,7 +354,7 @@ class User:
 
         def printed(name):
             return (RUN / f"{name}.log").read_text(encoding="utf-8")
-        notices = self.notices()
+        notices, terminals = self.notices(), self.terminals()
         wait_for(lambda: printed("watch") and printed("follow") and notices.exists(), 10)
         away, back = common.move_to(self.lab, "w1", "down", "w2"), common.move_to(self.lab, "w1", "up", "w1")
         wait_for(lambda: back in printed("watch").splitlines()[-1], 5)
@@ -344,20 +379,36 @@ class User:
         same = [a for a, b in zip(lines, lines[1:]) if essence(a) == essence(b)]
         at = [json.loads(line)["registered_at"] for line in lines]
         self.lab.check("watch has one object for each change", not same and away in at and at[-1] == back, (same, at))
+        for what, one in terminals.items():
+            self.redraws(what, one, away, back)
+
+    def terminals(self):
+        """watch on each of them."""
+        command = program("mip6ctl"), "--socket", str(CONTROL), "watch"
+        return {"watch": Terminal(*command), "watch without colours": Terminal(*command, NO_COLOR="1"),
+                f"watch in {FEW_ROWS} rows": Terminal(*command, rows=FEW_ROWS)}
+
+    def redraws(self, what, terminal, away, back):
+        """The node has gone away and come back; the last screen may be half of one."""
+        def drawn():
+            return terminal.screens()[1:-1]
+        wait_for(lambda: (screens := drawn()) and any(away in one for one in screens) and back in screens[-1], 10)
+        before, screens = terminal.screens()[0], drawn()
+        self.lab.check(f"{what} on a terminal is drawn again from the top with each move", not before and screens and
+                       any(away in one for one in screens) and back in screens[-1], screens[-2:])
+        self.lab.check(f"{what} fits a terminal", not (wrong := terminal.misfits(screens)), wrong)
+        wanted = "without" not in what
+        self.lab.check(f"{what} on a terminal has {'colours' if wanted else 'none'}", screens and
+                       all(bool(COLOUR.search(one)) == wanted for one in screens), screens[-1:])
+        terminal.end()
 
     # --- a thousand others ---
     def is_beside_a_crowd(self):
         resource.setrlimit(resource.RLIMIT_NOFILE, (3 * CROWD, 3 * CROWD))
         quiet = self.moves("alone")
-        forms = (b'{"command": "sta', b"\xff\xfe\0 garbage\n" * 100, b"x" * 70_000, b'{"command": "watch"}\n' * 50)
         crowd = []
-        for number in range(CROWD):
-            one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            one.setblocking(False)
-            with contextlib.suppress(OSError):
-                one.connect(str(CONTROL))
-                one.send(forms[number % len(forms)])
-            crowd.append(one)
+        wait_for(lambda: self.joins(crowd), 30, 0.01)
+        self.lab.check(f"{CROWD} clients have been connected", len(crowd) == CROWD, len(crowd))
         greedy = self.lab.start("greedy", "mn", "/usr/bin/python3", "-B", str(HERE / "guest/greedy.py"), str(CONTROL), "16",
                                 '{"command": "status"}')
         begin = self.lab.usage("mnd.mn")["cpu_ms"]
@@ -372,6 +423,23 @@ class User:
             one.close()
         self.lab.checks.figure(f"from the kernel's notification to the update: {quiet} ms alone, {crowded} ms beside {CROWD} "
                                "clients and 16 that ask without end")
+
+    @staticmethod
+    def joins(crowd):
+        """As many more of them as there is room for: those who wait for mnd to take them are limited in number."""
+        forms = (b'{"command": "sta', b"\xff\xfe\0 garbage\n" * 100, b"x" * 70_000, b'{"command": "watch"}\n' * 50)
+        while len(crowd) < CROWD:
+            one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            one.setblocking(False)
+            try:
+                one.connect(str(CONTROL))
+            except BlockingIOError:
+                one.close()
+                return False
+            with contextlib.suppress(OSError):  # mnd has others by now
+                one.send(forms[len(crowd) % len(forms)])
+            crowd.append(one)
+        return True
 
     def moves(self, what):
         """There and back; from the notification to the sent update, in ms."""
