@@ -162,7 +162,8 @@ def registered_and_moved(lab):
                                            "auth-trunc hmac(sha256)" in s and "enc cbc(aes)" in s
                                            for s in esp_states), esp_states)
     code, text = doctor()
-    lab.check("the doctor finds nothing", code == 0, text)
+    lab.check("the doctor finds nothing", code == 0 and not findings(lab), text)
+    too_many_moves(lab)
     lab.check("the home address is reachable", wait_for(lambda: lab.ping("cn", HOME_ADDRESS) >= 2, 5))
     hard = common.move_to(lab, "w1", "down", "w2")
     lab.check("a hard move is registered", hard, lab.status("mn"))
@@ -181,6 +182,18 @@ def registered_and_moved(lab):
     back = wait_for(lambda: len(esp.keys("mn")) == 2 and lab.registered_at("mn"), 15, 0.3)
     lab.check("SAs that somebody flushed are there again", back, lab.status("mn"))
     return soft or at
+
+
+def too_many_moves(lab):
+    """One registration in the first hour is too many for a hundred years of manual keys."""
+    lab.node_config("mn", "forecast-horizon = 36500")
+    lab.status("mn", "reload")
+    found = findings(lab)
+    lab.check("where moves would use the numbers up the doctor finds that alone", set(found) == {"movement"} and
+              "IKE should be used" in found["movement"] and "keying = ikev2" in found["movement"], found)
+    lab.node_config("mn")
+    lab.status("mn", "reload")
+    lab.check("and nothing within the usual horizon", not findings(lab), findings(lab))
 
 
 def forged_update(lab):
@@ -229,11 +242,13 @@ def log():
 
 
 def end_of_numbers(lab):
-    for mark, percent in ((HALF_SPACE // 2, "(50 %)"), (HALF_SPACE * 9 // 10 + 1, "(90 %)")):
+    for mark, percent, before in ((HALF_SPACE // 2, "(50 %)", set()),
+                                  (HALF_SPACE * 9 // 10 + 1, "(90 %)", {"sequence-numbers"})):
         lab.stop("mnd.mn")
         put_near_the_end(mark - 3)
         start(lab, f"shortly before {percent} of the numbers are used", agent=False)
         lab.check("neither status nor log has it yet", not advised(lab, percent) and percent not in log(), lab.status("mn"))
+        lab.check("the doctor has nothing new", set(findings(lab)) == before, findings(lab))
         for _ in range(6):
             if not advised(lab, percent):
                 ordering.refresh()
@@ -242,7 +257,9 @@ def end_of_numbers(lab):
                   said)
         lab.check("log and events too", percent in log() and any(
             percent in one["text"] for one in lab.status("mn", "events")["events"]), log()[-600:])
-    lab.check("the doctor has it", "--make-keys" in findings(lab).get("sequence-numbers", ""), findings(lab))
+        found = findings(lab)
+        lab.check("the doctor has it, and nothing else", set(found) == {"sequence-numbers"} and
+                  percent in found["sequence-numbers"] and "--make-keys" in found["sequence-numbers"], found)
     lab.stop("mnd.mn")
     first = put_near_the_end(HALF_SPACE - 4)
     # Movement beyond the horizon as well.
@@ -266,8 +283,11 @@ def end_of_numbers(lab):
               told.get("last") == said.get("sequence") and told.get("method") == "manual" and
               {f["rate"] for f in told.get("forecast", [])} == {"present", "average", "highest", "every 10 minutes"},
               told)
-    lab.check("doctor and status say that IKE should be used", "IKE should be used" in findings(lab).get("movement", "") and
-              advised(lab, "IKE should be used"), findings(lab))
+    found = findings(lab)
+    lab.check("the doctor finds that none is left, that no update leaves, and that IKE should be used",
+              set(found) == {"sequence-numbers", "home-agent", "movement"} and "are used" in found["sequence-numbers"] and
+              "no sequence number is left" in found["home-agent"] and "IKE should be used" in found["movement"], found)
+    lab.check("status says that IKE should be used, too", advised(lab, "IKE should be used"), lab.status("mn"))
 
 
 def no_key_is_told(lab, secrets):
