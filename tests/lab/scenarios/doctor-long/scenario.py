@@ -1,22 +1,29 @@
 """Scenario `doctor`, and what takes longer to break: packet filters, charon's socket and plugins, certificates, the home
-agent's disk, another VPN, resolvers that answer their own network alone."""
+agent's disk and the way to it, another VPN or Mobile IPv6, resolvers that answer their own network alone, each of the
+kernel's modules and options."""
 
+import gzip
 import ipaddress
 import os
+import shutil
 import socket
 import stat
 import threading
+from pathlib import Path
 
 import common
 import foreign
 import lab as the_lab
 import pki
-from lab import HOME_AGENT, NODES, RUN, inside, load, program, run, wait_for
+from lab import HOME_AGENT, NODES, RUN, inside, load, mount_over, program, run, wait_for
+from topology import ROUTES
 
 doctor, numbers = load("doctor"), load("numbers")
 HOME = NODES["mn"]["home_address"]
 RESOLVER, CUSTOMERS = "2001:db8:f1::2", ipaddress.ip_network("2001:db8:a1::/64")
 NOBODY = 65534
+MODULES = ("mip6", "xfrm_user", "esp6", "ip6_tunnel", "sch_ingress", "cls_flower", "cls_matchall", "act_gact")
+OPTIONS = ("CONFIG_XFRM_SUB_POLICY", "CONFIG_XFRM_MIGRATE", "CONFIG_IPV6_MULTIPLE_TABLES")
 
 
 def prepare():
@@ -34,13 +41,17 @@ def scenario(lab):
     disk.mkdir()
     run("mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk))
     doctor.scenario(lab, more)
+    options(lab)
+    modules(lab)
 
 
 def more(lab):
     filtered(lab)
     full(lab)
     other_vpn(lab)
+    other_mobile_ipv6(lab)
     names(lab)
+    no_way(lab)
     socket_of_another(lab)
     certificates(lab)
 
@@ -48,17 +59,18 @@ def more(lab):
 def filtered(lab):
     """What leaves is dropped here; the kernel tells whoever sends."""
     doctor.modprobe("-a", "ip6table_filter", "xt_tcpudp")
-    for protocol, check, rule in (("ESP", "firewall", "-p esp"), ("Mobility Header", "firewall", "-p 135")):
-        run("ip6tables-legacy", "-A", "OUTPUT", *rule.split(), "-j", "DROP", namespace="mn")
+    accept = "nft list ruleset; nft insert rule inet filter output meta l4proto '{ esp, 135 }' accept"
+    for protocol, number in (("ESP", "esp"), ("Mobility Header", "135")):
+        run("ip6tables-legacy", "-A", "OUTPUT", "-p", number, "-j", "DROP", namespace="mn")
         lab.status("mn", "refresh")
-        doctor.breaks(lab, check, "", f"{protocol} dropped")
+        doctor.breaks(lab, "firewall", accept, f"{protocol} dropped")
         run("ip6tables-legacy", "-F", "OUTPUT", namespace="mn")
         lab.status("mn", "refresh")
         doctor.mended(lab, f"{protocol} passes")
     lab.stop("mnd.mn")
     run("ip6tables-legacy", "-A", "OUTPUT", "-p", "udp", "--dport", "500", "-j", "DROP", namespace="mn")
     lab.node("mn")
-    doctor.breaks(lab, "key-exchange", "", "UDP 500 dropped")
+    doctor.breaks(lab, "key-exchange", "that UDP ports 500 and 4500 are open on the way", "UDP 500 dropped")
     run("ip6tables-legacy", "-F", "OUTPUT", namespace="mn")
     doctor.mended(lab, "UDP 500 passes")
 
@@ -85,6 +97,17 @@ def other_vpn(lab):
     doctor.mended(lab, "that policy gone")
 
 
+def other_mobile_ipv6(lab):
+    """A policy that lets its mobility messages go under its own ESP."""
+    policy = ("src", f"{HOME}/128", "dst", f"{HOME_AGENT}/128", "proto", "135", "dir", "out")
+    run("ip", "-n", "mn", "xfrm", "policy", "add", *policy, "tmpl", "src", HOME, "dst", HOME_AGENT, "proto", "esp", "reqid",
+        "11", "mode", "transport")
+    doctor.breaks(lab, "other-vpn", f"another Mobile IPv6, takes what goes to the home agent: {HOME}/128 -> {HOME_AGENT}/128; "
+                  "ip -6 xfrm policy", "another Mobile IPv6's policy takes the updates")
+    run("ip", "-n", "mn", "xfrm", "policy", "delete", *policy)
+    doctor.mended(lab, "the other Mobile IPv6 gone")
+
+
 def names(lab):
     """A resolver of w1's provider, for its customers alone, some hops away: asked from the home address it refuses."""
     server = inside("ar1", lambda: socket.socket(socket.AF_INET6, socket.SOCK_DGRAM))
@@ -105,6 +128,18 @@ def names(lab):
     doctor.breaks(lab, "dns", "2001:db8:f4::2", "a resolver that is none")
     lab.resolvers()
     doctor.mended(lab, "without resolvers")
+
+
+def no_way(lab):
+    """The router in the middle forgets the home network."""
+    route = next(one for one in ROUTES["core"] if ipaddress.ip_address(HOME_AGENT) in ipaddress.ip_network(one[0]))
+    run("ip", "-n", "core", "route", "del", route[0])
+    lab.status("mn", "refresh")
+    doctor.breaks(lab, "home-agent", f"{HOME_AGENT} does not answer; check that the home agent is running and can be reached "
+                  "from", "no way to the home agent")
+    run("ip", "-n", "core", "route", "add", route[0], "via", route[1])
+    lab.status("mn", "refresh")
+    doctor.mended(lab, "the way is back")
 
 
 def socket_of_another(lab):
@@ -150,3 +185,78 @@ def certificates(lab):
     the_lab.PLUGINS = whole
     charon()
     doctor.mended(lab, "plugin loaded")
+
+
+def stopped(lab, what):
+    """Nothing but that neither mnd nor charon runs."""
+    doctor.breaks(lab, "running", "systemctl start mnd", what, ["charon"])
+
+
+def options(lab):
+    """As if the kernel, whose own words these are, had been built without one. From here on no program of ours runs."""
+    for name in ("mnd.mn", "ha", "charon.mn", "charon.ha"):
+        lab.stop(name)
+    doctor.modprobe("configs")
+    built = gzip.decompress(Path("/proc/config.gz").read_bytes()).decode()
+    file = RUN / "boot" / f"config-{os.uname().release}"
+    file.parent.mkdir()
+    file.write_text(built, encoding="utf-8")
+    mount_over(file.parent, "/boot")
+    stopped(lab, "a kernel built with all options")
+    for option in OPTIONS:
+        file.write_text(built.replace(f"{option}=y", f"# {option} is not set"), encoding="utf-8")
+        doctor.breaks(lab, "kernel-options", f"the kernel was built without {option}; use a kernel", f"without {option}",
+                      ["running", "charon"])
+    file.write_text(built, encoding="utf-8")
+    stopped(lab, "all options again")
+
+
+def lists_of_modules():
+    """Where the programs look for it, the list of this kernel's modules that can be loaded; its path."""
+    real, mine = (root / os.uname().release for root in (Path(os.environ["LAB_MODULES"], "lib/modules"), RUN / "modules"))
+    mine.mkdir(parents=True)
+    for name in ("modules.builtin", "modules.dep"):
+        shutil.copy(real / name, mine)
+    # This machine may have no such folder, and is not to get one.
+    (RUN / "lib/modules").mkdir(parents=True)
+    doctor.modprobe("overlay")
+    run("mount", "-t", "overlay", "-o", f"lowerdir={RUN}/lib:/usr/lib", "overlay", "/usr/lib")
+    mount_over(mine.parent, "/usr/lib/modules")
+    return mine / "modules.dep"
+
+
+def unload(lab, module):
+    """What ended programs have left to the kernel may hold it for a moment."""
+    def gone():
+        doctor.modprobe("-r", module, check=False)
+        return not Path("/sys/module", module).exists()
+    lab.check(f"{module} can be unloaded", wait_for(gone, 10, 0.3))
+
+
+def modules(lab):
+    """Each of them is neither loaded nor there to be loaded."""
+    for namespace in ("mn", "ha"):
+        run("ip", "-n", namespace, "xfrm", "state", "flush")
+    listed = lists_of_modules()
+    whole = listed.read_text(encoding="utf-8")
+
+    def take_out(module):
+        listed.write_text("".join(line for line in whole.splitlines(True) if f"/{module}.ko:" not in line), encoding="utf-8")
+    stopped(lab, "all modules there")
+    for module in MODULES:
+        unload(lab, module)
+        stopped(lab, f"{module} to be loaded")
+        take_out(module)
+        doctor.breaks(lab, "modules", f"the kernel has no {module}; modprobe -a {module}; ", f"no {module} anywhere",
+                      ["running", "charon"])
+        doctor.modprobe(module)
+        stopped(lab, f"{module} loaded")
+        listed.write_text(whole, encoding="utf-8")
+    unload(lab, "mip6")
+    take_out("mip6")
+    common.charons(lab, "mn", "ha")
+    lab.node("mn")
+    doctor.breaks(lab, "modules", "the kernel has no mip6; modprobe -a mip6; ", "mnd runs without mip6")
+    doctor.modprobe("mip6")
+    lab.agent()
+    doctor.mended(lab, "all modules back")

@@ -12,9 +12,9 @@ import common
 from lab import PATIENCE_FACTOR, RUN, inside, program, run, wait_for
 
 
-def modprobe(*words):
+def modprobe(*words, check=True):
     """Nothing but the lab can load a module in there."""
-    run("modprobe", "-d", os.environ["LAB_MODULES"], "-S", os.environ["LAB_KERNEL"], *words)
+    run("modprobe", "-d", os.environ["LAB_MODULES"], "-S", os.environ["LAB_KERNEL"], *words, check=check)
 
 
 def scenario(lab, more=None):
