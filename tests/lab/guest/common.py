@@ -9,11 +9,11 @@ import kernel
 import leftovers
 import vici
 import wire
-from lab import HERE, HOME_ADDRESS, HOME_AGENT, NODES, RUN, inside, mount_over, program, run, wait_for
+from lab import HOME_ADDRESS, HOME_AGENT, NODES, ROOT, RUN, inside, mount_over, program, run, wait_for
 
 # Settings of charon. Without them it may look for another path in one of the moments in which an address is deprecated, and
 # give the IKE_SA up.
-EXAMPLE = HERE.parent.parent / "packaging/strongswan/mnd.conf"
+EXAMPLE = ROOT / "packaging/strongswan/mnd.conf"
 NO_ROAMING = re.search(r"plugins \{.*\n  \}\n", EXAMPLE.read_text(encoding="utf-8"), re.DOTALL)[0]
 MEMBERS = 64999  # group_of_members()
 

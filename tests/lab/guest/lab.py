@@ -17,6 +17,7 @@ from pathlib import Path
 import vici
 
 HERE = Path(__file__).resolve().parent.parent
+ROOT = HERE.parent.parent
 OUT = Path(os.environ["OUT"])
 RUN = Path("/run/lab")
 SO_TIMESTAMP = 29
@@ -204,6 +205,13 @@ class Lab:
         self.processes[name] = process
         return process
 
+    def start_daemon(self, name, namespace, daemon, config):
+        """mnd or mip6-ha, under the priority of its systemd unit."""
+        process = self.start(name, namespace, program(daemon), "--config", str(config))
+        unit = (ROOT / f"packaging/systemd/{daemon}.service").read_text(encoding="utf-8")
+        os.setpriority(os.PRIO_PROCESS, process.pid, int(re.search("^Nice=(.*)", unit, re.M)[1]))
+        return process
+
     def stop(self, name, sent=signal.SIGTERM, timeout=6):
         """Exit status; None if it had to be killed because it did not end in time."""
         process = self.processes.pop(name, None)
@@ -260,7 +268,7 @@ class Lab:
 
     def agent(self, key_mobility=True, extra=""):
         config = self.agent_config(key_mobility, extra)
-        process = self.start("ha", "ha", program("mip6-ha"), "--config", str(config))
+        process = self.start_daemon("ha", "ha", "mip6-ha", config)
         # A node that comes before its connection is refused, and then waits for a while.
         if self.first_agent and self.alive("charon.ha") and any("manual_keys" not in node for node in NODES.values()):
             wait_for(lambda: not self.alive("ha") or vici.connections(self.vici_socket("ha")), 5)
@@ -310,7 +318,7 @@ class Lab:
             self.linked()
         self.first_node = False
         config = self.node_config(namespace, extra, wrong)
-        return self.start(f"mnd.{namespace}", namespace, program("mnd"), "--config", str(config))
+        return self.start_daemon(f"mnd.{namespace}", namespace, "mnd", config)
 
     def node_config(self, namespace, extra="", wrong=None):
         node = {**NODES[namespace], **(wrong or {})}

@@ -3,9 +3,9 @@
 import json
 import warnings
 
-from lab import HERE
+from lab import ROOT
 
-FOLDER = HERE.parent.parent / "mnd/ctl/schemas"
+FOLDER = ROOT / "mnd/ctl/schemas"
 
 
 def strict(schema):

@@ -3,6 +3,7 @@ daemons run as user mnd, and what root writes beside them they can read. Later p
 mnd is taken over in place, no ping is lost."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -37,6 +38,7 @@ def scenario(lab):
                   process(unit))
         lab.check(f"{unit} can get no further privileges, and its system calls are filtered",
                   process(unit).get("NoNewPrivs") == "1" and process(unit).get("Seccomp") == "2", process(unit))
+        lab.check(f"{unit} goes before what else wakes up", os.getpriority(os.PRIO_PROCESS, int(main_pid(unit))) == -10)
     other = subprocess.run(["mip6-ha", "add", "phone", "--certificate", "--out", "/root/phone.tar"], capture_output=True,
                            text=True, check=False)
     lab.check("a node with a certificate is added beside them", other.returncode == 0, other.stdout + other.stderr)

@@ -1,13 +1,14 @@
 """Both daemons under OpenRC, by packaging/openrc: user, rights, reload, a takeover in place, a crash, and the end."""
 
+import os
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
-from lab import HERE, HOME_ADDRESS, HOME_AGENT, RUN, inside, run, wait_for
+from lab import HOME_ADDRESS, HOME_AGENT, ROOT, RUN, inside, run, wait_for
 
-SCRIPTS = HERE.parent.parent / "packaging/openrc"
+SCRIPTS = ROOT / "packaging/openrc"
 
 
 def scenario(lab):
@@ -48,6 +49,7 @@ def rights(lab, name):
     both = f"{1 << 12 | 1 << 13:016x}"
     sets = [status[key] for key in ("CapEff", "CapPrm", "CapInh", "CapBnd", "CapAmb")]
     lab.check(f"{name} may do what it needs and no more", sets == [[both]] * 5 and status["NoNewPrivs"] == ["1"], sets)
+    lab.check(f"{name} goes before what else wakes up", os.getpriority(os.PRIO_PROCESS, pid_of(name)) == -10)
 
 
 def home_agent(lab):
