@@ -26,7 +26,7 @@ for argument in "$@"; do
 done
 if [ -z "$list" ]; then
   become_root "$(realpath tests/run.sh)" "$@"
-  install_packages "${packages_build[@]}" "${packages_test[@]}" "${packages_lab[@]}"
+  install_packages "${packages_build[@]}" "${packages_clang[@]}" "${packages_test[@]}" "${packages_lab[@]}"
 fi
 [ -f build/dev/build.ninja ] || cmake --preset dev >/dev/null ||
   { echo "tests/run.sh: cannot tell tests without the packages of a build; without --list they are installed" >&2; exit 1; }
@@ -65,9 +65,6 @@ fi
 # What tests would install themselves, one of them while another needs apt.
 if ctest "${selection[@]}" -N | grep -q ': system-'; then
   install_packages "${packages_packaging[@]}" "${packages_system[@]}"
-fi
-if ctest "${selection[@]}" -N | grep -q ': fuzz-run'; then
-  install_packages "${packages_fuzz[@]}"
 fi
 mapfile -t kernels < <(ctest "${selection[@]}" -N | sed -n 's/.*: lab-.*-\(stock[0-9]*\)$/\1/p' | sort -u)
 if [ ${#kernels[@]} -gt 0 ]; then

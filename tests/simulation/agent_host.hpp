@@ -61,7 +61,7 @@ class AgentHost final : public Host {
   void handle(const agent::Event& event);
   template <class Action>
   void perform_all(const std::vector<Action>& actions) {
-    for (const auto& action : actions) std::visit([this](const auto& one) { on(one); }, action);
+    for (const auto& action : actions) std::visit([this](const auto& one) { this->on(one); }, action);
   }
   void on(const agent::StartDad& action);
   void on(const agent::StoreRecord& action);

@@ -58,7 +58,7 @@ void MobileHost::tell_settled() {
 
 template <class Action>
 void MobileHost::perform_all(const std::vector<Action>& actions) {
-  for (const auto& action : actions) std::visit([this](const auto& one) { on(one); }, action);
+  for (const auto& action : actions) std::visit([this](const auto& one) { this->on(one); }, action);
 }
 
 // --- the registration's decisions ---

@@ -85,7 +85,7 @@ struct Party {
 // An address as a number for the journal: the digits that tell one from another in a simulation.
 constexpr std::uint64_t brief(const Ipv6Address& address) {
   std::uint64_t digits = 0;
-  for (const std::size_t at : {4, 5, 14, 15}) digits = digits << 8 | address.bytes[at];
+  for (const std::size_t at : {4U, 5U, 14U, 15U}) digits = digits << 8 | address.bytes[at];
   return digits;
 }
 

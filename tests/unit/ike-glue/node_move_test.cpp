@@ -273,7 +273,7 @@ TEST_CASE("a node that moves to and fro replaces its connection when it has come
   const auto replace = [&](int number, const mip6::Ipv6Address& local) {
     Sa sa = node.first;
     sa.name = Node::name(number);
-    sa.uniqueid = static_cast<std::uint64_t>(number);
+    sa.uniqueid = number;
     sa.local = local;
     sa.spi_in = "c00000" + std::to_string(10 + number);
     sa.spi_out = "c00001" + std::to_string(10 + number);
