@@ -63,11 +63,11 @@ class World {
  private:
   template <class Event>
   void give(const Event& event) {
-    for (auto& action : node_.handle(event, now_)) std::visit([this](auto& a) { perform(a); }, action);
+    for (auto& action : node_.handle(event, now_)) std::visit([this](auto& a) { this->perform(a); }, action);
   }
   template <class Event>
   void give_agent(const Event& event) {
-    for (auto& action : agent_.handle(event, now_)) std::visit([this](auto& a) { perform(a); }, action);
+    for (auto& action : agent_.handle(event, now_)) std::visit([this](auto& a) { this->perform(a); }, action);
   }
   // What only the kernel and the log would hear of.
   template <class Action>

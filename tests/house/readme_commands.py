@@ -19,7 +19,7 @@ PROGRAMS = {
     "examples/demo.sh": ("tests/lab/scenarios/moves-agree/scenario.py", "moves.whole"),
     "tests/run.sh": ("tests/run.sh", "ctest "),
     "tests/simulation/run": ("tests/simulation/CMakeLists.txt", "COMMAND simulation-planted --plant all"),
-    "tests/fuzz/run": ("tests/fuzz/CMakeLists.txt", "/run --seconds"),
+    "tests/fuzz/run": ("tests/fuzz/CMakeLists.txt", "/run --preset dev --seconds"),
     "tests/lab/report": ("tests/lab/scenarios/report/scenario.py", "LAB_MOVES"),
     "tests/bench/run": ("tests/bench/CMakeLists.txt", "COMMAND mnd-bench"),
 }

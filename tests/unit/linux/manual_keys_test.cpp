@@ -131,8 +131,9 @@ TEST_CASE("weak keys are refused", "[manual]") {
     pattern += i % 2 == 0 ? "0f" : "f0";
     counted += fmt::format("{:02x}", i);
   }
-  const auto weak = GENERATE_COPY(equal, pattern, counted);
-  CHECK(refused(text(with(kToAgent, "integrity-key", weak)), "is weak"));
+  for (const auto& weak : {equal, pattern, counted}) {
+    CHECK(refused(text(with(kToAgent, "integrity-key", weak)), "is weak"));
+  }
 }
 
 TEST_CASE("one key for two purposes or directions is refused", "[manual]") {
