@@ -6,10 +6,10 @@ import re
 import subprocess
 
 from foreign import FAR
-from lab import HERE, HOME_AGENT, inside, run
+from lab import HOME_AGENT, ROOT, inside, run
 
 OTHER_ADDRESS = "2001:db8:f3::2"  # of the same machine
-MANUAL = HERE.parent.parent / "packaging/man/mip6-ha.8"
+MANUAL = ROOT / "packaging/man/mip6-ha.8"
 
 
 class Ip6tables:

@@ -17,11 +17,11 @@ import deluge
 import spoof
 from attack import counted, more
 from deluge import FORGED
-from lab import HERE, HOME_AGENT, NODES, RUN, ask, wait_for
+from lab import HERE, HOME_AGENT, NODES, ROOT, RUN, ask, wait_for
 
 SERVED, ATTACKER = "mn", "mn2"
 PORT = 9640
-LIMITS = HERE.parent.parent / "packaging/strongswan/mip6-ha.conf"
+LIMITS = ROOT / "packaging/strongswan/mip6-ha.conf"
 SETTINGS = {name: int(value) for name, value in re.findall(r"^ *(\w+) = (\d+)", LIMITS.read_text(encoding="utf-8"), re.M)}
 CLIENTS = 64  # that the control socket serves
 METRICS_CLIENTS = 16

@@ -14,14 +14,14 @@ import time
 
 import common
 import vici
-from lab import HERE, HOME_ADDRESS, NODES, PATIENCE_FACTOR, RUN, program, run, wait_for
+from lab import HERE, HOME_ADDRESS, NODES, PATIENCE_FACTOR, ROOT, RUN, program, run, wait_for
 from schemas import Schemas
 from terminal import COLOUR, Terminal
 from traffic import Pings
 
 CONTROL, CONFIG = RUN / "mn.control", RUN / "mn.conf"
 NOBODY = 65534
-EXAMPLE = HERE.parent.parent / "examples/mip6-notify"
+EXAMPLE = ROOT / "examples/mip6-notify"
 COLUMNS = 80
 CROWD = 1000
 FEW_ROWS = 10  # less than status has

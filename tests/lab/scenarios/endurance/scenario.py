@@ -14,7 +14,7 @@ import common
 import roads
 import soak
 import wire
-from lab import HERE, HOME_ADDRESS, HOME_AGENT, NODES, OUT, RUN, program, run, say, wait_for
+from lab import HOME_ADDRESS, HOME_AGENT, NODES, OUT, ROOT, RUN, program, run, say, wait_for
 
 NODES["mn"]["prefer"] = ""
 SECONDS = int(os.environ.get("LAB_THRASHING", 60))
@@ -24,7 +24,7 @@ PAUSE = 0.1  # between two changes
 RATE = 3  # MAX_UPDATE_RATE, RFC 6275 section 12
 MEMORY = 10 * 1024  # KiB
 SANITIZED = 6 * 1024  # more of the program itself with UBSan, as in preset lab
-EXAMPLE = HERE.parent.parent / "packaging/strongswan/mnd.conf"
+EXAMPLE = ROOT / "packaging/strongswan/mnd.conf"
 
 
 def scenario(lab):

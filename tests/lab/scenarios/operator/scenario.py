@@ -13,13 +13,13 @@ import lab as the_lab
 import pki
 import search
 import vici
-from lab import HERE, HOME_AGENT, RUN, inside, load, program, run, wait_for
+from lab import HOME_AGENT, ROOT, RUN, inside, load, program, run, wait_for
 
 trouble = load("trouble")
 
 CONFIG = RUN / "mip6-ha/mip6-ha.conf"
 BACKUP = RUN / "backup.db"
-MANUAL = HERE.parent.parent / "packaging/man/mip6-ha.8"
+MANUAL = ROOT / "packaging/man/mip6-ha.8"
 MENDED = ("/etc/sysctl.d/60-mip6-ha.conf", "/etc/strongswan.d/mip6-ha.conf")
 
 
@@ -29,7 +29,7 @@ def scenario(lab):
     lab.secrets = []
     init(lab)
     mend(lab)
-    lab.agent_process = lab.start("ha", "ha", program("mip6-ha"), "--config", str(CONFIG))
+    lab.agent_process = lab.start_daemon("ha", "ha", "mip6-ha", CONFIG)
     lab.check("the home agent runs without any node", wait_for(lambda: lab.agent_status().get("bindings") == [], 10),
               lab.agent_status())
     for method in ("--psk", "--certificate", "--manual"):
@@ -153,7 +153,7 @@ class Laptop:
         self.archive.unlink()
 
     def start(self):
-        self.lab.start("mnd.mn", "mn", program("mnd"), "--config", str(self.config))
+        self.lab.start_daemon("mnd.mn", "mn", "mnd", self.config)
 
     def restart(self):
         self.lab.stop("mnd.mn")
