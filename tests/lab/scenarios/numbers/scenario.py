@@ -80,8 +80,12 @@ class Watched:
         wait_for(both, 5, 0.01)
         return len(self.recorder.seen)
 
+    def messages_since(self, begin):
+        self.so_far()
+        return ordering.opened(self.recorder.seen[begin:], self.known)[0]
+
     def updates_since(self, begin):
-        return [m for m in ordering.opened(self.recorder.seen[begin:], self.known)[0] if m.status is None]
+        return [m for m in self.messages_since(begin) if m.status is None]
 
     def withheld(self):
         """An update that an attacker keeps for later: lost on its way to the home agent, which gets the next one."""
@@ -93,6 +97,7 @@ class Watched:
         time.sleep(0.05)
         run(*NO_LOSS, namespace="ar1")
         wait_for(lambda: ordering.node()["counters"]["acknowledged"] > answered, ordering.PATIENCE)
+        self.so_far()
         self.lost.update(one.packet for one in self.recorder.updates()[begin:-1])
         return self.recorder.updates()[begin]
 
@@ -116,14 +121,12 @@ class Watched:
         damage()
         restart()
         self.lab.check(f"{what}: registered again", ordering.registers(), ordering.node())
-        self.learn()
-        messages = ordering.opened(self.recorder.seen[begin:], self.known)[0]
         if of_agent:
-            accepted = [m for m in messages if m.status == 0]
+            accepted = [m for m in self.messages_since(begin) if m.status == 0]
             self.lab.check(f"{what}: nothing is accepted under the old keys",
-                           accepted and not [m for m in accepted if m.spi in before], (before, messages))
+                           accepted and not [m for m in accepted if m.spi in before], (before, accepted))
             return
-        updates = [m for m in messages if m.status is None]
+        updates = self.updates_since(begin)
         self.lab.check(f"{what}: under new keys from the first update on",
                        updates and not [m for m in updates if m.spi in before], (before, updates))
 
@@ -199,7 +202,6 @@ def spent(lab, watched):
     before = restarted(lab, 32_769)
     lab.check("with 2^15 numbers used the node registers under new keys", ordering.registers(),
               ordering.node())
-    watched.learn()
     updates = watched.updates_since(begin)
     lab.check("and sends nothing under the old ones", updates and not [m for m in updates if m.spi in before], updates)
 
