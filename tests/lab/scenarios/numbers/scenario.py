@@ -69,19 +69,23 @@ class Watched:
         if seen.spi not in self.known:
             self.learn()
 
-    def so_far(self):
-        """How many packets have been seen, the registered node's last update and its acknowledgement among them: the recorder
-        may be a little behind."""
+    def catch_up(self):
+        """Waits until the registered node's last update and its acknowledgement have been seen: the recorder may be a little
+        behind."""
         self.learn()
         last = ordering.node()["sequence"]
 
         def both():
             return {m.status for m in ordering.opened(self.recorder.seen[-10:], self.known)[0] if m.number == last} >= {None, 0}
         wait_for(both, 5, 0.01)
+
+    def so_far(self):
+        """How many packets have been seen."""
+        self.catch_up()
         return len(self.recorder.seen)
 
     def messages_since(self, begin):
-        self.so_far()
+        self.catch_up()
         return ordering.opened(self.recorder.seen[begin:], self.known)[0]
 
     def updates_since(self, begin):
@@ -89,7 +93,7 @@ class Watched:
 
     def withheld(self):
         """An update that an attacker keeps for later: lost on its way to the home agent, which gets the next one."""
-        self.so_far()
+        self.catch_up()
         begin, answered = len(self.recorder.updates()), ordering.node()["counters"]["acknowledged"]
         run(*LOSS, namespace="ar1")
         ordering.node("refresh")
@@ -97,7 +101,7 @@ class Watched:
         time.sleep(0.05)
         run(*NO_LOSS, namespace="ar1")
         wait_for(lambda: ordering.node()["counters"]["acknowledged"] > answered, ordering.PATIENCE)
-        self.so_far()
+        self.catch_up()
         self.lost.update(one.packet for one in self.recorder.updates()[begin:-1])
         return self.recorder.updates()[begin]
 
@@ -121,12 +125,13 @@ class Watched:
         damage()
         restart()
         self.lab.check(f"{what}: registered again", ordering.registers(), ordering.node())
+        messages = self.messages_since(begin)
         if of_agent:
-            accepted = [m for m in self.messages_since(begin) if m.status == 0]
+            accepted = [m for m in messages if m.status == 0]
             self.lab.check(f"{what}: nothing is accepted under the old keys",
-                           accepted and not [m for m in accepted if m.spi in before], (before, accepted))
+                           accepted and not [m for m in accepted if m.spi in before], (before, messages))
             return
-        updates = self.updates_since(begin)
+        updates = [m for m in messages if m.status is None]
         self.lab.check(f"{what}: under new keys from the first update on",
                        updates and not [m for m in updates if m.spi in before], (before, updates))
 
