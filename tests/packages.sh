@@ -15,7 +15,7 @@ packages_bench=(libbenchmark-dev)
 packages_test=(catch2 clang-format mandoc systemd tshark prometheus "${packages_bench[@]}")
 packages_report=(gnuplot-nox wireguard-tools)
 packages_system=(debootstrap debian-archive-keyring lintian)
-packages_clang=(clang-19 libclang-rt-19-dev llvm-19 python3-minimal)
+packages_clang=(clang-19 libclang-rt-19-dev lld-19 llvm-19 python3-minimal)
 packages_lab=("${packages_run[@]}" user-mode-linux strongswan-swanctl radvd tcpdump iproute2 iputils-ping kmod procps
   python3-minimal python3 python3-jsonschema openssl strace e2fsprogs iptables nftables gcc libc6-dev)
 # Of stock kernels in the lab (tests/lab/run --kernel), beside packages_lab; not installed if nobody asks for it.

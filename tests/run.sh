@@ -53,20 +53,26 @@ for label in "${wanted[@]}"; do
 done
 [ "$(count '')" -gt 0 ] || { echo "tests/run.sh: there is no test" >&2; exit 1; }
 
-build_preset dev
-expression=$(IFS='|'; echo "${wanted[*]}")
-if [ -z "$expression" ] || [ "$(ctest --test-dir build/dev -N -L "^(${expression})\$" | grep -c ': lab-')" -gt 0 ]; then
+select_label "$(IFS='|'; echo "${wanted[*]}")"
+selected=$(ctest "${selection[@]}" -N | sed -n 's/^ *Test *#[0-9]*: //p')
+# Programs of dev are what all run, but those of the lab, of the packages and of the house.
+if grep -qvE '^(lab|system|house)-|^bench$' <<<"$selected" || grep -q '^lab-asan-' <<<"$selected"; then
+  build_preset dev
+fi
+if grep -q '^bench$' <<<"$selected"; then
+  build_preset dev mnd-bench
+fi
+if grep -q '^lab-' <<<"$selected"; then
   build_preset lab
 fi
-select_label "$expression"
-if ctest "${selection[@]}" -N | grep -q ': lab-planted-defects'; then
+if grep -q '^lab-planted-defects$' <<<"$selected"; then
   build_preset lab-planted
 fi
 # What tests would install themselves, one of them while another needs apt.
-if ctest "${selection[@]}" -N | grep -q ': system-'; then
+if grep -q '^system-' <<<"$selected"; then
   install_packages "${packages_packaging[@]}" "${packages_system[@]}"
 fi
-mapfile -t kernels < <(ctest "${selection[@]}" -N | sed -n 's/.*: lab-.*-\(stock[0-9]*\)$/\1/p' | sort -u)
+mapfile -t kernels < <(sed -n 's/^lab-.*-\(stock[0-9]*\)$/\1/p' <<<"$selected" | sort -u)
 if [ ${#kernels[@]} -gt 0 ]; then
   tests/lab/fetch-kernel "${kernels[@]}"
 fi

@@ -23,7 +23,6 @@ IDLE = int(os.environ.get("LAB_IDLE", 20))
 PAUSE = 0.1  # between two changes
 RATE = 3  # MAX_UPDATE_RATE, RFC 6275 section 12
 MEMORY = 10 * 1024  # KiB
-SANITIZED = 6 * 1024  # more of the program itself with UBSan, as in preset lab
 EXAMPLE = ROOT / "packaging/strongswan/mnd.conf"
 
 
@@ -150,7 +149,8 @@ def idle(lab):
     lab.check(f"in {IDLE} s mnd is woken once a minute at most", woken <= max(1, IDLE // 60), woken)
     lab.check("nothing is sent but refreshes and what IKE needs", not strange and len(told) <= 2 * IDLE // 15 and
               len(seen) <= 4 * len(told), (len(told), len(seen), strange[:4]))
-    lab.check("mnd has 10 MiB at most", 0 < usage["rss_kib"] <= MEMORY + (SANITIZED if sanitized() else 0), usage)
+    if not sanitized():  # what it says of a release; of the packaged one tests/system, scenario networkmanager
+        lab.check("mnd has 10 MiB at most", 0 < usage["rss_kib"] <= MEMORY, usage)
     return {"seconds": IDLE, "woken": woken, "packets": len(seen), "woken_by_advertisements": apart,
             "rss_kib": usage["rss_kib"], "cpu_ms": usage["cpu_ms"] - processor}
 

@@ -1,8 +1,9 @@
 """NetworkManager takes a connection down and up again: its hook tells mnd before, and the node has moved by then, so no ping
 through the tunnel is lost. What profiles say of their connections (mnd.preference, mnd.exclude, mnd.home) takes effect, and
-that a network has opened, or a VPN has come, makes the node register again. The hook ends at once without mnd, and in time
-when mnd hangs."""
+that a network has opened, or a VPN has come, makes the node register again. mnd is as small as it says. The hook ends at
+once without mnd, and in time when mnd hangs."""
 
+import re
 import signal
 import sys
 import time
@@ -120,6 +121,9 @@ def connectivity(lab):
 def hooks(lab):
     """The hook as it is packaged, with its own patience."""
     pid = int(run("systemctl", "show", "-P", "MainPID", "mnd.service"))
+    resident = int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text(encoding="ascii"))[1])
+    lab.check("mnd has 10 MiB at most", resident <= 10 * 1024, f"{resident} KiB")
+    figure(f"memory of mnd: {resident / 1024:.1f} MiB")
     for doing, signals in (("hangs", "-STOP"), ("runs", "-CONT")):
         run("kill", signals, str(pid))
         for event in ("pre-down", "up"):
