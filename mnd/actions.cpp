@@ -101,6 +101,9 @@ void Daemon::perform(const node::SendUpdate& action) {
                                 .reason = why ? why->what : "the attachment is not set up"});
     return;
   }
+  // The home agent looks for duplicates of the home address on the home link as soon as it has the update (RFC 6275
+  // section 10.3.1).
+  if (const auto& attachment = registration()->attachment(); attachment && !attachment->at_home) leave_home_link();
   const auto bytes = mip6::write_message(action.update);
   const auto sent = socket_->send(bytes, ends_.home_agent);
   send_forbidden_ = !sent && sent.error().os_error == EPERM;
@@ -108,8 +111,6 @@ void Daemon::perform(const node::SendUpdate& action) {
     feed(node::UpdateSendFailed{.sequence = action.update.sequence, .reason = sent.error().to_string()});
   else
     traced("update sent");
-  // The home agent is about to look for duplicates of the home address on the home link (RFC 6275 section 10.3.1).
-  if (const auto& attachment = registration()->attachment(); attachment && !attachment->at_home) leave_home_link();
 }
 
 void Daemon::perform(const node::SwitchOutbound& action) {

@@ -101,6 +101,7 @@ void HomeRegistration::on(const Attached& event) {
   renewal_asked_ = false;  // it was asked for from where the node is no longer, and K may end it
   if (!soft) endpoint_usable_ = endpoint_ == attachment_->care_of;
   actions_.push_back(UseAttachment{*attachment_});
+  leave_home(was_at_home);
   begin_exchange();
   exchange()->for_move = true;
   exchange()->restore_outbound = was_detached;
@@ -109,7 +110,6 @@ void HomeRegistration::on(const Attached& event) {
   } else {
     need_keys();
   }
-  leave_home(was_at_home);
   if (soft) return;
   redirect_after_hard_move();
   if (keys_ && keys_->dynamic && own_endpoint_ && own_endpoint_ != attachment_->care_of) move_own_keys();
@@ -124,9 +124,9 @@ void HomeRegistration::follow_same_care_of(const Attachment& attachment) {
   if (outbound_ && same_care_of(*outbound_, attachment)) switch_outbound();
 }
 
-// Who leaves home gives up the home address there, soft move or not: the home agent is about to look for duplicates
-// of it (RFC 6275 section 10.3.1), and a node that defended it would be refused. After a restart at home the payload's
-// way is not known before the first acknowledgement, but may well be that of a former process.
+// Who leaves home gives up the home address there before its update, soft move or not: the home agent looks for
+// duplicates of it at once (RFC 6275 section 10.3.1), and a node that defended it would be refused. After a restart at
+// home the payload's way is not known before the first acknowledgement, but may well be that of a former process.
 void HomeRegistration::leave_home(bool was_at_home) {
   const bool outbound_at_home = outbound_ ? outbound_->at_home : was_at_home;
   if (!outbound_at_home || attachment_->at_home) return;

@@ -62,14 +62,13 @@ def moves(lab):
     figure(f"pre-down: longest gap {pings.longest_gap(begin, end):.0f} ms, "
            f"of the unmoving second before {pings.longest_gap(begin - 1, begin):.0f} ms; {len(lost)} lost")
     run("nmcli", "connection", "up", "net1")
-    lab.check("the node returns when it is up again",
-              wait_for(lambda: (at := lab.registered_at("mn")) and at == lab.care_of("mn", "w1"), 15), lab.status_text())
+    lab.check("the node returns when it is up again", lab.wait_registered("mn", timeout=15, on="w1"), lab.status_text())
 
 
 def profiles(lab, desktop):
     """Preference 5 of net1 is what the first check saw."""
     def there(interface):
-        return wait_for(lambda: (at := lab.registered_at("mn")) and at == lab.care_of("mn", interface), 20, 0.2)
+        return lab.wait_registered("mn", timeout=20, on=interface)
 
     desktop.change("net2", "w2", "mnd.preference=9")
     lab.check("mnd.preference: the node goes to the connection whose profile has more of it", there("w2"), lab.status_text())
@@ -88,6 +87,9 @@ def profiles(lab, desktop):
                               if one["interface"] == "wh" and one["address"]], 20, 0.2)
     lab.check("mnd.home=no: the home link is none where the profile says so", on_wh and there("w1") and
               not lab.status()["attachment"]["at_home"], (on_wh, lab.status_text()))
+    # It was at home until the hook came, and the home agent looked for its address on a link that is still up.
+    counters = lab.status()["counters"]
+    lab.check("and has given its address up there before the home agent looks for duplicates", not counters["refused"], counters)
     desktop.change("home", "wh", "mnd.home=yes")
     lab.check("mnd.home=yes: then the node comes home", wait_for(
         lambda: lab.status().get("state") == "at home" and lab.registered_at("mn") == HOME_ADDRESS, 20, 0.2), lab.status_text())
