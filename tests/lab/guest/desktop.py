@@ -5,10 +5,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from lab import HOME_AGENT, NODES, OUT, RUN, Lab, run, wait_for
+from lab import HOME_AGENT, NODES, OUT, ROOT, RUN, Lab, run, wait_for
 
 CONNECTIONS = Path("/etc/NetworkManager/system-connections")
-HOOK = Path(__file__).parent.parent.parent.parent / "packaging/networkmanager/90-mnd"
+HOOK = ROOT / "packaging/networkmanager/90-mnd"
 CONTROL = "/run/mnd/control.sock"
 
 

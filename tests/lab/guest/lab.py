@@ -451,6 +451,8 @@ def load(scenario):
 def main(scenario):
     """Runs a scenario: scenarios/NAME/scenario.py has `def scenario(lab)` and may have DAD = True, and `def prepare()`, what
     is made on this machine before the kernel boots."""
+    # A signal ends a program with UBSan as it does any other, without a report of its own.
+    os.environ.setdefault("UBSAN_OPTIONS", "handle_segv=0:handle_sigbus=0:handle_sigfpe=0:handle_sigill=0")
     module = load(scenario)
     lab = Lab(dad=getattr(module, "DAD", False))
     try:

@@ -147,7 +147,7 @@ class Size:
     def start(self):
         lab, others = self.lab, self.size - 2
         config, routes, begin = self.configure(others), crowd.Routes(), time.monotonic()
-        lab.start("ha", "ha", program("mip6-ha"), "--config", str(config))
+        lab.start_daemon("ha", "ha", "mip6-ha", config)
         routes.wait(others, 120 + self.size / 20, lambda: lab.alive("ha"))
         if not self.check("what was bound has its routes again", routes.count >= others, routes.count):
             raise RuntimeError("the home agent does not serve: see ha.log")

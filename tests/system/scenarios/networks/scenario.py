@@ -85,7 +85,7 @@ def everywhere(lab, what, up, down):
 
 
 def reached(lab, what, interface):
-    there = wait_for(lambda: (at := lab.registered_at("mn")) and at == lab.care_of("mn", interface), 30, 0.2)
+    there = lab.wait_registered("mn", timeout=30, on=interface)
     lab.check(f"{what}: the node is registered by {interface}", there, lab.status_text())
     lab.check(f"{what}: it is reached at its home address", wait_for(lambda: lab.ping("cn", HOME_ADDRESS) == 3, 20, 0.2))
 
