@@ -17,7 +17,7 @@ import subprocess
 from pathlib import Path
 
 import kernel
-from lab import RUN, inside
+from lab import RUN, inside, wait_for
 
 NAMESPACES = ("mn", "mn2", "ar1", "ar2", "core", "ha", "hl", "hh", "cn")
 ROUTERS = ("ar1", "ar2", "ar3", "ar4", "core", "ha")
@@ -104,7 +104,14 @@ def advertise(namespace, interface, *what, **more):
 def advertise_otherwise(namespace, interface, *what, **more):
     """From now on; the radvd is the same."""
     configure_radvd(namespace, interface, *what, **more)
-    os.kill(int((RUN / f"radvd.{namespace}.{interface}.pid").read_text(encoding="ascii")), signal.SIGHUP)
+    signal_radvd(namespace, interface, signal.SIGHUP)
+
+
+def signal_radvd(namespace, interface, sent):
+    """To one that may have been started just now."""
+    file = RUN / f"radvd.{namespace}.{interface}.pid"
+    pid = wait_for(lambda: file.exists() and file.read_text(encoding="ascii").strip(), 10, 0.05)
+    os.kill(int(pid), sent)
 
 
 def third_link(lab):

@@ -6,6 +6,7 @@ thrashing), moves, seconds."""
 import json
 import os
 import re
+import signal
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import attack
 import common
 import roads
 import soak
+import topology
 import wire
 from lab import HOME_ADDRESS, HOME_AGENT, NODES, OUT, ROOT, RUN, program, run, say, wait_for
 
@@ -129,13 +131,13 @@ def switches(lab, name):
     return total
 
 
-def advertisements(lab, signal):
+def advertisements(sent):
     for router in ("ar1", "ar2"):
-        run("pkill", signal, "-F", f"{RUN}/radvd.{router}.acc.pid")
+        topology.signal_radvd(router, "acc", sent)
 
 
 def idle(lab):
-    advertisements(lab, "-STOP")
+    advertisements(signal.SIGSTOP)
     taps = [attack.Tap("ar1", "acc"), attack.Tap("ar2", "acc")]
     # Neighbours ask for each other five seconds after the last packet (RFC 4861 section 10, DELAY_FIRST_PROBE_TIME).
     quiet = wait_for(lambda: not packets(taps, 6), 30, 0)
@@ -164,7 +166,7 @@ def advertised(lab, taps):
                  if frame[20] == wire.ICMP and frame[54] == 134}
         seen.update(found)
         return len(seen) == len(taps)
-    advertisements(lab, "-CONT")
+    advertisements(signal.SIGCONT)
     lab.check("advertisements are there again", wait_for(told, 10), seen)
     return switches(lab, "mnd.mn") - before
 

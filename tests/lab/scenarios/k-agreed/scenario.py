@@ -11,9 +11,10 @@ import common
 import esp
 import kernel
 import ordering
+import topology
 import vici
 import wire
-from lab import HOME_ADDRESS, HOME_AGENT, RUN, run, wait_for
+from lab import HOME_ADDRESS, HOME_AGENT, run, wait_for
 
 AGAIN = "retransmit_timeout = 1.5"  # seconds, instead of 4: of what a move in the midst of a re-key swallows
 FAR = "500ms"  # from the home agent to the node: IKE_SA_INIT and IKE_AUTH take a second
@@ -126,7 +127,7 @@ def many_changes(lab):
     common.link("w1", "up")
     first = settled(lab, "w1")
     # No advertisement must refresh it meanwhile.
-    run("pkill", "-STOP", "-F", f"{RUN}/radvd.ar1.acc.pid")
+    topology.signal_radvd("ar1", "acc", signal.SIGSTOP)
     time.sleep(1.2)
     begin = time.time()
     for number in range(11):
@@ -187,7 +188,7 @@ def killed_and_moved(lab):
     lab.stop("mnd.mn", signal.SIGKILL)
     lab.stop("ha", signal.SIGKILL)
     prefer_first(lab, first, True)
-    run("pkill", "-CONT", "-F", f"{RUN}/radvd.ar1.acc.pid")
+    topology.signal_radvd("ar1", "acc", signal.SIGCONT)
     lab.agent()
     lab.node("mn", extra=f"rekey = {REKEY}\nike-rekey = {REKEY}")
     lab.check("both daemons killed, the node moved meanwhile: registered, both ends of the same IKE_SA follow",

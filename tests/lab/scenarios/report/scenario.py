@@ -13,6 +13,7 @@ import time
 import kernel
 import mobike
 import moves
+import topology
 import traffic
 import wire
 import wireguard
@@ -79,7 +80,7 @@ def advertise_often():
         assert "MinRtrAdvInterval 0.2; MaxRtrAdvInterval 0.6" in text
         config.write_text(text.replace("MinRtrAdvInterval 0.2; MaxRtrAdvInterval 0.6",
                                        "MinRtrAdvInterval 0.03; MaxRtrAdvInterval 0.07"), encoding="utf-8")
-        run("pkill", "-HUP", "-F", f"{RUN}/radvd.{router}.acc.pid")
+        topology.signal_radvd(router, "acc", signal.SIGHUP)
 
 
 def weather(rtt, loss):
