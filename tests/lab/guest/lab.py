@@ -385,14 +385,12 @@ state-directory = {self.state}/{namespace}.state
         """Resident memory in KiB and processor time in ms of a process of ours."""
         process = self.processes.get(name)
         try:
-            status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+            resident = resident_kib(process.pid)
             stat = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
         except (OSError, AttributeError):
             return {"rss_kib": None, "cpu_ms": None}
-        resident = re.search(r"VmRSS:\s+(\d+)", status)
         ticks = os.sysconf("SC_CLK_TCK")
-        return {"rss_kib": int(resident.group(1)) if resident else None,
-                "cpu_ms": (int(stat[11]) + int(stat[12])) * 1000 // ticks}
+        return {"rss_kib": resident, "cpu_ms": (int(stat[11]) + int(stat[12])) * 1000 // ticks}
 
     def ping(self, namespace, target, count=3, source=None):
         """How many of `count` pings were answered."""
@@ -437,6 +435,12 @@ state-directory = {self.state}/{namespace}.state
         for name in list(self.processes):
             self.stop(name, signal.SIGKILL)
         self.keep()
+
+
+def resident_kib(pid):
+    """Resident memory of a process; None of one that has ended and was not waited for yet."""
+    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text(encoding="utf-8"))
+    return int(found[1]) if found else None
 
 
 def load(scenario):

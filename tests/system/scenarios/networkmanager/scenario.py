@@ -3,14 +3,13 @@ through the tunnel is lost. What profiles say of their connections (mnd.preferen
 that a network has opened, or a VPN has come, makes the node register again. mnd is as small as it says. The hook ends at
 once without mnd, and in time when mnd hangs."""
 
-import re
 import signal
 import sys
 import time
 from pathlib import Path
 
 from desktop import Desktop, figure, hook
-from lab import CORRESPONDENT, HOME_ADDRESS, RUN, run, wait_for
+from lab import CORRESPONDENT, HOME_ADDRESS, RUN, resident_kib, run, wait_for
 from traffic import Pings
 
 CHECK = Path("/etc/NetworkManager/conf.d/check.conf")
@@ -89,7 +88,8 @@ def profiles(lab, desktop):
               not lab.status()["attachment"]["at_home"], (on_wh, lab.status_text()))
     # It was at home until the hook came, and the home agent looked for its address on a link that is still up.
     counters = lab.status()["counters"]
-    lab.check("and has given its address up there before the home agent looks for duplicates", not counters["refused"], counters)
+    lab.check("and has given its address up there before the home agent looks for duplicates", not counters["refused"],
+              counters)
     desktop.change("home", "wh", "mnd.home=yes")
     lab.check("mnd.home=yes: then the node comes home", wait_for(
         lambda: lab.status().get("state") == "at home" and lab.registered_at("mn") == HOME_ADDRESS, 20, 0.2), lab.status_text())
@@ -123,7 +123,7 @@ def connectivity(lab):
 def hooks(lab):
     """The hook as it is packaged, with its own patience."""
     pid = int(run("systemctl", "show", "-P", "MainPID", "mnd.service"))
-    resident = int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text(encoding="ascii"))[1])
+    resident = resident_kib(pid)
     lab.check("mnd has 10 MiB at most", resident <= 10 * 1024, f"{resident} KiB")
     figure(f"memory of mnd: {resident / 1024:.1f} MiB")
     for doing, signals in (("hangs", "-STOP"), ("runs", "-CONT")):
