@@ -43,8 +43,8 @@ def begin(lab, capture=True, key_mobility=True, extra=""):
     lab.before = {n: leftovers.snapshot(n, lab.vici_socket(n)) for n in ("mn", "ha")}
     lab.agent(key_mobility)
     lab.node("mn", extra)
-    at = lab.wait_registered("mn", timeout=40)
-    return lab.check("the node registers", at and at == lab.care_of("mn", "w1"), json.dumps(lab.status("mn")))
+    at = lab.wait_registered("mn", timeout=40, on="w1")
+    return lab.check("the node registers", at, json.dumps(lab.status("mn")))
 
 
 def link(interface, state):

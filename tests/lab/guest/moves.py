@@ -81,9 +81,8 @@ class Director:
         lab.agent(self.key_mobility)
         lab.node("mn2")
         lab.node("mn")
-        self.at = lab.wait_registered("mn", timeout=15)
-        lab.check("the node registers", self.at == lab.care_of("mn", first),
-                  f"registered at {self.at}, status {json.dumps(lab.status('mn'))}")
+        self.at = lab.wait_registered("mn", timeout=15, on=first)
+        lab.check("the node registers", self.at, json.dumps(lab.status("mn")))
         second = lab.wait_registered("mn2", timeout=10)
         lab.check("the second node registers", second, json.dumps(lab.status("mn2")))
         self.second_endpoint = lab.ike_endpoints()[2]

@@ -28,8 +28,8 @@ def scenario(lab):
     run("tar", "-C", "/etc", "-xf", "/root/laptop.tar")
     desktop.up("net1")
     run("systemctl", "start", "mnd.service")
-    at = lab.wait_registered("mn", timeout=40)
-    lab.check("the laptop registers", at and at == lab.care_of("mn", "w1"), lab.status_text())
+    at = lab.wait_registered("mn", timeout=40, on="w1")
+    lab.check("the laptop registers", at, lab.status_text())
     lab.check("it is reached at its home address", wait_for(
         lambda: run("ping", "-c", "1", "-W", "2", HOME_ADDRESS, namespace="cn", check=False).find(" 1 received") > 0, 20, 0.2))
     for unit in ("mnd", "mip6-ha"):
