@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs a home agent or a mobile node from these sources into /usr: the Debian packages that are missing, the build, its
-# programs, manuals and unit, the group mnd. Nothing else is downloaded; nothing is started, and no setting changes.
+# programs, manuals and unit, what gives it access to charon, user and group mnd. Nothing else is downloaded; nothing is started
+# or switched on (strongSwan neither, if it is installed now), and no setting changes.
 # usage: packaging/install.sh mip6-ha | mnd
 # What was installed is listed in build/release/install_manifest_*.txt.
 set -euo pipefail

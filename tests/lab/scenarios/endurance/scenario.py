@@ -108,17 +108,20 @@ def check_trace(lab, ways):
     def moves():
         return lab.status("mn", "trace").get("moves", [])
 
-    def steps():
-        return [step["step"] for step in moves()[-1]["steps"]]
+    before = moves()[-1]["monotonic_us"]
+
+    def told():
+        last = moves()[-1]
+        return (last["monotonic_us"] != before and last["result"] == "registered" and
+                [step["step"] for step in last["steps"]] == wanted)
     held = lab.status()["counters"]["rate_limited"]
     ways.change()
     lab.check("mip6ctl trace has each step of the last moves, the update before all that can wait",
-              wait_for(lambda: steps() == wanted, 10) and len(moves()) == 16 and moves()[-1]["result"] == "registered",
-              moves()[-2:])
+              wait_for(told, 10) and len(moves()) == 16, moves()[-2:])
     lab.check("a single change is held back by nothing", lab.status()["counters"]["rate_limited"] == held, held)
-    told = run(program("mip6ctl"), "--socket", f"{RUN}/mn.control", "trace")
-    (OUT / "trace.txt").write_text(told, encoding="utf-8")
-    lab.check("and draws them", "|  update sent" in told and "|  keys moved" in told, told[-800:])
+    drawn = run(program("mip6ctl"), "--socket", f"{RUN}/mn.control", "trace")
+    (OUT / "trace.txt").write_text(drawn, encoding="utf-8")
+    lab.check("and draws them", "|  update sent" in drawn and "|  keys moved" in drawn, drawn[-800:])
 
 
 # --- nothing happens ---
