@@ -24,7 +24,7 @@ while [ $# -gt 0 ]; do
     *) usage "unknown argument $1" ;;
   esac
   case $1 in
-    --json) json=$(realpath -m "$2"); [ -d "$(dirname "$json")" ] || usage "there is no folder $(dirname "$json")" ;;
+    --json) [ -d "$(dirname "$2")" ] || usage "there is no folder for $2"; json=$(realpath "$2") ;;
     --k) k=$2; [[ $k = agree || $k = refuse ]] || usage "--k is agree or refuse" ;;
     --moves) moves=$2; [[ $moves =~ ^[1-9][0-9]{0,2}$ ]] || usage "--moves is a number from 1 to 999" ;;
     --kernel) kernel=$2; [[ $kernel =~ ^(uml|stock1[23]|native)$ ]] || usage "--kernel is uml, stock12, stock13 or native" ;;
