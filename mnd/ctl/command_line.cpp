@@ -31,6 +31,30 @@ po::options_description described(Options& options) {
   return shown;
 }
 
+constexpr std::array<std::string_view, 3> kOfSomeCommands{"follow", "since", "config"};
+
+bool takes(const Command& command, std::string_view option) {
+  return fmt::format(" {} ", command.options).find(fmt::format(" --{} ", option)) != std::string::npos;
+}
+
+std::string usage_of(const Command& command) {
+  Options options;
+  const auto all = described(options);
+  po::options_description its{"Options"};
+  for (const auto& option : all.options()) {
+    const auto& name = option->long_name();
+    const bool of_some = std::find(kOfSomeCommands.begin(), kOfSomeCommands.end(), name) != kOfSomeCommands.end();
+    if (!of_some || takes(command, name)) its.add(option);
+  }
+  std::ostringstream text;
+  text << fmt::format("Usage: mip6ctl [OPTION...] {}{}{}\n\n{}\n\n", command.name, command.words.empty() ? "" : " ",
+                      command.words, command.summary);
+  if (!command.values.empty())
+    text << fmt::format("{}: {}\n\n", command.words.substr(0, command.words.find(' ')), command.values);
+  text << its;
+  return text.str();
+}
+
 std::string usage() {
   Options options;
 
@@ -45,10 +69,6 @@ std::string usage() {
        << "\nExit status: 0 well; 1 failed, or trouble; 2 wrong usage; 3 mnd does not run; 4 not registered; "
           "5 not\npermitted.\n";
   return text.str();
-}
-
-bool takes(const Command& command, const std::string& option) {
-  return (' ' + std::string{command.options} + ' ').find(' ' + option + ' ') != std::string::npos;
 }
 
 // https://no-color.org: set, and not empty.
@@ -77,9 +97,10 @@ int unknown_command(const std::string& name) {
 }  // namespace
 
 int run_help(const Options& options) {
-  if (!options.words.empty() && find_command(options.words.front()) == nullptr)
-    return unknown_command(options.words.front());
-  return print(usage()) ? kOk : kFailed;
+  if (options.words.empty()) return print(usage()) ? kOk : kFailed;
+  const auto* command = find_command(options.words.front());
+  if (command == nullptr) return unknown_command(options.words.front());
+  return print(usage_of(*command)) ? kOk : kFailed;
 }
 
 int run(int argc, char* argv[]) {
@@ -98,15 +119,16 @@ int run(int argc, char* argv[]) {
   } catch (const po::error& error) {
     return wrong_usage(error.what());
   }
-  if (given.count("help")) return print(usage()) ? kOk : kFailed;
+  if (given.count("help") && given["command"].defaulted()) return print(usage()) ? kOk : kFailed;
   if (given.count("version")) return fmt::print("mip6ctl {}\n", MND_VERSION), kOk;
 
   const auto name = given["command"].as<std::string>();
   const auto* command = find_command(name);
   if (command == nullptr) return unknown_command(name);
+  if (given.count("help")) return print(usage_of(*command)) ? kOk : kFailed;
   options.names_config = !given["config"].defaulted();
-  for (const std::string option : {"follow", "since", "config"})
-    if (given.count(option) && !given[option].defaulted() && !takes(*command, "--" + option))
+  for (const std::string option : kOfSomeCommands)
+    if (given.count(option) && !given[option].defaulted() && !takes(*command, option))
       return wrong_usage(fmt::format("'{}' takes no --{}", name, option));
   if (options.words.size() > command->most_words) return wrong_usage("one command at a time");
   options.terminal = ::isatty(STDOUT_FILENO) == 1;

@@ -84,10 +84,10 @@ inline constexpr std::array<Command, 20> kCommands{{
     {"restart", run_restart, "start mnd again, the registration going on, as after an upgrade"},
     {"config", run_config, "check the configuration, or show what is in effect", "--config", "check|show", 1},
     {"report", run_report, "all of that and the machine's versions, for a bug report", "--config"},
-    {"network", run_network, "for hooks: what becomes of a link", {}, "EVENT", 2, kNetworkEvents},
+    {"network", run_network, "for hooks: what becomes of a link", {}, "EVENT [INTERFACE]", 2, kNetworkEvents},
     {"completion", run_completion, "a script for completion by a shell", {}, "bash|zsh|fish", 1},
     {"version", run_version, "of mip6ctl and of the mnd that runs"},
-    {"help", run_help, "what --help says", {}, "COMMAND", 1},
+    {"help", run_help, "what --help says, of all or of a command", {}, "COMMAND", 1},
 }};
 
 // The program: an exit status. In command_line.cpp, as help is.

@@ -207,7 +207,11 @@ class Lab:
 
     def start_daemon(self, name, namespace, daemon, config):
         """mnd or mip6-ha, under the priority of its systemd unit."""
-        process = self.start(name, namespace, program(daemon), "--config", str(config))
+        return self.start_as_daemon(name, namespace, daemon, program(daemon), "--config", str(config))
+
+    def start_as_daemon(self, name, namespace, daemon, *command):
+        """Another program under the priority of that one."""
+        process = self.start(name, namespace, *command)
         unit = (ROOT / f"packaging/systemd/{daemon}.service").read_text(encoding="utf-8")
         os.setpriority(os.PRIO_PROCESS, process.pid, int(re.search("^Nice=(.*)", unit, re.M)[1]))
         return process

@@ -12,6 +12,7 @@ Only where a scenario asks for it (third_link(), second_router()), for a namespa
 """
 
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -108,10 +109,16 @@ def advertise_otherwise(namespace, interface, *what, **more):
 
 
 def signal_radvd(namespace, interface, sent):
-    """To one that may have been started just now."""
+    """To one that may have been started just now: it writes its process id before it catches SIGHUP."""
     file = RUN / f"radvd.{namespace}.{interface}.pid"
-    pid = wait_for(lambda: file.exists() and file.read_text(encoding="ascii").strip(), 10, 0.05)
-    os.kill(int(pid), sent)
+
+    def ready():
+        pid = file.exists() and file.read_text(encoding="ascii").strip()
+        status = Path(f"/proc/{pid or 'none'}/status")
+        text = status.read_text(encoding="ascii") if status.exists() else ""
+        caught = re.search(r"^Name:\tradvd$.*^SigCgt:\t([0-9a-f]+)$", text, re.M | re.S)
+        return caught and int(caught[1], 16) >> (signal.SIGHUP - 1) & 1 and int(pid)
+    os.kill(wait_for(ready, 10, 0.05), sent)
 
 
 def third_link(lab):

@@ -260,15 +260,22 @@ TEST_CASE("of an unknown command the one that is meant is told") {
   CHECK(said({"foo"}, STDERR_FILENO).text.find("did you mean") == std::string::npos);
 }
 
-TEST_CASE("help prints what --help prints") {
+TEST_CASE("help prints what --help prints, of all or of a command") {
   const auto help = said({"--help"}, STDOUT_FILENO);
   CHECK(help.status == kOk);
-  CHECK(has(help.text, "Usage: mip6ctl"));
-  for (const std::vector<std::string>& words : {std::vector<std::string>{"help"}, {"help", "status"}}) {
-    CHECK(said(words, STDOUT_FILENO).status == kOk);
-    CHECK(said(words, STDOUT_FILENO).text == help.text);
+  CHECK(has(help.text, "Usage: mip6ctl [OPTION...] [COMMAND]"));
+  CHECK(said({"help"}, STDOUT_FILENO).text == help.text);
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"help", "network"}, {"network", "--help"}}) {
+    const auto of_one = said(words, STDOUT_FILENO);
+    CHECK(of_one.status == kOk);
+    CHECK(has(of_one.text, "Usage: mip6ctl [OPTION...] network EVENT [INTERFACE]"));
+    CHECK(has(of_one.text, "EVENT: pre-down|up|"));
+    CHECK(has(of_one.text, "--socket"));
+    CHECK_FALSE(has(of_one.text, "--since"));
   }
+  CHECK(has(said({"help", "events"}, STDOUT_FILENO).text, "--since"));
   CHECK(said({"help", "bogus"}, STDERR_FILENO).status == kUsage);
+  CHECK(said({"bogus", "--help"}, STDERR_FILENO).status == kUsage);
 }
 
 TEST_CASE("a daemon that is not there, hangs up or answers nonsense is not reachable") {

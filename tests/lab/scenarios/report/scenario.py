@@ -8,6 +8,7 @@ import os
 import signal
 import statistics
 import struct
+import subprocess
 import time
 
 import kernel
@@ -17,9 +18,9 @@ import topology
 import traffic
 import wire
 import wireguard
-from lab import CORRESPONDENT, HOME_ADDRESS, OUT, RUN, program, run, say, wait_for
+from lab import CORRESPONDENT, HERE, HOME_ADDRESS, HOME_AGENT, OUT, RUN, program, run, say, wait_for
 
-ALL_SYSTEMS = ("mnd", "mnd-k-refused", "mobike", "wireguard", "wireguard-keepalive", "wireguard-sending")
+ALL_SYSTEMS = ("mnd", "mnd-k-refused", "mobike", "wireguard", "wireguard-keepalive", "wireguard-sending", "floor")
 SYSTEMS = os.environ.get("LAB_SYSTEMS", ",".join(ALL_SYSTEMS[:4])).split(",")
 RTT = [json.loads(word) for word in os.environ.get("LAB_RTT", "0").split(",")]
 LOSS = [json.loads(word) for word in os.environ.get("LAB_LOSS", "0").split(",")]
@@ -33,7 +34,12 @@ NODE_SENDS = 0.1  # seconds between packets that the node sends by itself, of wi
 LINKS = {"w1": "ar1", "w2": "ar2"}  # where what the node sends by an interface is captured
 ON_THE_WAY = (("ar1", "wan"), ("ar2", "wan"), ("core", "r1"), ("core", "r2"))  # to and from the node
 NEW_LINK, RUNNING = 16, 0x40  # RTM_NEWLINK, IFF_RUNNING
+FLOOR = OUT / "floor"  # the program
 FIGURES = ("packet_ms", "registered_ms", "gap_ms", "lost", "ike_packets", "old_source", "cpu_ms")
+
+
+def prepare():
+    subprocess.run(["cc", "-O2", "-Wall", "-o", str(FLOOR), str(HERE / "guest/floor.c")], check=True)
 
 
 def scenario(lab):
@@ -115,7 +121,7 @@ def one_round(lab, system, rtt, loss, count):
     director.end_round()
     rows = director.rows()
     runs = []
-    for kind in ("hard", "soft", "up"):
+    for kind in ("hard", "soft", "up") if system != "floor" else ("hard",):
         mine = [row for row in rows if row["kind"] == kind]
         runs.append({"system": system, "rtt_ms": rtt, "loss_pct": loss, "kind": kind, "n": len(mine),
                      **{name: [row[name] for row in mine] for name in FIGURES},
@@ -126,14 +132,14 @@ def one_round(lab, system, rtt, loss, count):
 
 def judge(lab, what, count, runs):
     """That something was measured; how fast it was is for people to judge."""
-    hard, soft, _ = runs
-    there = [run["n"] for run in (hard, soft)]
-    # WireGuard may not come back from a move: that is a figure too.
-    wanted = ("lost",) if is_wireguard(hard["system"]) else ("packet_ms", "gap_ms")
+    hard = runs[0]
+    there = [run["n"] for run in runs[:2]]
+    # WireGuard may not come back from a move: that is a figure too. The floor takes no pings.
+    wanted = ("lost",) if is_wireguard(hard["system"]) else ("packet_ms",) if hard["system"] == "floor" else ("packet_ms", "gap_ms")
     missing = sum(value is None for name in wanted for value in hard[name])
     if is_mnd(hard["system"]):
-        missing += sum(value is None for run in (hard, soft) for value in run["packet_ms"] + run["registered_ms"])
-    lab.check(f"{what}: each move has its figures", there == [count, count] and not missing, runs)
+        missing += sum(value is None for run in runs[:2] for value in run["packet_ms"] + run["registered_ms"])
+    lab.check(f"{what}: each move has its figures", set(there) == {count} and not missing, runs)
 
 
 class Round(moves.Director):
@@ -163,6 +169,8 @@ class Round(moves.Director):
             mobike.start(lab)
         elif is_wireguard(self.system):
             wireguard.start(lab, keepalive=self.system == "wireguard-keepalive")
+        elif self.system == "floor":
+            lab.start_as_daemon("floor", "mn", "mnd", str(FLOOR), HOME_AGENT, *LINKS)
         else:
             lab.agent(self.key_mobility)
             lab.node("mn")
@@ -174,18 +182,20 @@ class Round(moves.Director):
         """The node's address as the system has it. For WireGuard as the home agent has it: the node does not know."""
         if is_wireguard(self.system):
             return wireguard.endpoint()
+        if self.system == "floor":  # it sends, and has no place
+            return self.lab.care_of("mn", "w1") or self.lab.care_of("mn", "w2")
         return mobike.endpoint(self.lab) if self.system == "mobike" else self.lab.registered_at("mn")
 
     def processor(self):
         """Of all that makes the node move, in ms; None where that is the kernel."""
-        if is_wireguard(self.system):
+        if is_wireguard(self.system) or self.system == "floor":
             return None
         names = ["charon.mn"] if self.system == "mobike" else ["mnd.mn", "charon.mn"]
         return sum(self.lab.usage(name)["cpu_ms"] for name in names)
 
     def end_round(self):
         lab = self.lab
-        for name in ("mnd.mn", "ha", "charon.mn", "charon.ha", "listener"):
+        for name in ("mnd.mn", "ha", "floor", "charon.mn", "charon.ha", "listener"):
             lab.stop(name)
         lab.stop_captures()
         if is_wireguard(self.system):
@@ -259,10 +269,13 @@ class Round(moves.Director):
         for move in self.cuts():
             index = self.interfaces[move.interface]
             mine = [c for c in changes if c.interface == index and move.start - 0.02 <= c.time < move.cut]
-            move.event = self.event_of(move.kind, mine)
+            carrier = next((t for t, of, up in carriers if of == index and up == (move.kind == "soft") and
+                            move.start - 0.02 <= t < move.cut), None)
+            # hard: the kernel tells that the link is down before it tells that its addresses are gone.
+            move.event = carrier if move.kind == "hard" else self.usable(mine)
             found.append(self.row(move, ike))
             if move.kind == "soft":
-                move.event = next((t for t, of in carriers if of == index and move.start - 0.02 <= t < move.cut), None)
+                move.event = carrier
                 found.append({**self.row(move, ike), "kind": "up"})
         return found
 
@@ -273,11 +286,10 @@ class Round(moves.Director):
         return self.moves
 
     @staticmethod
-    def event_of(kind, changes):
-        there = [c for c in changes if c.address and not c.address.startswith("fe80")]
-        if kind == "hard":
-            return next((c.time for c in there if c.kind == wire.DELADDR), None)
-        ready = [c.time for c in there if c.kind == wire.NEWADDR and not c.flags & (wire.TENTATIVE | wire.DUPLICATE)]
+    def usable(changes):
+        """When there were both an address and a router; None: never."""
+        ready = [c.time for c in changes if c.kind == wire.NEWADDR and c.address and not c.address.startswith("fe80") and
+                 not c.flags & (wire.TENTATIVE | wire.DUPLICATE)]
         routers = [c.time for c in changes if c.kind == wire.NEWROUTE]
         return max(ready[0], routers[0]) if ready and routers else None
 
@@ -288,6 +300,8 @@ class Round(moves.Director):
             figures["ike_packets"] = None  # it has a handshake of its own
             if move.new is None:
                 figures["gap_ms"] = None  # and has no end yet
+        if self.system == "floor":
+            figures.update(gap_ms=None, lost=None)
         if move.event is None:
             return figures
         mine = [p for p in self.packets if move.start - 0.02 <= p.time < move.cut and p.link in ("ar1", "ar2")]
@@ -310,7 +324,7 @@ def is_payload(packet):
 
 
 def carrier_changes(path):
-    """(time, interface) of each notification that a link has a carrier now."""
+    """(time, interface, whether there is one) of each notification about a link."""
     for when, data in wire.records(path):
         at = 16
         while at + 32 <= len(data):
@@ -319,6 +333,5 @@ def carrier_changes(path):
                 break
             if kind == NEW_LINK and not flags & 0x3:
                 index, has = struct.unpack_from("<iI", data, at + 20)
-                if has & RUNNING:
-                    yield when, index
+                yield when, index, bool(has & RUNNING)
             at += (length + 3) & ~3
