@@ -41,7 +41,7 @@ int preference_of(const std::vector<InterfacePreference>& preferences, std::stri
 }
 
 // What decides between two attachments, most important first.
-enum class Criterion { kLeaving, kFailing, kHome, kPreference, kStable, kMetric, kCurrent, kOrder };
+enum class Criterion { kLeaving, kFailing, kHome, kStable, kPreference, kMetric, kCurrent, kOrder };
 
 enum class Failure { kNone, kSilent, kRouter };
 
@@ -67,8 +67,8 @@ int compare(const Ranked& a, const Ranked& b, Criterion& by) {
   if (const int c = order(Criterion::kLeaving, a.leaving, b.leaving)) return c;
   if (const int c = order(Criterion::kFailing, fails(a), fails(b))) return c;
   if (const int c = order(Criterion::kHome, !a.attachment.at_home, !b.attachment.at_home)) return c;
-  if (const int c = order(Criterion::kPreference, b.preference, a.preference)) return c;
   if (const int c = order(Criterion::kStable, a.temporary, b.temporary)) return c;
+  if (const int c = order(Criterion::kPreference, b.preference, a.preference)) return c;
   if (const int c = order(Criterion::kMetric, a.metric, b.metric)) return c;
   if (const int c = order(Criterion::kCurrent, !a.current, !b.current)) return c;
   if (const int c = order(Criterion::kOrder, a.attachment.interface, b.attachment.interface)) return c;

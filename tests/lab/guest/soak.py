@@ -87,6 +87,7 @@ class Marcher:
 def soak(lab, roads, count):
     """Checks, and figures as a dictionary."""
     marcher = Marcher(lab, roads)
+    start = Stock(lab)
     first = max(20, count // 10)
     back = marcher.march(first)
     time.sleep(3)  # a home agent takes what is on its way from the last care-of address for a second
@@ -100,9 +101,9 @@ def soak(lab, roads, count):
           (lab.status("mn"), marcher.missed[:10]))
     grown = {name: after.memory[name] - before.memory[name] for name in before.memory}
     check("memory stays flat", all(more <= GROWTH for more in grown.values()), (grown, after.memory))
-    check("descriptors: as many as before", after.descriptors == before.descriptors, (before.descriptors, after.descriptors))
+    check("descriptors: as many as before", after.descriptors == start.descriptors, (start.descriptors, after.descriptors))
     for namespace, kept in after.kept.items():
-        more, less = leftovers.difference(before.kept[namespace], kept), leftovers.difference(kept, before.kept[namespace])
+        more, less = leftovers.difference(start.kept[namespace], kept), leftovers.difference(kept, start.kept[namespace])
         check(f"{namespace}: the kernel and charon have what they had before", not more and not less,
               f"more: {more[:8]}, less: {less[:8]}")
     moves = count - first

@@ -191,6 +191,21 @@ def _route_change(time, kind, data, at, end):
     return Change(time, kind, interface, None, 0, 0, gateway) if gateway else None
 
 
+DUMPS = {18: "link", 22: "address", 26: "route"}  # RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE
+
+
+def dumped(path, pid):
+    """What a process has asked the kernel for as a whole: names of DUMPS. libnl's port id begins with the process id."""
+    found = set()
+    for _, data in records(path):
+        if len(data) < 32:
+            continue
+        _, kind, flags, _, port = struct.unpack_from("<IHHII", data, 16)
+        if kind in DUMPS and flags & 0x300 and port & 0x3FFFFF == pid:  # NLM_F_DUMP
+            found.add(DUMPS[kind])
+    return found
+
+
 def changes(path):
     """The kernel's notifications: addresses that came (NEWADDR) or went (DELADDR), default routes that came (NEWROUTE).
     Requests and answers to dumps are left out: a notification has port id 0 or no dump flag."""

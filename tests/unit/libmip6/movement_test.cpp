@@ -109,7 +109,7 @@ TEST_CASE("two addresses of the home prefix are one attachment", "[movement]") {
   CHECK(choose({candidate(9, "w9", "2001:db8:1::beef"), candidate(9, "w9", "2001:db8:1::cafe")}).size() == 1);
 }
 
-TEST_CASE("preference by name comes before kind of address, that before metric, that before what is in use",
+TEST_CASE("a stable address comes before preference by name, that before metric, that before what is in use",
           "[movement]") {
   auto first = candidate(8, "w8", "2001:db8:a8::7");
   auto second = candidate(2, "w2", "2001:db8:a2::7");
@@ -118,10 +118,10 @@ TEST_CASE("preference by name comes before kind of address, that before metric, 
   std::string reason;
   SECTION("preference") {
     with.preference = {{"eth*", 3}, {"w8", 2}, {"w*", 1}};
-    first.temporary = true;
     reason = "preferred interface w8";
   }
   SECTION("stable address") {
+    with.preference = {{"w2", 2}};
     second.temporary = true;
     second.metric = 1;
     reason = "stable address";

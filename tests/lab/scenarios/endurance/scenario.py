@@ -55,6 +55,7 @@ def thrash(lab, ways):
     count = changes(ways, session)
     end = time.time()
     there = lab.wait_registered("mn", lab.care_of("mn", ways.at), 5)
+    settled = time.time() - end
     after = lab.status("mn")
     lab.check(f"after {count} changes in {SECONDS} s the node is registered where the last one led", there, after)
     lab.check("a connection lives through all of them", session.heard(10), (session.sent, session.received))
@@ -64,7 +65,7 @@ def thrash(lab, ways):
     tell_user(lab, used, sent, held)
     told = check_rate(lab, captures, begin, end)
     lab.check("each update is told of", 0 <= sent - told <= RATE, (sent, told))
-    return {"changes": count, "seconds": SECONDS, "updates": told, "held_back": held}
+    return {"changes": count, "seconds": SECONDS, "updates": told, "held_back": held, "registered_after_s": round(settled, 2)}
 
 
 def changes(ways, session):

@@ -13,6 +13,7 @@ from pathlib import Path
 import common
 import kernel
 import topology
+import wire
 from lab import HERE, HOME_ADDRESS, OUT, RUN, inside, run, wait_for
 
 PREFIXES = {"w1": "2001:db8:a1:", "w2": "2001:db8:a2:", "w3": "2001:db8:a4:", "usb0": "2001:db8:a1:"}
@@ -159,6 +160,10 @@ def temporary(lab):
     alone = wait_for(lambda: (place := at(lab, "w3", timeout=0)) in temporary_addresses() and place, 12)
     lab.check("where the stable one is a duplicate a temporary one is registered, and serves", alone and alone != stable and
               lab.ping("cn", HOME_ADDRESS) > 0, (alone, stable, lab.status()))
+    setting("w3/temp_prefered_lft", 10)  # of this one too, as of the next advertisement
+    successor = wait_for(lambda: (place := at(lab, "w3", timeout=0)) in temporary_addresses() - {alone} and place, 20)
+    lab.check("and when its time is over the one that follows it", successor and lab.ping("cn", HOME_ADDRESS) > 0,
+              (alone, temporary_addresses(), lab.status()))
     common.link("w3", "down")
     ip(f"addr del {stable}/128 dev acc", namespace="ar3")
     for name in ("accept_dad", "use_tempaddr"):
@@ -289,11 +294,17 @@ def asleep(lab):
     lab.check("a long sleep is noticed", sleep(LONG, move), lab.status(command="events"))
     check_at(lab, "after a sleep longer than the registration", "w3", ONLY)
     before, listed = lab.status()["counters"], told(lab, "found in charon")
+    asked = lab.capture("netlink", "mn", "nl", "", 512)
+    wait_for(asked.exists, 5)
     lab.check("a short sleep is noticed", sleep(SHORT), lab.status(command="events"))
     lab.check("the registration is refreshed, by one update",
               wait_for(lambda: lab.status()["counters"]["acknowledged"] > before["acknowledged"], 5) and
               lab.status()["counters"]["updates_sent"] == before["updates_sent"] + 1, (before, lab.status()))
     lab.check("charon's list is read", wait_for(lambda: told(lab, "found in charon") > listed, 5))
+    mnd = lab.processes["mnd.mn"].pid
+    lab.stop_captures()
+    dumped = wire.dumped(asked, mnd)
+    lab.check("links, addresses and routes are read again", dumped >= {"link", "address", "route"}, dumped)
     check_at(lab, "after a short sleep", "w3", ONLY)
     told_before = told(lab, "slept")
     time.clock_settime(time.CLOCK_REALTIME, time.time() - 1)

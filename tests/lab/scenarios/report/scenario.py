@@ -23,7 +23,7 @@ from lab import CORRESPONDENT, HERE, HOME_ADDRESS, HOME_AGENT, OUT, RUN, program
 ALL_SYSTEMS = ("mnd", "mnd-k-refused", "mobike", "wireguard", "wireguard-keepalive", "wireguard-sending", "floor")
 SYSTEMS = os.environ.get("LAB_SYSTEMS", ",".join(ALL_SYSTEMS[:4])).split(",")
 RTT = [json.loads(word) for word in os.environ.get("LAB_RTT", "0").split(",")]
-LOSS = [json.loads(word) for word in os.environ.get("LAB_LOSS", "0").split(",")]
+LOSS = [json.loads(word) for word in os.environ.get("LAB_LOSS", "0,10").split(",")]
 MOVES = int(os.environ.get("LAB_MOVES", 2))
 # The systems take turns, twice if there are enough moves: what else the machine does then is not the lot of one of them.
 TURNS = (MOVES - MOVES // 2, MOVES // 2) if MOVES >= 8 else (MOVES,)
@@ -34,6 +34,7 @@ NODE_SENDS = 0.1  # seconds between packets that the node sends by itself, of wi
 LINKS = {"w1": "ar1", "w2": "ar2"}  # where what the node sends by an interface is captured
 ON_THE_WAY = (("ar1", "wan"), ("ar2", "wan"), ("core", "r1"), ("core", "r2"))  # to and from the node
 NEW_LINK, RUNNING = 16, 0x40  # RTM_NEWLINK, IFF_RUNNING
+AT_MOST = 5  # ms from the kernel's word to the first packet after a hard move
 FLOOR = OUT / "floor"  # the program
 FIGURES = ("packet_ms", "registered_ms", "gap_ms", "lost", "ike_packets", "old_source", "cpu_ms")
 
@@ -140,6 +141,9 @@ def judge(lab, what, count, runs):
     if is_mnd(hard["system"]):
         missing += sum(value is None for run in runs[:2] for value in run["packet_ms"] + run["registered_ms"])
     lab.check(f"{what}: each move has its figures", set(there) == {count} and not missing, runs)
+    if is_mnd(hard["system"]) and not hard["loss_pct"] and not missing:
+        lab.check(f"{what}: no first packet is later than ten times what is wanted", max(hard["packet_ms"]) <= 10 * AT_MOST,
+                  hard["packet_ms"])
 
 
 class Round(moves.Director):
