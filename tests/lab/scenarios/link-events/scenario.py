@@ -154,13 +154,12 @@ def temporary(lab):
     # The stable one is somebody else's, as duplicate address detection finds.
     common.link("w3", "down")
     ip(f"addr add {stable}/128 dev acc nodad", namespace="ar3")
-    for name, value in {"accept_dad": 1, "dad_transmits": 1, "temp_valid_lft": 1200, "temp_prefered_lft": 600}.items():
+    for name, value in {"accept_dad": 1, "dad_transmits": 1, "temp_valid_lft": 1200, "temp_prefered_lft": 12}.items():
         setting(f"w3/{name}", value)
     common.link("w3", "up")
     alone = wait_for(lambda: (place := at(lab, "w3", timeout=0)) in temporary_addresses() and place, 12)
     lab.check("where the stable one is a duplicate a temporary one is registered, and serves", alone and alone != stable and
               lab.ping("cn", HOME_ADDRESS) > 0, (alone, stable, lab.status()))
-    setting("w3/temp_prefered_lft", 10)  # of this one too, as of the next advertisement
     successor = wait_for(lambda: (place := at(lab, "w3", timeout=0)) in temporary_addresses() - {alone} and place, 20)
     lab.check("and when its time is over the one that follows it", successor and lab.ping("cn", HOME_ADDRESS) > 0,
               (alone, temporary_addresses(), lab.status()))
