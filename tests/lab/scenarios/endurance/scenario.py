@@ -12,6 +12,7 @@ from pathlib import Path
 
 import attack
 import common
+import kernel
 import roads
 import soak
 import topology
@@ -102,7 +103,7 @@ def tell_user(lab, used, sent, held):
 
 
 def check_trace(lab, ways):
-    """The last move is an undisturbed, soft one."""
+    """The last move is an undisturbed, soft one; then a hard one follows."""
     wanted = ["notification read", "path to the home agent set", "attachment chosen", "home address option set", "update sent",
               "acknowledgement received", "payload switched", "keys moved"]
 
@@ -111,10 +112,11 @@ def check_trace(lab, ways):
 
     before = moves()[-1]["monotonic_us"]
 
-    def told():
+    def told(count=None):
+        """A move since then has these steps; of them so many are looked at."""
         last = moves()[-1]
         return (last["monotonic_us"] != before and last["result"] == "registered" and
-                [step["step"] for step in last["steps"]] == wanted)
+                [step["step"] for step in last["steps"]][:count] == wanted[:count])
     held = lab.status()["counters"]["rate_limited"]
     ways.change()
     lab.check("mip6ctl trace has each step of the last moves, the update before all that can wait",
@@ -123,6 +125,15 @@ def check_trace(lab, ways):
     drawn = run(program("mip6ctl"), "--socket", f"{RUN}/mn.control", "trace")
     (OUT / "trace.txt").write_text(drawn, encoding="utf-8")
     lab.check("and draws them", "|  update sent" in drawn and "|  keys moved" in drawn, drawn[-800:])
+    ways.change()
+    back = lab.wait_registered("mn", lab.care_of("mn", "w1"), 10)
+    before = moves()[-1]["monotonic_us"]
+    kernel.set_link("mn", "w1", False)
+    lab.check("in a hard move, too, all that can wait comes after the update", back and wait_for(lambda: told(5), 10),
+              moves()[-2:])
+    kernel.set_link("mn", "w1", True)
+    wait_for(lambda: lab.care_of("mn", "w1"), 10)
+    ways.link_was_down()
 
 
 # --- nothing happens ---
