@@ -127,9 +127,11 @@ int run(int argc, char* argv[]) {
   if (command == nullptr) return unknown_command(name);
   if (given.count("help")) return print(usage_of(*command)) ? kOk : kFailed;
   options.names_config = !given["config"].defaulted();
-  for (const std::string option : kOfSomeCommands)
+  for (const auto one : kOfSomeCommands) {
+    const std::string option{one};
     if (given.count(option) && !given[option].defaulted() && !takes(*command, option))
       return wrong_usage(fmt::format("'{}' takes no --{}", name, option));
+  }
   if (options.words.size() > command->most_words) return wrong_usage("one command at a time");
   options.terminal = ::isatty(STDOUT_FILENO) == 1;
   if (options.terminal && wants_colours()) options.colours = Colours::kOn;
