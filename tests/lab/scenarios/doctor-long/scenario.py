@@ -23,7 +23,7 @@ HOME = NODES["mn"]["home_address"]
 RESOLVER, CUSTOMERS = "2001:db8:f1::2", ipaddress.ip_network("2001:db8:a1::/64")
 NOBODY = 65534
 MODULES = ("mip6", "xfrm_user", "esp6", "ip6_tunnel", "sch_ingress", "cls_flower", "cls_matchall", "act_gact")
-OPTIONS = ("CONFIG_XFRM_SUB_POLICY", "CONFIG_XFRM_MIGRATE", "CONFIG_IPV6_MULTIPLE_TABLES")
+OPTIONS = ("CONFIG_XFRM_SUB_POLICY", "CONFIG_XFRM_MIGRATE", "CONFIG_IPV6_MULTIPLE_TABLES", "CONFIG_IPV6_SUBTREES")
 
 
 def prepare():
