@@ -4,6 +4,7 @@
 #include "mnd/daemon.hpp"
 #include "mnd/doctor.hpp"
 #include "mnd/health.hpp"
+#include "mnd/linux/ike_probe.hpp"
 #include "mnd/linux/kernel.hpp"
 
 namespace mnd {
@@ -111,6 +112,7 @@ json Daemon::findings(const json& missing) const {
   read_machine(seen, config_);
   if (seen.kernel) read_kernel(seen);  // nothing else is done meanwhile
   add_missing(seen, missing);
+  if (seen.key_exchange) seen.ike_forbidden = kernel::ike_forbidden(ends_.home_agent);
   if (const auto* present = registration(); present && present->attachment()) {
     seen.interface = interface_name(present->attachment()->interface);
     seen.mtu = kernel::mtu_of(seen.interface);
