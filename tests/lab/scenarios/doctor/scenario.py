@@ -61,8 +61,9 @@ def breaks(lab, check, remedy, what, beside=(), said=""):
 
 
 def obey(remedy):
-    """The first command of it, as somebody types it who reads it."""
-    run(*shlex.split(re.split("[;,] ", remedy)[0]), namespace="mn")
+    """The first command of it, as somebody types it who reads it; what becomes of it mended() tells."""
+    if command := shlex.split(re.split("[;,] ", remedy)[0]):
+        run(*command, namespace="mn", check=False)
 
 
 def mended(lab, what):
