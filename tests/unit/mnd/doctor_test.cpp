@@ -289,7 +289,7 @@ TEST_CASE("what is missing is named", "[doctor]") {
   CHECK(only(health).what == "the kernel was built without CONFIG_XFRM_MIGRATE");
 }
 
-TEST_CASE("a filter is named with what it drops") {
+TEST_CASE("a filter is named with what it drops", "[doctor]") {
   auto health = machine();
   health.send_forbidden = true;
   CHECK(only(health).remedy.find("'{ esp, 135 }'") != std::string::npos);
@@ -299,7 +299,7 @@ TEST_CASE("a filter is named with what it drops") {
   CHECK(only(health).remedy.find("'{ esp, 135 }'") != std::string::npos);
 }
 
-TEST_CASE("an expired certificate may be a wrong clock") {
+TEST_CASE("an expired certificate may be a wrong clock", "[doctor]") {
   auto health = machine();
   health.certificate_until = health.unix_now - 1;
   CHECK(only(health).remedy.starts_with("date tells whether the clock is right"));
