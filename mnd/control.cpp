@@ -46,8 +46,8 @@ Answer Daemon::control(const json& request, Asker asker) {
          return versioned({{"moves", of.trace_.to_json()}});
        }},
       {"doctor", Asker::kOther,
-       [](Daemon& of, const json&) {
-         return versioned({{"findings", of.findings(false)}});
+       [](Daemon& of, const json& asked) {
+         return versioned({{"findings", of.findings(asked.value("missing", json::array()))}});
        }},
       {"links", Asker::kOther, [](Daemon& of, const json&) { return versioned(of.links()); }},
       {"keying", Asker::kOther, [](Daemon& of, const json&) { return versioned(of.keying_view()); }},

@@ -181,7 +181,8 @@ class Daemon {
   bool store_numbers(const mip6::SequenceState& numbers);
   void warn_of_numbers();
   Health health() const;
-  nlohmann::json findings(bool only_advice) const;
+  nlohmann::json findings(const nlohmann::json& missing) const;  // of the kernel, as mip6ctl has seen it
+  nlohmann::json advice() const;
   void read_others(Health& seen) const;
   nlohmann::json sequence() const;
 

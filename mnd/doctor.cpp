@@ -120,9 +120,12 @@ Result check_certificate(const Health& health) {
   if (health.certificate_until == 0 || health.unix_now == 0) return std::nullopt;
   const auto left = health.certificate_until - health.unix_now;
   if (left >= kRenewBefore) return std::nullopt;
-  return found(
-      left < 0 ? "our certificate has expired" : fmt::format("our certificate expires in {} days", left / kDay),
-      "have it renewed, replace the file, then: systemctl reload mnd");
+  constexpr std::string_view kRenew = "have it renewed, replace the file, then: systemctl reload mnd";
+  if (left < 0)
+    return found(
+        "our certificate has expired",
+        fmt::format("date tells whether the clock is right (else timedatectl set-ntp true); if it is, {}", kRenew));
+  return found(fmt::format("our certificate expires in {} days", left / kDay), std::string{kRenew});
 }
 
 // RFC 4877 section 7.3: who presents a home address has it in the certificate; of other names charon wants the same.
@@ -145,9 +148,11 @@ Result check_kernel(const Health& health) {
 
 Result check_network(const Health& health) {
   if (health.has_address) return std::nullopt;
-  return found("no network here has an IPv6 address and a router: the home agent cannot be reached",
-               "connect to a network with IPv6; ip -6 address and ip -6 route show what there is; exclude in mnd.conf "
-               "leaves interfaces out");
+  return found(
+      "no network here has an IPv6 address and a router: the home agent cannot be reached",
+      "connect to a network with IPv6; ip -6 address and ip -6 route show what there is; where there should be "
+      "some, see that a router advertises there, that accept_ra of the interface is not 0, and that no packet "
+      "filter drops ICMPv6; exclude in mnd.conf leaves interfaces out");
 }
 
 // RFC 8200 section 5: what is tunnelled must hold 1280 octets. In the tunnel's header there are 40.
@@ -171,13 +176,18 @@ Result check_others(const Health& health) {
   return found(
       fmt::format("new connections leave by {} and not from the home address: another VPN comes first",
                   health.other_way),
-      fmt::format("ip link set {} down ends it; else take ::/0 out of what it is for (AllowedIPs of WireGuard, "
+      fmt::format("ip link set {} down, which ends it; else take ::/0 out of what it is for (AllowedIPs of WireGuard, "
                   "redirect-gateway of OpenVPN); ip -6 rule shows who comes first",
                   health.other_way));
 }
 
-// A raw socket that is open is told EPERM by a packet filter alone. What is dropped elsewhere looks like silence.
+// A socket that is open is told EPERM by a packet filter alone. What is dropped elsewhere looks like silence.
 Result check_firewall(const Health& health) {
+  if (!health.manual_keys && health.ike_forbidden)
+    return found(
+        "a packet filter here drops what charon sends to the home agent: IKE (UDP port 500)",
+        "nft list ruleset; nft insert rule inet filter output udp dport '{ 500, 4500 }' accept, with the names of your "
+        "table and chain");
   if (!health.send_forbidden) return std::nullopt;
   return found(
       "a packet filter here drops what is sent to the home agent: ESP (protocol 50), or the Mobility Header "

@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
+#include <nlohmann/json.hpp>
 
 #include "mnd/linux/unix_socket.hpp"
 
@@ -44,6 +46,16 @@ void read_machine(Health& health, const Config& config, const kernel::KernelPath
 void read_kernel(Health& health, const kernel::KernelPaths& paths) {
   health.missing_modules = kernel::missing_modules(paths);
   health.missing_options = kernel::missing_options(paths);
+}
+
+void add_missing(Health& health, const nlohmann::json& names) {
+  if (!names.is_array()) return;
+  for (const auto& one : names) {
+    if (!one.is_string()) continue;
+    const auto& name = one.get_ref<const std::string&>();
+    auto& missing = name.starts_with("CONFIG_") ? health.missing_options : health.missing_modules;
+    if (kernel::kernel_needs(name) && std::ranges::find(missing, name) == missing.end()) missing.push_back(name);
+  }
 }
 
 std::vector<Finding> examine_stopped(const std::filesystem::path& config_file, const kernel::KernelPaths& paths) {

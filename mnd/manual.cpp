@@ -4,6 +4,7 @@
 #include "mnd/daemon.hpp"
 #include "mnd/doctor.hpp"
 #include "mnd/health.hpp"
+#include "mnd/linux/ike_probe.hpp"
 #include "mnd/linux/kernel.hpp"
 
 namespace mnd {
@@ -106,20 +107,26 @@ void Daemon::read_others(Health& seen) const {
   if (const auto way = tunnel_->other_way()) seen.other_way = *way;
 }
 
-json Daemon::findings(bool only_advice) const {
-  json list = json::array();
+json Daemon::findings(const json& missing) const {
   auto seen = health();
-  if (!only_advice) {
-    read_machine(seen, config_);
-    if (seen.kernel) read_kernel(seen);  // nothing else is done meanwhile
-    if (const auto* present = registration(); present && present->attachment()) {
-      seen.interface = interface_name(present->attachment()->interface);
-      seen.mtu = kernel::mtu_of(seen.interface);
-      read_others(seen);
-    }
+  read_machine(seen, config_);
+  if (seen.kernel) read_kernel(seen);  // nothing else is done meanwhile
+  add_missing(seen, missing);
+  if (seen.key_exchange) seen.ike_forbidden = kernel::ike_forbidden(ends_.home_agent);
+  if (const auto* present = registration(); present && present->attachment()) {
+    seen.interface = interface_name(present->attachment()->interface);
+    seen.mtu = kernel::mtu_of(seen.interface);
+    read_others(seen);
   }
-  for (const auto& finding : examine(seen))
-    if (finding.advice || !only_advice) list.push_back(to_json(finding));
+  json list = json::array();
+  for (const auto& finding : examine(seen)) list.push_back(to_json(finding));
+  return list;
+}
+
+json Daemon::advice() const {
+  json list = json::array();
+  for (const auto& finding : examine(health()))
+    if (finding.advice) list.push_back(to_json(finding));
   return list;
 }
 

@@ -84,7 +84,7 @@ json Daemon::status() const {
              {"sequence", nullptr},
              {"key_mobility", nullptr},
              {"warnings", warnings()},
-             {"advice", findings(true)},
+             {"advice", advice()},
              {"last_error", nullptr}};
   if (const auto* trouble = troubles_.shown())
     state["last_error"] = {{"what", trouble->what},

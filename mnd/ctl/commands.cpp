@@ -50,9 +50,10 @@ tl::expected<Conversation, Exit> ask(const Options& options, const json& request
   return Conversation{std::move(*client), std::move(*answer)};
 }
 
-std::optional<json> ask_quietly(const Options& options, std::string_view command) {
+std::optional<json> ask_quietly(const Options& options, std::string_view command, json more) {
   auto client = Client::connect(options.socket);
-  if (!client || !client->send({{"command", command}})) return std::nullopt;
+  more["command"] = command;
+  if (!client || !client->send(more)) return std::nullopt;
   auto answer = client->receive(Client::kAnswerTimeout);
   if (!answer || answer->contains("error")) return std::nullopt;
   return std::move(*answer);

@@ -9,6 +9,7 @@
 
 #include "mnd/ctl/client.hpp"
 #include "mnd/ctl/render.hpp"
+#include "mnd/linux/machine.hpp"
 
 namespace mip6ctl {
 
@@ -27,6 +28,7 @@ struct Options {
   std::string config = "/etc/mnd/mnd.conf";
   bool names_config = false;                   // it was given
   std::string resolvers = "/etc/resolv.conf";  // another one in tests
+  mnd::kernel::KernelPaths kernel{};           // others in tests
   std::string since{};
   bool json = false;
   bool follow = false;
@@ -111,12 +113,14 @@ struct Conversation {
   nlohmann::json answer;
 };
 tl::expected<Conversation, Exit> ask(const Options& options, const nlohmann::json& request);
-// The answer alone, nothing told: empty if there is none, or an error of the daemon's.
-std::optional<json> ask_quietly(const Options& options, std::string_view command);
+// The answer alone, nothing told: empty if there is none, or an error of the daemon's. more: of the request.
+std::optional<json> ask_quietly(const Options& options, std::string_view command, json more = json::object());
 // Asks and shows: the answer as JSON, or as `render` makes text of it.
 int show(const Options& options, std::string_view command, std::string (*render)(const json&));
 // Asks for something to be done; `done` tells that it is.
 int have_done(const Options& options, std::string_view command, std::string_view done);
+// What the daemon's doctor is asked with: what this process misses of the kernel, if anything.
+json question_to_doctor(const Options& options);
 // Beside what the daemon's doctor has found, if that is nothing.
 void add_resolvers(const Options& options, json& answer);
 // Writes to standard output at once; false if nobody reads any more.

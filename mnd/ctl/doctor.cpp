@@ -1,4 +1,5 @@
-// mip6ctl doctor: the daemon's own and the resolvers of names, or mnd --doctor where the daemon does not run.
+// mip6ctl doctor: the daemon's own, with the kernel's modules and options as they are seen from here, and the resolvers
+// of names; or mnd --doctor where the daemon does not run.
 #include <cerrno>
 
 #include "mnd/ctl/commands.hpp"
@@ -20,6 +21,15 @@ int tell(const Options& options, const json& answer) {
 
 }  // namespace
 
+// It is the daemon that makes findings of them, and knows what follows from which.
+json question_to_doctor(const Options& options) {
+  json question{{"command", "doctor"}};
+  for (const auto& lacking :
+       {mnd::kernel::missing_modules(options.kernel), mnd::kernel::missing_options(options.kernel)})
+    for (const auto& name : lacking) question["missing"].push_back(name);
+  return question;
+}
+
 // They are asked by this process and not by the daemon, which does not wait for anybody. Whatever else is wrong may be
 // why they do not answer.
 void add_resolvers(const Options& options, json& answer) {
@@ -39,7 +49,7 @@ int run_doctor(const Options& options) {
     const auto answer = ran ? json::parse(ran->output, nullptr, false) : json{};
     if (answer.is_object()) return tell(options, answer);
   }
-  auto conversation = ask(options, {{"command", "doctor"}});
+  auto conversation = ask(options, question_to_doctor(options));
   if (!conversation) return conversation.error();
   add_resolvers(options, conversation->answer);
   return tell(options, conversation->answer);

@@ -54,7 +54,7 @@ json versions(const Options& options) {
 }
 
 json findings(const Options& options) {
-  if (auto answer = ask_quietly(options, "doctor")) {
+  if (auto answer = ask_quietly(options, "doctor", question_to_doctor(options))) {
     add_resolvers(options, *answer);
     return std::move(*answer);
   }

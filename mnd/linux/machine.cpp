@@ -3,10 +3,10 @@
 
 #include <sys/utsname.h>
 
+#include <algorithm>
 #include <array>
 #include <fstream>
 #include <set>
-#include <string_view>
 #include <system_error>
 
 namespace mnd::kernel {
@@ -27,9 +27,10 @@ constexpr std::array<Module, 8> kModules{{{"mip6", "/mip6.ko"},
                                           {"cls_matchall", "/cls_matchall.ko"},
                                           {"act_gact", "/act_gact.ko"}}};
 
-// Those that are no modules: policies of both kinds side by side, moving SAs, a table of routes for the home address.
-constexpr std::array<std::string_view, 3> kOptions{"CONFIG_XFRM_SUB_POLICY", "CONFIG_XFRM_MIGRATE",
-                                                   "CONFIG_IPV6_MULTIPLE_TABLES"};
+// Those that are no modules: policies of both kinds side by side, moving SAs, a table of routes for the home address,
+// and routes by source.
+constexpr std::array<std::string_view, 4> kOptions{"CONFIG_XFRM_SUB_POLICY", "CONFIG_XFRM_MIGRATE",
+                                                   "CONFIG_IPV6_MULTIPLE_TABLES", "CONFIG_IPV6_SUBTREES"};
 
 std::string release() {
   utsname names{};
@@ -84,6 +85,11 @@ std::vector<std::string> missing_options(const KernelPaths& paths) {
   for (const auto option : kOptions)
     if (!there.contains(option)) missing.emplace_back(option);
   return missing;
+}
+
+bool kernel_needs(std::string_view name) {
+  return std::ranges::find(kModules, name, &Module::name) != kModules.end() ||
+         std::ranges::find(kOptions, name) != kOptions.end();
 }
 
 bool ipv6_switched_off(const KernelPaths& paths) {

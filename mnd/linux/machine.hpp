@@ -1,11 +1,12 @@
-// What the running kernel and this machine lack, for both doctors. Reads files: nothing for a moment that is in a
-// hurry.
+// What the running kernel and this machine lack, for both doctors and mip6ctl. Reads files: nothing for a moment that
+// is in a hurry.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace mnd::kernel {
@@ -25,6 +26,9 @@ std::vector<std::string> missing_modules(const KernelPaths& paths = {});
 // Options (CONFIG_...) that it needs and that the kernel was built without. Empty also where the file with its options
 // cannot be read.
 std::vector<std::string> missing_options(const KernelPaths& paths = {});
+
+// Whether it is one of those modules and options.
+bool kernel_needs(std::string_view name);
 
 // Whether IPv6 is switched off, on all interfaces or when booting.
 bool ipv6_switched_off(const KernelPaths& paths = {});

@@ -15,7 +15,7 @@ RULES = [
     ("libmip6/", rf'{STANDARD}|<boost/container/small_vector\.hpp>|"libmip6/.*"'),
     ("ike-glue/", r'<.*>|"ike-glue/.*"|"libmip6/(address|time|error|defect)\.hpp"'),
     ("mnd/linux/", r'<.*>|"mnd/linux/.*"|"libmip6/.*"'),
-    ("mnd/ctl/", r'<.*>|"mnd/ctl/.*"|"mnd/linux/(unix_socket|descriptor|nearest_key)\.hpp"'),
+    ("mnd/ctl/", r'<.*>|"mnd/ctl/.*"|"mnd/linux/(unix_socket|descriptor|nearest_key|machine)\.hpp"'),
     ("mnd/", r'<.*>|"mnd/.*"|"libmip6/.*"|"ike-glue/.*"'),
     ("examples/home-agent/", r'<.*>|"examples/home-agent/.*"|"mnd/linux/.*"|"libmip6/.*"|"ike-glue/.*"'),
 ]

@@ -61,7 +61,9 @@ class PlayedDaemon {
   }
 
   TemporaryFolder folder;
-  Options options{.socket = (folder / "s").string(), .resolvers = (folder / "resolv.conf").string()};
+  Options options{.socket = (folder / "s").string(),
+                  .resolvers = (folder / "resolv.conf").string(),
+                  .kernel = {folder / "proc", folder / "loaded", folder / "modules", folder / "config"}};
 
  private:
   int fd_;
@@ -348,6 +350,18 @@ TEST_CASE("the doctor tells what the daemon's has found, and asks no resolver be
   };
   CHECK(doctor(R"([{"check":"mtu","what":"w","remedy":"r"}])", "nameserver 100::53\n") == kFailed);
   CHECK(doctor("[]", "# none\n") == kOk);
+}
+
+TEST_CASE("the doctor names beside its question what the kernel lacks, as this process sees it") {
+  PlayedDaemon daemon{"{\"version\":1,\"findings\":[]}\n"};
+  std::string lists;
+  for (const char* module : {"xfrm_user", "esp6", "ip6_tunnel", "sch_ingress", "cls_flower", "cls_matchall"})
+    lists += "kernel/net/" + std::string{module} + ".ko.xz:\n";
+  daemon.folder.file("modules/modules.dep", lists);
+  daemon.folder.file("modules/modules.builtin", "kernel/net/sched/act_gact.ko\n");
+  daemon.folder.file("config", "CONFIG_XFRM_SUB_POLICY=y\nCONFIG_XFRM_MIGRATE=y\nCONFIG_IPV6_MULTIPLE_TABLES=y\n");
+  CHECK(run_doctor(daemon.options) == kOk);
+  CHECK(daemon.asked() == json{{"command", "doctor"}, {"missing", {"mip6", "CONFIG_IPV6_SUBTREES"}}});
 }
 
 TEST_CASE("config wants to know what to do") {

@@ -200,6 +200,11 @@ const std::vector<Break> kBreaks{
     {"network", [](Health& health) { health.has_address = false; }},
     {"mtu", [](Health& health) { health.mtu = 1319; }},
     {"firewall", [](Health& health) { health.send_forbidden = true; }},
+    {"firewall",
+     [](Health& health) {
+       health.ike_forbidden = true;
+       health.key_exchange = Health::Wrong{"no answer", "look there"};
+     }},
     {"discovery",
      [](Health& health) {
        health.discovery = Health::Wrong{"nobody answers", "name one"};
@@ -282,6 +287,24 @@ TEST_CASE("what is missing is named", "[doctor]") {
   health = machine();
   health.missing_options = {"CONFIG_XFRM_MIGRATE"};
   CHECK(only(health).what == "the kernel was built without CONFIG_XFRM_MIGRATE");
+}
+
+TEST_CASE("a filter is named with what it drops", "[doctor]") {
+  auto health = machine();
+  health.send_forbidden = true;
+  CHECK(only(health).remedy.find("'{ esp, 135 }'") != std::string::npos);
+  health.ike_forbidden = true;
+  CHECK(only(health).remedy.find("udp dport '{ 500, 4500 }'") != std::string::npos);
+  health.manual_keys = true;
+  CHECK(only(health).remedy.find("'{ esp, 135 }'") != std::string::npos);
+}
+
+TEST_CASE("an expired certificate may be a wrong clock", "[doctor]") {
+  auto health = machine();
+  health.certificate_until = health.unix_now - 1;
+  CHECK(only(health).remedy.starts_with("date tells whether the clock is right"));
+  health.certificate_until = health.unix_now + 1;
+  CHECK(only(health).remedy.starts_with("have it renewed"));
 }
 
 TEST_CASE("what follows from a cause that was found is not told beside it", "[doctor]") {

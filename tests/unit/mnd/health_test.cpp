@@ -1,6 +1,8 @@
 // What the doctor reads of a machine, and where the daemon does not run.
 #include "mnd/health.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include "tests/catch.hpp"
 #include "tests/unit/temporary_folder.hpp"
 
@@ -17,7 +19,9 @@ struct Machine {
   Machine() {
     folder.file("proc/net/if_inet6", "");
     folder.file("proc/sys/net/ipv6/conf/all/disable_ipv6", "0\n");
-    folder.file("config", "CONFIG_XFRM_SUB_POLICY=y\nCONFIG_XFRM_MIGRATE=y\nCONFIG_IPV6_MULTIPLE_TABLES=y\n");
+    folder.file("config",
+                "CONFIG_XFRM_SUB_POLICY=y\nCONFIG_XFRM_MIGRATE=y\nCONFIG_IPV6_MULTIPLE_TABLES=y\n"
+                "CONFIG_IPV6_SUBTREES=y\n");
     folder.file("proc/sys/net/ipv6/conf/w1/mtu", "1500\n");
     for (const char* module : {"mip6", "xfrm_user", "esp6"}) fs::create_directories(folder / "loaded" / module);
     folder.file("modules/modules.dep",
@@ -59,9 +63,22 @@ TEST_CASE("options of the kernel are missing by name, where it tells them at all
   CHECK(kernel::missing_options(machine.paths).empty());
   machine.folder.file("config",
                       "CONFIG_XFRM_SUB_POLICY=y\n# CONFIG_XFRM_MIGRATE is not set\nCONFIG_IPV6_MULTIPLE_TABLES=y\n");
-  CHECK(kernel::missing_options(machine.paths) == Names{"CONFIG_XFRM_MIGRATE"});
+  CHECK(kernel::missing_options(machine.paths) == Names{"CONFIG_XFRM_MIGRATE", "CONFIG_IPV6_SUBTREES"});
   fs::remove(machine.folder / "config");
   CHECK(kernel::missing_options(machine.paths).empty());
+}
+
+TEST_CASE("what mip6ctl has missed is taken over once, and nothing else from it", "[health]") {
+  Health health;
+  health.missing_modules = {"esp6"};
+  add_missing(health, {"mip6", "esp6", "mip6", "nonsense; rm", "", 6, "CONFIG_XFRM_MIGRATE", "CONFIG_NONSENSE"});
+  CHECK(health.missing_modules == Names{"esp6", "mip6"});
+  CHECK(health.missing_options == Names{"CONFIG_XFRM_MIGRATE"});
+  for (const auto& nonsense : {nlohmann::json("mip6"), nlohmann::json(nullptr), nlohmann::json{{"a", "mip6"}}}) {
+    Health none;
+    add_missing(none, nonsense);
+    CHECK(none.missing_modules.empty());
+  }
 }
 
 TEST_CASE("IPv6 can be switched off in two ways; an interface has an MTU", "[health]") {

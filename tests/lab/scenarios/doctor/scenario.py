@@ -1,8 +1,10 @@
 """Things are broken one after the other, each for real: mip6ctl doctor finds that one alone, with what to do about it,
-and nothing any more once it is mended."""
+and nothing any more once it is mended; by what it says, where that is a command for this machine."""
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import time
@@ -21,7 +23,7 @@ def scenario(lab, more=None):
     common.charons(lab, "mn", "ha")
     modprobe("-r", "mip6")
     lab.node("mn")
-    breaks(lab, "kernel", "mip6", "no module mip6")
+    breaks(lab, "kernel", "modprobe -a xfrm_user esp6 mip6", "no module mip6")
     modprobe("mip6")
     lab.agent()
     mended(lab, "module loaded")
@@ -32,24 +34,36 @@ def scenario(lab, more=None):
 
 
 def doctor():
-    """(exit code, {check: what and remedy}); None while it says nothing that can be read."""
+    """(exit code, {check: (what, remedy)}); not so while it says nothing that can be read."""
     command = [program("mip6ctl"), "--socket", f"{RUN}/mn.control", "doctor", "--json", "--config", f"{RUN}/mn.conf"]
     done = inside("mn", lambda: subprocess.run(command, capture_output=True, text=True, check=False,
                                                timeout=10 * PATIENCE_FACTOR))
     try:
         findings = json.loads(done.stdout)["findings"]
     except (ValueError, KeyError):
-        return done.returncode, {"none": done.stdout + done.stderr}
-    return done.returncode, {one["check"]: f"{one['what']}; {one['remedy']}" if one["what"] and one["remedy"] else ""
-                             for one in findings}
+        return done.returncode, {"none": (done.stdout + done.stderr, "")}
+    if len({one["check"] for one in findings}) < len(findings):
+        return done.returncode, {"one of them twice": (done.stdout, "")}
+    return done.returncode, {one["check"]: (one["what"], one["remedy"]) for one in findings}
 
 
-def breaks(lab, check, words, what, beside=()):
-    """That finding and those beside it, no others; `words` are in it. Waits: a silence takes its time."""
+def breaks(lab, check, remedy, what, beside=(), said=""):
+    """That finding and those beside it, no others; `remedy` is in what is to be done about it, `said` in what is wrong. Waits:
+    a silence takes its time. Gives the whole of what is to be done."""
     def found():
-        said = doctor()
-        return said if said[0] == 1 and set(said[1]) == {check, *beside} and words in said[1][check] else None
-    lab.check(f"{what}: the doctor finds exactly that", wait_for(found, 20, 0.5), doctor())
+        code, findings = doctor()
+        if code != 1 or set(findings) != {check, *beside} or not all(map(all, findings.values())):
+            return None
+        return findings[check][1] if remedy in findings[check][1] and said in findings[check][0] else None
+    whole = wait_for(found, 20, 0.5)
+    lab.check(f"{what}: the doctor finds exactly that", whole, doctor())
+    return whole or ""
+
+
+def obey(remedy):
+    """The first command of it, as somebody types it who reads it; what becomes of it mended() tells."""
+    if command := shlex.split(re.split("[;,] ", remedy)[0]):
+        run(*command, namespace="mn", check=False)
 
 
 def mended(lab, what):
@@ -60,9 +74,8 @@ def mended(lab, what):
 def running(lab):
     """While mnd runs."""
     run("ip", "link", "set", "w1", "mtu", "1300", namespace="mn")
-    breaks(lab, "mtu", "ip link set w1 mtu", "MTU too small")
-    run("ip", "link", "set", "w1", "mtu", "1500", namespace="mn")
-    mended(lab, "MTU as before")
+    obey(breaks(lab, "mtu", "ip link set w1 mtu 1500", "MTU too small"))
+    mended(lab, "MTU as the doctor says")
 
     lab.stop("charon.mn")
     breaks(lab, "charon", "systemctl start strongswan", "charon not running")
@@ -71,26 +84,26 @@ def running(lab):
 
     common.link("w1", "down")
     common.link("w2", "down")
-    breaks(lab, "network", "IPv6", "no network")
+    breaks(lab, "network", "connect to a network with IPv6; ip -6 address", "no network")
     common.link("w1", "up")
     common.link("w2", "up")
     mended(lab, "networks back")
 
     lab.processes["ha"].send_signal(signal.SIGSTOP)
     lab.status("mn", "refresh")
-    breaks(lab, "home-agent", "answer", "home agent silent")
+    breaks(lab, "home-agent", "check that the home agent is running", "home agent silent", said="does not answer")
     lab.processes["ha"].send_signal(signal.SIGCONT)
     mended(lab, "home agent answers")
 
     apart = time.time() - time.monotonic()
     time.clock_settime(time.CLOCK_REALTIME, 1_000_000_000)
-    breaks(lab, "clock", "timedatectl", "clock wrong")
+    breaks(lab, "clock", "timedatectl set-ntp true", "clock wrong")
     time.clock_settime(time.CLOCK_REALTIME, time.monotonic() + apart)
     mended(lab, "clock set")
 
     lab.stop("mnd.mn")
     lab.node("mn", wrong={"secret": "not the one that it has"})
-    breaks(lab, "key-exchange", "secret", "wrong secret")
+    breaks(lab, "key-exchange", "check identity and secret here and at the home agent", "wrong secret")
     lab.stop("mnd.mn")
     lab.node("mn")
     mended(lab, "right secret")
@@ -108,21 +121,20 @@ def stopped(lab):
     secret = next(Path(value) for key, _, value in settings if key in ("secret-file", "certificate"))
     mode = secret.stat().st_mode
     secret.chmod(0o644)
-    breaks(lab, "configuration", f"chmod 0640 {secret}", "a secret that others can read", ["running"])
+    obey(breaks(lab, "configuration", f"chmod 0640 {secret}", "a secret that others can read", ["running"]))
+    well("mode as the doctor says")
     secret.chmod(mode)
-    well("mode as before")
 
     state = lab.state / "mn.state"
     away = state.rename(lab.state / "away")
-    breaks(lab, "state-directory", str(state), "no state folder", ["running"])
+    breaks(lab, "state-directory", f"install -d -o mnd -g mnd -m 0700 {state}", "no state folder", ["running"])
     away.rename(state)
     well("state folder back")
 
     setting = "net.ipv6.conf.all.disable_ipv6"
     run("sysctl", "-qw", f"{setting}=1", namespace="mn")
-    breaks(lab, "ipv6", setting, "IPv6 switched off", ["running"])
-    run("sysctl", "-qw", f"{setting}=0", namespace="mn")
-    well("IPv6 as before")
+    obey(breaks(lab, "ipv6", f"sysctl -w {setting}=0", "IPv6 switched off", ["running"]))
+    well("IPv6 as the doctor says")
     lab.linked()
     lab.node("mn")
     mended(lab, "mnd runs again")
