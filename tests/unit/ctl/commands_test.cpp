@@ -273,7 +273,7 @@ TEST_CASE("help prints what --help prints, of all or of a command") {
     CHECK(has(of_one.text, "Usage: mip6ctl [OPTION...] network EVENT [INTERFACE]"));
     CHECK(has(of_one.text, "EVENT: pre-down|up|"));
     CHECK(has(of_one.text, "--socket"));
-    CHECK_FALSE(has(of_one.text, "--since"));
+    CHECK(of_one.text.find("--since") == std::string::npos);
   }
   CHECK(has(said({"help", "events"}, STDOUT_FILENO).text, "--since"));
   CHECK(said({"help", "bogus"}, STDERR_FILENO).status == kUsage);
