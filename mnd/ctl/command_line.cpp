@@ -31,9 +31,9 @@ po::options_description described(Options& options) {
   return shown;
 }
 
-constexpr std::array<std::string_view, 3> kOfSomeCommands{"follow", "since", "config"};
+const std::vector<std::string> kOfSomeCommands{"follow", "since", "config"};
 
-bool takes(const Command& command, std::string_view option) {
+bool takes(const Command& command, const std::string& option) {
   return fmt::format(" {} ", command.options).find(fmt::format(" --{} ", option)) != std::string::npos;
 }
 
@@ -127,7 +127,7 @@ int run(int argc, char* argv[]) {
   if (command == nullptr) return unknown_command(name);
   if (given.count("help")) return print(usage_of(*command)) ? kOk : kFailed;
   options.names_config = !given["config"].defaulted();
-  for (const std::string option : kOfSomeCommands)
+  for (const auto& option : kOfSomeCommands)
     if (given.count(option) && !given[option].defaulted() && !takes(*command, option))
       return wrong_usage(fmt::format("'{}' takes no --{}", name, option));
   if (options.words.size() > command->most_words) return wrong_usage("one command at a time");

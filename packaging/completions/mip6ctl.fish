@@ -31,4 +31,4 @@ complete -c mip6ctl -n '__fish_seen_subcommand_from network' -a 'pre-down up dow
 complete -c mip6ctl -n __fish_use_subcommand -a completion -d 'a script for completion by a shell'
 complete -c mip6ctl -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'
 complete -c mip6ctl -n __fish_use_subcommand -a version -d 'of mip6ctl and of the mnd that runs'
-complete -c mip6ctl -n __fish_use_subcommand -a help -d 'what --help says'
+complete -c mip6ctl -n __fish_use_subcommand -a help -d 'what --help says, of all or of a command'

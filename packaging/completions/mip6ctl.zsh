@@ -24,7 +24,7 @@ _mip6ctl() {
     'network:for hooks: what becomes of a link'
     'completion:a script for completion by a shell'
     'version:of mip6ctl and of the mnd that runs'
-    'help:what --help says'
+    'help:what --help says, of all or of a command'
   )
   _arguments -C $global '1:command:->command' '*::argument:->argument'
   case $state in
