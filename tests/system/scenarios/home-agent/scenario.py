@@ -178,7 +178,7 @@ def goes(lab, before):
         lab.check(f"dpkg {action} {' '.join(packages)}", done.returncode == 0, done.stdout + done.stderr)
     listed = run("mip6-ha", "list", "--json")
     dpkg("--remove", "mnd")
-    lab.check("mnd that is removed has de-registered", at in listed and at not in run("mip6-ha", "list", "--json"),
+    lab.check("mnd that is removed has de-registered", at and at in listed and at not in run("mip6-ha", "list", "--json"),
               (at, listed, run("mip6-ha", "list")))
     dpkg("--remove", "mip6-ha")
     run("umount", "/var/lib/mnd", "/var/lib/mip6-ha")  # they are folders elsewhere
