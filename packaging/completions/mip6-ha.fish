@@ -22,6 +22,7 @@ complete -c mip6-ha -n __fish_use_subcommand -a rotate -d 'give a node a new key
 complete -c mip6-ha -n __fish_use_subcommand -a help -d 'what --help says'
 complete -c mip6-ha -n '__fish_seen_subcommand_from help' -a 'status list show events doctor reload ban unban export import init add remove rotate'
 complete -c mip6-ha -n __fish_use_subcommand -l check -d 'only check the configuration'
+complete -c mip6-ha -n __fish_use_subcommand -l keys-are-new -x -a '(ls /etc/mip6-ha/nodes.d 2>/dev/null | string match "*.conf" | string replace .conf "")' -d 'take the manual keys of a node as never used'
 complete -c mip6-ha -n '__fish_seen_subcommand_from show ban unban remove rotate' -a '(ls /etc/mip6-ha/nodes.d 2>/dev/null | string match "*.conf" | string replace .conf "")'
 complete -c mip6-ha -n '__fish_seen_subcommand_from ban' -l why -x -d 'reason'
 complete -c mip6-ha -n '__fish_seen_subcommand_from export import' -F

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Settings and options of the programs are in their manuals, and the other way round; mnd.conf(5) has an example of each
-setting, and mip6ctl config show shows it; after a check that mistakes are found.
+"""Settings and options of the programs are in their manuals and completions, and the other way round; mnd.conf(5) has an
+example of each setting, and mip6ctl config show shows it; after a check that mistakes are found.
 
 usage: settings.py [SOURCE-FOLDER]
 """
@@ -22,6 +22,10 @@ PROGRAMS = {
     "packaging/man/mip6ctl.1": ("mnd/ctl/command_line.cpp",),
     "packaging/man/mip6-ha.8": ("examples/home-agent/command_line.cpp", "examples/home-agent/admin_cli.cpp"),
 }
+# How a shell's completion names an option, and the programs that have one.
+COMPLETIONS = {"bash": re.compile(r"--([a-z][a-z-]+)"), "zsh": re.compile(r"--([a-z][a-z-]+)"),
+               "fish": re.compile(r" -l ([a-z][a-z-]+)")}
+COMPLETED = {"mip6ctl": "packaging/man/mip6ctl.1", "mip6-ha": "packaging/man/mip6-ha.8"}
 
 
 def arrays(source, *names):
@@ -37,8 +41,8 @@ def items(manual, macro):
 
 
 def both_ways(what, there, described):
-    return ([f"{what} {one} is in no manual" for one in sorted(there - described)] +
-            [f"{what} {one} is in the manual and nowhere else" for one in sorted(described - there)])
+    return ([f"{what} {one} is not here" for one in sorted(there - described)] +
+            [f"{what} {one} is here and nowhere else" for one in sorted(described - there)])
 
 
 def settings(source, consent, manual, shown):
@@ -58,11 +62,18 @@ def agent_settings(sources, consent, manual):
                      items(manual, "Ic"))
 
 
+def given_options(sources):
+    return {name for statement in re.findall(r"add_options\(\).*?;\n", sources, re.DOTALL)
+            for name in OPTIONS.findall(statement)} - POSITIONAL
+
+
 def options(sources, manual):
-    there = {name for statement in re.findall(r"add_options\(\).*?;\n", sources, re.DOTALL)
-             for name in OPTIONS.findall(statement)} - POSITIONAL
-    return both_ways("option", there, set(re.findall(r"(?<= )-([a-z][a-z-]+)", "\n".join(
+    return both_ways("option", given_options(sources), set(re.findall(r"(?<= )-([a-z][a-z-]+)", "\n".join(
         line for line in manual.splitlines() if re.search(r"\bFl\b", line)))))
+
+
+def completed(sources, shell, completion):
+    return both_ways("option", given_options(sources), set(COMPLETIONS[shell].findall(completion)))
 
 
 def check_the_check():
@@ -78,10 +89,15 @@ def check_the_check():
     agent = ".It Ic aa , b-c\n.It Ic yes-sir\n.It Ic dd , ee\n"
     given = 'add_options()("one", "of")("two,t", value("X"), "a; b");\nadd_options()("command", x);\nf("three", 3);\n'
     page = ".It Fl -one\n.Op Fl t , -two Ar x\n-three, in the text\n"
+    shells = {"bash": 'options="x --one --two --three"', "zsh": "'--one[1]' '--two[2]:x:' '--three'",
+              "fish": "complete -c x -l one -d '1'\ncomplete -c x -l two -x\ncomplete -c x -l three\n"}
+    three = given.replace("f(", "all.add_options()(")
     good = settings(source, consent, manual, shown) + agent_settings(asked, consent, agent) + options(given, page)
+    good += [one for shell, text in shells.items() for one in completed(three, shell, text)]
     told = [settings(*one) for one in bad] + [
         agent_settings(asked, consent, agent.replace("b-c", "c-b")), agent_settings("", consent, agent),
         options(given, page.replace("-two", "-too")), options(given, page.replace(".It Fl -one", ""))]
+    told += [completed(three, shell, text.replace("two", wrong)) for shell, text in shells.items() for wrong in ("to", "")]
     if good or not all(told):
         sys.exit(f"the check is broken: it does not tell good from bad: {good} {told}")
 
@@ -98,6 +114,10 @@ def main():
     found += [(agent, one) for one in agent_settings(
         read(*(f"examples/home-agent/config{name}.cpp" for name in ("", "_keys", "_watch"))), consent, read(agent))]
     found += [(manual, one) for manual, sources in PROGRAMS.items() for one in options(read(*sources), read(manual))]
+    for program, manual in COMPLETED.items():
+        for shell in COMPLETIONS:
+            name = f"packaging/completions/{program}.{shell}"
+            found += [(name, one) for one in completed(read(*PROGRAMS[manual]), shell, read(name))]
     for manual, one in found:
         print(f"{manual}: {one}", file=sys.stderr)
     sys.exit(1 if found else 0)

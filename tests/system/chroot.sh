@@ -33,3 +33,10 @@ debian_mirror() {
   [ -n "$found" ] || { echo "apt knows no mirror of Debian; apt-get update?" >&2; return 1; }
   echo "$found"
 }
+
+# everything ROOT: all files in there, but for what a package manager writes about itself; of a folder its time does not count.
+everything() {
+  local own='^\./(proc/|srv/packages|var/lib/(dpkg|apt)/|var/cache/|var/log/|etc/(passwd|group|shadow|gshadow)-|etc/\.pwd\.lock)'
+  (cd "$1" && find . ! -type d -printf '%p %y %m %U:%G %l\n' -o -type d -printf '%p %y %m %U:%G\n' | grep -vE "$own" | sort
+    find . -xdev -type f -print0 | grep -zvE "$own" | sort -z | xargs -0 sha256sum)
+}

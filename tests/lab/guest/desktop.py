@@ -10,6 +10,9 @@ from lab import HOME_AGENT, NODES, OUT, ROOT, RUN, Lab, run, wait_for
 CONNECTIONS = Path("/etc/NetworkManager/system-connections")
 HOOK = ROOT / "packaging/networkmanager/90-mnd"
 CONTROL = "/run/mnd/control.sock"
+# Resolvers of the home network and of the access network of w1, and the one name that each knows.
+AT_HOME, NAS = "2001:db8:1::53", ("nas.home.example", "2001:db8:1::9")
+OF_W1, PORTAL = "2001:db8:a1::1", ("portal.access.example", "2001:db8:a1::9")
 
 
 class Desktop:
@@ -59,7 +62,17 @@ class Desktop:
             f"home-address = {NODES['mn']['home_address']}/64\nhome-agent = {HOME_AGENT}\n"
             f"identity = {NODES['mn']['identity']}\nsecret-file = secret\n{more}", encoding="utf-8")
 
-    def resolver(self, namespace, name, address):
+    def resolvers(self):
+        run("ip", "-n", "hh", "address", "add", f"{AT_HOME}/64", "dev", "eth0", "nodad")
+        self._resolver("hh", *NAS)
+        self._resolver("ar1", *PORTAL)
+
+    def named(self, what, *resolvers):
+        for resolver, (name, address) in resolvers:
+            found = wait_for(lambda r=resolver, n=name: resolves(r, n), 10, 0.2)
+            self.lab.check(f"{what}: {resolver} resolves {name}", found == address, found)
+
+    def _resolver(self, namespace, name, address):
         """One that knows a single name, and answers whoever is on its links alone (dnsmasq --local-service)."""
         self.lab.start(f"dnsmasq.{namespace}", namespace, "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null",
                        "--no-resolv", "--no-hosts", "--local-service", "--user=root", "--pid-file", "--log-facility=-",

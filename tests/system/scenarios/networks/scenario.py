@@ -7,28 +7,24 @@ the files *.sh (tests/house/readme_commands.py)."""
 import subprocess
 from pathlib import Path
 
-from desktop import Desktop, resolves
+from desktop import AT_HOME, NAS, OF_W1, PORTAL, Desktop
 from lab import HOME_ADDRESS, NODES, run, wait_for
 
 LINKS = ("w1", "w2", "wh")
 NETWORKS = Path("/etc/systemd/network")
-AT_HOME, NAS = "2001:db8:1::53", ("nas.home.example", "2001:db8:1::9")
-OF_W1, PORTAL = "2001:db8:a1::1", ("portal.access.example", "2001:db8:a1::9")
 
 
 def scenario(lab):
     run("systemctl", "stop", "NetworkManager.service")
     clean()
     desktop = Desktop(lab)
-    run("ip", "-n", "hh", "address", "add", f"{AT_HOME}/64", "dev", "eth0", "nodad")
-    desktop.resolver("hh", *NAS)
-    desktop.resolver("ar1", *PORTAL)
+    desktop.resolvers()
     commands("secret.sh")
     NODES["mn"]["secret"] = Path("/etc/mnd/secret").read_text(encoding="ascii").strip()
     desktop.configure("prefer = w1 w2\n")
     desktop.home_agent()
-    networkd(lab)
-    ifupdown(lab)
+    networkd(lab, desktop)
+    ifupdown(lab, desktop)
 
 
 def clean():
@@ -41,7 +37,7 @@ def clean():
             (folder / setting).write_text(value, encoding="ascii")
 
 
-def networkd(lab):
+def networkd(lab, desktop):
     what = "systemd-networkd"
     NETWORKS.mkdir(exist_ok=True)
     for interface in LINKS:
@@ -52,7 +48,7 @@ def networkd(lab):
     lab.linked()
     started = commands("start.sh")
     lab.check("README's commands start mnd", started.returncode == 0, started.stderr)
-    everywhere(lab, what, lambda link: run("networkctl", "up", link), lambda link: run("networkctl", "down", link))
+    everywhere(lab, desktop, what, lambda link: run("networkctl", "up", link), lambda link: run("networkctl", "down", link))
     run("systemctl", "restart", "systemd-networkd.service")
     reached(lab, f"{what} started anew", "w1")
     said = wait_for(lambda: (said := commands("look.sh")).returncode == 0 and said, 20, 0.5) or commands("look.sh")
@@ -60,25 +56,25 @@ def networkd(lab):
     run("systemctl", "stop", "systemd-networkd.socket", "systemd-networkd.service")
 
 
-def ifupdown(lab):
+def ifupdown(lab, desktop):
     clean()
     Path("/etc/network/interfaces").write_text("".join(f"iface {link} inet6 auto\n" for link in LINKS), encoding="utf-8")
     run("ifup", "w1")
     run("ifup", "w2")
-    everywhere(lab, "ifupdown", lambda link: run("ifup", link), lambda link: run("ifdown", link))
+    everywhere(lab, desktop, "ifupdown", lambda link: run("ifup", link), lambda link: run("ifdown", link))
 
 
-def everywhere(lab, what, up, down):
+def everywhere(lab, desktop, what, up, down):
     """By w1, by w2, at home, by w1 again."""
     reached(lab, f"{what}, w1", "w1")
-    named(lab, f"{what}, w1", (AT_HOME, NAS), (OF_W1, PORTAL))
+    desktop.named(f"{what}, w1", (AT_HOME, NAS), (OF_W1, PORTAL))
     down("w1")
     reached(lab, f"{what}, w1 taken down", "w2")
-    named(lab, f"{what}, w2", (AT_HOME, NAS))
+    desktop.named(f"{what}, w2", (AT_HOME, NAS))
     up("wh")
     lab.check(f"{what}, home link up: the node comes home", wait_for(
         lambda: lab.status().get("state") == "at home" and lab.registered_at("mn") == HOME_ADDRESS, 30, 0.2), lab.status())
-    named(lab, f"{what}, at home", (AT_HOME, NAS))
+    desktop.named(f"{what}, at home", (AT_HOME, NAS))
     down("wh")
     up("w1")
     reached(lab, f"{what}, away again", "w1")
@@ -88,12 +84,6 @@ def reached(lab, what, interface):
     there = lab.wait_registered("mn", timeout=30, on=interface)
     lab.check(f"{what}: the node is registered by {interface}", there, lab.status_text())
     lab.check(f"{what}: it is reached at its home address", wait_for(lambda: lab.ping("cn", HOME_ADDRESS) == 3, 20, 0.2))
-
-
-def named(lab, what, *resolvers):
-    for resolver, (name, address) in resolvers:
-        found = wait_for(lambda r=resolver, n=name: resolves(r, n), 10, 0.2)
-        lab.check(f"{what}: {resolver} resolves {name}", found == address, found)
 
 
 def commands(name):
