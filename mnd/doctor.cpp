@@ -181,7 +181,8 @@ Result check_others(const Health& health) {
                   health.other_way));
 }
 
-// A socket that is open is told EPERM by a packet filter alone. What is dropped elsewhere looks like silence.
+// A socket that is open is told EPERM by a packet filter, or by an IPsec policy that blocks, which is another VPN's.
+// What is dropped elsewhere looks like silence.
 Result check_firewall(const Health& health) {
   if (!health.manual_keys && health.ike_forbidden)
     return found(
@@ -308,6 +309,12 @@ constexpr std::array<Check, 27> kChecks{{
     {"thrashing", check_thrashing, Kind::kCause},
 }};
 
+// Not running is no cause of what is wrong besides; nor is what the kernel lacks, where it refuses nothing.
+bool explains(const Finding& finding, const Health& health) {
+  if (finding.check == "modules" || finding.check == "kernel-options") return health.kernel || !health.running;
+  return finding.check != "running";
+}
+
 }  // namespace
 
 nlohmann::json to_json(const Finding& finding) {
@@ -317,8 +324,7 @@ nlohmann::json to_json(const Finding& finding) {
 std::vector<Finding> examine(const Health& health) {
   std::vector<Finding> findings;
   for (const auto& check : kChecks) {
-    // Not running is no cause of what is wrong besides.
-    const bool explained = std::ranges::any_of(findings, [](const auto& one) { return one.check != "running"; });
+    const bool explained = std::ranges::any_of(findings, [&](const auto& one) { return explains(one, health); });
     if (check.kind == Kind::kConsequence && explained) continue;
     auto finding = check.run(health);
     if (!finding) continue;

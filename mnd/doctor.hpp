@@ -45,7 +45,7 @@ struct Health {
   // --- of a running daemon ---
   bool has_address = true;             // that the home agent could be told
   bool send_forbidden = false;         // the kernel refused to send the last update: EPERM
-  bool ike_forbidden = false;          // and refuses UDP port 500 there, while there are no keys
+  bool ike_forbidden = false;          // and UDP port 500 of the home agent; asked where key_exchange is set
   std::optional<std::uint32_t> mtu{};  // of the interface in use, octets
   std::string interface {};            // that one
   // What others have on this machine: outbound IPsec policies that take what goes to the home agent, and the interface

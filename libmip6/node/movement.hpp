@@ -49,7 +49,8 @@ struct MovementPolicy {
   Ipv6Address home_address;
   Ipv6Prefix home_prefix;
   Ipv6Address home_agent;
-  // The higher one wins. The first whose pattern matches counts; a name that matches none has 0.
+  // The higher one wins, of addresses that are equally stable. The first whose pattern matches counts; a name that
+  // matches none has 0.
   std::vector<InterfacePreference> preference;
   std::vector<std::string> exclude;  // patterns of interfaces never used
   // Where the user knows better than what is advertised: if not empty, only these can be the home link; those never.

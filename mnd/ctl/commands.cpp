@@ -50,10 +50,9 @@ tl::expected<Conversation, Exit> ask(const Options& options, const json& request
   return Conversation{std::move(*client), std::move(*answer)};
 }
 
-std::optional<json> ask_quietly(const Options& options, std::string_view command, json more) {
+std::optional<json> ask_quietly(const Options& options, const json& request) {
   auto client = Client::connect(options.socket);
-  more["command"] = command;
-  if (!client || !client->send(more)) return std::nullopt;
+  if (!client || !client->send(request)) return std::nullopt;
   auto answer = client->receive(Client::kAnswerTimeout);
   if (!answer || answer->contains("error")) return std::nullopt;
   return std::move(*answer);

@@ -113,8 +113,8 @@ struct Conversation {
   nlohmann::json answer;
 };
 tl::expected<Conversation, Exit> ask(const Options& options, const nlohmann::json& request);
-// The answer alone, nothing told: empty if there is none, or an error of the daemon's. more: of the request.
-std::optional<json> ask_quietly(const Options& options, std::string_view command, json more = json::object());
+// The answer alone, nothing told: empty if there is none, or an error of the daemon's.
+std::optional<json> ask_quietly(const Options& options, const json& request);
 // Asks and shows: the answer as JSON, or as `render` makes text of it.
 int show(const Options& options, std::string_view command, std::string (*render)(const json&));
 // Asks for something to be done; `done` tells that it is.

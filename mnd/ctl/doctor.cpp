@@ -36,7 +36,7 @@ void add_resolvers(const Options& options, json& answer) {
   if (!answer.is_object() || !member(answer, "findings").is_array() || !member(answer, "findings").empty()) return;
   const auto resolvers = read_resolvers(options.resolvers);
   if (resolvers.empty()) return;
-  const auto status = ask_quietly(options, "status").value_or(json::object());
+  const auto status = ask_quietly(options, {{"command", "status"}}).value_or(json::object());
   const auto& attachment = member(status, "attachment");
   const auto care_of = flag(attachment, "at_home").value_or(true) ? std::string{} : text(attachment, "care_of");
   if (auto finding = examine_resolvers(resolvers, options.resolvers, care_of))

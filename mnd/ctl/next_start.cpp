@@ -22,7 +22,7 @@ bool goes_elsewhere(const json& answer) {
 }
 
 std::string start_of(const Options& options) {
-  const auto version = ask_quietly(options, "version");
+  const auto version = ask_quietly(options, {{"command", "version"}});
   return version ? text(*version, "started") : std::string{};
 }
 

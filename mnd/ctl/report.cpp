@@ -41,7 +41,7 @@ std::string distribution() {
 }
 
 json versions(const Options& options) {
-  const auto daemon = ask_quietly(options, "version").value_or(json::object());
+  const auto daemon = ask_quietly(options, {{"command", "version"}}).value_or(json::object());
   utsname kernel{};
   ::uname(&kernel);
   const auto of_daemon = text(daemon, "mnd");
@@ -54,7 +54,7 @@ json versions(const Options& options) {
 }
 
 json findings(const Options& options) {
-  if (auto answer = ask_quietly(options, "doctor", question_to_doctor(options))) {
+  if (auto answer = ask_quietly(options, question_to_doctor(options))) {
     add_resolvers(options, *answer);
     return std::move(*answer);
   }
@@ -77,7 +77,7 @@ int run_report(const Options& options) {
     said += fmt::format("{:<14}{}\n", name, value.is_string() ? printable(value.get<std::string>()) : "does not run");
   said += heading("doctor") + render_findings(report["doctor"]);
   for (const auto& [command, render] : kSections) {
-    auto answer = ask_quietly(options, command);
+    auto answer = ask_quietly(options, {{"command", command}});
     if (answer) said += heading(command) + render(*answer);
     report[command] = answer ? std::move(*answer) : json(nullptr);
   }

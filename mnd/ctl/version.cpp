@@ -6,7 +6,7 @@
 namespace mip6ctl {
 
 int run_version(const Options& options) {
-  const auto daemon = ask_quietly(options, "version").value_or(json::object());
+  const auto daemon = ask_quietly(options, {{"command", "version"}}).value_or(json::object());
   const auto of_daemon = text(daemon, "mnd");
   if (options.json) {
     const json answer{{"version", 1},

@@ -12,12 +12,12 @@ BOTH = {"CAP_NET_ADMIN", "CAP_NET_RAW"}
 ALWAYS = {"User": "mnd", "ProtectSystem": "strict", "NoNewPrivileges": "yes", "PrivateTmp": "yes"}
 SHORTEST_WATCHDOG = 180  # seconds; the daemon is woken once in half of it
 FAMILIES = {"AF_UNIX", "AF_NETLINK", "AF_INET", "AF_INET6", "AF_PACKET"}
-OFFLINE = "network-online.target"
+ONLINE = "network-online.target"
 
 
 def mistakes(unit):
     """What is wrong with a unit's text."""
-    found = [f"it names {OFFLINE}"] if OFFLINE in unit else []
+    found = [f"it names {ONLINE}"] if ONLINE in unit else []
     lines = [line.partition("=") for line in unit.splitlines() if "=" in line and not line.startswith("#")]
     values = {}
     for name, _, value in lines:
@@ -47,7 +47,7 @@ def check_the_check():
     bad += [good.replace("=strict", "=full"), good.replace("=mnd", "=root"), good.replace("=yes", "=no"),
             good.replace("=180", "=179"), good.replace("=180", "=3min"), good + "WatchdogSec=0\n",
             good.replace("CAP_NET_RAW CAP", "CAP_SYS_ADMIN CAP_NET_RAW CAP"), good + "CapabilityBoundingSet=CAP_SYS_ADMIN\n",
-            good + "AmbientCapabilities=CAP_CHOWN\n", good.replace("AF_INET6", "AF_VSOCK"), good + f"After={OFFLINE}\n"]
+            good + "AmbientCapabilities=CAP_CHOWN\n", good.replace("AF_INET6", "AF_VSOCK"), good + f"After={ONLINE}\n"]
     if mistakes(good) or not all(mistakes(one) for one in bad):
         sys.exit("the check is broken: it does not tell good from bad")
 

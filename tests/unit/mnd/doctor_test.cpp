@@ -267,6 +267,18 @@ TEST_CASE("where more mistakes are told is said of two or more", "[doctor]") {
   CHECK(only(health).remedy == "write that; all of them: mnd --check --config /etc/mnd/mnd.conf");
 }
 
+TEST_CASE("what the kernel lacks explains what else is wrong only where the kernel refuses something", "[doctor]") {
+  auto health = machine();
+  health.missing_modules = {"cls_flower"};
+  health.send_forbidden = true;
+  const auto both = examine(health);
+  REQUIRE(both.size() == 2);
+  CHECK(both[0].check == "modules");
+  CHECK(both[1].check == "firewall");
+  health.kernel = Health::Wrong{"no such device", "modprobe"};
+  CHECK(only(health).check == "modules");
+}
+
 TEST_CASE("what is missing is named", "[doctor]") {
   auto health = machine();
   health.missing_modules = {"mip6", "esp6"};

@@ -336,5 +336,8 @@ def modules(lab):
 
 def without_mip6(lab, what, of_daemon):
     doctor.breaks(lab, "modules", "modprobe -a mip6; ", what, said="the kernel has no mip6")
-    findings = [one["check"] for one in lab.status("mn", "doctor").get("findings", [])]
-    lab.check(f"{what}: asked without mip6ctl it finds {of_daemon}", findings == [of_daemon], findings)
+
+    def findings():
+        return [one["check"] for one in lab.status("mn", "doctor").get("findings", [])]
+    lab.check(f"{what}: asked without mip6ctl it finds {of_daemon}", wait_for(lambda: findings() == [of_daemon], 10),
+              findings())

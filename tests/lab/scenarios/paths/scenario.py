@@ -12,7 +12,7 @@ import foreign
 import kernel
 import streams
 import vici
-from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, NODES, RUN, load, program, run, wait_for
+from lab import CORRESPONDENT, HOME_ADDRESS, HOME_AGENT, NODES, load, run, wait_for
 
 BYPASSED = "2001:db8:f4:0:1::2"  # of the correspondent
 DEPRECATED = "2001:db8:a1::dead"  # of w1
@@ -163,16 +163,12 @@ def released(lab):
     """The binding is given up, and comes again."""
     def chosen(wanted):
         return wait_for(lambda: (source := streams.source("mn", CORRESPONDENT)) in wanted and source, 10)
-    steer("home")
+    lab.status("mn", "home")
     links = {lab.care_of("mn", link) for link in ("w1", "w2")} - {None}
     lab.check("when the binding has been given up new connections choose a care-of address",
               links and chosen(links) and not lab.registered_at(), (links, streams.source("mn", CORRESPONDENT), lab.status()))
-    steer("resume")
+    lab.status("mn", "resume")
     lab.check("and the home address when it is there again", chosen({HOME_ADDRESS}), lab.status())
-
-
-def steer(command):
-    run(program("mip6ctl"), "--socket", f"{RUN}/mn.control", command)
 
 
 def vpn(lab):

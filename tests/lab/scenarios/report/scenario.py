@@ -34,13 +34,13 @@ NODE_SENDS = 0.1  # seconds between packets that the node sends by itself, of wi
 LINKS = {"w1": "ar1", "w2": "ar2"}  # where what the node sends by an interface is captured
 ON_THE_WAY = (("ar1", "wan"), ("ar2", "wan"), ("core", "r1"), ("core", "r2"))  # to and from the node
 NEW_LINK, RUNNING = 16, 0x40  # RTM_NEWLINK, IFF_RUNNING
-AT_MOST = 5  # ms from the kernel's word to the first packet after a hard move
 FLOOR = OUT / "floor"  # the program
 FIGURES = ("packet_ms", "registered_ms", "gap_ms", "lost", "ike_packets", "old_source", "cpu_ms")
 
 
 def prepare():
-    subprocess.run(["cc", "-O2", "-Wall", "-o", str(FLOOR), str(HERE / "guest/floor.c")], check=True)
+    if "floor" in SYSTEMS:
+        subprocess.run(["cc", "-O2", "-Wall", "-o", str(FLOOR), str(HERE / "guest/floor.c")], check=True)
 
 
 def scenario(lab):
@@ -143,9 +143,6 @@ def judge(lab, what, count, runs):
     if is_mnd(hard["system"]):
         missing += sum(value is None for run in runs[:2] for value in run["packet_ms"] + run["registered_ms"])
     lab.check(f"{what}: each move has its figures", set(there) == {count} and not missing, runs)
-    if is_mnd(hard["system"]) and not hard["loss_pct"] and not missing:
-        lab.check(f"{what}: no first packet is later than ten times what is wanted", max(hard["packet_ms"]) <= 10 * AT_MOST,
-                  hard["packet_ms"])
 
 
 class Round(moves.Director):

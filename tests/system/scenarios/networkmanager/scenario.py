@@ -78,8 +78,8 @@ def moves(lab):
            f"of the unmoving second before {pings.longest_gap(begin - 1, begin):.0f} ms; {len(lost)} lost")
     before, after = (float((RUN / f"hook.{when}").read_text(encoding="ascii")) for when in ("before", "after"))
     figure(f"pre-down: NetworkManager waited {1000 * (after - before):.0f} ms for the hook, to 10 ms")
-    for script in PRE_DOWN.iterdir():
-        script.unlink()
+    for name in ("89-before", "91-after"):
+        (PRE_DOWN / name).unlink()
     lab.check("down: what the profile said is forgotten", there and wait_for(lambda: not remembered.exists(), 20, 0.2),
               f"{there} {list(REMEMBERED.glob('*'))}")
     run("nmcli", "connection", "up", "net2")
