@@ -133,18 +133,18 @@ TEST_CASE("what the manual page shows is what is printed") {
   "registered_at":"2001:db8:a1:0:38c6:e5ff:fe15:a7f6","sequence":2,"state":"registered","version":1,"warnings":[]})"),
                       Colours::kOff));
   shows("mip6ctl sequence", render_sequence(json::parse(R"({"forecast":[
-  {"per_ten_minutes":4.0,"rate":"present","until_half_s":4914600.0,"until_whole_s":9829800.0},
-  {"per_ten_minutes":0.6666666666666666,"rate":"average","until_half_s":29487600.0,"until_whole_s":58978800.0},
-  {"per_ten_minutes":4.0,"rate":"highest","until_half_s":4914600.0,"until_whole_s":9829800.0},
-  {"per_ten_minutes":1.0,"rate":"every 10 minutes","until_half_s":19658400.0,"until_whole_s":39319200.0}],
-  "last":3,"limit":32768,"method":"ikev2","reserved_until":64,"used":4,"version":1})")));
+  {"per_ten_minutes":2.0,"rate":"present","until_half_s":9829800.0,"until_whole_s":19660200.0},
+  {"per_ten_minutes":0.3333333333333333,"rate":"average","until_half_s":58978800.0,"until_whole_s":117961200.0},
+  {"per_ten_minutes":2.0,"rate":"highest","until_half_s":9829800.0,"until_whole_s":19660200.0},
+  {"per_ten_minutes":1.0,"rate":"every 10 minutes","until_half_s":19659600.0,"until_whole_s":39320400.0}],
+  "last":57697,"limit":32768,"method":"ikev2","reserved_until":57760,"used":2,"version":1})")));
   const auto event = [](const char* time, const char* kind, const char* text) {
     return render_event({{"time", time}, {"kind", kind}, {"text", text}}, Colours::kOff) + "\n";
   };
   shows("mip6ctl events",
-        event("2026-11-27T08:22:35.785Z", "registered",
-              "care-of 2001:db8:a2:0:c44e:3eff:feb4:7ce6 registered in 26.4 ms for 420 s (seq 1, K agreed)") +
-            event("2026-11-27T08:22:36.004Z", "keys", "IKE endpoint moved to 2001:db8:a2:0:c44e:3eff:feb4:7ce6"));
+        event("2026-11-29T11:32:45.631Z", "registered",
+              "care-of 2001:db8:a2:0:e4ab:3aff:fe55:b4d1 registered in 19.7 ms for 420 s (seq 57697, K agreed)") +
+            event("2026-11-29T11:32:45.854Z", "keys", "IKE endpoint moved to 2001:db8:a2:0:e4ab:3aff:fe55:b4d1"));
 }
 
 TEST_CASE("status asks for the status and is well without trouble") {
