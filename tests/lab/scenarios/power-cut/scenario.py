@@ -131,8 +131,12 @@ def unspoken(lab):
 
 
 def goes_on(lab, last_used):
-    mine = [m for m in ordering.opened(lab.recorder.seen, known_keys())[0]]
-    updates, answers = [m for m in mine if m.status is None], [m for m in mine if m.status is not None]
+    """The node may have the answer before the recorder has read it."""
+    def seen():
+        messages = ordering.opened(lab.recorder.seen, known_keys())[0]
+        return [m for m in messages if m.status is None], [m for m in messages if m.status is not None]
+    wait_for(lambda: all(seen()), 5)
+    updates, answers = seen()
     steps = ordering.ahead(updates[0].number, last_used.number) if updates else 0
     lab.check(f"boot {BOOT}: the node goes on after all the numbers that it has used", 1 <= steps <= 128,
               (last_used, updates))
