@@ -1,5 +1,6 @@
-// floor HOME-AGENT LINK LINK: what no mobile node can be faster than. When the kernel tells that one link has no carrier any more or that
-// one of its addresses is gone, a datagram leaves by the other one at once; nothing is chosen, protected or written.
+// floor HOME-AGENT LINK LINK: what no mobile node can be faster than. When the kernel tells that one link has no carrier any
+// more, or that one of its addresses is gone, a datagram leaves by the other one at once; nothing is chosen, protected or
+// written.
 #include <arpa/inet.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
