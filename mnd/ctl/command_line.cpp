@@ -31,21 +31,22 @@ po::options_description described(Options& options) {
   return shown;
 }
 
-const std::vector<std::string> kOfSomeCommands{"follow", "since", "config"};
-
 bool takes(const Command& command, const std::string& option) {
   return fmt::format(" {} ", command.options).find(fmt::format(" --{} ", option)) != std::string::npos;
+}
+
+// Whether it is an option of this command, or of every one.
+bool may_have(const Command& command, const std::string& option) {
+  return takes(command, option) ||
+         std::none_of(kCommands.begin(), kCommands.end(), [&](const auto& one) { return takes(one, option); });
 }
 
 std::string usage_of(const Command& command) {
   Options options;
   const auto all = described(options);
   po::options_description its{"Options"};
-  for (const auto& option : all.options()) {
-    const auto& name = option->long_name();
-    const bool of_some = std::find(kOfSomeCommands.begin(), kOfSomeCommands.end(), name) != kOfSomeCommands.end();
-    if (!of_some || takes(command, name)) its.add(option);
-  }
+  for (const auto& option : all.options())
+    if (may_have(command, option->long_name())) its.add(option);
   std::ostringstream text;
   text << fmt::format("Usage: mip6ctl [OPTION...] {}{}{}\n\n{}\n\n", command.name, command.words.empty() ? "" : " ",
                       command.words, command.summary);
@@ -127,9 +128,10 @@ int run(int argc, char* argv[]) {
   if (command == nullptr) return unknown_command(name);
   if (given.count("help")) return print(usage_of(*command)) ? kOk : kFailed;
   options.names_config = !given["config"].defaulted();
-  for (const auto& option : kOfSomeCommands)
-    if (given.count(option) && !given[option].defaulted() && !takes(*command, option))
-      return wrong_usage(fmt::format("'{}' takes no --{}", name, option));
+  for (const auto& option : shown.options())
+    if (const auto& its_name = option->long_name();
+        given.count(its_name) && !given[its_name].defaulted() && !may_have(*command, its_name))
+      return wrong_usage(fmt::format("'{}' takes no --{}", name, its_name));
   if (options.words.size() > command->most_words) return wrong_usage("one command at a time");
   options.terminal = ::isatty(STDOUT_FILENO) == 1;
   if (options.terminal && wants_colours()) options.colours = Colours::kOn;
