@@ -9,12 +9,6 @@
 #include "libmip6/defect.hpp"
 
 namespace ike {
-namespace {
-
-// Without a replacement: longer than charon takes to give up on a peer that does not answer (165 s).
-constexpr seconds kReplacePatience{180};
-
-}  // namespace
 
 AgentKeying::Impl::Impl(AgentKeyingPolicy chosen) : policy(std::move(chosen)) {
   for (const auto& node : std::exchange(policy.nodes, {})) add(node);
@@ -217,7 +211,7 @@ void AgentKeying::Impl::on(const PeerReplaceAsked& event, mip6::BootTime now) {
 
 void AgentKeying::Impl::replace(Node& node, const std::optional<mip6::Ipv6Address>& care_of, mip6::BootTime now) {
   const bool replaced = care_of && std::ranges::any_of(node.sas, [&](const auto& one) {
-                          return one.second.child_up && one.second.remote == care_of;
+                          return one.second.used && one.second.remote == care_of;
                         });
   for (auto& [uniqueid, sa] : node.sas) {
     if (care_of && sa.remote == care_of) continue;
@@ -225,8 +219,16 @@ void AgentKeying::Impl::replace(Node& node, const std::optional<mip6::Ipv6Addres
                         : replaced                                        ? now + kHandOverPatience
                                                                           : now + kReplacePatience;
     sa.superseded = true;
-    sa.drop_at = std::min(sa.drop_at.value_or(latest), latest);
+    drop_by(sa, latest);
   }
+}
+
+void AgentKeying::Impl::on(const PeerKeysUsed& event, mip6::BootTime now) {
+  auto* node = node_of_address(event.home_address);
+  if (!node) return;
+  const auto used = std::ranges::find_if(
+      node->sas, [&](const auto& one) { return one.second.child_up && one.second.spi_in == event.spi_in; });
+  if (used != node->sas.end()) drop_older(*node, used->first, now);
 }
 
 void AgentKeying::Impl::on(const StopAsked&, mip6::BootTime now) {

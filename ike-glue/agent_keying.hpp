@@ -36,13 +36,19 @@ struct PeerEndpointMoved {  // the kernel was told (K agreed)
   mip6::Ipv6Address care_of;
   bool accepted = true;
 };
-// K refused: drop the node's present connection when its replacement is up, or after three minutes. Until then its SAs
-// carry what the node sends: its charon may hang for a while.
+// K refused: drop the node's present connection when the node uses its replacement, or after three minutes. Until then
+// its SAs carry what the node sends: its charon may hang for a while, or our IKE_AUTH response be lost.
 struct PeerReplaceAsked {
   mip6::Ipv6Address home_address;
   // Connections that run from here already are the replacement and stay; without it all present ones count as to be
   // replaced, so then ask once per move only, not for each Binding Update.
   std::optional<mip6::Ipv6Address> care_of = {};
+};
+// Something has come under this inbound SA of the node, and nothing under one that was told later: it has these keys.
+// Once for each that it begins to use, and again after each PeerKeysUp.
+struct PeerKeysUsed {
+  mip6::Ipv6Address home_address;
+  std::uint32_t spi_in = 0;
 };
 // A node is served from now on, or again, or under other credentials; none with its name or home address is there.
 // Whatever charon has of it from before goes.
@@ -66,7 +72,7 @@ struct PeersBanned {
 };
 using AgentKeyingEvent =
     std::variant<CharonConnected, CharonDisconnected, Answered, CharonEvent, PeerEndpointMoved, PeerReplaceAsked,
-                 PeerServed, PeerDismissed, PeersBanned, StopAsked, DeadlineReached>;
+                 PeerKeysUsed, PeerServed, PeerDismissed, PeersBanned, StopAsked, DeadlineReached>;
 
 // --- actions ---
 struct PeerKeysUp {  // a node's SA pair is in the kernel

@@ -53,7 +53,8 @@ struct AgentKeying::Impl {
   struct Sa {  // an IKE_SA of a node
     bool child_up = false;
     bool announced = true;    // to the caller; not yet if found in a list
-    bool superseded = false;  // to be dropped when a newer one is up
+    bool superseded = false;  // to be dropped when the node uses a newer one
+    bool used = false;        // the node has it: our IKE_AUTH response has arrived there
     std::uint32_t spi_in = 0;
     std::uint32_t spi_out = 0;
     std::optional<mip6::Ipv6Address> remote;
@@ -66,6 +67,9 @@ struct AgentKeying::Impl {
   // The node closes its old connection itself; ours would only be further packets. Its DELETE takes a round trip.
   static constexpr seconds kLeaveItToTheNode{1};
   static constexpr seconds kHandOverPatience{3};  // while the node gets the rest of its SAs
+  // Where it is not known to use a newer one: longer than charon takes to give up on a peer that does not answer
+  // (165 s).
+  static constexpr seconds kReplacePatience{180};
 
   struct Verification {
     mip6::Ipv6Address care_of;
@@ -116,6 +120,7 @@ struct AgentKeying::Impl {
   void on(const CharonEvent& event, mip6::BootTime now);
   void on(const PeerEndpointMoved& event, mip6::BootTime now);
   void on(const PeerReplaceAsked& event, mip6::BootTime now);
+  void on(const PeerKeysUsed& event, mip6::BootTime now);
   void replace(Node& node, const std::optional<mip6::Ipv6Address>& care_of, mip6::BootTime now);
   void on(const PeerServed& event, mip6::BootTime now);
   void on(const PeerDismissed& event, mip6::BootTime now);
@@ -160,6 +165,8 @@ struct AgentKeying::Impl {
   void adopt_one(Node& node, const IkeSa& sa, mip6::BootTime now);
   void forget_connections(const Answered& answer, Purpose purpose);
   void keys_up(Node& node, const IkeSa& sa, mip6::BootTime now);
+  static void drop_by(Sa& sa, mip6::BootTime latest);
+  static void drop_older(Node& node, std::uint64_t used, mip6::BootTime now);
   static void drop_third(Node& node, std::uint64_t uniqueid, mip6::BootTime now);
   void announce_adopted(Node& node, mip6::BootTime now);
   void delete_orphans_soon(Node& node, mip6::BootTime now);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "ike-glue/agent_keying_impl.hpp"
+#include "libmip6/defect.hpp"
 
 namespace ike {
 namespace {
@@ -13,7 +14,6 @@ namespace {
 constexpr seconds kIkeRekey{6 * 3600};
 constexpr seconds kChildRekey{2 * 3600};
 constexpr seconds kAgentDpdDelay{120};
-constexpr seconds kLeftoverPatience{10};  // of an older one that nobody asked to replace
 constexpr seconds kListAgainAfter{2};
 constexpr seconds kDropAgainAfter{5};
 constexpr const char* kCertificateId = "mip6ha";  // begins the names of our CA certificates
@@ -172,10 +172,8 @@ void AgentKeying::Impl::keys_up(Node& node, const IkeSa& sa, mip6::BootTime now)
   }
   for (auto& [uniqueid, other] : node.sas) {
     if (uniqueid == sa.uniqueid || (uniqueid > sa.uniqueid && !other.superseded)) continue;
-    auto wait = kLeftoverPatience;
-    if (other.superseded) wait = other.further.empty() ? kLeaveItToTheNode : kHandOverPatience;
-    const auto soon = now + wait;
-    other.drop_at = other.drop_at ? std::min(*other.drop_at, soon) : soon;
+    // The node has nothing else until our IKE_AUTH response arrives, which may be lost.
+    drop_by(other, now + (mip6::planted(mip6::Defect::kKeysDroppedUnused) ? kLeaveItToTheNode : kReplacePatience));
   }
   drop_third(node, sa.uniqueid, now);
   // Established anew, from elsewhere: what is looked at no longer is that one.
@@ -195,12 +193,33 @@ void AgentKeying::Impl::keys_up(Node& node, const IkeSa& sa, mip6::BootTime now)
   delete_orphans_soon(node, now);
 }
 
-// Never more than two at a time: beside the one that came up the newest stays, the node may still use it.
+void AgentKeying::Impl::drop_by(Sa& sa, mip6::BootTime latest) {
+  sa.drop_at = std::min(sa.drop_at.value_or(latest), latest);
+}
+
+// The node uses this one: what it had before is of no use to it, but for SAs that this one is still to get.
+void AgentKeying::Impl::drop_older(Node& node, std::uint64_t used, mip6::BootTime now) {
+  auto& present = node.sas.at(used);
+  present.used = true;
+  for (auto& [uniqueid, other] : node.sas) {
+    const bool older = other.superseded == present.superseded ? uniqueid < used : other.superseded;
+    if (!older) continue;
+    const bool rest_to_come =
+        std::ranges::any_of(other.further, [&](const auto& one) { return !present.further.contains(one.first); });
+    drop_by(other, now + (rest_to_come ? kHandOverPatience : kLeaveItToTheNode));
+  }
+}
+
+// Never more than two at a time: beside the one that came up stays the newest that the node has used, which may have
+// got no answer since. If none is known to be used, the oldest, as with what is sent (spi_to_send_under()).
 void AgentKeying::Impl::drop_third(Node& node, std::uint64_t uniqueid, mip6::BootTime now) {
-  bool kept = false;
-  for (auto one = node.sas.rbegin(); one != node.sas.rend(); ++one) {
-    if (one->first == uniqueid || !one->second.child_up) continue;
-    if (std::exchange(kept, true)) one->second.drop_at = now;
+  const Sa* kept = nullptr;
+  for (const auto& [other, sa] : node.sas) {
+    if (other == uniqueid || !sa.child_up) continue;
+    if (kept == nullptr || sa.used) kept = &sa;
+  }
+  for (auto& [other, sa] : node.sas) {
+    if (other != uniqueid && sa.child_up && &sa != kept) sa.drop_at = now;
   }
 }
 

@@ -4,15 +4,18 @@
 
 namespace ike {
 
-std::uint32_t spi_to_send_under(std::span<const KeyPairUse> pairs) {
-  std::uint32_t oldest = 0;
-  std::uint32_t newest_used = 0;
+const KeyPairUse* newest_used(std::span<const KeyPairUse> pairs) {
+  const KeyPairUse* newest = nullptr;
   for (const auto& one : pairs) {
-    if (!one.there) continue;
-    if (oldest == 0) oldest = one.pair.spi_out;
-    if (one.used) newest_used = one.pair.spi_out;
+    if (one.there && one.used) newest = &one;
   }
-  return newest_used != 0 ? newest_used : oldest;
+  return newest;
+}
+
+std::uint32_t spi_to_send_under(std::span<const KeyPairUse> pairs) {
+  if (const auto* used = newest_used(pairs)) return used->pair.spi_out;
+  const auto oldest = std::ranges::find(pairs, true, &KeyPairUse::there);
+  return oldest == pairs.end() ? 0 : oldest->pair.spi_out;
 }
 
 bool is_left_behind(std::span<const KeyPairUse> pairs, std::size_t place) {

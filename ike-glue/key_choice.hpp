@@ -22,6 +22,9 @@ struct KeyPairUse {
   std::int64_t added = 0;  // by the wall clock, in seconds, of the inbound state
 };
 
+// The newest that the peer has used, of those that are there; null if it has used none. `pairs`: oldest first.
+const KeyPairUse* newest_used(std::span<const KeyPairUse> pairs);
+
 // The outbound SPI: of the newest pair that the peer has used; until it has used any the oldest, which it has had for
 // longest. 0 if none is there. `pairs`: oldest first.
 std::uint32_t spi_to_send_under(std::span<const KeyPairUse> pairs);

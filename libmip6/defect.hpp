@@ -28,6 +28,7 @@ enum class Defect : std::uint8_t {
   kStrangersRemembered,     // something is kept of each home address asked for, served or not
   kPeerKeysLeftBehind,      // K agreed, but the home agent's endpoint does not follow
   kKeysDroppedAtUpdate,     // K refused: the old IKE connection is dropped before its replacement is up
+  kKeysDroppedUnused,       // K refused: it is dropped before the node has used the replacement
   // mobile node
   kNumberBeforeReservation,  // numbers are used before their block is durable
   kRestartInsideBlock,       // after a restart the numbers go on inside the last block
@@ -50,7 +51,7 @@ struct DefectName {
   std::string_view invariant;  // the simulation's, that it breaks
   std::string_view another{};  // one more that it breaks, in some seeds before that one
 };
-inline constexpr std::array<DefectName, 24> kDefects{{
+inline constexpr std::array<DefectName, 25> kDefects{{
     {Defect::kWindowOffByOne, "window-off-by-one", "no-replay"},
     {Defect::kWindowTooWide, "window-too-wide", "no-replay"},
     {Defect::kNumberForgotten, "number-forgotten", "no-replay"},
@@ -62,6 +63,7 @@ inline constexpr std::array<DefectName, 24> kDefects{{
     {Defect::kStrangersRemembered, "strangers-remembered", "bounded-memory"},
     {Defect::kPeerKeysLeftBehind, "peer-keys-left-behind", "endpoints-agree"},
     {Defect::kKeysDroppedAtUpdate, "keys-dropped-at-update", "make-before-break"},
+    {Defect::kKeysDroppedUnused, "keys-dropped-unused", "make-before-break"},
     {Defect::kNumberBeforeReservation, "number-before-reservation", "number-once"},
     {Defect::kRestartInsideBlock, "restart-inside-block", "number-once"},
     {Defect::kNoRenewalAtHalfSpace, "no-renewal-at-half-space", "half-space"},

@@ -41,7 +41,8 @@ bool Performer::perform(const mip6::agent::SendPrefixAdvertisement& action) {
 }
 
 void Performer::perform(const ike::PeerKeysUp& action) {
-  auto& pairs = keys_[action.home_address].pairs;
+  auto& [pairs, sent_under, told_used, noted] = keys_[action.home_address];
+  told_used = 0;  // charon may have come back: then nothing is known any more of what was told
   std::erase_if(pairs, [&](const ike::KeyPair& one) { return one.spi_out == action.spi_out; });
   if (pairs.size() == kMaxKeyPairs) pairs.erase(pairs.begin());
   pairs.push_back({.spi_in = action.spi_in, .spi_out = action.spi_out});
@@ -244,7 +245,8 @@ void Performer::on(const mip6::agent::SendAcknowledgement& action) {
 bool Performer::has_lost_keys(const Address& home_address) {
   const auto found = keys_.find(home_address);
   if (found == keys_.end() || found->second.sent_under == 0) return false;
-  const auto& [pairs, sent_under, noted] = found->second;
+  const auto& pairs = found->second.pairs;
+  const auto sent_under = found->second.sent_under;
   const auto pair = std::ranges::find(pairs, sent_under, &ike::KeyPair::spi_out);
   return pair != pairs.end() && !kernel_.look_up(home_address, *pair).there;
 }
@@ -384,6 +386,9 @@ void Performer::choose_keys(const Address& home_address) {
   uses = std::move(kept);
   keys.pairs.clear();
   for (const auto& one : uses) keys.pairs.push_back(one.pair);
+  const auto* used = ike::newest_used(uses);
+  if (used != nullptr && std::exchange(keys.told_used, used->pair.spi_in) != used->pair.spi_in)
+    outlets_.to_keying(ike::PeerKeysUsed{.home_address = home_address, .spi_in = used->pair.spi_in});
   const auto spi = ike::spi_to_send_under(uses);
   if (spi == keys.sent_under) return;
   if (check(kernel_.send_under(home_address, node->second.reqid, spi))) keys.sent_under = spi;

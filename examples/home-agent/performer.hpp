@@ -149,6 +149,7 @@ class Performer {
   struct Keys {
     std::vector<ike::KeyPair> pairs;   // oldest first
     std::uint32_t sent_under = 0;      // outbound SPI in the policy; 0: any
+    std::uint32_t told_used = 0;       // inbound SPI of the newest that the node has used, as told (PeerKeysUsed)
     std::vector<std::uint32_t> noted;  // SPIs of both directions
   };
   std::map<Address, Keys> keys_;

@@ -44,7 +44,7 @@ class Operator {
 
 void wish(Input& in, Charon& charon, Operator& steering) {
   const auto home_address = in.one_of(fuzz::kHomeAddresses);  // the last one is not served at first
-  switch (in.below(5)) {
+  switch (in.below(6)) {
     case 0:
       return charon.give(ike::PeerEndpointMoved{home_address, fuzz::draw_address(in), in.below(4) != 0});
     case 1:
@@ -52,6 +52,8 @@ void wish(Input& in, Charon& charon, Operator& steering) {
     case 2:
       return charon.give(ike::PeerReplaceAsked{home_address});
     case 3:
+      return charon.give(ike::PeerKeysUsed{home_address, 0xc0000000 + static_cast<std::uint32_t>(in.below(10))});
+    case 4:
       return steering.change(in, charon);
     default:
       return in.below(16) == 0 ? charon.stop() : charon.give(ike::DeadlineReached{});

@@ -157,6 +157,7 @@ void AgentHost::on(const ike::Request& action) { ask_charon(action); }
 
 void AgentHost::on(const ike::PeerKeysUp& action) {
   note("has keys with {:x}, SPI in {:x}, out {:x}", brief(action.home_address), action.spi_in, action.spi_out);
+  told_used_.erase(action.home_address);
   // A re-key says nothing about the endpoint; what charon lists after a restart may be of any age.
   if (cause_ == nullptr || cause_->name != "child-updown") return;
   refused_moves_.erase(action.home_address);

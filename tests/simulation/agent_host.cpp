@@ -160,7 +160,7 @@ bool AgentHost::opens(const Packet& packet, const Ipv6Address& inner_source) {
 }
 
 // As the performer of mip6-ha does when an update has come.
-void AgentHost::close_left_behind(const Ipv6Address& home_address) {
+void AgentHost::look_at_keys(const Ipv6Address& home_address) {
   const Served* one = served(home_address);
   if (one == nullptr) return;
   std::vector<ike::KeyPairUse> pairs;
@@ -169,6 +169,9 @@ void AgentHost::close_left_behind(const Ipv6Address& home_address) {
       pairs.push_back({.pair = {.spi_in = state.spi}, .used = state.used_at != BootTime{}, .added = state.added_at});
   for (std::size_t i = 0; i < pairs.size(); ++i)
     if (ike::is_left_behind(pairs, i)) states().remove(Direction::kIn, pairs[i].pair.spi_in);
+  const auto* used = ike::newest_used(pairs);
+  if (used != nullptr && std::exchange(told_used_[home_address], used->pair.spi_in) != used->pair.spi_in)
+    feed(ike::AgentKeyingEvent{ike::PeerKeysUsed{home_address, used->pair.spi_in}});
 }
 
 void AgentHost::receive_mobility(const Packet& packet) {
@@ -182,7 +185,7 @@ void AgentHost::receive_mobility(const Packet& packet) {
   }
   const auto* update = std::get_if<BindingUpdate>(&*message);
   if (update == nullptr) return;
-  close_left_behind(from);
+  look_at_keys(from);
   note("receives update {} of {:x} for {} s", update->sequence.value(), brief(from),
        static_cast<std::uint64_t>(update->lifetime.count()));
   ledger_.delivered(from, update->sequence, packet.origin);

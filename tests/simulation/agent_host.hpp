@@ -96,7 +96,7 @@ class AgentHost final : public Host {
   void receive(const Packet& packet);
   void receive_mobility(const Packet& packet);
   bool opens(const Packet& packet, const Ipv6Address& inner_source);
-  void close_left_behind(const Ipv6Address& home_address);
+  void look_at_keys(const Ipv6Address& home_address);
   void start_cores();
 
   Ipv6Address address_;
@@ -120,6 +120,7 @@ class AgentHost final : public Host {
 
   std::set<Ipv6Address> refused_moves_;
   std::map<Ipv6Address, std::set<std::uint32_t>> noted_states_;  // SPIs
+  std::map<Ipv6Address, std::uint32_t> told_used_;               // inbound SPI, as PeerKeysUsed told last
   AgentLedger ledger_;
   std::set<Ipv6Address> must_keep_;
   std::set<Ipv6Address> misdated_;

@@ -63,7 +63,8 @@ inline constexpr std::array<InvariantText, 14> kInvariants{{
     {Invariant::kEndpointsAgree, "endpoints-agree",
      "When both ends are quiet they agree where the node's IKE endpoint is, and that is where the node is."},
     {Invariant::kMakeBeforeBreak, "make-before-break",
-     "Without faults a move never leaves node and home agent without a common pair of security associations."},
+     "Without faults but a lost IKE_AUTH response a move never leaves node and home agent without a common pair of "
+     "security associations."},
     {Invariant::kUpdateRate, "update-rate",
      "No more than MAX_UPDATE_RATE updates a second, and the pauses between unanswered ones double up to 32 s; IKE is "
      "not established anew at each change of networks that alternate."},

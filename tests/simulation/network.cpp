@@ -35,6 +35,10 @@ void Network::send(Packet packet) {
 }
 
 void Network::inject(Packet packet) {
+  if (lose_next_ && lose_next_(packet)) {
+    lose_next_ = nullptr;
+    return;
+  }
   const bool duplicated = world_.chance.percent(faults_.duplicate);
   const bool lost = world_.chance.percent(faults_.loss);
   if (!passes(packet) || (lost && !duplicated)) return;

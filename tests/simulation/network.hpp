@@ -49,6 +49,9 @@ class Network {
   // The same without the attacker's eyes: it is the attacker who sends.
   void inject(Packet packet);
 
+  // The next packet that is one of those, too; without any: none after all.
+  void lose_next(std::function<bool(const Packet&)> one_of_those) { lose_next_ = std::move(one_of_those); }
+
   // The router of a link (0: the home link) forwards nothing until then.
   void cut(int link, Time until);
   void heal();  // all routers forward
@@ -63,6 +66,7 @@ class Network {
   std::function<void(const Packet&)> watch_;
   std::unordered_map<Ipv6Address, Receiver> hosts_;
   std::vector<Time> cut_until_;  // by link
+  std::function<bool(const Packet&)> lose_next_;
 };
 
 // 2001:db8:1::host on link 0, 2001:db8:a0+link::host on the others.

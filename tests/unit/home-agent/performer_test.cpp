@@ -554,6 +554,30 @@ TEST_CASE("keys that charon did not move are told to the core that answers updat
   CHECK_FALSE(told.possible);
 }
 
+TEST_CASE("that a node has begun to use keys is told once, and again when charon has told of some", "[performer]") {
+  Bench bench;
+  bench.registered_at(kFirst);
+  bench.to_keying.clear();
+  const auto told = [&] {
+    std::vector<std::uint32_t> spis;
+    for (const auto& one : std::exchange(bench.to_keying, {})) spis.push_back(std::get<ike::PeerKeysUsed>(one).spi_in);
+    return spis;
+  };
+  using Spis = std::vector<std::uint32_t>;
+  bench.performer.perform(ike::PeerKeysUp{kHome, 1, 101});
+  CHECK(told().empty());
+  bench.kernel.used = {1};
+  bench.calls_of(acknowledgement(Status::kAccepted, kFirst));
+  bench.calls_of(acknowledgement(Status::kAccepted, kFirst));
+  CHECK(told() == Spis{1});
+  bench.performer.perform(ike::PeerKeysUp{kHome, 2, 102});
+  CHECK(told() == Spis{1});
+  bench.kernel.used = {1, 2};
+  bench.performer.update_came(kHome);
+  bench.performer.update_came(kHome);
+  CHECK(told() == Spis{2});
+}
+
 TEST_CASE("acknowledgements go under keys that the node surely has", "[performer]") {
   Bench bench;
   bench.registered_at(kFirst);

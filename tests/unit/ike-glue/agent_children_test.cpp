@@ -71,14 +71,18 @@ TEST_CASE("the newest payload child counts, and the older connection waits for i
   CHECK(agent.last<PeerChildUp>()->remote == kSecond);
 }
 
-TEST_CASE("an older connection goes soon although the payload child does not come", "[agent-children]") {
+TEST_CASE("an older connection goes soon after the node uses the newer one, although the payload child does not come",
+          "[agent-children]") {
   Protected agent;
   agent.connect();
   agent.up(agent.first);
   agent.event("child-updown", updown(payload_of(agent.first), true));
   agent.handle(PeerReplaceAsked{kHome, kSecond});
   agent.up(agent.second);
-  agent.pass(3s);
+  agent.handle(PeerKeysUsed{kHome, 0xc0000003});
+  agent.pass(3s - 1ms);
+  CHECK(agent.terminated(1, true) == 0);
+  agent.pass(1ms);
   CHECK(agent.terminated(1, true) == 1);
 }
 

@@ -148,14 +148,21 @@ TEST_CASE("a node with its security association, or one that it gave up, is no r
   CHECK(agent.count<PeerRefused>() == 0);
 }
 
-TEST_CASE("a replaced connection is left to the node for a second, then dropped by force", "[agent-keying]") {
+TEST_CASE("a connection is left to the node for a second after it has used another, then dropped by force",
+          "[agent-keying]") {
   Agent agent;
   agent.connect();
   agent.up(agent.first);
-  agent.handle(PeerReplaceAsked{kHome, {}});
+  if (GENERATE(false, true)) agent.handle(PeerReplaceAsked{kHome, {}});
   agent.pass(5s);
-  CHECK(agent.terminated(1, true) == 0);
   agent.up(agent.second);
+  agent.pass(60s);
+  agent.handle(PeerKeysUsed{kHome, 0xc0000001});  // the old one, still
+  agent.handle(PeerKeysUsed{kHome, 0xc0000009});  // no connection's
+  agent.handle(PeerKeysUsed{kOtherHome, 0xc0000003});
+  agent.pass(60s);
+  CHECK(agent.terminated(1, true) == 0);
+  agent.handle(PeerKeysUsed{kHome, 0xc0000003});
   agent.pass(1s - 1ms);
   CHECK(agent.terminated(1, true) == 0);
   agent.pass(1ms);
@@ -163,19 +170,41 @@ TEST_CASE("a replaced connection is left to the node for a second, then dropped 
   CHECK(agent.terminated(2, true) == 0);
 }
 
-TEST_CASE("of three connections the oldest goes at once", "[agent-keying]") {
+TEST_CASE("a third connection leaves the one that the node uses, the other goes at once", "[agent-keying]") {
   Agent agent;
   agent.connect();
   agent.up(agent.first);
+  int stays = 1;
+  SECTION("it is not known to use any: the oldest stays") {}
+  SECTION("it uses the first") { agent.handle(PeerKeysUsed{kHome, 0xc0000001}); }
   agent.up(agent.second);
-  CHECK(agent.terminated(1, true) == 0);
+  SECTION("it uses the second") {
+    agent.handle(PeerKeysUsed{kHome, 0xc0000001});
+    agent.handle(PeerKeysUsed{kHome, 0xc0000003});
+    stays = 2;
+  }
+  CHECK_FALSE(agent.asked("terminate"));
   Sa third = agent.second;
   third.uniqueid = 3;
   third.spi_in = "c0000005";
   third.spi_out = "c0000006";
   agent.up(third);
-  CHECK(agent.terminated(1, true) == 1);
-  CHECK(agent.terminated(2, true) == 0);
+  CHECK(agent.terminated(stays, true) == 0);
+  CHECK(agent.terminated(3 - stays, true) == 1);
+  CHECK(agent.terminated(3, true) == 0);
+}
+
+TEST_CASE("what a node does not use is not taken for newer than what replaces it", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  Sa elsewhere = agent.second;
+  elsewhere.remote = kThird;
+  agent.up(elsewhere);
+  agent.handle(PeerReplaceAsked{kHome, kFirst});
+  agent.up(agent.first);
+  agent.handle(PeerKeysUsed{kHome, 0xc0000003});
+  agent.pass(2s);
+  CHECK_FALSE(agent.asked("terminate"));
 }
 
 TEST_CASE("one of several connections that goes is told, so that its keys are not used", "[agent-keying]") {
@@ -225,16 +254,29 @@ TEST_CASE("without a replacement the old connection carries on for three minutes
     agent.pass(60s);
     CHECK(agent.terminated(1, true) == 0);
     agent.up(agent.second);
+    agent.handle(PeerKeysUsed{kHome, 0xc0000003});
     agent.pass(2s);
+  }
+  SECTION("one comes, but the node does not use it") {
+    agent.pass(60s);
+    agent.up(agent.second);
+    agent.pass(120s - 1ms);
+    CHECK(agent.terminated(1, true) == 0);
+    agent.pass(1ms);
   }
   CHECK(agent.terminated(1, true) == 1);
 }
 
-TEST_CASE("an old connection beside its replacement, both found in charon, goes when it is to be replaced",
+TEST_CASE("an old connection beside its replacement, both found in charon, goes when the node uses that",
           "[agent-keying]") {
   Agent agent;
   agent.connect({agent.first, agent.second});
-  agent.handle(PeerReplaceAsked{kHome, kSecond});
+  const bool asked_first = GENERATE(false, true);
+  if (asked_first) agent.handle(PeerReplaceAsked{kHome, kSecond});
+  agent.pass(4s);
+  CHECK_FALSE(agent.asked("terminate"));
+  agent.handle(PeerKeysUsed{kHome, 0xc0000003});
+  if (!asked_first) agent.handle(PeerReplaceAsked{kHome, kSecond});
   agent.pass(4s);
   CHECK(agent.terminated(1, true) == 1);
   CHECK(agent.terminated(2, true) == 0);
@@ -274,6 +316,7 @@ TEST_CASE("an attempt that comes up after a newer connection, which is to be rep
   agent.up(elsewhere);
   agent.handle(PeerReplaceAsked{kHome, kFirst});
   agent.up(agent.first);
+  agent.handle(PeerKeysUsed{kHome, 0xc0000001});
   agent.pass(2s);
   CHECK(agent.terminated(2, true) == 1);
   CHECK(agent.terminated(1, true) == 0);
@@ -500,6 +543,7 @@ TEST_CASE("keys that were moved away just now are replaced like others", "[agent
   Sa replacement = agent.second;
   replacement.remote = kFirst;
   agent.up(replacement);
+  agent.handle(PeerKeysUsed{kHome, 0xc0000003});
   agent.pass(2s);
   CHECK(agent.terminated(1, true) == 1);
 }

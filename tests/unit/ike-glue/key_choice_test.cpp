@@ -26,6 +26,16 @@ TEST_CASE("what is sent goes under the newest keys that the peer has used", "[ke
   CHECK(choice({kUsed, kUsedToo, kUnused}) == 102);
 }
 
+TEST_CASE("the newest pair that the peer has used is the last of those that are there", "[key-choice]") {
+  const auto newest = [](const std::vector<KeyPairUse>& pairs) -> std::uint32_t {
+    const auto* found = ike::newest_used(pairs);
+    return found == nullptr ? 0 : found->pair.spi_in;
+  };
+  CHECK(newest({kUsed, kUsedToo, kUnused, kGone}) == 2);
+  CHECK(newest({kUnused, kGone}) == 0);
+  CHECK(newest({}) == 0);
+}
+
 TEST_CASE("of keys that the peer has not used yet it has had the oldest for longest", "[key-choice]") {
   CHECK(choice({kUnused}) == 103);
   CHECK(choice({kUnused, kUnusedToo}) == 103);

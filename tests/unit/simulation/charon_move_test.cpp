@@ -67,6 +67,41 @@ TEST_CASE("K refused, old address gone: the old connection is closed from the ne
   CHECK(agree(pair.node, pair.agent));
 }
 
+TEST_CASE("K refused, no IKE_AUTH response arrives: the old keys stay of use, however often the node moves on") {
+  Pair pair;
+  const auto heard = [&] {
+    auto* update = pair.node.kernel.outbound(kNodeReqid, pair.node.home, kAgent);
+    const auto* opened = update ? pair.agent.kernel.open(pair.node.kernel.protect(*update)) : nullptr;
+    if (opened) pair.agent.handle(ike::PeerKeysUsed{home_of(1), opened->spi});
+    return opened != nullptr;
+  };
+  CHECK(heard());
+  const auto spi = pair.node.spi_out;
+  pair.world.lost_kind = "IKE_AUTH response";
+  auto here = kFirst;
+  for (const auto& next : {kSecond, kThird, kFirst, kSecond}) {
+    pair.node.addresses = {next};
+    pair.node.charon->address_vanished(std::exchange(here, next));
+    pair.node.handle(ike::ReestablishAsked{here, false});
+    CHECK(heard());
+    pair.agent.handle(ike::PeerReplaceAsked{home_of(1), here});
+    pair.world.pass(3s);
+    CHECK(pair.agent.charon->ike_sas() <= 2);
+    CHECK((pair.node.spi_out == spi && heard()));
+  }
+  pair.world.lost_kind.clear();
+  pair.world.pass(10s);
+  CHECK(pair.node.losses == 0);
+  CHECK(pair.node.spi_out != spi);
+  CHECK(pair.node.core->endpoint() == here);
+  CHECK(heard());
+  pair.world.pass(2s);
+  CHECK(agree(pair.node, pair.agent));
+  CHECK(pair.node.charon->ike_sas() == 1);
+  CHECK(pair.agent.charon->ike_sas() == 1);
+  CHECK(pair.agent.kernel.states().size() == 2);
+}
+
 TEST_CASE("a node whose charon is moved but whose home agent's is not still closes and moves on its own") {
   Pair pair;
   pair.node.addresses = {kSecond};

@@ -52,6 +52,7 @@ class World {
   std::vector<Host*> hosts;
   std::uint64_t loss = 0;       // percent
   std::uint64_t duplicate = 0;  // percent
+  std::string lost_kind;        // packets of this kind are (kind_of())
   Duration longest_delay = 10ms;
   int carried = 0;
   std::string trace;
@@ -106,7 +107,7 @@ inline void World::carry(const IkePacket& packet) {
   const auto delay = [this] {
     return Duration{static_cast<Duration::rep>(draw(static_cast<std::uint64_t>(longest_delay.count())))};
   };
-  if (draw(100) >= loss) later(delay(), deliver);
+  if (draw(100) >= loss && kind_of(packet) != lost_kind) later(delay(), deliver);
   if (draw(100) < duplicate) later(delay(), deliver);
 }
 
