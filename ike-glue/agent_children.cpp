@@ -39,7 +39,7 @@ void AgentKeying::Impl::further_up(Node& node, const Child& child, const IkeSa& 
   if (known == node.sas.end()) return;  // of an IKE_SA that is gone
   if (!sa.as_asked) return terminate_narrowed(sa.id);
   known->second.further[child.kind] = {sa.spi_in, sa.spi_out};
-  if (known->second.child_up) drop_older(node, ike.uniqueid, now);  // the node asked for it over this one
+  if (known->second.child_up) node_uses(node, ike.uniqueid, now);  // the node asked for it over this one
   tell_further(node, child.kind);
   // What a charon before this one left.
   const auto holders = std::count_if(node.sas.begin(), node.sas.end(),

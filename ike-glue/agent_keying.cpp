@@ -210,11 +210,19 @@ void AgentKeying::Impl::on(const PeerReplaceAsked& event, mip6::BootTime now) {
 }
 
 void AgentKeying::Impl::replace(Node& node, const std::optional<mip6::Ipv6Address>& care_of, mip6::BootTime now) {
-  const bool replaced = care_of && std::ranges::any_of(node.sas, [&](const auto& one) {
-                          return one.second.used && one.second.remote == care_of;
-                        });
+  const auto runs_from_there = [&](const Sa& sa) { return care_of && sa.remote == care_of; };
+  const bool replaced = std::ranges::any_of(node.sas, [&](const auto& one) {
+    return one.second.used && !one.second.left_behind && runs_from_there(one.second);
+  });
   for (auto& [uniqueid, sa] : node.sas) {
-    if (care_of && sa.remote == care_of) continue;
+    if (sa.left_behind) continue;
+    if (runs_from_there(sa)) {
+      if (!sa.used) continue;
+      // It was to be replaced when the node moved away; the node keeps it where that has not come to pass.
+      sa.superseded = false;
+      sa.drop_at.reset();
+      continue;
+    }
     const auto latest = mip6::planted(mip6::Defect::kKeysDroppedAtUpdate) ? now
                         : replaced                                        ? now + kHandOverPatience
                                                                           : now + kReplacePatience;
@@ -228,7 +236,7 @@ void AgentKeying::Impl::on(const PeerKeysUsed& event, mip6::BootTime now) {
   if (!node) return;
   const auto used = std::ranges::find_if(
       node->sas, [&](const auto& one) { return one.second.child_up && one.second.spi_in == event.spi_in; });
-  if (used != node->sas.end()) drop_older(*node, used->first, now);
+  if (used != node->sas.end()) node_uses(*node, used->first, now);
 }
 
 void AgentKeying::Impl::on(const StopAsked&, mip6::BootTime now) {

@@ -40,8 +40,9 @@ struct PeerEndpointMoved {  // the kernel was told (K agreed)
 // its SAs carry what the node sends: its charon may hang for a while, or our IKE_AUTH response be lost.
 struct PeerReplaceAsked {
   mip6::Ipv6Address home_address;
-  // Connections that run from here already are the replacement and stay; without it all present ones count as to be
-  // replaced, so then ask once per move only, not for each Binding Update.
+  // Connections that run from here already are the replacement and stay, also the present one of a node that comes
+  // back; without it all present ones count as to be replaced, so then ask once per move only, not for each Binding
+  // Update.
   std::optional<mip6::Ipv6Address> care_of = {};
 };
 // Something has come under this inbound SA of the node, and nothing under one that was told later: it has these keys.
@@ -79,6 +80,12 @@ struct PeerKeysUp {  // a node's SA pair is in the kernel
   mip6::Ipv6Address home_address;
   std::uint32_t spi_in = 0;
   std::uint32_t spi_out = 0;
+};
+// The node's IKE connection is a new one and runs from there: it is the only one, or the node has begun to use it. Not
+// of what charon lists after a restart, which may be of any age.
+struct PeerEstablished {
+  mip6::Ipv6Address home_address;
+  std::optional<mip6::Ipv6Address> from;
 };
 struct PeerKeysChanged {  // one of a node's SA pairs has gone, another one is up
   mip6::Ipv6Address home_address;
@@ -119,9 +126,9 @@ struct PeerRefused {        // somebody asked for keys and got none; a Trouble t
   // Whom it claimed to be, if that is a node or a banned one. Nothing proves it.
   std::optional<mip6::Ipv6Address> claimed = {};
 };
-using AgentKeyingAction =
-    std::variant<Request, PeerKeysUp, PeerKeysChanged, PeerKeysDown, PeerChildUp, PeerChildDown, NotePeerStates,
-                 DeletePeerStatesExcept, PeerMoveAgain, PeerMoveFailed, PeerRefused, Trouble, Step, Stopped>;
+using AgentKeyingAction = std::variant<Request, PeerKeysUp, PeerEstablished, PeerKeysChanged, PeerKeysDown, PeerChildUp,
+                                       PeerChildDown, NotePeerStates, DeletePeerStatesExcept, PeerMoveAgain,
+                                       PeerMoveFailed, PeerRefused, Trouble, Step, Stopped>;
 
 class AgentKeying {
  public:

@@ -52,9 +52,11 @@ struct AgentKeying::Impl {
   };
   struct Sa {  // an IKE_SA of a node
     bool child_up = false;
-    bool announced = true;    // to the caller; not yet if found in a list
-    bool superseded = false;  // to be dropped when the node uses a newer one
-    bool used = false;        // the node has it: our IKE_AUTH response has arrived there
+    bool announced = true;     // to the caller; not yet if found in a list
+    bool superseded = false;   // to be dropped when the node uses a newer one
+    bool used = false;         // the node has it: our IKE_AUTH response has arrived there
+    bool left_behind = false;  // the node uses a newer one
+    bool endpoint_told = true;
     std::uint32_t spi_in = 0;
     std::uint32_t spi_out = 0;
     std::optional<mip6::Ipv6Address> remote;
@@ -166,7 +168,8 @@ struct AgentKeying::Impl {
   void forget_connections(const Answered& answer, Purpose purpose);
   void keys_up(Node& node, const IkeSa& sa, mip6::BootTime now);
   static void drop_by(Sa& sa, mip6::BootTime latest);
-  static void drop_older(Node& node, std::uint64_t used, mip6::BootTime now);
+  void node_uses(Node& node, std::uint64_t uniqueid, mip6::BootTime now);
+  void tell_endpoint(const Node& node, Sa& sa);
   static void drop_third(Node& node, std::uint64_t uniqueid, mip6::BootTime now);
   void announce_adopted(Node& node, mip6::BootTime now);
   void delete_orphans_soon(Node& node, mip6::BootTime now);

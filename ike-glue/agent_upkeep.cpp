@@ -170,9 +170,10 @@ void AgentKeying::Impl::keys_up(Node& node, const IkeSa& sa, mip6::BootTime now)
     node.sas[sa.uniqueid].superseded = true;
     return;
   }
+  // The node has nothing else until our IKE_AUTH response arrives, which may be lost, or the node has given this
+  // attempt up: then it goes on with what it has. One that the node does not know charon gives up by itself.
   for (auto& [uniqueid, other] : node.sas) {
-    if (uniqueid == sa.uniqueid || (uniqueid > sa.uniqueid && !other.superseded)) continue;
-    // The node has nothing else until our IKE_AUTH response arrives, which may be lost.
+    if (uniqueid == sa.uniqueid || !other.superseded) continue;
     drop_by(other, now + (mip6::planted(mip6::Defect::kKeysDroppedUnused) ? kLeaveItToTheNode : kReplacePatience));
   }
   drop_third(node, sa.uniqueid, now);
@@ -184,11 +185,20 @@ void AgentKeying::Impl::keys_up(Node& node, const IkeSa& sa, mip6::BootTime now)
   // A phase 1 that took over the old SAs has them beside the new ones: nobody else would take them away.
   if (known.child_up && known.spi_in != sa.spi_in) node.orphans = true;
   auto kept = std::move(known.further);
-  known = Sa{.child_up = true, .spi_in = sa.spi_in, .spi_out = sa.spi_out, .remote = sa.remote, .drop_at = {}};
+  known = Sa{.child_up = true,
+             .endpoint_told = false,
+             .spi_in = sa.spi_in,
+             .spi_out = sa.spi_out,
+             .remote = sa.remote,
+             .drop_at = {}};
   known.further = std::move(kept);
   node.keys = node.configured.number_known = true;
   const auto& home_address = node.configured.home_address;
   out.emplace_back(PeerKeysUp{home_address, sa.spi_in, sa.spi_out});
+  const bool only = std::ranges::none_of(node.sas, [&](const auto& one) {
+    return one.first != sa.uniqueid && one.second.child_up && !one.second.left_behind;
+  });
+  if (only) tell_endpoint(node, known);
   step(fmt::format("{}: IKE established from {}", node.configured.name, sa.remote ? sa.remote->to_string() : "?"));
   delete_orphans_soon(node, now);
 }
@@ -198,16 +208,23 @@ void AgentKeying::Impl::drop_by(Sa& sa, mip6::BootTime latest) {
 }
 
 // The node uses this one: what it had before is of no use to it, but for SAs that this one is still to get.
-void AgentKeying::Impl::drop_older(Node& node, std::uint64_t used, mip6::BootTime now) {
-  auto& present = node.sas.at(used);
+void AgentKeying::Impl::node_uses(Node& node, std::uint64_t uniqueid, mip6::BootTime now) {
+  auto& present = node.sas.at(uniqueid);
   present.used = true;
-  for (auto& [uniqueid, other] : node.sas) {
-    const bool older = other.superseded == present.superseded ? uniqueid < used : other.superseded;
+  tell_endpoint(node, present);
+  for (auto& [id, other] : node.sas) {
+    const bool older = other.superseded == present.superseded ? id < uniqueid : other.superseded;
     if (!older) continue;
+    other.left_behind = true;
     const bool rest_to_come =
         std::ranges::any_of(other.further, [&](const auto& one) { return !present.further.contains(one.first); });
     drop_by(other, now + (rest_to_come ? kHandOverPatience : kLeaveItToTheNode));
   }
+}
+
+void AgentKeying::Impl::tell_endpoint(const Node& node, Sa& sa) {
+  if (std::exchange(sa.endpoint_told, true)) return;
+  out.emplace_back(PeerEstablished{node.configured.home_address, sa.remote});
 }
 
 // Never more than two at a time: beside the one that came up stays the newest that the node has used, which may have

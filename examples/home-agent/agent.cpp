@@ -235,9 +235,7 @@ void Agent::handle(const mip6::agent::Event& event) {
 }
 
 void Agent::handle(const ike::AgentKeyingEvent& event) {
-  cause_ = std::get_if<ike::CharonEvent>(&event);
   for (const auto& action : keying_->handle(event, mnd::kernel::boot_now())) perform(action);
-  cause_ = nullptr;
 }
 
 void Agent::received(const mnd::kernel::MobilityPacket& packet) {

@@ -134,6 +134,7 @@ class Agent final : public Steering {
   void perform(const ike::AgentKeyingAction& action);
   void on(const ike::Request& request);
   void on(const ike::PeerKeysUp& action);
+  void on(const ike::PeerEstablished& action);
   void on(const ike::PeerKeysChanged& action);
   void on(const ike::PeerKeysDown& action);
   void on(const ike::PeerChildUp& action);
@@ -241,7 +242,6 @@ class Agent final : public Steering {
   std::unique_ptr<mnd::kernel::BootTimer> stop_timer_;
 
   std::deque<Event> queue_;
-  const ike::CharonEvent* cause_ = nullptr;  // the event of charon that is being handled
   bool draining_ = false;
   bool fast_connected_ = false;
   bool slow_connected_ = false;

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "examples/home-agent/agent.hpp"
-#include "ike-glue/charon.hpp"
 #include "mnd/linux/kernel.hpp"
 #include "mnd/linux/log.hpp"
 
@@ -36,11 +35,10 @@ void Agent::on(const ike::PeerKeysUp& action) {
   tell(action.home_address, "keys up");
   mnd::kernel::log(Level::kInfo, fmt::format("node={} keys up spi-in={:08x} spi-out={:08x}",
                                              name_of(action.home_address), action.spi_in, action.spi_out));
-  // A re-key says nothing about the endpoint; what charon lists after a restart may be of any age.
-  if (cause_ == nullptr || cause_->name != "child-updown") return;
-  const auto connection = ike::read_ike_sa(cause_->message, 0);
-  post(mip6::agent::Event{mip6::agent::KeysRenewed{.home_address = action.home_address,
-                                                   .endpoint = connection ? connection->remote : std::nullopt}});
+}
+
+void Agent::on(const ike::PeerEstablished& action) {
+  post(mip6::agent::Event{mip6::agent::KeysRenewed{.home_address = action.home_address, .endpoint = action.from}});
 }
 
 void Agent::on(const ike::PeerKeysChanged& action) { performer_->perform(action); }

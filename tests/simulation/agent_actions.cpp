@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "ike-glue/charon.hpp"
 #include "tests/simulation/agent_host.hpp"
 
 namespace mip6::simulation {
@@ -28,10 +27,7 @@ void AgentHost::drain() {
     if (const auto* for_core = std::get_if<agent::Event>(&event)) {
       handle(*for_core);
     } else if (keying_) {
-      const auto& for_keying = std::get<ike::AgentKeyingEvent>(event);
-      cause_ = std::get_if<ike::CharonEvent>(&for_keying);
-      perform_all(keying_->handle(for_keying, clock()));
-      cause_ = nullptr;
+      perform_all(keying_->handle(std::get<ike::AgentKeyingEvent>(event), clock()));
       check_states();
     }
   }
@@ -92,7 +88,8 @@ void AgentHost::on(const agent::SendAcknowledgement& action) {
   packet.destination = action.care_of.value_or(action.home_address);
   if (action.care_of) packet.home_address = action.home_address;
   if (const Served* one = served(action.home_address)) {
-    auto* state = states().outbound(one->reqid, address_, action.home_address);
+    choose_keys(action.home_address);
+    auto* state = state_towards(action.home_address, *one);
     if (state == nullptr) return note("has no keys for it");
     packet.esp = states().protect(*state);
   }
@@ -157,12 +154,21 @@ void AgentHost::on(const ike::Request& action) { ask_charon(action); }
 
 void AgentHost::on(const ike::PeerKeysUp& action) {
   note("has keys with {:x}, SPI in {:x}, out {:x}", brief(action.home_address), action.spi_in, action.spi_out);
-  told_used_.erase(action.home_address);
-  // A re-key says nothing about the endpoint; what charon lists after a restart may be of any age.
-  if (cause_ == nullptr || cause_->name != "child-updown") return;
+  auto& [pairs, told_used] = keys_[action.home_address];
+  told_used = 0;
+  std::erase_if(pairs, [&](const ike::KeyPair& one) { return one.spi_out == action.spi_out; });
+  pairs.push_back({.spi_in = action.spi_in, .spi_out = action.spi_out});
+  choose_keys(action.home_address);
+}
+
+void AgentHost::on(const ike::PeerEstablished& action) {
   refused_moves_.erase(action.home_address);
-  const auto connection = ike::read_ike_sa(cause_->message, 0);
-  feed(agent::KeysRenewed{action.home_address, connection ? connection->remote : std::nullopt});
+  feed(agent::KeysRenewed{action.home_address, action.from});
+}
+
+void AgentHost::on(const ike::PeerKeysDown& action) {
+  keys_[action.home_address].pairs.clear();
+  choose_keys(action.home_address);
 }
 
 void AgentHost::on(const ike::NotePeerStates& action) {
@@ -178,6 +184,7 @@ void AgentHost::on(const ike::DeletePeerStatesExcept& action) {
     for (const auto& state : states().states())
       if (!noted_states_[action.home_address].contains(state.spi)) kept.push_back(state.spi);
   states().remove_except(action.reqid, address_, action.home_address, kept);
+  choose_keys(action.home_address);
 }
 
 void AgentHost::on(const ike::PeerMoveAgain& action) {

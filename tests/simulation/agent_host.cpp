@@ -91,6 +91,7 @@ void AgentHost::crash_process() {
   disk_.crash();
   core_.reset();
   keying_.reset();
+  keys_.clear();
   charon_connected_ = false;
   pending_.clear();
 }
@@ -103,6 +104,7 @@ void AgentHost::cut_power() {
   power_off();
   for (auto& [home_address, record] : records_) record.expires_boot.reset();  // another boot's from now on
   bound_.clear();
+  sent_under_.clear();
   around_.network.detach(address_);
   powered_ = false;
 }
@@ -159,19 +161,38 @@ bool AgentHost::opens(const Packet& packet, const Ipv6Address& inner_source) {
   return one == nullptr || (state != nullptr && state->reqid == one->reqid);
 }
 
-// As the performer of mip6-ha does when an update has come.
-void AgentHost::look_at_keys(const Ipv6Address& home_address) {
-  const Served* one = served(home_address);
-  if (one == nullptr) return;
-  std::vector<ike::KeyPairUse> pairs;
-  for (const auto& state : states().states())
-    if (state.reqid == one->reqid && state.direction == Direction::kIn)
-      pairs.push_back({.pair = {.spi_in = state.spi}, .used = state.used_at != BootTime{}, .added = state.added_at});
-  for (std::size_t i = 0; i < pairs.size(); ++i)
-    if (ike::is_left_behind(pairs, i)) states().remove(Direction::kIn, pairs[i].pair.spi_in);
-  const auto* used = ike::newest_used(pairs);
-  if (used != nullptr && std::exchange(told_used_[home_address], used->pair.spi_in) != used->pair.spi_in)
+// As the performer of mip6-ha does.
+void AgentHost::choose_keys(const Ipv6Address& home_address) {
+  const auto found = keys_.find(home_address);
+  if (found == keys_.end()) return;
+  auto& [pairs, told_used] = found->second;
+  std::vector<ike::KeyPairUse> uses;
+  for (const auto& pair : pairs) {
+    const auto* in = states().find(Direction::kIn, pair.spi_in);
+    uses.push_back({.pair = pair,
+                    .there = states().has(Direction::kOut, pair.spi_out),
+                    .used = in != nullptr && in->used_at != BootTime{},
+                    .added = in != nullptr ? in->added_at : 0});
+  }
+  std::vector<ike::KeyPairUse> kept;
+  for (std::size_t i = 0; i < uses.size(); ++i) {
+    const bool closed = ike::is_left_behind(uses, i);
+    if (closed) states().remove(Direction::kIn, uses[i].pair.spi_in);
+    if (uses[i].there && !closed) kept.push_back(uses[i]);
+  }
+  pairs.clear();
+  for (const auto& one : kept) pairs.push_back(one.pair);
+  const auto* used = ike::newest_used(kept);
+  if (used != nullptr && std::exchange(told_used, used->pair.spi_in) != used->pair.spi_in)
     feed(ike::AgentKeyingEvent{ike::PeerKeysUsed{home_address, used->pair.spi_in}});
+  sent_under_[home_address] = ike::spi_to_send_under(kept);
+}
+
+// As the kernel does: by what the policy names, or else the newest.
+EspState* AgentHost::state_towards(const Ipv6Address& home_address, const Served& served) {
+  const auto named = sent_under_.find(home_address);
+  if (named != sent_under_.end() && named->second != 0) return states().find(Direction::kOut, named->second);
+  return states().outbound(served.reqid, address_, home_address);
 }
 
 void AgentHost::receive_mobility(const Packet& packet) {
@@ -185,7 +206,7 @@ void AgentHost::receive_mobility(const Packet& packet) {
   }
   const auto* update = std::get_if<BindingUpdate>(&*message);
   if (update == nullptr) return;
-  look_at_keys(from);
+  if (const auto keys = keys_.find(from); keys != keys_.end() && keys->second.pairs.size() > 1) choose_keys(from);
   note("receives update {} of {:x} for {} s", update->sequence.value(), brief(from),
        static_cast<std::uint64_t>(update->lifetime.count()));
   ledger_.delivered(from, update->sequence, packet.origin);

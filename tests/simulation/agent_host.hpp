@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "ike-glue/agent_keying.hpp"
+#include "ike-glue/key_choice.hpp"
 #include "libmip6/agent/home_agent.hpp"
 #include "tests/simulation/disk.hpp"
 #include "tests/simulation/host.hpp"
@@ -73,6 +74,9 @@ class AgentHost final : public Host {
   void on(const agent::ReplaceKeys& action);
   void on(const ike::Request& action);
   void on(const ike::PeerKeysUp& action);
+  void on(const ike::PeerEstablished& action);
+  void on(const ike::PeerKeysChanged& action) { choose_keys(action.home_address); }
+  void on(const ike::PeerKeysDown& action);
   void on(const ike::NotePeerStates& action);
   void on(const ike::DeletePeerStatesExcept& action);
   void on(const ike::PeerMoveAgain& action);
@@ -80,6 +84,7 @@ class AgentHost final : public Host {
   void on(const ike::PeerRefused&) {}
   template <class Other>
   void on(const Other&) {}
+  EspState* state_towards(const Ipv6Address& home_address, const Served& served);
   void check_promise(const agent::SendAcknowledgement& action);
   void check_states();
   void check_memory();
@@ -96,7 +101,7 @@ class AgentHost final : public Host {
   void receive(const Packet& packet);
   void receive_mobility(const Packet& packet);
   bool opens(const Packet& packet, const Ipv6Address& inner_source);
-  void look_at_keys(const Ipv6Address& home_address);
+  void choose_keys(const Ipv6Address& home_address);
   void start_cores();
 
   Ipv6Address address_;
@@ -114,13 +119,17 @@ class AgentHost final : public Host {
   std::optional<agent::HomeAgent> core_;
   std::unique_ptr<ike::AgentKeying> keying_;
   bool charon_connected_ = false;
-  const ike::CharonEvent* cause_ = nullptr;  // the event of charon that is being handled
   std::deque<Event> pending_;
   bool draining_ = false;
 
   std::set<Ipv6Address> refused_moves_;
   std::map<Ipv6Address, std::set<std::uint32_t>> noted_states_;  // SPIs
-  std::map<Ipv6Address, std::uint32_t> told_used_;               // inbound SPI, as PeerKeysUsed told last
+  struct Keys {
+    std::vector<ike::KeyPair> pairs;  // oldest first
+    std::uint32_t told_used = 0;      // inbound SPI, as PeerKeysUsed told last
+  };
+  std::map<Ipv6Address, Keys> keys_;
+  std::map<Ipv6Address, std::uint32_t> sent_under_;  // outbound SPI that the kernel's policy names
   AgentLedger ledger_;
   std::set<Ipv6Address> must_keep_;
   std::set<Ipv6Address> misdated_;

@@ -17,8 +17,9 @@ constexpr Duration kMostTimeToMove = 20s;
 constexpr Duration kDeadPeerDetected = 240s;
 // So many move in peace: the others would only take time.
 constexpr std::size_t kPeacefulMovers = 2;
-// The home agent drops keys that are to be replaced after 180 s at the latest.
-constexpr Duration kQuiet = 200s;
+// The home agent drops keys that are to be replaced after 180 s at the latest; those of an attempt that the node has
+// given up its charon drops after 120 s of silence and 165 s of retransmissions.
+constexpr Duration kQuiet = 300s;
 // After a move. A request of charon that was on its way is lost with the old address, and ends the IKE_SA 165 s later.
 constexpr Duration kWatchedAfterMove = 45s;
 
@@ -170,8 +171,16 @@ void Simulation::move_in_peace(MobileHost& node) {
   // A home agent's charon that has forgotten the node cannot make before break.
   bool agreed = options_.dynamic_keys && compare_endpoints(node);
   for (int moves = 0; moves < 2; ++moves) {
-    if (world_.chance.percent(50)) network_.lose_next(is_auth_response);
+    // Not together: a charon that closes what it does not like, see address_vanished(), needs the response.
+    const bool loses = world_.chance.percent(50);
+    const bool comes_back = !loses && world_.chance.percent(50);
+    if (loses) network_.lose_next(is_auth_response);
+    const int before = node.link();
     node.move_to(other_link(node), world_.chance.percent(50));
+    if (comes_back) {
+      run_until(world_.now + world_.chance.time(2s));
+      node.move_to(before, world_.chance.percent(50));
+    }
     const bool done = run_while_not(
         [&] {
           if (agreed)

@@ -90,6 +90,7 @@ void CharonModel::Impl::probe_due(std::uint64_t uniqueid, Duration delay) {
 // An address that the connection was loaded with is a static configuration and kept. Any other path that is not valid
 // any more means reauthentication, which without MOBIKE begins with closing the IKE_SA.
 void CharonModel::Impl::roam(const Ipv6Address& address) {
+  if (around.has_address(address)) return;
   for (std::size_t i = 0; i < sas.size(); ++i) {
     auto& sa = *sas[i];
     if (sa.local != address || !sa.configured || sa.configured->local == address) continue;

@@ -35,6 +35,7 @@ class CharonModel {
     std::function<void(Duration, std::function<void()>)> later;  // tasks outlive the model and do nothing then
     std::function<void(const IkePacket&)> send;                  // not delivered from within
     std::function<std::uint64_t(std::uint64_t bound)> random;    // 0 to bound - 1
+    std::function<bool(const Ipv6Address&)> has_address;         // the host, now
     std::function<void(ike::CharonEvent)> tell;                  // to the VICI client, never from within a call
   };
   // Empty: what the connection says that was loaded. A length of zero: never.
@@ -61,7 +62,8 @@ class CharonModel {
   void migrate(std::uint32_t reqid, const Ipv6Address& local, const Ipv6Address& remote);
 
   // The host has lost this address and has another one (while it has none, charon waits). 100 ms later charon closes
-  // the IKE_SAs that run from it, unless it is the address that their connection was loaded with.
+  // the IKE_SAs that run from it, unless the host has it again, or it is the address that their connection was loaded
+  // with.
   void address_vanished(const Ipv6Address& address);
 
   // SIGTERM: everything is closed, the DELETEs go out, nobody waits for them. Tells no event any more.

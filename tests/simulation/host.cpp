@@ -66,6 +66,7 @@ void Host::start_charon() {
     around_.network.send(std::move(sent));
   };
   needs.random = [&world](std::uint64_t bound) { return world.chance.below(bound); };
+  needs.has_address = [this](const Ipv6Address& address) { return has_address(address); };
   needs.tell = [this](ike::CharonEvent event) {
     if (process_runs_) charon_told(std::move(event));
   };

@@ -61,6 +61,13 @@ EspState* SaDatabase::outbound(std::uint32_t reqid, const Ipv6Address& local, co
   return newest;
 }
 
+EspState* SaDatabase::find(Direction direction, std::uint32_t spi) {
+  expire();
+  const auto found = std::find_if(states_.begin(), states_.end(),
+                                  [&](const EspState& one) { return one.direction == direction && one.spi == spi; });
+  return found == states_.end() ? nullptr : &*found;
+}
+
 EspHeader SaDatabase::protect(EspState& state) {
   state.used_at = now();
   return {state.spi, state.key, ++state.sent};

@@ -59,7 +59,8 @@ class SaDatabase {
   // The outbound state that the kernel takes: of those with this reqid between these addresses, the one added last by
   // the wall clock's seconds; among equals the one added last. nullptr: none.
   EspState* outbound(std::uint32_t reqid, const Ipv6Address& local, const Ipv6Address& remote);
-  // Protects one packet. Only with a state that outbound() gave.
+  EspState* find(Direction direction, std::uint32_t spi);  // null if it is not there
+  // Protects one packet. Only with a state that outbound() or find() gave.
   EspHeader protect(EspState& state);
   // The state that opens a packet with this header; nullptr: no state has the SPI, the keys differ or it is a replay.
   // Whether the state's addresses and reqid are those that a policy asks for is for the caller to check.

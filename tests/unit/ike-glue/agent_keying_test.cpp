@@ -220,6 +220,30 @@ TEST_CASE("one of several connections that goes is told, so that its keys are no
   CHECK(agent.count<PeerKeysChanged>() == 1);
 }
 
+TEST_CASE("where a connection runs from counts when it is the only one, or the node uses it", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.up(agent.first);
+  REQUIRE(agent.count<PeerEstablished>() == 1);
+  CHECK(agent.last<PeerEstablished>()->home_address == kHome);
+  CHECK(agent.last<PeerEstablished>()->from == kFirst);
+  agent.handle(PeerKeysUsed{kHome, 0xc0000001});
+  agent.up(agent.second);
+  agent.handle(PeerKeysUsed{kHome, 0xc0000001});
+  CHECK(agent.count<PeerEstablished>() == 1);
+  agent.handle(PeerKeysUsed{kHome, 0xc0000003});
+  agent.handle(PeerKeysUsed{kHome, 0xc0000003});
+  REQUIRE(agent.count<PeerEstablished>() == 2);
+  CHECK(agent.last<PeerEstablished>()->from == kSecond);
+}
+
+TEST_CASE("where the connections run from that charon lists is not taken for new", "[agent-keying]") {
+  Agent agent;
+  agent.connect({agent.first});
+  agent.handle(PeerKeysUsed{kHome, 0xc0000001});
+  CHECK(agent.count<PeerEstablished>() == 0);
+}
+
 TEST_CASE("late packets of an attempt that the node has given up do not count as its keys", "[agent-keying]") {
   Agent agent;
   agent.connect();
@@ -280,6 +304,48 @@ TEST_CASE("an old connection beside its replacement, both found in charon, goes 
   agent.pass(4s);
   CHECK(agent.terminated(1, true) == 1);
   CHECK(agent.terminated(2, true) == 0);
+}
+
+TEST_CASE("what a node has left behind is no replacement, though it runs from where the node is again",
+          "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.up(agent.first);
+  agent.handle(PeerKeysUsed{kHome, 0xc0000001});
+  agent.handle(PeerReplaceAsked{kHome, kSecond});
+  agent.up(agent.second);
+  agent.handle(PeerKeysUsed{kHome, 0xc0000003});
+  agent.handle(PeerReplaceAsked{kHome, kFirst});
+  agent.pass(10s);
+  CHECK(agent.terminated(1, true) > 0);
+  CHECK(agent.terminated(2, true) == 0);
+}
+
+TEST_CASE("a node that goes back to where its connection runs from keeps it", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.up(agent.first);
+  agent.handle(PeerKeysUsed{kHome, 0xc0000001});
+  agent.handle(PeerReplaceAsked{kHome, kSecond});
+  const bool half_made = GENERATE(false, true);  // its IKE_AUTH response did not arrive
+  if (half_made) agent.up(agent.second);
+  agent.pass(1s);
+  agent.handle(PeerReplaceAsked{kHome, kFirst});
+  agent.pass(1h);
+  CHECK(agent.terminated(1, true) == 0);
+  CHECK((agent.terminated(2, true) > 0) == half_made);
+}
+
+TEST_CASE("a node that keeps its connection is not deprived of it by late packets of an attempt to replace it",
+          "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.up(agent.first);
+  agent.handle(PeerKeysUsed{kHome, 0xc0000001});
+  agent.up(agent.second);
+  agent.handle(PeerKeysUsed{kHome, 0xc0000001});
+  agent.pass(1h);
+  CHECK_FALSE(agent.asked("terminate"));
 }
 
 TEST_CASE("a connection that was to be replaced before charon's list named it goes after three minutes",

@@ -102,6 +102,27 @@ TEST_CASE("K refused, no IKE_AUTH response arrives: the old keys stay of use, ho
   CHECK(pair.agent.kernel.states().size() == 2);
 }
 
+TEST_CASE("K refused: a node that goes back before it has new keys keeps the old ones") {
+  Pair pair;
+  pair.agent.handle(ike::PeerKeysUsed{home_of(1), pair.node.spi_out});
+  const auto spi = pair.node.spi_in;
+  pair.world.lost_kind = "IKE_AUTH response";
+  auto here = kFirst;
+  for (const auto& next : {kSecond, kFirst}) {
+    pair.node.addresses = {next};
+    pair.node.charon->address_vanished(std::exchange(here, next));
+    pair.node.handle(ike::ReestablishAsked{here, false});
+    pair.agent.handle(ike::PeerReplaceAsked{home_of(1), here});
+    pair.world.pass(2s);
+  }
+  pair.world.lost_kind.clear();
+  pair.world.pass(300s);
+  CHECK(pair.node.losses == 0);
+  CHECK(pair.node.spi_in == spi);
+  CHECK(agree(pair.node, pair.agent));
+  CHECK(pair.agent.charon->ike_sas() == 1);
+}
+
 TEST_CASE("a node whose charon is moved but whose home agent's is not still closes and moves on its own") {
   Pair pair;
   pair.node.addresses = {kSecond};

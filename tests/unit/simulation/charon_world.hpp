@@ -81,6 +81,7 @@ class Host {
       if (addresses.contains(packet.source)) world.carry(packet);
     };
     around.random = [this](std::uint64_t bound) { return world.draw(bound); };
+    around.has_address = [this](const Ipv6Address& address) { return addresses.contains(address); };
     around.tell = [this](ike::CharonEvent event) {
       events.push_back(event.name);
       told(std::move(event));
@@ -235,6 +236,7 @@ class Agent : public Driven<Agent, ike::AgentKeying, ike::AgentKeyingEvent> {
   }
   void perform(const ike::PeerMoveFailed&) { move_failed = true; }
   void perform(const ike::PeerRefused&) {}
+  void perform(const ike::PeerEstablished&) {}
   void perform(const ike::PeerKeysChanged&) {}
 
   std::set<Ipv6Address> keys;  // of these home addresses
