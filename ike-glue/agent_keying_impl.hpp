@@ -69,9 +69,11 @@ struct AgentKeying::Impl {
   // The node closes its old connection itself; ours would only be further packets. Its DELETE takes a round trip.
   static constexpr seconds kLeaveItToTheNode{1};
   static constexpr seconds kHandOverPatience{3};  // while the node gets the rest of its SAs
-  // Where it is not known to use a newer one: longer than charon takes to give up on a peer that does not answer
-  // (165 s).
+  // Where no newer one is up: longer than charon takes to give up on a peer that does not answer (165 s).
   static constexpr seconds kReplacePatience{180};
+  // Where one is, which the node is not known to use: it waits 14 s for our IKE_AUTH response, and begins anew after up
+  // to 32 s.
+  static constexpr seconds kUnusedPatience{60};
 
   struct Verification {
     mip6::Ipv6Address care_of;

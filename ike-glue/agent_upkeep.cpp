@@ -173,8 +173,8 @@ void AgentKeying::Impl::keys_up(Node& node, const IkeSa& sa, mip6::BootTime now)
   // The node has nothing else until our IKE_AUTH response arrives, which may be lost, or the node has given this
   // attempt up: then it goes on with what it has. One that the node does not know charon gives up by itself.
   for (auto& [uniqueid, other] : node.sas) {
-    if (uniqueid == sa.uniqueid || !other.superseded) continue;
-    drop_by(other, now + (mip6::planted(mip6::Defect::kKeysDroppedUnused) ? kLeaveItToTheNode : kReplacePatience));
+    if (uniqueid == sa.uniqueid || !other.superseded || other.left_behind || other.drop_asked) continue;
+    other.drop_at = now + (mip6::planted(mip6::Defect::kKeysDroppedUnused) ? kLeaveItToTheNode : kUnusedPatience);
   }
   drop_third(node, sa.uniqueid, now);
   // Established anew, from elsewhere: what is looked at no longer is that one.

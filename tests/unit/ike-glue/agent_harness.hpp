@@ -51,6 +51,13 @@ struct Agent : Harness<AgentKeying, AgentKeyingEvent, AgentKeyingAction> {
                   .spi_out = "c0000004",
                   .remote = kSecond,
                   .remote_id = "mn@example.org"};
+  const Sa third{.name = "mip6ha-laptop",
+                 .uniqueid = 3,
+                 .local = kAgent,
+                 .spi_in = "c0000005",
+                 .spi_out = "c0000006",
+                 .remote = kThird,
+                 .remote_id = "mn@example.org"};
 };
 
 }  // namespace ike_test

@@ -156,11 +156,11 @@ TEST_CASE("a connection is left to the node for a second after it has used anoth
   if (GENERATE(false, true)) agent.handle(PeerReplaceAsked{kHome, {}});
   agent.pass(5s);
   agent.up(agent.second);
-  agent.pass(60s);
+  agent.pass(30s);
   agent.handle(PeerKeysUsed{kHome, 0xc0000001});  // the old one, still
   agent.handle(PeerKeysUsed{kHome, 0xc0000009});  // no connection's
   agent.handle(PeerKeysUsed{kOtherHome, 0xc0000003});
-  agent.pass(60s);
+  agent.pass(29s);
   CHECK(agent.terminated(1, true) == 0);
   agent.handle(PeerKeysUsed{kHome, 0xc0000003});
   agent.pass(1s - 1ms);
@@ -184,11 +184,7 @@ TEST_CASE("a third connection leaves the one that the node uses, the other goes 
     stays = 2;
   }
   CHECK_FALSE(agent.asked("terminate"));
-  Sa third = agent.second;
-  third.uniqueid = 3;
-  third.spi_in = "c0000005";
-  third.spi_out = "c0000006";
-  agent.up(third);
+  agent.up(agent.third);
   CHECK(agent.terminated(stays, true) == 0);
   CHECK(agent.terminated(3 - stays, true) == 1);
   CHECK(agent.terminated(3, true) == 0);
@@ -281,10 +277,19 @@ TEST_CASE("without a replacement the old connection carries on for three minutes
     agent.handle(PeerKeysUsed{kHome, 0xc0000003});
     agent.pass(2s);
   }
-  SECTION("one comes, but the node does not use it") {
-    agent.pass(60s);
+  SECTION("one comes, but the node does not use it: a minute") {
+    agent.pass(150s);
     agent.up(agent.second);
-    agent.pass(120s - 1ms);
+    agent.pass(60s - 1ms);
+    CHECK(agent.terminated(1, true) == 0);
+    agent.pass(1ms);
+  }
+  SECTION("another one comes: then the node has not got the first") {
+    agent.handle(PeerKeysUsed{kHome, 0xc0000001});
+    agent.up(agent.second);
+    agent.pass(59s);
+    agent.up(agent.third);
+    agent.pass(60s - 1ms);
     CHECK(agent.terminated(1, true) == 0);
     agent.pass(1ms);
   }
