@@ -14,6 +14,7 @@ import time
 import attack
 import common
 import ordering
+import router_filter
 import vici
 import wire
 from flood import Stream
@@ -61,6 +62,7 @@ def scenario(lab):
     within_the_exchange(lab)
     during_a_rekey(lab)
     charon_hangs(lab, "up", "w1", 4)  # longer than the node waits for its answer
+    response_lost(lab)
     changes_its_mind(lab)
     unpinned(lab)
     common.stop_and_compare(lab)
@@ -241,6 +243,30 @@ def charon_hangs(lab, state, target, seconds):
     lab.check("when it goes on there is one IKE_SA, a new one, from there at both ends",
               settled(lab, target) and wait_for(lambda: len(connection(lab) - old) == len(connection(lab)) == 1, 5, 0.1),
               (lab.ike_endpoints(), lab.status("mn")))
+
+
+def response_lost(lab):
+    """The home agent has new keys, the node has not: what it has serves wherever it goes, and when it comes back."""
+    lost = ("OUTPUT", "-p", "udp", "--sport", "500", "-m", "length", "--length", "320:", "-j", "DROP")
+    router_filter.modules(("ip6table_filter", "xt_tcpudp", "xt_length"))
+    run("ip6tables-legacy", "-A", *lost, namespace="ha")
+    old, before = connection(lab), ordering.node()["counters"]
+    at, answered = [], []
+    for state, target in (("down", "w2"), ("up", "w1")):
+        at.append(common.move_to(lab, "w1", state, target))
+        for _ in range(4):  # longer than the home agent leaves to the node what it has replaced
+            time.sleep(1)
+            answered.append(all(answered) and ordering.refresh())
+    after, there = ordering.node()["counters"], connection(lab)
+    dropped = int(run("ip6tables-legacy", "-nvxL", "OUTPUT", namespace="ha").splitlines()[2].split()[0])
+    run("ip6tables-legacy", "-D", *lost, namespace="ha")
+    lab.check("no IKE_AUTH response arrives: the node keeps its connection, and each update is answered at once",
+              dropped and all(at) and all(answered) and old <= there and
+              after["retransmissions"] == before["retransmissions"], (dropped, at, answered, old, there, before, after))
+    for state, target in (("down", "w2"), ("up", "w1")):
+        common.move_to(lab, "w1", state, target)
+        lab.check(f"when they arrive again, w1 {state}: one IKE_SA, a new one, from there at both ends",
+                  settled(lab, target) and not connection(lab) & old, (lab.ike_endpoints(), connection(lab), old))
 
 
 # --- the home agent's mind ---
