@@ -194,7 +194,10 @@ void AgentKeying::Impl::on(const PeerEndpointMoved& event, mip6::BootTime now) {
     return;
   }
   // Until charon's list says otherwise: a replacement may be asked for before that.
-  for (auto& [uniqueid, sa] : node->sas) sa.remote = event.care_of;
+  for (auto& [uniqueid, sa] : node->sas) {
+    sa.remote = event.care_of;
+    keep(sa);
+  }
   node->moved_to = event.care_of;
   if (connected) node->verification = std::make_unique<Verification>(Verification{event.care_of, now + kVerifyAfter});
 }
@@ -211,24 +214,28 @@ void AgentKeying::Impl::on(const PeerReplaceAsked& event, mip6::BootTime now) {
 
 void AgentKeying::Impl::replace(Node& node, const std::optional<mip6::Ipv6Address>& care_of, mip6::BootTime now) {
   const auto runs_from_there = [&](const Sa& sa) { return care_of && sa.remote == care_of; };
-  const bool replaced = std::ranges::any_of(node.sas, [&](const auto& one) {
-    return one.second.used && !one.second.left_behind && runs_from_there(one.second);
-  });
+  auto patience = kReplacePatience;
+  for (const auto& [uniqueid, sa] : node.sas) {
+    if (sa.child_up && !sa.left_behind && runs_from_there(sa))
+      patience = std::min(patience, sa.used ? kHandOverPatience : kUnusedPatience);
+  }
+  if (mip6::planted(mip6::Defect::kKeysDroppedAtUpdate)) patience = seconds{0};
   for (auto& [uniqueid, sa] : node.sas) {
     if (sa.left_behind) continue;
     if (runs_from_there(sa)) {
-      if (!sa.used) continue;
-      // It was to be replaced when the node moved away; the node keeps it where that has not come to pass.
-      sa.superseded = false;
-      sa.drop_at.reset();
+      keep(sa);
       continue;
     }
-    const auto latest = mip6::planted(mip6::Defect::kKeysDroppedAtUpdate) ? now
-                        : replaced                                        ? now + kHandOverPatience
-                                                                          : now + kReplacePatience;
     sa.superseded = true;
-    drop_by(sa, latest);
+    drop_by(sa, now + patience);
   }
+}
+
+// It was to be replaced when the node moved away; the node goes on with it where that has not come to pass.
+void AgentKeying::Impl::keep(Sa& sa) {
+  if (!sa.used || sa.left_behind || sa.drop_asked) return;
+  sa.superseded = false;
+  sa.drop_at.reset();
 }
 
 void AgentKeying::Impl::on(const PeerKeysUsed& event, mip6::BootTime now) {

@@ -36,9 +36,9 @@ struct PeerEndpointMoved {  // the kernel was told (K agreed)
   mip6::Ipv6Address care_of;
   bool accepted = true;
 };
-// K refused: drop the node's present connection when the node uses its replacement, a minute after that is up, or after
-// three minutes without. Until then its SAs carry what the node sends: its charon may hang for a while, or our IKE_AUTH
-// response be lost.
+// K refused: drop the node's present connection when the node uses its replacement, or a minute after that is up, or
+// after three minutes without. Until then its SAs carry what the node sends: its charon may hang for a while, or our
+// IKE_AUTH response be lost.
 struct PeerReplaceAsked {
   mip6::Ipv6Address home_address;
   // Connections that run from here already are the replacement and stay, also the present one of a node that comes

@@ -172,6 +172,8 @@ struct AgentKeying::Impl {
   static void drop_by(Sa& sa, mip6::BootTime latest);
   void node_uses(Node& node, std::uint64_t uniqueid, mip6::BootTime now);
   void tell_endpoint(const Node& node, Sa& sa);
+  void tell_endpoint_of_only(Node& node);
+  static void keep(Sa& sa);
   static void drop_third(Node& node, std::uint64_t uniqueid, mip6::BootTime now);
   void announce_adopted(Node& node, mip6::BootTime now);
   void delete_orphans_soon(Node& node, mip6::BootTime now);

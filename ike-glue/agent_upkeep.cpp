@@ -195,10 +195,7 @@ void AgentKeying::Impl::keys_up(Node& node, const IkeSa& sa, mip6::BootTime now)
   node.keys = node.configured.number_known = true;
   const auto& home_address = node.configured.home_address;
   out.emplace_back(PeerKeysUp{home_address, sa.spi_in, sa.spi_out});
-  const bool only = std::ranges::none_of(node.sas, [&](const auto& one) {
-    return one.first != sa.uniqueid && one.second.child_up && !one.second.left_behind;
-  });
-  if (only) tell_endpoint(node, known);
+  tell_endpoint_of_only(node);
   step(fmt::format("{}: IKE established from {}", node.configured.name, sa.remote ? sa.remote->to_string() : "?"));
   delete_orphans_soon(node, now);
 }
@@ -227,12 +224,23 @@ void AgentKeying::Impl::tell_endpoint(const Node& node, Sa& sa) {
   out.emplace_back(PeerEstablished{node.configured.home_address, sa.remote});
 }
 
+// Before charon's list is known there may be another one.
+void AgentKeying::Impl::tell_endpoint_of_only(Node& node) {
+  Sa* only = nullptr;
+  for (auto& [uniqueid, sa] : node.sas) {
+    if (!sa.child_up || sa.left_behind) continue;
+    if (only != nullptr) return;
+    only = &sa;
+  }
+  if (listed && only != nullptr) tell_endpoint(node, *only);
+}
+
 // Never more than two at a time: beside the one that came up stays the newest that the node has used, which may have
 // got no answer since. If none is known to be used, the oldest, as with what is sent (spi_to_send_under()).
 void AgentKeying::Impl::drop_third(Node& node, std::uint64_t uniqueid, mip6::BootTime now) {
   const Sa* kept = nullptr;
   for (const auto& [other, sa] : node.sas) {
-    if (other == uniqueid || !sa.child_up) continue;
+    if (other == uniqueid || !sa.child_up || sa.left_behind) continue;
     if (kept == nullptr || sa.used) kept = &sa;
   }
   for (auto& [other, sa] : node.sas) {
@@ -274,6 +282,7 @@ void AgentKeying::Impl::gone(Node& node, std::uint64_t uniqueid) {
   const bool some_left =
       std::any_of(node.sas.begin(), node.sas.end(), [](const auto& one) { return one.second.child_up; });
   if (some_left) out.emplace_back(PeerKeysChanged{node.configured.home_address});
+  tell_endpoint_of_only(node);
   if (!some_left) {  // a node that has de-registered closes its connection before it is verified that that followed
     node.verification.reset();
     node.moved_to.reset();

@@ -41,8 +41,9 @@ bool Performer::perform(const mip6::agent::SendPrefixAdvertisement& action) {
 }
 
 void Performer::perform(const ike::PeerKeysUp& action) {
-  auto& [pairs, sent_under, told_used, noted] = keys_[action.home_address];
-  told_used = 0;  // charon may have come back: then nothing is known any more of what was told
+  auto& keys = keys_[action.home_address];
+  keys.told_used = 0;  // charon may have come back: then nothing is known any more of what was told
+  auto& pairs = keys.pairs;
   std::erase_if(pairs, [&](const ike::KeyPair& one) { return one.spi_out == action.spi_out; });
   if (pairs.size() == kMaxKeyPairs) pairs.erase(pairs.begin());
   pairs.push_back({.spi_in = action.spi_in, .spi_out = action.spi_out});
@@ -157,7 +158,10 @@ void Performer::on(const mip6::agent::StoreRecord& action) {
 
 void Performer::update_came(const Address& home_address) {
   const auto found = keys_.find(home_address);
-  if (found != keys_.end() && found->second.pairs.size() > 1) choose_keys(home_address);
+  if (found == keys_.end() || found->second.pairs.empty()) return;
+  const auto& [pairs, sent_under, told_used, noted] = found->second;
+  // What the core makes of the update depends on where the keys are that the node uses.
+  if (pairs.size() > 1 || told_used != pairs.front().spi_in) choose_keys(home_address);
 }
 
 bool Performer::save(const std::vector<mip6::agent::BindingRecord>& records) {

@@ -58,7 +58,8 @@ struct KeysMoved {
   Ipv6Address home_address{};
   bool possible = false;
 };
-// A new set of keys with the node is up. It does not reset the sequence number: status 135 makes the node go on.
+// The node has a new set of keys: the only one that is up, or it has begun to use it. It does not reset the sequence
+// number: status 135 makes the node go on.
 struct KeysRenewed {
   Ipv6Address home_address{};
   std::optional<Ipv6Address> endpoint{};  // the node's address that they were agreed with; empty: not known
@@ -139,7 +140,8 @@ struct MoveKeys {
   Ipv6Address home_address{};
   Ipv6Address care_of{};
 };
-struct ReplaceKeys {  // K = 0: drop the IKE connection to the old address once its replacement is up, or after 180 s
+// K = 0: drop the IKE connection to the old address once the node uses its replacement, or some time later.
+struct ReplaceKeys {
   Ipv6Address home_address{};
   Ipv6Address care_of{};  // the new one (home address at home): a connection that runs there already is the replacement
 };

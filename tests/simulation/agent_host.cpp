@@ -206,7 +206,7 @@ void AgentHost::receive_mobility(const Packet& packet) {
   }
   const auto* update = std::get_if<BindingUpdate>(&*message);
   if (update == nullptr) return;
-  if (const auto keys = keys_.find(from); keys != keys_.end() && keys->second.pairs.size() > 1) choose_keys(from);
+  choose_keys(from);
   note("receives update {} of {:x} for {} s", update->sequence.value(), brief(from),
        static_cast<std::uint64_t>(update->lifetime.count()));
   ledger_.delivered(from, update->sequence, packet.origin);

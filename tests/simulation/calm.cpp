@@ -199,7 +199,11 @@ void Simulation::move_in_peace(MobileHost& node) {
         },
         kWatchedAfterMove);
     network_.lose_next({});
+    const auto losses = node.key_losses();
+    const bool before_agreed = agreed;
     agreed = compare_endpoints(node);
+    require(!before_agreed || node.key_losses() == losses, Invariant::kMakeBeforeBreak,
+            "long after a move a node loses its keys");
   }
 }
 

@@ -268,6 +268,7 @@ void MobileHost::on(const ike::KeysUp& action) {
 
 void MobileHost::on(const ike::KeysDown&) {
   note("has no keys any more");
+  ++key_losses_;
   if (keys_are_of(agent_)) feed(node::KeysUnusable{});
 }
 

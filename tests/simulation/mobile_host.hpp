@@ -49,6 +49,7 @@ class MobileHost final : public Host {
   void lose_state();
   // Nobody knows what was used under the present ones, or half the numbers are: only new ones help.
   bool needs_keys() const;
+  std::uint64_t key_losses() const { return key_losses_; }  // times that keys went without others
   void set_manual_keys(std::vector<EspState> states);  // new ones; takes effect when the process starts
   void move_to(int link, bool soft);                   // no other link is in reach any more
   void reach(int link);           // from now on this one, too; what it uses is better as long as it works
@@ -151,6 +152,7 @@ class MobileHost final : public Host {
   bool told_settled_ = true;  // to the keying core
   std::set<Ipv6Address> addresses_;
   std::uint64_t moves_ = 0;
+  std::uint64_t key_losses_ = 0;
   std::optional<Attachment> receives_at_;  // what UseAttachment made of the kernel
 
   // the disk

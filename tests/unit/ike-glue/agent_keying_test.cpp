@@ -160,7 +160,7 @@ TEST_CASE("a connection is left to the node for a second after it has used anoth
   agent.handle(PeerKeysUsed{kHome, 0xc0000001});  // the old one, still
   agent.handle(PeerKeysUsed{kHome, 0xc0000009});  // no connection's
   agent.handle(PeerKeysUsed{kOtherHome, 0xc0000003});
-  agent.pass(29s);
+  agent.pass(20s);
   CHECK(agent.terminated(1, true) == 0);
   agent.handle(PeerKeysUsed{kHome, 0xc0000003});
   agent.pass(1s - 1ms);
@@ -188,6 +188,20 @@ TEST_CASE("a third connection leaves the one that the node uses, the other goes 
   CHECK(agent.terminated(stays, true) == 0);
   CHECK(agent.terminated(3 - stays, true) == 1);
   CHECK(agent.terminated(3, true) == 0);
+}
+
+TEST_CASE("a third connection does not make one stay that the node has left behind, though it began last",
+          "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.up(agent.second);
+  agent.handle(PeerKeysUsed{kHome, 0xc0000003});
+  agent.handle(PeerReplaceAsked{kHome, kFirst});
+  agent.up(agent.first);
+  agent.handle(PeerKeysUsed{kHome, 0xc0000001});
+  agent.up(agent.third);
+  CHECK(agent.terminated(1, true) == 0);
+  CHECK(agent.terminated(2, true) == 1);
 }
 
 TEST_CASE("what a node does not use is not taken for newer than what replaces it", "[agent-keying]") {
@@ -231,6 +245,28 @@ TEST_CASE("where a connection runs from counts when it is the only one, or the n
   agent.handle(PeerKeysUsed{kHome, 0xc0000003});
   REQUIRE(agent.count<PeerEstablished>() == 2);
   CHECK(agent.last<PeerEstablished>()->from == kSecond);
+}
+
+TEST_CASE("where a connection runs from counts when the node has closed the other one, too", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.up(agent.first);
+  agent.up(agent.second);
+  REQUIRE(agent.count<PeerEstablished>() == 1);
+  agent.down(agent.first);
+  REQUIRE(agent.count<PeerEstablished>() == 2);
+  CHECK(agent.last<PeerEstablished>()->from == kSecond);
+}
+
+TEST_CASE("what was to be replaced and has been moved after all stays", "[agent-keying]") {
+  Agent agent;
+  agent.connect();
+  agent.up(agent.first);
+  agent.handle(PeerKeysUsed{kHome, 0xc0000001});
+  agent.handle(PeerReplaceAsked{kHome, kSecond});
+  agent.handle(PeerEndpointMoved{kHome, kSecond, true});
+  agent.pass(1h);
+  CHECK_FALSE(agent.asked("terminate"));
 }
 
 TEST_CASE("where the connections run from that charon lists is not taken for new", "[agent-keying]") {
