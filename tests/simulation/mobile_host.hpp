@@ -50,8 +50,8 @@ class MobileHost final : public Host {
   // Nobody knows what was used under the present ones, or half the numbers are: only new ones help.
   bool needs_keys() const;
   std::uint64_t key_losses() const { return key_losses_; }  // times that keys went without others
-  void set_manual_keys(std::vector<EspState> states);  // new ones; takes effect when the process starts
-  void move_to(int link, bool soft);                   // no other link is in reach any more
+  void set_manual_keys(std::vector<EspState> states);       // new ones; takes effect when the process starts
+  void move_to(int link, bool soft);                        // no other link is in reach any more
   void reach(int link);           // from now on this one, too; what it uses is better as long as it works
   void router_lives(bool lives);  // of the better one: what Neighbor Unreachability Detection has found
   void detach();

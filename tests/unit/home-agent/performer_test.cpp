@@ -567,6 +567,13 @@ TEST_CASE("that a node has begun to use keys is told once, and again when charon
   bench.performer.perform(ike::PeerKeysUp{kHome, 1, 101});
   CHECK(told().empty());
   bench.kernel.used = {1};
+  SECTION("by an update, before it is judged") {
+    bench.performer.update_came(kHome);
+    CHECK(told() == Spis{1});
+    bench.performer.update_came(kHome);
+    CHECK(told().empty());
+    return;
+  }
   bench.calls_of(acknowledgement(Status::kAccepted, kFirst));
   bench.calls_of(acknowledgement(Status::kAccepted, kFirst));
   CHECK(told() == Spis{1});
