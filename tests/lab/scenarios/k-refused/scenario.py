@@ -1,8 +1,8 @@
 """K refused, with an update every 20 ms: not one update and not one acknowledgement is lost for want of an SA while IKE is
 established anew, after soft and hard moves, over a re-key asked by the node, and after the clock was set back, when the
 kernel takes the old states for the newest. Never more than two IKE_SAs. What the policy names is always there. Where charon
-hangs, or its response is lost, the old keys carry on. Then the home agent's mind changes: it comes back with K, without it again, and with a state
-folder of the beginning; each time the node goes the new way with the next acknowledgement."""
+hangs, or its response is lost, the old keys carry on. Then the home agent's mind changes: it comes back with K, without it
+again, and with a state folder of the beginning; each time the node goes the new way with the next acknowledgement."""
 
 import contextlib
 import re
