@@ -159,9 +159,9 @@ void Performer::on(const mip6::agent::StoreRecord& action) {
 void Performer::update_came(const Address& home_address) {
   const auto found = keys_.find(home_address);
   if (found == keys_.end() || found->second.pairs.empty()) return;
-  const auto& [pairs, sent_under, told_used, noted] = found->second;
+  const auto& keys = found->second;
   // What the core makes of the update depends on where the keys are that the node uses.
-  if (pairs.size() > 1 || told_used != pairs.front().spi_in) choose_keys(home_address);
+  if (keys.pairs.size() > 1 || keys.told_used != keys.pairs.front().spi_in) choose_keys(home_address);
 }
 
 bool Performer::save(const std::vector<mip6::agent::BindingRecord>& records) {

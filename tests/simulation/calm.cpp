@@ -200,7 +200,7 @@ void Simulation::move_in_peace(MobileHost& node) {
         kWatchedAfterMove);
     network_.lose_next({});
     const auto losses = node.key_losses();
-    // With K agreed such a request may end the IKE_SA.
+    // With K agreed a request of charon that was on its way may end the IKE_SA (kWatchedAfterMove).
     const bool keeps_keys = agreed && !agent->key_mobility();
     agreed = compare_endpoints(node);
     require(!keeps_keys || node.key_losses() == losses, Invariant::kMakeBeforeBreak,

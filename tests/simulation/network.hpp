@@ -49,7 +49,7 @@ class Network {
   // The same without the attacker's eyes: it is the attacker who sends.
   void inject(Packet packet);
 
-  // The next packet that is one of those, too; without any: none after all.
+  // Loses the next packet that is one of those, whatever the faults are; with an empty function no more.
   void lose_next(std::function<bool(const Packet&)> one_of_those) { lose_next_ = std::move(one_of_those); }
 
   // The router of a link (0: the home link) forwards nothing until then.
